@@ -1,0 +1,35 @@
+"""lexkit: synonyms and antonyms from Wiktionary, Roget and MorphoLEX, every one with its evidence.
+
+>>> import lexkit
+>>> summary = lexkit.build("lexkit.duckdb")            # doctest: +SKIP
+>>> with lexkit.open("lexkit.duckdb") as lexicon:      # doctest: +SKIP
+...     [neighbor.word for neighbor in lexicon.antonyms("unkind")]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Lexicon", "LexkitError", "__version__", "build", "open"]
+
+if TYPE_CHECKING:
+    from lexkit.errors import LexkitError
+    from lexkit.store.build import build
+    from lexkit.store.lexicon import Lexicon, open
+
+_HOMES = {
+    "Lexicon": "lexkit.store.lexicon",
+    "open": "lexkit.store.lexicon",
+    "build": "lexkit.store.build",
+    "LexkitError": "lexkit.errors",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Import what is asked for when it is asked for: DuckDB and Arrow take longer than ``import lexkit`` may."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,27 @@
+"""The errors that lexkit raises on purpose.
+
+Every message is one line and says what is wrong, where, and how to mend it. The command line prints it
+after ``error:`` and exits with 1; everything else that escapes is a defect of lexkit.
+"""
+
+from __future__ import annotations
+
+
+class LexkitError(Exception):
+    """Base of everything that lexkit raises on purpose."""
+
+
+class SourceError(LexkitError):
+    """A source file is missing, unreadable, or not what it is said to be."""
+
+
+class StoreError(LexkitError):
+    """A store is missing, not a lexkit store, of another schema, or cannot be written."""
+
+
+class QueryError(LexkitError):
+    """A query that a store refuses or does not understand."""
+
+
+class TokenizerError(LexkitError):
+    """A tokenizer that cannot be found or loaded."""

@@ -1,0 +1,13 @@
+"""How a long job says where it is. The library is silent; the command line shows a bar."""
+
+from __future__ import annotations
+
+
+class Progress:
+    """Silent. A subclass may show something; its methods must not raise."""
+
+    def stage(self, name: str) -> None:
+        """Say that the next stage of the job, called *name*, begins."""
+
+    def close(self) -> None:
+        """Say that the job is over, done or failed."""

@@ -1,0 +1,38 @@
+"""How lexkit writes a word: one spelling for one word, whatever the source."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SPACE = re.compile(r"\s+")
+
+
+def normalize_word(text: str) -> str:
+    r"""Return *text* as the store keeps it: Unicode NFC, trimmed, inner white space collapsed, case kept.
+
+    >>> normalize_word("  ice\\u00a0 cream ")
+    'ice cream'
+    """
+    if text.isascii() and "  " not in text and text.isprintable():
+        return text.strip()
+    return _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
+
+
+def fold(word: str) -> str:
+    """Return the form under which *word* is looked up: lower case, character by character.
+
+    This is DuckDB's ``lower()``, so that Python and SQL agree (they would not on a Greek final sigma or a Turkish
+    capital i).
+    """
+    return word.lower() if word.isascii() else "".join(map(_lower, word))
+
+
+def _lower(character: str) -> str:
+    lower = character.lower()
+    return lower if len(lower) == 1 else "i" if character == "\u0130" else character
+
+
+def is_word(text: str) -> bool:
+    """Whether *text* can be a word of a store: it holds a letter and no control or surrogate character."""
+    return any(c.isalpha() for c in text) and text.isprintable()
