@@ -1,0 +1,1 @@
+"""Morphemes and negation: which words negate which."""

@@ -1,0 +1,61 @@
+"""``data_sources/catalog.toml``: what lexkit knows of each source, above all its licence and citation."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lexkit.sources.data_files import data_file
+
+
+class Download(msgspec.Struct, frozen=True):
+    """A file of a source, as its publisher offers it."""
+
+    file: str
+    url: str
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+class CatalogEntry(msgspec.Struct, frozen=True):
+    """A source: what it is, under which licence, how to cite it, and where its files are."""
+
+    name: str
+    title: str
+    kind: str
+    """The reader, and the option of `lexkit build`, that takes its files."""
+    homepage: str
+    licence: str
+    """An SPDX identifier."""
+    licence_note: str
+    citation: str
+    download: tuple[Download, ...] = ()
+
+
+class StarterFile(msgspec.Struct, frozen=True):
+    """A file of ``data_sources/starter``."""
+
+    file: str
+    licence: str
+    about: str
+
+
+class Catalog(msgspec.Struct, frozen=True):
+    """The whole file."""
+
+    source: tuple[CatalogEntry, ...]
+    starter: tuple[StarterFile, ...]
+
+
+def load_catalog() -> Catalog:
+    """Read the catalogue."""
+    return msgspec.toml.decode(data_file("catalog.toml").read_bytes(), type=Catalog)
+
+
+def licence_of(kind: str) -> str | None:
+    """Return the licence of the sources that reader *kind* takes, or None where anybody's file may come."""
+    return next((entry.licence for entry in load_catalog().source if entry.kind == kind), None)
+
+
+def licence_of_starter(file: str) -> str:
+    """Return the licence of a file of ``data_sources/starter``."""
+    return next(item.licence for item in load_catalog().starter if item.file == file)

@@ -1,0 +1,97 @@
+"""MorphoLEX-English: words cut into morphemes, as an .xlsx workbook or a table of text.
+
+The original workbook (Sánchez-Gutiérrez et al. 2018) has one sheet per signature of prefixes, roots and suffixes
+(``0-1-0``, ``1-1-1`` ...), and others that describe or count; sheets with words are known by their columns.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lexkit.errors import SourceError
+from lexkit.morphology.segmentation import SegmentationError, parse_segmentation
+from lexkit.sources.files import check_file, read_text
+from lexkit.sources.records import Analysis, Record
+from lexkit.sources.tally import Reason, Tally
+from lexkit.text import is_word, normalize_word
+
+_WORD, _SEGMENTATION = "Word", "MorphoLexSegm"
+
+
+def read(path: Path, tally: Tally) -> Iterator[Record]:
+    """Yield an `Analysis` for every word of every sheet; the first one wins where a word comes twice.
+
+    A file that is no workbook is read as a table, tab- or comma-separated, with the same column names.
+
+    Raises:
+        SourceError: the file cannot be read, or no sheet has the columns Word and MorphoLexSegm.
+    """
+    check_file(path)
+    with path.open("rb") as stream:
+        is_workbook = stream.read(4) == b"PK\x03\x04"
+    seen: set[str] = set()
+    found = False
+    for sheet, rows in _workbook(path) if is_workbook else _text(path):
+        header = [str(cell).strip() for cell in next(iter(rows), ())]
+        if _WORD not in header or _SEGMENTATION not in header:
+            continue
+        found = True
+        columns = header.index(_WORD), header.index(_SEGMENTATION)
+        for number, row in enumerate(rows[1:], 2):
+            tally.n_records += 1
+            yield from _analysis(row, columns, seen, tally, f"{sheet}row {number}")
+    if not found:
+        raise SourceError(
+            f"{path}: no sheet with the columns {_WORD} and {_SEGMENTATION}; give the workbook of MorphoLEX-English"
+        )
+
+
+def _workbook(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        workbook = CalamineWorkbook.from_path(path)
+        for name in workbook.sheet_names:
+            yield f"sheet {name}, ", workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
+    except (CalamineError, OSError) as error:
+        raise SourceError(f"{path}: not a readable .xlsx workbook ({error}); download it again") from error
+
+
+def _text(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
+    lines = read_text(path).splitlines()
+    delimiter = "\t" if "\t" in lines[0] else ","
+    yield "", list(csv.reader(lines, delimiter=delimiter))
+
+
+def _analysis(
+    row: Sequence[Any], columns: tuple[int, int], seen: set[str], tally: Tally, where: str
+) -> Iterator[Analysis]:
+    cells = [_cell(row, column) for column in columns]
+    word, segmentation = normalize_word(cells[0]), cells[1].strip()
+    example = f"{word} {segmentation}"
+    if not word:
+        tally.reject(Reason.NO_WORD, example, where)
+        return
+    if not is_word(word):
+        tally.reject(Reason.NOT_A_WORD, example, where)
+        return
+    if word in seen:
+        tally.reject(Reason.DUPLICATE, example, where)
+        return
+    try:
+        parsed = parse_segmentation(segmentation)
+    except SegmentationError:
+        tally.reject(Reason.BAD_SEGMENTATION, example, where)
+        return
+    seen.add(word)
+    yield Analysis(word, segmentation, parsed.prefixes, parsed.roots, parsed.suffixes)
+
+
+def _cell(row: Sequence[Any], column: int) -> str:
+    value = row[column] if column < len(row) else ""
+    if isinstance(value, bool):
+        return str(value).lower()  # a spreadsheet takes the words "true" and "false" for truth values
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,47 @@
+"""Lists of word pairs, two words a line, as HG2Vec and dict2vec publish them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lexkit.sources.files import open_binary
+from lexkit.sources.records import Kind, Record, Statement
+from lexkit.sources.tally import Reason, Tally
+from lexkit.text import is_word, normalize_word
+
+
+def read(path: Path, tally: Tally, kind: Kind) -> Iterator[Record]:
+    """Yield a statement of *kind* for every line of two words, plain or gzipped.
+
+    The words are parted by a tab, which lets them hold spaces, or else by white space. Blank lines are no records.
+
+    Raises:
+        SourceError: the file cannot be read.
+    """
+    with open_binary(path) as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            tally.n_records += 1
+            result = _parse(line)
+            if isinstance(result, Reason):
+                tally.reject(result, line.decode("utf-8", "replace").strip(), f"line {number}")
+            else:
+                yield Statement(*result, kind)
+
+
+def _parse(line: bytes) -> tuple[str, str] | Reason:
+    try:
+        text = line.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        return Reason.INVALID_UTF8
+    columns = text.split("\t") if "\t" in text else text.split()
+    if len(columns) != 2:
+        return Reason.WRONG_COLUMNS
+    word, other = map(normalize_word, columns)
+    if not (is_word(word) and is_word(other)):
+        return Reason.NOT_A_WORD
+    if word == other:
+        return Reason.SELF
+    return word, other

@@ -1,0 +1,204 @@
+"""The two plain-text layouts in which Project Gutenberg carries Roget's Thesaurus of 1911.
+
+Both become the same thing here: heads, each a list of paragraphs with a part of speech. What stands inside a
+paragraph is the business of `lexkit.sources.roget.terms`.
+
+Etext #22 (MICRA 1991)::
+
+         #2. Inexistence.-- N. inexistence[obs3]; nonexistence, nonsubsistence;
+    nonentity, nil; negativeness &c. adj.
+         annihilation; extinction &c. (destruction) 162.
+         V. not exist &c. 1; have no existence &c. 1.
+
+    <--  p.  1  -->
+    %
+    2. BEING, IN THE CONCRETE
+    %
+
+Etext #10681 (Old 2003)::
+
+    2. Inexistence -- N. inexistence^; nonexistence, nonsubsistence;
+    nonentity, nil; negativeness &c adj.
+         annihilation; extinction &c (destruction) 162.
+    V. not exist &c 1; have no existence &c 1.
+
+    2. BEING, IN THE CONCRETE
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import takewhile
+from typing import NamedTuple
+
+# wiktextract's names for the parts of speech
+PARTS_OF_SPEECH = {
+    "N": "noun",
+    "V": "verb",
+    "Adj": "adj",
+    "Adv": "adv",
+    "Phr": "phrase",
+    "Int": "intj",
+    "Pref": "prefix",
+    "Pron": "pron",
+}
+_LATER_LABEL = re.compile(r"(?<!&c)\.\s+(?=(?:N|V|[Aa]dj|[Aa]dv|[Pp]hr)\.{1,2}\s*[a-z\"])")
+# A note may stand before the stop ("Phr[Lat]."), and the stop be doubled or hug what follows ("Adj..escaping").
+_LABELLED = re.compile(r"(?P<label>N|V|Adj|Adv|Phr|Int|Pref|Pron)(?:\s*\[[^\]]*\])*\.{1,2}(?:\s+(?=\S)|(?=[a-z])|$)")
+_NUMBER = r"(?P<number>\d+[a-z]?)"
+# Head 252a lacks the "#" in etext #22, and its stop in both.
+_HEAD_22 = re.compile(r"^\s*(?:#\s*|(?=252a\s+Sponge))" + _NUMBER + r"\.?\s*")
+_HEAD_10681 = re.compile(r"^" + _NUMBER + r"(?:\.\s+|\s+(?=[A-Z\[]))")
+# Code page 437 with the eighth bit lost (#22), and accents written out (#10681).
+_LOST_ACCENTS = {0x02: "é", 0x03: "â", 0x05: "à", 0x08: "ê"}
+_WRITTEN_ACCENTS = {"_e": "é", "_¬": "é", "+a": "à"}
+_WRITTEN_ACCENT = re.compile(r"_e|_¬|\+a(?=\s)")
+_FOOTER = re.compile(r"^(?:\*\*\* ?END OF|End of (?:the )?Project Gutenberg)", re.MULTILINE)
+_INDENT = re.compile(r"^\s{3,}\S")
+_BRACKETS = {"[": 1, "]": -1, "{": 1, "}": -1}
+# Headings that follow the text without a blank line: "(iii) MUSICAL SOUNDS", "2. Special", "DIVISION II"
+_HEADING_10681 = re.compile(r"^(?:\d+\.|\(\d+\)|\([ivx]+\)) [A-Z][A-Za-z ,]*$|^DIVISION [IVX]+$|^\s*\d [A-Z ]{9,}$")
+
+
+class Paragraph(NamedTuple):
+    """A paragraph of a head, one line of text, brackets and references still in it."""
+
+    pos: str
+    text: str
+    line: int
+    """Line of the file where it starts, from 1."""
+
+
+class Head(NamedTuple):
+    """A head: a number such as ``100a``, its name, and its paragraphs in order."""
+
+    number: str
+    name: str
+    line: int
+    paragraphs: tuple[Paragraph, ...]
+
+
+class _Line(NamedTuple):
+    number: int
+    text: str
+    starts: bool
+    """Whether a paragraph starts here."""
+
+
+def parse_heads(text: str) -> list[Head]:
+    """Cut the text of either etext into heads; empty if it is neither.
+
+    Licence texts, section headings, page numbers and editor's comments are left behind.
+    """
+    text = _FOOTER.split(text, maxsplit=1)[0]
+    is_22 = re.search(r"^\s*#\s*\d+[a-z]?\.", text, re.MULTILINE) is not None
+    text = text.translate(_LOST_ACCENTS) if is_22 else _WRITTEN_ACCENT.sub(lambda m: _WRITTEN_ACCENTS[m[0]], text)
+    blocks = _blocks_22(text) if is_22 else _blocks_10681(text)
+    pattern = _HEAD_22 if is_22 else _HEAD_10681
+    return [_head(pattern, block) for block in blocks]
+
+
+def _blocks_22(text: str) -> Iterator[list[_Line]]:
+    # Blanked rather than cut, so that line numbers stay those of the file.
+    text = re.sub(r"<--.*?-->", _blank, text, flags=re.DOTALL)
+    text = re.sub(r"^%.*?^%\s*$", _blank, text, flags=re.DOTALL | re.MULTILINE)
+    block: list[_Line] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if _HEAD_22.match(line):
+            if block:
+                yield block
+            block = [_Line(number, line, True)]
+        elif block and line.strip():
+            block.append(_Line(number, line, _INDENT.match(line) is not None))
+    if block:
+        yield block
+
+
+def _blocks_10681(text: str) -> Iterator[list[_Line]]:
+    """Heads are blocks between blank lines; so are the headings, told apart by number and dash."""
+    last = 0
+    block: list[_Line] = []
+    after_blank = True
+    lines = text.split("\n")
+    for index, line in enumerate(lines):
+        if not line.strip() or _HEADING_10681.match(line):
+            after_blank = True
+            continue
+        if after_blank:
+            if block:
+                yield block
+            block = []
+            number = _head_number_10681(lines[index : index + 4])
+            # Headings start with numbers too ("2. FLUID MATTER"); heads only ever count upwards.
+            if number is not None and last <= number <= last + 5:
+                last = number
+                block = [_Line(index + 1, line, True)]
+        elif block:
+            starts = _INDENT.match(line) is not None or _LABELLED.match(line) is not None
+            block.append(_Line(index + 1, line, starts))
+        after_blank = False
+    if block:
+        yield block
+
+
+def _head_number_10681(lines: list[str]) -> int | None:
+    match = _HEAD_10681.match(lines[0])
+    beginning = " ".join(takewhile(str.strip, lines))
+    if match is None or "--" not in beginning:
+        return None
+    return int(match["number"].rstrip("abcdefghijklmnopqrstuvwxyz"))
+
+
+def _blank(match: re.Match[str]) -> str:
+    return "\n" * match[0].count("\n")
+
+
+def _head(pattern: re.Pattern[str], block: list[_Line]) -> Head:
+    paragraphs = _paragraphs(block)
+    start = pattern.match(paragraphs[0].text)
+    assert start is not None  # blocks begin where the pattern matched
+    title, _, first = paragraphs[0].text[start.end() :].partition("--")
+    first = first.lstrip("- ")
+    labelled: list[Paragraph] = []
+    pos = "noun"  # etext #22 leaves the label of one head out; every head begins with its nouns
+    for paragraph in _split_labels([paragraphs[0]._replace(text=first), *paragraphs[1:]]):
+        match = _LABELLED.match(paragraph.text)
+        body = paragraph.text
+        if match:
+            pos = PARTS_OF_SPEECH[match["label"]]
+            body = body[match.end() :]
+        labelled.append(Paragraph(pos, body, paragraph.line))
+    return Head(start["number"], _name(title), block[0].number, tuple(labelled))
+
+
+def _paragraphs(block: list[_Line]) -> list[Paragraph]:
+    paragraphs: list[Paragraph] = []
+    open_brackets = 0
+    for line in block:
+        # A line that starts inside "[Henry\nV. ...]" or "{opp.\n87}" starts no paragraph.
+        if line.starts and open_brackets <= 0:
+            paragraphs.append(Paragraph("", line.text.strip(), line.number))
+            open_brackets = 0
+        else:
+            last = paragraphs[-1]
+            glue = "" if last.text.endswith("-") and not last.text.endswith("--") else " "
+            paragraphs[-1] = last._replace(text=last.text + glue + line.text.strip())
+        open_brackets += sum(_BRACKETS.get(c, 0) for c in line.text)
+    return paragraphs
+
+
+def _split_labels(paragraphs: list[Paragraph]) -> Iterator[Paragraph]:
+    """Cut paragraphs that run on into the next part of speech: ``stolen goods. Adj. manubial.``."""
+    for paragraph in paragraphs:
+        first, *later = _LATER_LABEL.split(paragraph.text)
+        yield paragraph._replace(text=first)
+        for text in later:
+            yield paragraph._replace(text=text[0].upper() + text[1:])
+
+
+def _name(title: str) -> str:
+    """The name of a head without its notes: ``[Want, or absence of relation.]  Irrelation.`` -> ``Irrelation``."""
+    title = re.sub(r"\[[^\]]*\]\.?|\{[^}]*\}", " ", title)
+    title = re.sub(r"[|^]|&c\.?", "", title)
+    return " ".join(title.split()).rstrip(".,0123456789 ").lstrip(". ")
