@@ -1,0 +1,315 @@
+"""Building a store: read every source, stage its records, and let SQL make the tables."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import duckdb
+import pyarrow as pa
+
+from lexkit import __version__
+from lexkit.errors import SourceError, StoreError
+from lexkit.morphology.negation import find_negations
+from lexkit.progress import Progress
+from lexkit.sources import morpholex as morpholex_reader
+from lexkit.sources import pairs as pairs_reader
+from lexkit.sources import wiktionary as wiktionary_reader
+from lexkit.sources.catalog import licence_of, licence_of_starter
+from lexkit.sources.data_files import data_file
+from lexkit.sources.files import check_file, fingerprint
+from lexkit.sources.records import KINDS, Analysis, Kind, Record
+from lexkit.sources.roget import reader as roget_reader
+from lexkit.sources.tally import Tally
+from lexkit.store.files import SCHEMA_VERSION, published
+from lexkit.store.staging import Staging
+from lexkit.store.statistics import Statistics, collect_statistics
+from lexkit.tokens import spans as tokens
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_HERE = Path(__file__).parent
+MAX_REJECTED = 0.01
+STARTER = {"wiktionary": "wiktionary.jsonl", "roget": "roget1911.tsv.gz", "morpholex": "morpholex.tsv"}
+"""What is built when no source is named, files of ``data_sources/starter``."""
+
+_STARTER_URI = "starter:"
+
+
+class _Read(Protocol):
+    def __call__(self, path: Path, tally: Tally) -> Iterator[Record]: ...
+
+
+@dataclass(frozen=True)
+class _Source:
+    name: str
+    kind: str
+    path: Path
+    uri: str
+    read: _Read
+
+
+@dataclass(frozen=True)
+class BuildSummary:
+    """What a build made."""
+
+    path: str
+    seconds: float
+    statistics: Statistics
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds by stage."""
+
+
+def build(
+    output: str | os.PathLike[str] = "lexkit.duckdb",
+    *,
+    wiktionary: Sequence[str | os.PathLike[str]] = (),
+    roget: Sequence[str | os.PathLike[str]] = (),
+    morpholex: str | os.PathLike[str] | None = None,
+    pairs: Sequence[tuple[Kind, str | os.PathLike[str]]] = (),
+    tokenizers: Sequence[str] = (),
+    language: str = "en",
+    roget_scope: roget_reader.Scope = "group",
+    max_rejected: float = MAX_REJECTED,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> BuildSummary:
+    """Build a store from source files, or from the starter data if none is named.
+
+    The target appears, or is replaced, in one step at the end: a build that fails or is killed leaves it as it was.
+    The same files and options give the same tables, row for row, whatever *jobs* is; the times in ``meta`` and
+    ``source`` are taken from the environment variable ``SOURCE_DATE_EPOCH`` where it is set.
+
+    Args:
+        output: the store's path; an existing store there is replaced.
+        wiktionary: wiktextract or kaikki.org JSONL files, plain or gzipped.
+        roget: Roget's Thesaurus 1911, Gutenberg #22 or #10681, or lexkit's table of it.
+        morpholex: MorphoLEX-English, .xlsx or a table of text.
+        pairs: (kind, file) of lists with two words a line.
+        tokenizers: ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub.
+        language: Wiktionary's code of the language whose words are wanted.
+        roget_scope: terms of one semicolon ``group``, or of one ``paragraph``, are synonyms.
+        max_rejected: share of a file's records, from 0 to 1, that may be bad before the build stops.
+        jobs: threads; by default as many as there are cores.
+        progress: told of each stage.
+
+    Returns:
+        Counts, seconds, and the path.
+
+    Raises:
+        SourceError: a source cannot be read, is not what it should be, or has too many bad records.
+        StoreError: the target cannot be written.
+        TokenizerError: a tokenizer cannot be loaded.
+    """
+    started = time.perf_counter()
+    target = Path(output)
+    clock = _Clock(progress or Progress())
+    loaded = {name: tokens.load_tokenizer(name) for name in dict.fromkeys(tokenizers)}
+    sources = _sources(wiktionary, roget, morpholex, pairs, language, roget_scope)
+    for source in sources:
+        check_file(source.path)
+    options = {
+        "sources": {source.name: source.uri for source in sources},
+        "language": language,
+        "roget_scope": roget_scope,
+        "tokenizers": list(loaded),
+    }
+    try:
+        with published(target) as path, duckdb.connect(str(path), config=_config(path, jobs)) as connection:
+            connection.execute("SET preserve_insertion_order = true")
+            connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
+            staging = Staging(connection)
+            for source in sources:
+                clock.stage(f"read {source.name}")
+                _read_source(connection, staging, source, max_rejected)
+            clock.stage("relate words")
+            _make_relations(connection)
+            for name, tokenizer in loaded.items():
+                clock.stage(f"tokenize with {name}")
+                _add_spans(connection, name, tokenizer)
+            clock.stage("write")
+            _write_meta(connection, language, options)
+            statistics = collect_statistics(connection)
+            connection.execute("CHECKPOINT")
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"{target}: cannot be written ({reason}); free disk space or memory") from error
+    finally:
+        clock.close()
+    return BuildSummary(str(target), time.perf_counter() - started, statistics, clock.seconds)
+
+
+class _Clock:
+    """Tells of stages and keeps how long each took."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._started = time.perf_counter()
+        self._current: str | None = None
+        self.seconds: dict[str, float] = {}
+
+    def stage(self, name: str | None) -> None:
+        now = time.perf_counter()
+        if self._current is not None:
+            self.seconds[self._current] = now - self._started
+        self._current, self._started = name, now
+        if name is not None:
+            self._progress.stage(name)
+
+    def close(self) -> None:
+        self.stage(None)
+        self._progress.close()
+
+
+def _config(path: Path, jobs: int | None) -> dict[str, str | bool | int | float | list[str]]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"threads": jobs or cores, "temp_directory": str(path.parent / "spill")}
+
+
+def _sources(
+    wiktionary: Sequence[str | os.PathLike[str]],
+    roget: Sequence[str | os.PathLike[str]],
+    morpholex: str | os.PathLike[str] | None,
+    pairs: Sequence[tuple[Kind, str | os.PathLike[str]]],
+    language: str,
+    roget_scope: roget_reader.Scope,
+) -> list[_Source]:
+    readers: dict[str, _Read] = {
+        "wiktionary": partial(wiktionary_reader.read, language=language),
+        "roget": partial(roget_reader.read, scope=roget_scope),
+        "morpholex": morpholex_reader.read,
+    }
+    wanted: list[tuple[str, Path, str, _Read]] = []
+    for kind, files in (
+        ("wiktionary", wiktionary),
+        ("roget", roget),
+        ("morpholex", () if morpholex is None else (morpholex,)),
+    ):
+        wanted += [(kind, Path(file), os.fspath(file), readers[kind]) for file in files]
+    for kind, file in pairs:
+        if kind not in KINDS:
+            raise SourceError(f"{file}: pairs of kind {kind!r}; say synonym or antonym")
+        wanted.append(("pairs", Path(file), os.fspath(file), partial(pairs_reader.read, kind=kind)))
+    if not wanted:
+        starter = {kind: data_file(f"starter/{name}") for kind, name in STARTER.items()}
+        wanted = [(kind, path, _STARTER_URI + path.name, readers[kind]) for kind, path in starter.items()]
+    counts: dict[str, int] = {}
+    sources = []
+    for kind, path, uri, read in wanted:
+        counts[kind] = counts.get(kind, 0) + 1
+        name = kind if counts[kind] == 1 else f"{kind}:{counts[kind]}"
+        sources.append(_Source(name, kind, path, uri, read))
+    return sources
+
+
+def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source: _Source, max_rejected: float) -> None:
+    tally = Tally()
+    staging.add(source.name, source.read(source.path, tally))
+    if tally.n_records == 0:
+        raise SourceError(f"{source.path}: no records in it; check that it is a file for --{source.kind}")
+    if tally.n_bad > max_rejected * tally.n_records:
+        raise SourceError(
+            f"{source.path}: {tally.n_bad:,} of {tally.n_records:,} records are bad, first at {tally.first_bad}; "
+            f"mend the file, or raise --max-rejected above {tally.n_bad / tally.n_records:.3g}"
+        )
+    digest, size = fingerprint(source.path)
+    is_starter = source.uri.startswith(_STARTER_URI)
+    licence = licence_of_starter(source.path.name) if is_starter else licence_of(source.kind)
+    connection.execute(
+        "INSERT INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [source.name, source.kind, source.uri, digest, size, licence, tally.n_records, tally.n_rejected, _now()],
+    )
+    for reason in sorted(tally.rejected, key=lambda reason: reason.value):
+        connection.execute(
+            "INSERT INTO rejection VALUES (?, ?, ?, ?)",
+            [source.name, reason.value, tally.rejected[reason], tally.examples[reason]],
+        )
+
+
+def _make_relations(connection: duckdb.DuckDBPyConnection) -> None:
+    """Run relations.sql; between its steps Python finds what the words of MorphoLEX negate."""
+    statements = named_statements(_HERE / "relations.sql")
+    connection.execute(statements["words"])
+    connection.execute(statements["stated"])
+    _add_morphology(connection)
+    for name in ("derived", "evidence", "relation"):
+        connection.execute(statements[name])
+
+
+def named_statements(path: Path) -> dict[str, str]:
+    """Return the statements of an SQL file by the name in the comment line ``-- name: ...`` above each."""
+    parts = re.split(r"^-- name: (\w+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _add_morphology(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        """
+        INSERT INTO morphology
+        SELECT word_id, segmentation, prefixes, roots, suffixes, 'morpholex' FROM stage_analysis JOIN word USING (word)
+        ORDER BY word_id
+        """
+    )
+    rows = connection.execute(
+        "SELECT word, segmentation, prefixes, roots, suffixes FROM morphology JOIN word USING (word_id)"
+        " ORDER BY word_id"
+    ).fetchall()
+    vocabulary = [word for (word,) in connection.execute("SELECT word FROM word").fetchall()]
+    found = list(find_negations((Analysis(*row) for row in rows), vocabulary))
+    columns = list(zip(*found, strict=True)) or [()] * 5
+    names = ("word", "base", "affix", "position", "analyser")
+    table = pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
+    connection.register("found", table)
+    connection.execute(
+        """
+        INSERT INTO negation
+        SELECT w.word_id, b.word_id, affix, position, analyser
+        FROM found JOIN word w ON w.word = found.word JOIN word b ON b.word = found.base
+        ORDER BY ALL
+        """
+    )
+    connection.unregister("found")
+
+
+def _add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Tokenizer) -> None:
+    rows = connection.execute("SELECT word FROM word ORDER BY word_id").fetchall()
+    first = 0
+    for batch in tokens.spans(tokenizer, [word for (word,) in rows]):
+        ids = pa.array(range(first, first + batch.num_rows), pa.int32())
+        first += batch.num_rows
+        table = pa.table({"word_id": ids, "token_ids": batch["token_ids"], "n_tokens": batch["n_tokens"]})
+        connection.register("batch", table)
+        connection.execute(
+            "INSERT INTO span SELECT ?, word_id, token_ids, n_tokens FROM batch ORDER BY word_id", [name]
+        )
+        connection.unregister("batch")
+    connection.execute(
+        "INSERT INTO tokenizer VALUES (?, ?, ?, ?)",
+        [name, tokens.fingerprint(tokenizer), tokenizer.get_vocab_size(with_added_tokens=True), _now()],
+    )
+
+
+def _write_meta(connection: duckdb.DuckDBPyConnection, language: str, options: Mapping[str, object]) -> None:
+    rows = {
+        "schema_version": str(SCHEMA_VERSION),
+        "lexkit_version": __version__,
+        "language": language,
+        "built_at": _now(),
+        "options": json.dumps(options, ensure_ascii=False, sort_keys=True),
+    }
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", list(rows.items()))
+
+
+def _now() -> str:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    seconds = int(epoch) if epoch.isdecimal() else int(time.time())
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

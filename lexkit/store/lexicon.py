@@ -1,0 +1,298 @@
+"""Reading a store: synonyms, antonyms, why two words are related, and SQL."""
+
+from __future__ import annotations
+
+import os
+import threading
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from lexkit.errors import QueryError
+from lexkit.sources.records import Kind
+from lexkit.store.files import open_read_only
+from lexkit.store.statistics import Statistics, collect_statistics
+from lexkit.text import fold, normalize_word
+
+_CONTRADICTED = "contradicted:"
+
+
+class Neighbor(NamedTuple):
+    """A word related to the one that was looked up."""
+
+    word: str
+    direct: bool
+    """Whether a source states the relation, rather than morphological negation deriving it."""
+    n_sources: int
+    sources: tuple[str, ...]
+    contested: bool
+    """Whether the two are in the store as the other kind, too."""
+
+
+class Evidence(NamedTuple):
+    """One reason why two words are, or would be, related."""
+
+    kind: Kind
+    source: str
+    pos: str | None
+    sense: str | None
+    rule: str | None
+    """None for a stated relation; ``un-``, ``-less``, ``un-+in-`` ... for a derived one; ``negation`` for a word and
+    its base."""
+    contradicted: bool
+    """Whether a stated relation contradicts this derived one, so that it is no relation of the store."""
+    derived_from: tuple[str, str, Kind] | None
+    """The stated relation that a derived one comes from."""
+
+
+def open(path: str | os.PathLike[str]) -> Lexicon:
+    """Open a store for reading; see `Lexicon`.
+
+    Raises:
+        StoreError: no such file, not a lexkit store, or of another schema version.
+    """
+    return Lexicon(path)
+
+
+class Lexicon:
+    """A store, open for reading. A context manager; threads may share one.
+
+    The first look-up loads the words and relations (about 25 bytes a relation) and takes the longer for it;
+    every further one is a search in memory.
+
+    Args:
+        path: a file that `lexkit.build` made.
+
+    Raises:
+        StoreError: no such file, not a lexkit store, or of another schema version.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._connection = open_read_only(self.path)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Lexicon:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def __contains__(self, word: str) -> bool:
+        return bool(self.find(word))
+
+    def find(self, word: str) -> list[str]:
+        """Return the word as the store spells it: itself, or else every word that differs only in case; or nothing."""
+        return [self._index.word(word_id) for word_id in self._ids(word)]
+
+    def synonyms(
+        self, word: str, *, direct: bool = False, source: str | None = None, limit: int | None = None
+    ) -> list[Neighbor]:
+        """Return the synonyms of *word*, stated ones first, then by number of sources and by spelling.
+
+        Args:
+            word: looked up as it is written, and regardless of case where the store has no such word.
+            direct: only those that a source states.
+            source: only those for which this source is evidence.
+            limit: at most so many.
+
+        Returns:
+            Possibly nothing: the word is unknown (see `find`, `suggest`) or has no synonyms.
+        """
+        return self._neighbors(word, "synonym", direct, source, limit)
+
+    def antonyms(
+        self, word: str, *, direct: bool = False, source: str | None = None, limit: int | None = None
+    ) -> list[Neighbor]:
+        """Return the antonyms of *word*; as `synonyms`."""
+        return self._neighbors(word, "antonym", direct, source, limit)
+
+    def _neighbors(self, word: str, kind: Kind, direct: bool, source: str | None, limit: int | None) -> list[Neighbor]:
+        found: dict[Neighbor, None] = {}
+        for word_id in self._ids(word):
+            for neighbor in self._index.neighbors(word_id, kind):
+                if (neighbor.direct or not direct) and (source is None or source in neighbor.sources):
+                    found[neighbor] = None
+        return list(found)[:limit]
+
+    def relation(self, word: str, other: str) -> list[Kind]:
+        """Return the kinds of relation between two words: none, one, or both where it is contested."""
+        others = set(self.find(other))
+        kinds: tuple[Kind, ...] = ("synonym", "antonym")
+        return [kind for kind in kinds if any(n.word in others for n in self._neighbors(word, kind, False, None, None))]
+
+    def explain(self, word: str, other: str) -> list[Evidence]:
+        """Return every piece of evidence for a relation between two words, derivations and contradicted ones included.
+
+        Stated evidence comes first, then by kind and source.
+        """
+        ids, others = self._ids(word), self._ids(other)
+        rows = self._rows(
+            """
+            SELECT kind, source, pos, sense, rule, from_a, from_b, from_kind
+            FROM evidence
+            WHERE (list_contains(?, word_a) AND list_contains(?, word_b))
+               OR (list_contains(?, word_b) AND list_contains(?, word_a))
+            ORDER BY rule IS NOT NULL, kind DESC, source, pos, sense, rule, from_a, from_b
+            """,
+            [ids, others, ids, others],
+        )
+        return [self._evidence(*row) for row in rows]
+
+    def _evidence(
+        self,
+        kind: Kind,
+        source: str,
+        pos: str | None,
+        sense: str | None,
+        rule: str | None,
+        from_a: int | None,
+        from_b: int | None,
+        from_kind: Kind | None,
+    ) -> Evidence:
+        contradicted = rule is not None and rule.startswith(_CONTRADICTED)
+        origin = None
+        if from_a is not None and from_b is not None and from_kind is not None:
+            origin = (self._index.word(from_a), self._index.word(from_b), from_kind)
+        rule = rule.removeprefix(_CONTRADICTED) if rule is not None else None
+        return Evidence(kind, source, pos, sense, rule, contradicted, origin)
+
+    def suggest(self, word: str, limit: int = 5) -> list[str]:
+        """Return the store's words most like *word* in spelling, the likest first; empty if nothing is near."""
+        from rapidfuzz import process
+        from rapidfuzz.distance import OSA
+
+        folded = fold(normalize_word(word))
+        found = process.extract(
+            folded, self._folded, scorer=OSA.normalized_similarity, limit=limit * 4, score_cutoff=0.6
+        )
+        # equally like words: the one with more relations is the likelier meant
+        ranked = sorted(found, key=lambda match: (-match[1], -self._index.degree(match[2]), match[2]))
+        return [self._index.word(match[2]) for match in ranked][:limit]
+
+    def words(self) -> pa.Array:
+        """Return all words in code point order, which is the order of their ids."""
+        return self._index.words
+
+    def sources(self) -> list[str]:
+        """Return the names of the sources, as evidence has them."""
+        return [name for (name,) in self._rows("SELECT source FROM source ORDER BY source", [])]
+
+    def statistics(self) -> Statistics:
+        """Count what the store holds."""
+        return collect_statistics(self._connection.cursor())
+
+    def sql(self, query: str, params: Sequence[Any] = (), *, timeout: float | None = None) -> pa.Table:
+        """Run one SELECT over the tables and views of the store, and return its rows.
+
+        Args:
+            query: SQL in DuckDB's dialect; ``?`` stands for a parameter.
+            params: values of the parameters.
+            timeout: seconds after which the query is given up; None waits.
+
+        Raises:
+            QueryError: not a single SELECT, an error in it, or time over.
+        """
+        cursor = self._connection.cursor()
+        timer = threading.Timer(timeout or 0, cursor.interrupt)
+        try:
+            _require_single_select(cursor, query)
+            if timeout is not None:
+                timer.start()
+            return cursor.sql(query, params=list(params)).to_arrow_table()
+        except duckdb.InterruptException as error:
+            raise QueryError(f"the query took longer than {timeout:g} s; narrow it, or allow more time") from error
+        except duckdb.Error as error:
+            raise QueryError(f"{_first_line(error)}; 'lexkit sql --schema' shows the tables and views") from error
+        finally:
+            timer.cancel()
+
+    def _rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._connection.cursor().execute(sql, list(params)).fetchall()
+
+    def _ids(self, word: str) -> list[int]:
+        normal = normalize_word(word)
+        exact = self._index.find(normal)
+        if exact is not None:
+            return [exact]
+        return [i for (i,) in self._rows("SELECT word_id FROM word WHERE folded = ? ORDER BY word_id", [fold(normal)])]
+
+    @cached_property
+    def _folded(self) -> list[str]:
+        return [folded for (folded,) in self._rows("SELECT folded FROM word ORDER BY word_id", [])]
+
+    @property
+    def _index(self) -> _Index:
+        with self._lock:  # one thread loads, the others wait
+            return self._loaded_index
+
+    @cached_property
+    def _loaded_index(self) -> _Index:
+        return _Index(self._connection.cursor())
+
+
+class _Index:
+    """Words and relations in memory, as Arrow columns that are searched by bisection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        words = connection.sql("SELECT word FROM word ORDER BY word_id").to_arrow_table()
+        self.words: pa.Array = words["word"].combine_chunks()
+        table = connection.sql(
+            """
+            SELECT 2 * this + if(kind = 'antonym', 1, 0) AS key, other, direct, n_sources, contested, sources
+            FROM (
+                SELECT word_a AS this, word_b AS other, * FROM relation
+                UNION ALL
+                SELECT word_b, word_a, * FROM relation
+            )
+            ORDER BY key, direct DESC, n_sources DESC, other
+            """
+        ).to_arrow_table()
+        columns = table.combine_chunks()
+        # (word id, kind) of each row as plain integers: bisection over a memory view needs no Arrow scalars
+        keys = columns["key"].combine_chunks() if table.num_rows else pa.array([], pa.int32())
+        self._keys = memoryview(keys.buffers()[1] or b"").cast("b").cast("i")[: table.num_rows]
+        self._columns = columns.drop_columns(["key"])
+
+    def word(self, word_id: int) -> str:
+        return str(self.words[word_id].as_py())
+
+    def find(self, word: str) -> int | None:
+        place = bisect_left(range(len(self.words)), word, key=self.word)
+        return place if place < len(self.words) and self.word(place) == word else None
+
+    def degree(self, word_id: int) -> int:
+        return bisect_right(self._keys, 2 * word_id + 1) - bisect_left(self._keys, 2 * word_id)
+
+    def neighbors(self, word_id: int, kind: Kind) -> Iterator[Neighbor]:
+        key = 2 * word_id + (kind == "antonym")
+        first, last = bisect_left(self._keys, key), bisect_right(self._keys, key)
+        rows = self._columns.slice(first, last - first)
+        for other, direct, n_sources, contested, sources in zip(
+            *(column.to_pylist() for column in rows.columns), strict=True
+        ):
+            yield Neighbor(self.word(other), direct, n_sources, tuple(sources.split(",")), contested)
+
+
+def _require_single_select(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
+    statements = cursor.extract_statements(query)
+    if len(statements) != 1:
+        raise QueryError(f"{len(statements)} statements; give exactly one SELECT")
+    if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+        raise QueryError(f"{statements[0].type.name} is refused; a store is read with one SELECT")
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(" .:")

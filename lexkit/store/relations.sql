@@ -1,0 +1,98 @@
+-- From staged records to the tables `word`, `evidence` and `relation`; see lexkit/store/build.py for the order.
+-- Each statement is named by the comment line above it.
+
+-- name: words
+-- Ids follow the order of the words, so that they depend on nothing but the set of words.
+INSERT INTO word
+SELECT (row_number() OVER (ORDER BY word) - 1)::INTEGER, word, lower(word)
+FROM (
+    SELECT word FROM stage_headword
+    UNION SELECT word FROM stage_statement
+    UNION SELECT other FROM stage_statement
+    UNION SELECT unnest(words) FROM stage_group
+    UNION SELECT word FROM stage_analysis
+)
+ORDER BY word;
+
+-- name: stated
+-- What the sources say, statements and groups alike, as ids with word_a < word_b.
+CREATE TEMP TABLE stated AS
+WITH pair AS (
+    SELECT word, other, kind, source, pos, sense FROM stage_statement
+    UNION ALL
+    SELECT words[i], words[j], 'synonym', source, pos, sense
+    FROM (
+        SELECT *, unnest(range(1, len(words) + 1)) AS i FROM stage_group
+    ),
+    LATERAL (SELECT unnest(range(i + 1, len(words) + 1)) AS j)
+)
+SELECT DISTINCT
+    least(a.word_id, b.word_id) AS word_a, greatest(a.word_id, b.word_id) AS word_b, kind, source, pos, sense
+FROM pair
+JOIN word a ON a.word = pair.word
+JOIN word b ON b.word = pair.other;
+
+-- name: derived
+-- Morphological negation (DSKD, section 3.2), one step from stated relations. A relation's kind turns over with one
+-- word negated, and stays with both.
+CREATE TEMP TABLE derived AS
+WITH rule AS (
+    SELECT word_id, base_id, if(position = 'prefix', affix || '-', '-' || affix) AS rule FROM negation
+),
+statement AS (
+    SELECT DISTINCT word_a, word_b, kind, source, pos, if(kind = 'synonym', 'antonym', 'synonym') AS other_kind
+    FROM stated
+),
+step AS (
+    SELECT base_id AS this, word_b AS other, other_kind AS kind, source, pos, rule, word_a, word_b, kind AS from_kind
+    FROM statement JOIN rule ON word_id = word_a
+    UNION ALL
+    SELECT base_id, word_a, other_kind, source, pos, rule, word_a, word_b, kind
+    FROM statement JOIN rule ON word_id = word_b
+    UNION ALL
+    SELECT a.base_id, b.base_id, kind, source, pos, a.rule || '+' || b.rule, word_a, word_b, kind
+    FROM statement JOIN rule a ON a.word_id = word_a JOIN rule b ON b.word_id = word_b
+    UNION ALL
+    SELECT word_id, base_id, 'antonym', (SELECT min(source) FROM source WHERE kind = 'morpholex'), NULL, 'negation',
+        NULL, NULL, NULL
+    FROM rule
+)
+SELECT DISTINCT
+    least(this, other) AS word_a, greatest(this, other) AS word_b, kind, source, pos, rule,
+    word_a AS from_a, word_b AS from_b, from_kind
+FROM step
+WHERE this <> other;
+
+-- name: evidence
+-- A derived relation that the sources contradict is kept as evidence, marked, and goes no further.
+INSERT INTO evidence
+WITH kinds AS (
+    SELECT word_a, word_b, bool_or(kind = 'synonym') AS synonym, bool_or(kind = 'antonym') AS antonym
+    FROM stated GROUP BY ALL
+),
+everything AS (
+    SELECT word_a, word_b, kind, source, pos, sense, NULL AS rule, NULL::INTEGER AS from_a, NULL::INTEGER AS from_b,
+        NULL AS from_kind
+    FROM stated
+    UNION ALL
+    SELECT d.word_a, d.word_b, d.kind, source, pos, NULL,
+        if(coalesce(if(d.kind = 'synonym', k.antonym AND NOT k.synonym, k.synonym AND NOT k.antonym), false),
+           'contradicted:' || rule, rule),
+        from_a, from_b, from_kind
+    FROM derived d LEFT JOIN kinds k ON k.word_a = d.word_a AND k.word_b = d.word_b
+)
+SELECT * FROM everything ORDER BY ALL NULLS FIRST;
+
+-- name: relation
+INSERT INTO relation
+WITH pair AS (
+    SELECT word_a, word_b, kind, bool_or(rule IS NULL) AS direct,
+        list_sort(list(DISTINCT source)) AS sources
+    FROM evidence
+    WHERE rule IS NULL OR NOT starts_with(rule, 'contradicted:')
+    GROUP BY word_a, word_b, kind
+)
+SELECT word_a, word_b, kind, direct, len(sources)::INTEGER, count(*) OVER (PARTITION BY word_a, word_b) > 1,
+    array_to_string(sources, ',')
+FROM pair
+ORDER BY word_a, word_b, kind;

@@ -1,0 +1,124 @@
+"""Counting what a store holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import duckdb
+
+
+class KindCount(NamedTuple):
+    """Relations of one kind."""
+
+    kind: str
+    relations: int
+    stated: int
+    derived: int
+    contested: int
+
+
+class SourceCount(NamedTuple):
+    """One source file: records read and refused, and relations of each kind that it states."""
+
+    source: str
+    uri: str
+    licence: str | None
+    n_records: int
+    n_rejected: int
+    synonyms: int
+    antonyms: int
+
+
+class RuleCount(NamedTuple):
+    """One derivation rule: the relations of each kind that rest on it, and those that sources contradict."""
+
+    rule: str
+    synonyms: int
+    antonyms: int
+    contradicted: int
+
+
+class Rejected(NamedTuple):
+    """Records of one source refused for one reason, with the first example."""
+
+    source: str
+    reason: str
+    n: int
+    example: str
+
+
+class TokenizerCount(NamedTuple):
+    """One tokenizer: its size, and the per cent of relations whose words need at most three tokens each."""
+
+    tokenizer: str
+    vocab_size: int
+    synonyms_percent: float | None
+    antonyms_percent: float | None
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a store holds; all counts are rows."""
+
+    words: int
+    words_in_relations: int
+    morphology: int
+    negations: int
+    evidence: int
+    kinds: list[KindCount]
+    sources: list[SourceCount]
+    rules: list[RuleCount]
+    rejections: list[Rejected]
+    tokenizers: list[TokenizerCount]
+
+
+_KINDS = """
+SELECT kind, count(r.kind), count(*) FILTER (direct), count(*) FILTER (NOT direct), count(*) FILTER (contested)
+FROM (VALUES (0, 'synonym'), (1, 'antonym')) AS k(place, kind) LEFT JOIN relation r USING (kind)
+GROUP BY place, kind ORDER BY place
+"""
+_SOURCES = """
+SELECT s.source, uri, licence, n_records, n_rejected,
+    count(DISTINCT (word_a, word_b)) FILTER (e.kind = 'synonym'),
+    count(DISTINCT (word_a, word_b)) FILTER (e.kind = 'antonym')
+FROM source s LEFT JOIN evidence e ON e.source = s.source AND rule IS NULL
+GROUP BY ALL ORDER BY s.source
+"""
+_RULES = """
+SELECT replace(rule, 'contradicted:', '') AS name,
+    count(DISTINCT (word_a, word_b)) FILTER (kind = 'synonym' AND rule = name),
+    count(DISTINCT (word_a, word_b)) FILTER (kind = 'antonym' AND rule = name),
+    count(DISTINCT (word_a, word_b)) FILTER (rule <> name)
+FROM evidence WHERE rule IS NOT NULL
+GROUP BY name ORDER BY count(*) DESC, name
+"""
+_TOKENIZERS = """
+SELECT tokenizer, vocab_size,
+    max(percent) FILTER (kind = 'synonym'), max(percent) FILTER (kind = 'antonym')
+FROM tokenizer LEFT JOIN (SELECT * FROM keep_rate WHERE max_tokens = 3) USING (tokenizer)
+GROUP BY tokenizer, vocab_size ORDER BY tokenizer
+"""
+
+
+def collect_statistics(connection: duckdb.DuckDBPyConnection) -> Statistics:
+    """Count words, relations, sources, rules, rejections and tokenizers of an open store."""
+
+    def rows(sql: str) -> list[tuple]:  # type: ignore[type-arg]
+        return connection.execute(sql).fetchall()
+
+    def one(sql: str) -> int:
+        return int(rows(sql)[0][0])
+
+    return Statistics(
+        words=one("SELECT count(*) FROM word"),
+        words_in_relations=one("SELECT count(*) FROM (SELECT word_a FROM relation UNION SELECT word_b FROM relation)"),
+        morphology=one("SELECT count(*) FROM morphology"),
+        negations=one("SELECT count(*) FROM negation"),
+        evidence=one("SELECT count(*) FROM evidence"),
+        kinds=[KindCount(*row) for row in rows(_KINDS)],
+        sources=[SourceCount(*row) for row in rows(_SOURCES)],
+        rules=[RuleCount(*row) for row in rows(_RULES)],
+        rejections=[Rejected(*row) for row in rows("SELECT * FROM rejection ORDER BY source, n DESC, reason")],
+        tokenizers=[TokenizerCount(*row) for row in rows(_TOKENIZERS)],
+    )

@@ -1,0 +1,1 @@
+"""How a tokenizer cuts the words of a store."""
