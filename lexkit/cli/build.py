@@ -1,0 +1,170 @@
+"""``lexkit build``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from lexkit.cli.output import json_option, print_json
+from lexkit.progress import Progress
+
+if TYPE_CHECKING:
+    from lexkit.sources.records import Kind
+    from lexkit.store.build import BuildSummary
+
+
+def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[Kind, str], ...]:
+    from lexkit.sources.records import KINDS
+
+    parsed: list[tuple[Kind, str]] = []
+    for value in values:
+        name, _, file = value.partition("=")
+        kind = next((kind for kind in KINDS if kind == name), None)
+        if kind is None or not file:
+            raise click.BadParameter(f"{value!r} is not synonym=FILE or antonym=FILE.", ctx, param)
+        parsed.append((kind, file))
+    return tuple(parsed)
+
+
+@click.command()
+@click.option("--output", "-o", default="lexkit.duckdb", show_default=True, metavar="FILE", help="The store to make.")
+@click.option("--wiktionary", multiple=True, metavar="FILE", help="wiktextract or kaikki.org JSONL, plain or .gz.")
+@click.option("--roget", multiple=True, metavar="FILE", help="Roget 1911, Gutenberg #22 or #10681, or a table of it.")
+@click.option("--morpholex", metavar="FILE", help="MorphoLEX-English, .xlsx or a table of text.")
+@click.option(
+    "--pairs",
+    multiple=True,
+    callback=_parse_pairs,
+    metavar="KIND=FILE",
+    help="Two words a line; KIND is synonym or antonym.",
+)
+@click.option("--tokenizer", "tokenizers", multiple=True, metavar="NAME_OR_PATH", help="Add spans for this tokenizer.")
+@click.option("--language", default="en", show_default=True, metavar="CODE", help="Wiktionary's language code.")
+@click.option(
+    "--roget-scope",
+    type=click.Choice(["group", "paragraph"]),
+    default="group",
+    show_default=True,
+    help="What makes terms of Roget synonyms.",
+)
+@click.option(
+    "--max-rejected",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Stop when more than this share of a file's records is bad.",
+)
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: as many as cores]")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@json_option
+def build(
+    output: str,
+    wiktionary: tuple[str, ...],
+    roget: tuple[str, ...],
+    morpholex: str | None,
+    pairs: tuple[tuple[Kind, str], ...],
+    tokenizers: tuple[str, ...],
+    language: str,
+    roget_scope: str,
+    max_rejected: float,
+    jobs: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    r"""Make a store from source files, or from the starter data when none is named.
+
+    The options that name files may be given several times. The store appears, or is replaced, in one step at the
+    end: a build that fails or is stopped leaves it as it was.
+
+    \b
+    Example:
+      lexkit build --roget pg10681.txt --wiktionary kaikki.jsonl.gz --morpholex MorphoLEX_en.xlsx
+    """
+    from lexkit.store.build import build as build_store
+
+    summary = build_store(
+        output,
+        wiktionary=wiktionary,
+        roget=roget,
+        morpholex=morpholex,
+        pairs=pairs,
+        tokenizers=tokenizers,
+        language=language,
+        roget_scope=roget_scope,  # type: ignore[arg-type]  # click checks the choice
+        max_rejected=max_rejected,
+        jobs=jobs,
+        progress=Progress() if quiet or not sys.stderr.isatty() else _Bar(),
+    )
+    if as_json:
+        print_json(summary)
+    elif not quiet:
+        click.echo("\n".join(_summary(summary)))
+
+
+class _Bar(Progress):
+    """The stage and the time it has taken so far, on standard error."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress as RichProgress
+        from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._progress = RichProgress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+        )
+        self._task: int | None = None
+        self._progress.start()
+
+    def stage(self, name: str) -> None:
+        self._finish()
+        self._task = self._progress.add_task(name, total=1)
+
+    def close(self) -> None:
+        self._finish()
+        self._progress.stop()
+
+    def _finish(self) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, completed=1)  # type: ignore[arg-type]
+
+
+def _summary(summary: BuildSummary) -> list[str]:
+    counts = summary.statistics
+    lines = [
+        f"{summary.path}  built in {summary.seconds:.1f} s",
+        "",
+        f"  words     {counts.words:>10,}   {counts.words_in_relations:,} of them in relations",
+    ]
+    for kind in counts.kinds:
+        contested = f", {kind.contested:,} contested" if kind.contested else ""
+        lines.append(
+            f"  {kind.kind + 's':<9} {kind.relations:>10,}   "
+            f"{kind.stated:,} stated, {kind.derived:,} derived by negation{contested}"
+        )
+    lines += ["", "  sources"]
+    for source in counts.sources:
+        lines.append(
+            f"    {source.source:<12} {source.n_records:>10,} records, {source.n_rejected:,} rejected   {source.uri}"
+        )
+    if counts.rejections:
+        lines += ["", "  rejected"]
+        for row in counts.rejections:
+            lines.append(f"    {row.source:<12} {row.n:>10,} {row.reason}, first at {row.example}")
+    if counts.tokenizers:
+        lines += ["", "  relations whose words need at most 3 tokens"]
+        for tokenizer in counts.tokenizers:
+            percents = [
+                f"{percent:.1f}% of {kind}"
+                for kind, percent in (
+                    ("synonyms", tokenizer.synonyms_percent),
+                    ("antonyms", tokenizer.antonyms_percent),
+                )
+                if percent is not None
+            ]
+            lines.append(f"    {tokenizer.tokenizer}: {', '.join(percents)}")
+    return lines

@@ -1,0 +1,154 @@
+"""``lexkit lookup``, ``synonyms``, ``antonyms``, ``explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lexkit.cli.output import json_option, open_store, print_json, print_table, store_option
+from lexkit.errors import LexkitError
+
+if TYPE_CHECKING:
+    from lexkit.store.lexicon import Evidence, Lexicon, Neighbor
+
+
+def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--direct", is_flag=True, help="Only relations that a source states."),
+        click.option("--source", metavar="S", help="Only relations with evidence from this source."),
+        click.option("--limit", type=click.IntRange(min=1), help="At most so many of each kind."),
+        json_option,
+        store_option,
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("word")
+@_lookup_options
+def lookup(word: str, direct: bool, source: str | None, limit: int | None, as_json: bool, store: str) -> None:
+    r"""Show the synonyms and antonyms of WORD.
+
+    \b
+    Example:
+      lexkit lookup kind --limit 10
+    """
+    _show(word, ("synonyms", "antonyms"), direct, source, limit, as_json, store)
+
+
+@click.command()
+@click.argument("word")
+@_lookup_options
+def synonyms(word: str, direct: bool, source: str | None, limit: int | None, as_json: bool, store: str) -> None:
+    r"""Show the synonyms of WORD.
+
+    \b
+    Example:
+      lexkit synonyms kind --direct --json
+    """
+    _show(word, ("synonyms",), direct, source, limit, as_json, store)
+
+
+@click.command()
+@click.argument("word")
+@_lookup_options
+def antonyms(word: str, direct: bool, source: str | None, limit: int | None, as_json: bool, store: str) -> None:
+    r"""Show the antonyms of WORD.
+
+    \b
+    Example:
+      lexkit antonyms kind --source roget
+    """
+    _show(word, ("antonyms",), direct, source, limit, as_json, store)
+
+
+def _show(
+    word: str,
+    kinds: tuple[str, ...],
+    direct: bool,
+    source: str | None,
+    limit: int | None,
+    as_json: bool,
+    store: str,
+) -> None:
+    with open_store(store) as lexicon:
+        _require_source(lexicon, source)
+        found = _require_word(lexicon, word)
+        related: dict[str, list[Neighbor]] = {
+            kind: getattr(lexicon, kind)(word, direct=direct, source=source, limit=limit) for kind in kinds
+        }
+    if as_json:
+        print_json({"word": word, "found": found, **related})
+        return
+    title = ", ".join(found)
+    rows = [
+        (kind[:-1], neighbor.word, _how(neighbor), ", ".join(neighbor.sources))
+        for kind, neighbors in related.items()
+        for neighbor in neighbors
+    ]
+    if rows:
+        print_table(title, ("relation", "word", "how", "sources"), rows)
+    else:
+        click.echo(f"{title}: no {' or '.join(kinds)}", err=True)
+
+
+def _how(neighbor: Neighbor) -> str:
+    return ("stated" if neighbor.direct else "derived") + (", contested" if neighbor.contested else "")
+
+
+@click.command()
+@click.argument("word1")
+@click.argument("word2")
+@json_option
+@store_option
+def explain(word1: str, word2: str, as_json: bool, store: str) -> None:
+    r"""Show every piece of evidence for a relation between WORD1 and WORD2, derivations included.
+
+    \b
+    Example:
+      lexkit explain kind friendly
+    """
+    with open_store(store) as lexicon:
+        found = [_require_word(lexicon, word) for word in (word1, word2)]
+        kinds = lexicon.relation(word1, word2)
+        evidence = lexicon.explain(word1, word2)
+    if as_json:
+        print_json({"words": found, "relations": kinds, "evidence": evidence})
+        return
+    a, b = (", ".join(words) for words in found)
+    if not evidence:
+        click.echo(f"{a} and {b} are not related in {store}")
+        return
+    names = {(): "not related", ("synonym",): "synonyms", ("antonym",): "antonyms"}
+    click.echo(f"{a} and {b}: {names.get(tuple(kinds), 'both synonyms and antonyms (contested)')}")
+    for item in evidence:
+        click.echo(f"  {_explanation(item)}")
+
+
+def _explanation(item: Evidence) -> str:
+    pos = f" ({item.pos})" if item.pos else ""
+    if item.rule is None:
+        return f"{item.kind}{pos}: {item.source} states it" + (f": {item.sense}" if item.sense else "")
+    if item.derived_from is None:
+        text = f"{item.kind}{pos}: one is the other negated, says {item.source}"
+    else:
+        x, y, kind = item.derived_from
+        text = f"{item.kind}{pos}: by {item.rule} from {x} / {y}, {kind}s in {item.source}"
+    return text + (" -- but a source states the contrary, so it does not count" if item.contradicted else "")
+
+
+def _require_word(lexicon: Lexicon, word: str) -> list[str]:
+    found = lexicon.find(word)
+    if not found:
+        near = lexicon.suggest(word)
+        hint = f"near words: {', '.join(near)}" if near else "no word is spelt nearly so; check the spelling"
+        raise LexkitError(f"{word!r} is not in {lexicon.path}; {hint}")
+    return found
+
+
+def _require_source(lexicon: Lexicon, source: str | None) -> None:
+    if source is not None and source not in (names := lexicon.sources()):
+        raise LexkitError(f"no source {source!r} in {lexicon.path}; it has {', '.join(names)}")

@@ -1,0 +1,111 @@
+"""``lexkit``: finds the commands, and turns every failure into one line and an exit code.
+
+Exit codes: 0 done; 1 failed, with one line on standard error; 2 wrong usage; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+
+from lexkit import __version__
+from lexkit.errors import LexkitError
+
+# Modules are imported when their command is called or listed, so that `lexkit --version` stays quick.
+_COMMANDS = {
+    "build": "lexkit.cli.build:build",
+    "lookup": "lexkit.cli.lookup:lookup",
+    "synonyms": "lexkit.cli.lookup:synonyms",
+    "antonyms": "lexkit.cli.lookup:antonyms",
+    "explain": "lexkit.cli.lookup:explain",
+    "sql": "lexkit.cli.inspect:sql",
+    "stats": "lexkit.cli.inspect:stats",
+    "verify": "lexkit.cli.inspect:verify",
+}
+_ENTRY_POINTS = "lexkit.commands"
+
+
+class _Commands(click.Group):
+    """The built-in commands, and those that other packages add by the entry point group ``lexkit.commands``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        added = sorted({point.name for point in entry_points(group=_ENTRY_POINTS)} - set(_COMMANDS))
+        return [*_COMMANDS, *added]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _COMMANDS:
+            module, _, attribute = _COMMANDS[cmd_name].partition(":")
+            command: click.Command = getattr(import_module(module), attribute)
+            return command
+        for point in entry_points(group=_ENTRY_POINTS, name=cmd_name):
+            loaded: click.Command = point.load()
+            return loaded
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from rapidfuzz import process
+
+            near = process.extractOne(args[0], self.list_commands(ctx), score_cutoff=60) if args else None
+            if near is None:
+                raise
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near[0]!r}?", ctx) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, package_name="lexkit")
+@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+def cli(debug: bool) -> None:
+    r"""Synonyms and antonyms from Wiktionary, Roget and MorphoLEX, every one with its evidence.
+
+    \b
+    Example:
+      lexkit build                 make ./lexkit.duckdb from the starter data
+      lexkit lookup kind           what means the same, what means the opposite
+      lexkit explain kind friendly why
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    arguments = list(sys.argv[1:] if args is None else args)
+    # A failure may come before click has parsed anything, and `lexkit build --debug` should work as well
+    debug = "--debug" in arguments
+    if debug:
+        arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    try:
+        code = cli.main(arguments, prog_name="lexkit", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; nothing was changed", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone, for example `lexkit sql ... | head`
+        sys.exit(141)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(_message(error), 1)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, LexkitError):
+        return " ".join(str(error).split())
+    first = next(iter(str(error).splitlines()), "")
+    return f"unexpected {type(error).__name__}: {first}; run again with --debug and report it"
+
+
+def _fail(message: str, code: int) -> Any:  # noqa: ANN401
+    click.echo(f"error: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,83 @@
+"""What the commands share: finding the store, JSON, and text that is a table on a terminal and tab-separated else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from lexkit.store.lexicon import Lexicon
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def store_option(command: _Command) -> _Command:
+    """Add ``--store``; its value is a path, from the option, ``$LEXKIT_STORE``, or the default."""
+    return click.option(
+        "--store",
+        envvar="LEXKIT_STORE",
+        default="lexkit.duckdb",
+        show_default=True,
+        metavar="FILE",
+        help="The store.  [env: LEXKIT_STORE]",
+    )(command)
+
+
+def json_option(command: _Command) -> _Command:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")(command)
+
+
+def open_store(path: str) -> Lexicon:
+    """Open the store that a command was given."""
+    from lexkit.store.lexicon import Lexicon
+
+    return Lexicon(path)
+
+
+def print_json(document: Any) -> None:  # noqa: ANN401
+    """Print *document*; named tuples and dataclasses become objects."""
+    click.echo(json.dumps(_plain(document), ensure_ascii=False, indent=2))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if hasattr(value, "_asdict"):
+        return {key: _plain(item) for key, item in value._asdict().items()}
+    if hasattr(value, "__dataclass_fields__"):
+        return {key: _plain(getattr(value, key)) for key in value.__dataclass_fields__}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def print_table(title: str | None, header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:
+    """Print a table: drawn on a terminal, else a header line and tab-separated rows without title.
+
+    Args:
+        title: shown above the table on a terminal.
+        header: column names.
+        rows: cells; a column of numbers is aligned right, its thousands parted on a terminal only.
+    """
+    rows = list(rows)
+    if not sys.stdout.isatty():
+        for row in [header, *rows]:
+            click.echo("\t".join(" ".join(str(cell).split()) for cell in row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title and escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(header):
+        numbers = rows and all(isinstance(row[place], int) for row in rows)
+        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else escape(cell) for cell in row))
+    Console().print(table)
