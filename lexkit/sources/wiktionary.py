@@ -84,22 +84,19 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
 def _decode(line: bytes) -> _Entry | Reason:
     try:
         return _ENTRY.decode(line)
-    except msgspec.ValidationError:
-        return Reason.WRONG_TYPE if isinstance(_ANY.decode(line), dict) else Reason.NOT_AN_OBJECT
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _fault(line)
+
+
+def _fault(line: bytes) -> Reason:
+    """Say what is wrong with a line that cannot be decoded as an entry."""
+    try:
+        value = _ANY.decode(line.decode())
     except UnicodeDecodeError:
         return Reason.INVALID_UTF8
-    except msgspec.DecodeError:
-        return Reason.INVALID_JSON if _is_utf8(line) else Reason.INVALID_UTF8
-    except RecursionError:
+    except (msgspec.DecodeError, RecursionError):
         return Reason.INVALID_JSON
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return Reason.WRONG_TYPE if isinstance(value, dict) else Reason.NOT_AN_OBJECT
 
 
 def _records(entry: _Entry, tally: Tally, where: str) -> Iterator[Record]:

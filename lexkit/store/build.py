@@ -217,9 +217,10 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
     if tally.n_records == 0:
         raise SourceError(f"{source.path}: no records in it; check that it is a file for --{source.kind}")
     if tally.n_bad > max_rejected * tally.n_records:
+        share = tally.n_bad / tally.n_records
         raise SourceError(
             f"{source.path}: {tally.n_bad:,} of {tally.n_records:,} records are bad, first at {tally.first_bad}; "
-            f"mend the file, or raise --max-rejected above {tally.n_bad / tally.n_records:.3g}"
+            + (f"mend the file, or raise --max-rejected above {share:.3g}" if share < 1 else "is it the right file?")
         )
     digest, size = fingerprint(source.path)
     is_starter = source.uri.startswith(_STARTER_URI)

@@ -17,8 +17,15 @@ from lexkit.errors import StoreError
 SCHEMA_VERSION = 1
 _MAGIC = slice(8, 12)  # a DuckDB file has "DUCK" after its first checksum
 
+# From the start: once a database is open, these could be set but not trusted
+_LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+}
 
-def open_read_only(path: Path, *, threads: int | None = None) -> duckdb.DuckDBPyConnection:
+
+def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     """Open a store for reading, locked down: no files but this one, no extensions, no changes of settings.
 
     Raises:
@@ -30,16 +37,8 @@ def open_read_only(path: Path, *, threads: int | None = None) -> duckdb.DuckDBPy
         raise StoreError(f"{path}: no such store; make it with 'lexkit build --output {path}', or name another")
     if not has_duckdb_header(path):
         raise StoreError(f"{path}: not a lexkit store; make one with 'lexkit build --output FILE'")
-    # external access must be off from the start: afterwards even the file itself could not be opened
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "enable_external_access": False,
-        "autoload_known_extensions": False,
-        "autoinstall_known_extensions": False,
-    }
-    if threads is not None:
-        config["threads"] = threads
     try:
-        connection = duckdb.connect(str(path), read_only=True, config=config)
+        connection = duckdb.connect(str(path), read_only=True, config=_LOCKED_DOWN)
     except (duckdb.Error, OSError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{path}: cannot be opened ({reason}); build it again or close the writer") from error
@@ -53,19 +52,25 @@ def open_read_only(path: Path, *, threads: int | None = None) -> duckdb.DuckDBPy
 
 
 def _check_schema(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    version = _schema_version(connection)
+    if version is None:
+        raise StoreError(f"{path}: a DuckDB file, but not a lexkit store; make one with 'lexkit build --output FILE'")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path}: store of schema {version}, and this lexkit reads up to {SCHEMA_VERSION}; "
+            "update lexkit with 'pip install -U lexkit'"
+        )
+    if version < SCHEMA_VERSION:
+        raise StoreError(f"{path}: store of the old schema {version}; build it again with this lexkit")
+
+
+def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The schema version of a store, or None for a DuckDB file that is none."""
     try:
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     except duckdb.Error:
-        row = None
-    if row is None or not row[0].isdecimal():
-        raise StoreError(f"{path}: a DuckDB file, but not a lexkit store; make one with 'lexkit build --output FILE'")
-    if int(row[0]) > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path}: store of schema {row[0]}, and this lexkit reads up to {SCHEMA_VERSION}; "
-            "update lexkit with 'pip install -U lexkit'"
-        )
-    if int(row[0]) < SCHEMA_VERSION:
-        raise StoreError(f"{path}: store of the old schema {row[0]}; build it again with this lexkit")
+        return None
+    return int(row[0]) if row is not None and str(row[0]).isdecimal() else None
 
 
 def has_duckdb_header(path: Path) -> bool:
@@ -110,8 +115,19 @@ def _check_target(target: Path) -> None:
         raise StoreError(f"{target}: a folder; name a file in it with --output")
     if not target.parent.is_dir():
         raise StoreError(f"{target}: the folder {target.parent} does not exist; make it, or choose another --output")
-    if target.exists() and target.stat().st_size > 0 and not has_duckdb_header(target):
+    if target.exists() and target.stat().st_size > 0 and not _may_be_replaced(target):
         raise StoreError(f"{target}: exists and is not a lexkit store, so it is left alone; choose another --output")
+
+
+def _may_be_replaced(target: Path) -> bool:
+    """Whether the file is a store of any schema, or a DuckDB file too broken to tell."""
+    if not has_duckdb_header(target):
+        return False
+    try:
+        with duckdb.connect(str(target), read_only=True, config=_LOCKED_DOWN) as connection:
+            return _schema_version(connection) is not None
+    except (duckdb.Error, OSError):
+        return True
 
 
 def _prefix(target: Path) -> str:

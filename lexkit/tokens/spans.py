@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ def load_tokenizer(name: str) -> Tokenizer:
     Raises:
         TokenizerError: it cannot be found or read.
     """
+    from huggingface_hub.utils import logging as hub_logging
     from tokenizers import Tokenizer
 
     path = Path(name)
@@ -33,6 +35,8 @@ def load_tokenizer(name: str) -> Tokenizer:
             return Tokenizer.from_file(str(path))
         if path.suffix == ".json" or path.is_absolute() or Path(name).is_dir():
             raise TokenizerError(f"{path}: no such tokenizer.json; check the path")
+        # The hub's client tells of every retry; one line at the end says it all
+        hub_logging.set_verbosity(logging.CRITICAL)
         return Tokenizer.from_pretrained(name)
     except TokenizerError:
         raise

@@ -45,7 +45,9 @@ PARTS_OF_SPEECH = {
 }
 _LATER_LABEL = re.compile(r"(?<!&c)\.\s+(?=(?:N|V|[Aa]dj|[Aa]dv|[Pp]hr)\.{1,2}\s*[a-z\"])")
 # A note may stand before the stop ("Phr[Lat]."), and the stop be doubled or hug what follows ("Adj..escaping").
-_LABELLED = re.compile(r"(?P<label>N|V|Adj|Adv|Phr|Int|Pref|Pron)(?:\s*\[[^\]]*\])*\.{1,2}(?:\s+(?=\S)|(?=[a-z])|$)")
+_LABELLED = re.compile(
+    r"(?P<label>N|V|[Aa]dj|[Aa]dv|[Pp]hr|Int|Pref|Pron)(?:\s*\[[^\]]*\])*\.{1,2}(?:\s+(?=\S)|(?=[a-z])|$)"
+)
 _NUMBER = r"(?P<number>\d+[a-z]?)"
 # Head 252a lacks the "#" in etext #22, and its stop in both.
 _HEAD_22 = re.compile(r"^\s*(?:#\s*|(?=252a\s+Sponge))" + _NUMBER + r"\.?\s*")
@@ -54,6 +56,7 @@ _HEAD_10681 = re.compile(r"^" + _NUMBER + r"(?:\.\s+|\s+(?=[A-Z\[]))")
 _LOST_ACCENTS = {0x02: "é", 0x03: "â", 0x05: "à", 0x08: "ê"}
 _WRITTEN_ACCENTS = {"_e": "é", "_¬": "é", "+a": "à"}
 _WRITTEN_ACCENT = re.compile(r"_e|_¬|\+a(?=\s)")
+_ABBREVIATED = re.compile(r"\b(?:St|Mr|Mrs|Dr|No)\.$")
 _FOOTER = re.compile(r"^(?:\*\*\* ?END OF|End of (?:the )?Project Gutenberg)", re.MULTILINE)
 _INDENT = re.compile(r"^\s{3,}\S")
 _BRACKETS = {"[": 1, "]": -1, "{": 1, "}": -1}
@@ -135,7 +138,8 @@ def _blocks_10681(text: str) -> Iterator[list[_Line]]:
                 last = number
                 block = [_Line(index + 1, line, True)]
         elif block:
-            starts = _INDENT.match(line) is not None or _LABELLED.match(line) is not None
+            labelled = line[0].isupper() and _LABELLED.match(line) is not None
+            starts = _INDENT.match(line) is not None or labelled
             block.append(_Line(index + 1, line, starts))
         after_blank = False
     if block:
@@ -166,7 +170,7 @@ def _head(pattern: re.Pattern[str], block: list[_Line]) -> Head:
         match = _LABELLED.match(paragraph.text)
         body = paragraph.text
         if match:
-            pos = PARTS_OF_SPEECH[match["label"]]
+            pos = PARTS_OF_SPEECH[match["label"].capitalize()]
             body = body[match.end() :]
         labelled.append(Paragraph(pos, body, paragraph.line))
     return Head(start["number"], _name(title), block[0].number, tuple(labelled))
@@ -176,8 +180,9 @@ def _paragraphs(block: list[_Line]) -> list[Paragraph]:
     paragraphs: list[Paragraph] = []
     open_brackets = 0
     for line in block:
-        # A line that starts inside "[Henry\nV. ...]" or "{opp.\n87}" starts no paragraph.
-        if line.starts and open_brackets <= 0:
+        # No paragraph starts inside "[Henry\nV. ...]" or "{opp.\n87}", nor between "St." and "Swithin", where #10681
+        # takes every stop at the end of a line for the end of a paragraph.
+        if line.starts and open_brackets <= 0 and not (paragraphs and _ABBREVIATED.search(paragraphs[-1].text)):
             paragraphs.append(Paragraph("", line.text.strip(), line.number))
             open_brackets = 0
         else:
@@ -192,9 +197,8 @@ def _split_labels(paragraphs: list[Paragraph]) -> Iterator[Paragraph]:
     """Cut paragraphs that run on into the next part of speech: ``stolen goods. Adj. manubial.``."""
     for paragraph in paragraphs:
         first, *later = _LATER_LABEL.split(paragraph.text)
-        yield paragraph._replace(text=first)
-        for text in later:
-            yield paragraph._replace(text=text[0].upper() + text[1:])
+        for text in (first, *later):
+            yield paragraph._replace(text=text)
 
 
 def _name(title: str) -> str:

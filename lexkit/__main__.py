@@ -1,0 +1,5 @@
+"""``python -m lexkit`` is ``lexkit``."""
+
+from lexkit.cli.main import main
+
+main()

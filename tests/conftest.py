@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import lexkit
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("LEXKIT_TEST_DATA") or ROOT.parent / "shared" / "data")
+WIKTIONARY = "wiktionary/wiktextract-1.99.7-mini.jsonl.gz"
+ROGET = "roget/roget10681.txt"
+MORPHOLEX = "morpholex/MorphoLEX_en-reconstructed.xlsx"
+TABLE_1 = """\
+quit\tdiscontinue\tsynonym
+accurate\tfaultless\tsynonym
+opposite\tdissimilar\tsynonym
+variable\tunchangeable\tantonym
+unkind\tfriendly\tantonym
+disinterest\tzeal\tantonym
+"""
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """The path of a file of real data; the test is skipped where the data are not."""
+
+    def path(name: str) -> Path:
+        file = SHARED / name
+        if not file.exists():
+            pytest.skip(f"real data are not there: {file.name} (set LEXKIT_TEST_DATA to their folder)")
+        return file
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def starter_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("starter") / "lexkit.duckdb"
+    lexkit.build(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def real_store(tmp_path_factory: pytest.TempPathFactory, shared: Callable[[str], Path]) -> Path:
+    """Roget, Wiktionary and MorphoLEX as they are, and the stated pairs of the paper's Table 1."""
+    folder = tmp_path_factory.mktemp("real")
+    pairs = []
+    for kind in ("synonym", "antonym"):
+        file = folder / f"{kind}.txt"
+        rows = [row.split("\t") for row in TABLE_1.splitlines()]
+        file.write_text("".join(f"{a} {b}\n" for a, b, row_kind in rows if row_kind == kind), encoding="utf-8")
+        pairs.append((kind, file))
+    path = folder / "lexkit.duckdb"
+    lexkit.build(path, wiktionary=[shared(WIKTIONARY)], roget=[shared(ROGET)], morpholex=shared(MORPHOLEX), pairs=pairs)
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `lexkit` as its user does, in a process of its own."""
+
+    def lexkit_command(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+        environment = {key: value for key, value in os.environ.items() if key != "LEXKIT_STORE"}
+        environment.update(options.pop("env", {}))  # type: ignore[arg-type]
+        return subprocess.run(
+            [sys.executable, "-m", "lexkit", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=options.pop("cwd", tmp_path),  # type: ignore[arg-type]
+            env=environment,
+            timeout=120,
+            check=False,
+        )
+
+    return lexkit_command

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lexkit.morphology.segmentation import Morpheme, SegmentationError, parse_segmentation
+
+
+def test_real_segmentations_come_back_as_written(shared: Callable[[str], Path]) -> None:
+    rows = shared("morpholex/real_sample.tsv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 46
+    for row in rows:
+        _, notation = row.split("\t")
+        assert str(parse_segmentation(notation)) == notation
+
+
+@pytest.mark.parametrize(
+    ("notation", "prefixes", "roots", "suffixes"),
+    [
+        ("{<un<(change)>able>}", ("un",), ("change",), ("able",)),
+        ("{(above)}{(board)}", (), ("above", "board"), ()),
+        ("<over<{(capit)>al>}>ize>>ion>", ("over",), ("capit",), ("al", "ize", "ion")),
+        ("<dis<<en<{(chant)}", ("dis", "en"), ("chant",), ()),
+        ("<over<{<ex<(pose)}", ("over", "ex"), ("pose",), ()),
+    ],
+)
+def test_morphemes(notation: str, prefixes: tuple[str], roots: tuple[str], suffixes: tuple[str]) -> None:
+    parsed = parse_segmentation(notation)
+    assert (parsed.prefixes, parsed.roots, parsed.suffixes) == (prefixes, roots, suffixes)
+
+
+def test_nesting_is_kept() -> None:
+    assert parse_segmentation("<over<{<ex<(pose)}").parts == (
+        Morpheme("prefix", "over"),
+        (Morpheme("prefix", "ex"), Morpheme("root", "pose")),
+    )
+
+
+@pytest.mark.parametrize("notation", ["", "kind", "{(kind)", "(kind)}", "{}", "<un<", "((kind))", "{(kind) }"])
+def test_anything_else_is_refused(notation: str) -> None:
+    with pytest.raises(SegmentationError):
+        parse_segmentation(notation)
+
+
+morphemes = st.text(st.characters(blacklist_characters="<>(){}", blacklist_categories=["Cs"]), min_size=1)
+roots = morphemes.map("({})".format)
+parts = st.recursive(
+    roots | morphemes.map("<{}<".format) | morphemes.map(">{}>".format),
+    lambda inner: st.lists(inner, min_size=1).map(lambda ps: "{" + "".join(ps) + "}"),
+)
+
+
+@given(st.lists(parts), roots)
+def test_every_notation_of_the_grammar_comes_back(before: list[str], root: str) -> None:
+    notation = "".join([*before, root])
+    assert str(parse_segmentation(notation)) == notation
+
+
+@given(st.text("<>(){}ab"))
+def test_what_is_read_is_what_was_written(text: str) -> None:
+    try:
+        parsed = parse_segmentation(text)
+    except SegmentationError:
+        return
+    assert str(parsed) == text
+    assert parsed.roots

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import msgspec
+
+from lexkit.sources.catalog import licence_of, licence_of_starter, load_catalog
+from lexkit.sources.data_files import data_file
+from lexkit.store.build import STARTER
+
+
+def test_every_source_says_where_it_comes_from() -> None:
+    entries = load_catalog().source
+    assert {"wiktionary", "wiktionary-dump", "roget-22", "roget-10681", "morpholex"} <= {e.name for e in entries}
+    for entry in entries:
+        texts = [value for value in msgspec.to_builtins(entry).values() if isinstance(value, str)]
+        assert all(texts), entry.name
+        assert entry.download, entry.name
+        assert all(download.url.startswith("https://") for download in entry.download)
+
+
+def test_licences() -> None:
+    assert licence_of("wiktionary") == "CC-BY-SA-4.0"
+    assert licence_of("morpholex") == "CC-BY-NC-SA-4.0"
+    assert licence_of("pairs") is None
+
+
+def test_the_starter_files_are_there_with_a_licence() -> None:
+    for name in STARTER.values():
+        assert data_file(f"starter/{name}").stat().st_size > 0
+        assert licence_of_starter(name)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lexkit.errors import SourceError
+from lexkit.sources.records import Headword, Record, Statement
+from lexkit.sources.tally import Reason, Tally
+from lexkit.sources.wiktionary import read
+
+
+@pytest.fixture
+def read_lines(tmp_path: Path) -> Callable[..., tuple[list[Record], Tally]]:
+    def read_them(*lines: Any, language: str = "en") -> tuple[list[Record], Tally]:
+        file = tmp_path / "wiktionary.jsonl"
+        file.write_bytes(b"\n".join(x if isinstance(x, bytes) else json.dumps(x).encode() for x in lines))
+        tally = Tally()
+        return list(read(file, tally, language)), tally
+
+    return read_them
+
+
+def entry(word: str = "kind", **fields: Any) -> dict[str, Any]:
+    return {"word": word, "lang_code": "en", "pos": "adj", **fields}
+
+
+class TestRealFiles:
+    def test_the_mini_dump(self, shared: Callable[[str], Path]) -> None:
+        tally = Tally()
+        records = list(read(shared("wiktionary/wiktextract-1.99.7-mini.jsonl.gz"), tally))
+        assert sum(isinstance(r, Headword) for r in records) == 1900
+        kinds = Counter(r.kind for r in records if isinstance(r, Statement))
+        # 2,477 entry-level and 246 sense-level synonyms, 311 and 41 antonyms, less what is refused, plus split targets
+        assert kinds["synonym"] > 2650
+        assert kinds["antonym"] == 352
+        assert tally.rejected[Reason.REDIRECT] == 15
+        assert tally.rejected[Reason.OTHER_LANGUAGE] == 1
+        assert tally.n_records == 1900 + 15 + 1
+        assert tally.n_bad == 0
+
+    def test_every_linkage_is_read_or_counted(self, shared: Callable[[str], Path]) -> None:
+        file = shared("wiktionary/kaikki-sample.jsonl")
+        n_linkages = 0
+        for line in file.read_text(encoding="utf-8").splitlines():
+            parsed = json.loads(line)
+            for holder in [parsed, *parsed["senses"]]:
+                n_linkages += len(holder.get("synonyms", [])) + len(holder.get("antonyms", []))
+        tally = Tally()
+        statements = [r for r in read(file, tally) if isinstance(r, Statement)]
+        assert len(statements) + tally.n_rejected == n_linkages
+
+    def test_thesaurus_provenance_is_kept(self, shared: Callable[[str], Path]) -> None:
+        records = read(shared("wiktionary/kaikki-sample.jsonl"), Tally())
+        magical = [r for r in records if isinstance(r, Statement) and r.other == "unmagical"]
+        assert magical
+        assert all(r.kind == "antonym" and r.sense and r.sense.startswith("Thesaurus:magical") for r in magical)
+
+    def test_other_languages_are_counted(self, shared: Callable[[str], Path]) -> None:
+        file = shared("wiktionary/raw-mixed-languages.jsonl")
+        tally = Tally()
+        records = list(read(file, tally))
+        assert sum(isinstance(r, Headword) for r in records) == 10
+        assert tally.rejected[Reason.OTHER_LANGUAGE] == 64
+        finnish = list(read(file, Tally(), "fi"))
+        assert any(isinstance(r, Statement) and r.other == "pieni" for r in finnish)
+
+
+def test_sense_and_entry_linkages(read_lines: Callable[..., tuple[list[Record], Tally]]) -> None:
+    records, tally = read_lines(
+        entry(
+            senses=[{"glosses": ["general", "gentle"], "synonyms": [{"word": "nice"}]}],
+            antonyms=[{"word": "cruel", "sense": "not gentle"}, {"word": "harsh", "source": "Thesaurus:kind"}],
+        )
+    )
+    assert records == [
+        Headword("kind"),
+        Statement("kind", "nice", "synonym", "adj", "gentle"),
+        Statement("kind", "cruel", "antonym", "adj", "not gentle"),
+        Statement("kind", "harsh", "antonym", "adj", "Thesaurus:kind"),
+    ]
+    assert tally.n_rejected == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "words", "reason"),
+    [
+        ("nice#Adjective", ["nice"], None),
+        ("hell (17th century)", ["hell"], None),
+        ("* abt", ["abt"], None),
+        ("\u00fee, \u1e8fe, ye", ["\u00fee", "\u1e8fe", "ye"], None),
+        ("lock, stock and barrel", ["lock, stock and barrel"], None),
+        ("Template:l", [], Reason.PLACEHOLDER),
+        ("Thesaurus:nice", [], Reason.THESAURUS_PAGE),
+        ("toilet and Thesaurus:bathroom", ["toilet"], Reason.THESAURUS_PAGE),
+        ("or See also Thesaurus:grass", [], Reason.THESAURUS_PAGE),
+        ("&", [], Reason.NOT_A_WORD),
+        ("", [], Reason.NO_WORD),
+        (" kind ", [], Reason.SELF),
+    ],
+)
+def test_targets(
+    read_lines: Callable[..., tuple[list[Record], Tally]], target: str, words: list[str], reason: Reason | None
+) -> None:
+    records, tally = read_lines(entry(synonyms=[{"word": target}]))
+    assert [r.other for r in records if isinstance(r, Statement)] == words
+    assert list(tally.rejected) == ([reason] if reason else [])
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"word": "a"', Reason.INVALID_JSON),
+        (b"[1, 2]", Reason.NOT_AN_OBJECT),
+        (b"2. Inexistence", Reason.INVALID_JSON),
+        (b'{"word": "caf\xe9", "lang_code": "en"}', Reason.INVALID_UTF8),
+        (b'{"word": 3, "lang_code": "en"}', Reason.WRONG_TYPE),
+        (b'{"word": "a", "lang_code": "en", "senses": null}', Reason.WRONG_TYPE),
+        (b'{"word": "", "lang_code": "en"}', Reason.NO_WORD),
+        (b'{"lang_code": "en"}', Reason.NO_WORD),
+        (b'{"word": "a", "lang_code": "en", "x": "\\ud800"}', Reason.INVALID_JSON),
+        (b"[" * 100_000, Reason.INVALID_JSON),
+    ],
+)
+def test_bad_lines_are_counted_and_the_rest_is_read(
+    read_lines: Callable[..., tuple[list[Record], Tally]], line: bytes, reason: Reason
+) -> None:
+    records, tally = read_lines(entry("one"), line, entry("two"))
+    assert records == [Headword("one"), Headword("two")]
+    assert tally.rejected == {reason: 1}
+    assert tally.n_bad == 1
+    assert tally.first_bad == f"line 2: {reason.value}"
+
+
+def test_a_truncated_gzip_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "cut.jsonl.gz"
+    content = "\n".join(json.dumps(entry(f"word{i}")) for i in range(5000)).encode()
+    file.write_bytes(gzip.compress(content)[:-100])
+    with pytest.raises(SourceError, match=r"cut\.jsonl\.gz: broken gzip .*; download it again"):
+        list(read(file, Tally()))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["word", "senses", "glosses", "x"]), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["word", "lang_code", "pos", "senses", "synonyms", "antonyms", "redirect"]), json_values
+    )
+)
+def test_whatever_an_object_holds_it_is_read_or_counted(tmp_path_factory: pytest.TempPathFactory, line: Any) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.jsonl"
+    file.write_text(json.dumps({"lang_code": "en", **line}), encoding="utf-8")
+    tally = Tally()
+    records = list(read(file, tally))
+    assert tally.n_records == 1
+    assert records or tally.n_rejected
