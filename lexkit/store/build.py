@@ -282,6 +282,8 @@ def _add_morphology(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Tokenizer) -> None:
+    # Before it is set to cut nothing off and fill nothing up: it is the file that is recorded
+    digest = tokens.fingerprint(tokenizer)
     rows = connection.execute("SELECT word FROM word ORDER BY word_id").fetchall()
     first = 0
     for batch in tokens.spans(tokenizer, [word for (word,) in rows]):
@@ -295,7 +297,7 @@ def _add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Toke
         connection.unregister("batch")
     connection.execute(
         "INSERT INTO tokenizer VALUES (?, ?, ?, ?)",
-        [name, tokens.fingerprint(tokenizer), tokenizer.get_vocab_size(with_added_tokens=True), _now()],
+        [name, digest, tokenizer.get_vocab_size(with_added_tokens=True), _now()],
     )
 
 

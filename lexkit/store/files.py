@@ -22,6 +22,7 @@ _LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
+    "lock_configuration": True,
 }
 
 
@@ -47,7 +48,6 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     except BaseException:
         connection.close()
         raise
-    connection.execute("SET lock_configuration = true")
     return connection
 
 

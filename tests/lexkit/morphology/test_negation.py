@@ -58,8 +58,9 @@ def test_bases_are_words_as_they_are_spelt(real: dict[str, Negation], word: str,
 
 @pytest.mark.parametrize(
     "word",
-    "invaluable infamous disease onboard decipher income priceless inhabit inflammable discuss display ruthless "
-    "hapless indifferent impair dispose disappoint distract dissolution unloose countless wireless imply immigrate".split(),
+    "invaluable infamous disease onboard decipher income priceless inhabit inflammable discuss display "
+    "ruthless hapless indifferent impair dispose disappoint distract dissolution unloose countless wireless "
+    "imply immigrate".split(),
 )
 def test_look_alikes_negate_nothing(real: dict[str, Negation], word: str) -> None:
     assert word not in real

@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import lexkit
+from lexkit.errors import SourceError, StoreError
+from lexkit.progress import Progress
+
+TABLES = ("meta", "source", "rejection", "word", "relation", "evidence", "morphology", "negation", "tokenizer", "span")
+
+
+def tables(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    with closing(duckdb.connect(str(path), read_only=True)) as connection:
+        return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in TABLES}
+
+
+def related(path: Path) -> set[tuple[str, str, str]]:
+    with closing(duckdb.connect(str(path), read_only=True)) as connection:
+        return set(
+            connection.execute(
+                "SELECT a.word, b.word, kind FROM relation JOIN word a ON a.word_id = word_a"
+                " JOIN word b ON b.word_id = word_b"
+            ).fetchall()
+        )
+
+
+@pytest.fixture
+def build_from(tmp_path: Path) -> Callable[..., Path]:
+    """Build from pair lists and MorphoLEX rows given as text."""
+
+    def build(synonyms: str = "", antonyms: str = "", morpholex: str = "", **options: Any) -> Path:
+        pairs = []
+        for kind, text in (("synonym", synonyms), ("antonym", antonyms)):
+            if text:
+                file = tmp_path / f"{kind}s.txt"
+                file.write_text(text.replace("; ", "\n"), encoding="utf-8")
+                pairs.append((kind, file))
+        table = tmp_path / "morpholex.tsv"
+        rows = [row.split() for row in morpholex.split("; ") if row]
+        table.write_text("Word\tMorphoLexSegm\n" + "".join(f"{w}\t{s}\n" for w, s in rows), encoding="utf-8")
+        path = tmp_path / "store.duckdb"
+        lexkit.build(path, pairs=pairs, morpholex=table if rows else None, **options)
+        return path
+
+    return build
+
+
+KIND = "kind {(kind)}; unkind <un<{(kind)}; friendly {(friend)}>ly>; unfriendly <un<{(friend)}>ly>"
+
+
+class TestTable1:
+    """The six examples of the paper (DSKD, arXiv 2602.22351, Table 1)."""
+
+    DERIVED = (
+        ("quit", "continue", "antonym", "dis-"),
+        ("accurate", "fault", "antonym", "-less"),
+        ("opposite", "similar", "antonym", "dis-"),
+        ("variable", "changeable", "synonym", "un-"),
+        ("kind", "friendly", "synonym", "un-"),
+        ("interest", "zeal", "synonym", "dis-"),
+    )
+
+    @pytest.mark.parametrize("store", ["starter_store", "real_store"])
+    def test_all_six_come_out(self, store: str, request: pytest.FixtureRequest) -> None:
+        with lexkit.open(request.getfixturevalue(store)) as lexicon:
+            for word, other, kind, rule in self.DERIVED:
+                assert kind in lexicon.relation(word, other), (word, other)
+                assert rule in {e.rule for e in lexicon.explain(word, other) if e.kind == kind}
+
+    @pytest.mark.parametrize("store", ["starter_store", "real_store"])
+    def test_what_is_stated_stays(self, store: str, request: pytest.FixtureRequest) -> None:
+        with lexkit.open(request.getfixturevalue(store)) as lexicon:
+            assert lexicon.relation("happy", "unhappy") == ["antonym"]
+            assert lexicon.relation("unkind", "friendly") == ["antonym"]
+            assert lexicon.relation("quit", "discontinue") == ["synonym"]
+
+    @pytest.mark.parametrize("store", ["starter_store", "real_store"])
+    @pytest.mark.parametrize("word", ["invaluable", "infamous", "disease", "onboard", "decipher", "income"])
+    def test_look_alikes_derive_nothing(self, store: str, word: str, request: pytest.FixtureRequest) -> None:
+        with lexkit.open(request.getfixturevalue(store)) as lexicon:
+            rows = lexicon.sql(
+                "SELECT * FROM negation n JOIN word w ON w.word_id IN (n.word_id, n.base_id) WHERE n.word_id ="
+                " (SELECT word_id FROM word WHERE word = ?)",
+                [word],
+            )
+            assert rows.num_rows == 0
+
+
+class TestRelations:
+    def test_one_negated_word_turns_the_kind_over(self, build_from: Callable[..., Path]) -> None:
+        store = build_from(antonyms="unkind friendly", morpholex=KIND)
+        assert related(store) == {
+            ("friendly", "unkind", "antonym"),
+            ("friendly", "kind", "synonym"),
+            ("kind", "unkind", "antonym"),
+            ("friendly", "unfriendly", "antonym"),
+        }
+
+    def test_two_negated_words_keep_it(self, build_from: Callable[..., Path]) -> None:
+        store = build_from(synonyms="unkind unfriendly", morpholex=KIND)
+        assert ("friendly", "kind", "synonym") in related(store)
+        assert ("friendly", "unkind", "antonym") in related(store)
+        assert ("kind", "unfriendly", "antonym") in related(store)
+
+    def test_derivation_is_one_step(self, build_from: Callable[..., Path]) -> None:
+        words = "ab {(ab)}>x>; unab <un<{(ab)}; ununab <un<<un<{(ab)}; cd {(cd)}"
+        # bases of three letters at least
+        words = words.replace("ab", "abc").replace("cd", "def")
+        store = build_from(synonyms="ununabc def", morpholex=words)
+        assert ("def", "unabc", "antonym") in related(store)
+        assert not any({"abc", "def"} == {a, b} for a, b, _ in related(store))
+
+    def test_no_word_is_related_to_itself(self, build_from: Callable[..., Path]) -> None:
+        store = build_from(antonyms="unkind kind", morpholex=KIND)
+        assert all(a != b for a, b, _ in related(store))
+
+    def test_a_pair_stated_as_both_is_contested(self, build_from: Callable[..., Path]) -> None:
+        store = build_from(synonyms="cleave split; big large", antonyms="split cleave")
+        with lexkit.open(store) as lexicon:
+            assert lexicon.relation("cleave", "split") == ["synonym", "antonym"]
+            assert lexicon.synonyms("cleave")[0].contested
+            assert lexicon.antonyms("cleave")[0].contested
+            assert not lexicon.synonyms("big")[0].contested
+
+    def test_a_derivation_against_a_statement_is_kept_as_evidence_only(self, build_from: Callable[..., Path]) -> None:
+        store = build_from(synonyms="kind harsh", antonyms="unkind harsh; mild soft", morpholex=KIND)
+        store = build_from(synonyms="unkind friendly; kind friendly", morpholex=KIND)
+        with lexkit.open(store) as lexicon:
+            assert lexicon.relation("kind", "friendly") == ["synonym"]
+            contradicted = [e for e in lexicon.explain("kind", "friendly") if e.contradicted]
+        assert [(e.kind, e.rule, e.derived_from) for e in contradicted] == [
+            ("antonym", "un-", ("friendly", "unkind", "synonym"))
+        ]
+        rules = {row[6] for row in tables(store)["evidence"]}
+        assert "contradicted:un-" in rules
+
+    def test_a_derivation_that_is_stated_too_stays_direct(self, build_from: Callable[..., Path]) -> None:
+        store = build_from(synonyms="kind friendly", antonyms="unkind friendly", morpholex=KIND)
+        with lexkit.open(store) as lexicon:
+            (neighbor,) = [n for n in lexicon.synonyms("kind") if n.word == "friendly"]
+            assert neighbor.direct
+            assert len(lexicon.explain("kind", "friendly")) == 2
+
+    def test_groups_relate_every_pair_and_no_more(self, tmp_path: Path) -> None:
+        table = tmp_path / "roget.tsv"
+        rows = [("1", "X", "noun", 1, 1, w) for w in "abc"] + [("1", "X", "noun", 1, 2, w) for w in "de"]
+        header = "head\tname\tpos\tparagraph\tgroup\tterm"
+        table.write_text("\n".join([header, *("\t".join(map(str, row)) for row in rows)]), encoding="utf-8")
+        lexkit.build(tmp_path / "s.duckdb", roget=[table])
+        expected = {(a, b, "synonym") for group in ("abc", "de") for a, b in combinations(group, 2)}
+        assert related(tmp_path / "s.duckdb") == expected
+
+    def test_every_source_is_named(self, build_from: Callable[..., Path], tmp_path: Path) -> None:
+        more = tmp_path / "more.txt"
+        more.write_text("big large\n", encoding="utf-8")
+        file = tmp_path / "first.txt"
+        file.write_text("large big\nsmall little\n", encoding="utf-8")
+        lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", file), ("synonym", more)])
+        with lexkit.open(tmp_path / "s.duckdb") as lexicon:
+            assert lexicon.synonyms("big")[0].sources == ("pairs", "pairs:2")
+            assert lexicon.synonyms("big")[0].n_sources == 2
+            assert lexicon.sources() == ["pairs", "pairs:2"]
+
+
+def expected_relations(
+    stated: set[tuple[str, str, str]], base: dict[str, str]
+) -> tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]]:
+    """DESIGN section 3, word for word: relations, and derivations that statements contradict."""
+    other = {"synonym": "antonym", "antonym": "synonym"}
+    derived = {(*sorted((word, base[word])), "antonym") for word in base}
+    for a, b, kind in stated:
+        if a in base:
+            derived.add((*sorted((base[a], b)), other[kind]))
+        if b in base:
+            derived.add((*sorted((a, base[b])), other[kind]))
+        if a in base and b in base:
+            derived.add((*sorted((base[a], base[b])), kind))
+    derived = {(a, b, kind) for a, b, kind in derived if a != b}
+    contradicted = {
+        (a, b, kind) for a, b, kind in derived if (a, b, other[kind]) in stated and (a, b, kind) not in stated
+    }
+    return stated | (derived - contradicted), contradicted
+
+
+word_pairs = st.tuples(
+    st.sampled_from(["abc", "unabc", "def", "undef", "ghi", "unghi", "jkl"]),
+    st.sampled_from(["abc", "unabc", "def", "undef", "ghi", "unghi", "jkl"]),
+).filter(lambda pair: pair[0] != pair[1])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(synonyms=st.lists(word_pairs, max_size=6), antonyms=st.lists(word_pairs, max_size=6))
+def test_the_sql_derives_what_the_rules_say(
+    build_from: Callable[..., Path], synonyms: list[tuple[str, str]], antonyms: list[tuple[str, str]]
+) -> None:
+    bases = ("abc", "def", "ghi")
+    store = build_from(
+        "; ".join(map(" ".join, synonyms)),
+        "; ".join(map(" ".join, antonyms)),
+        "; ".join(f"{w} {{({w})}}; un{w} <un<{{({w})}}" for w in bases),
+    )
+    stated = {(*sorted(pair), "synonym") for pair in synonyms} | {(*sorted(pair), "antonym") for pair in antonyms}
+    relations, contradicted = expected_relations(stated, {f"un{w}": w for w in bases})  # type: ignore[arg-type]
+    assert related(store) == relations
+    with closing(duckdb.connect(str(store), read_only=True)) as connection:
+        found = connection.execute(
+            "SELECT DISTINCT a.word, b.word, kind FROM evidence JOIN word a ON a.word_id = word_a"
+            " JOIN word b ON b.word_id = word_b WHERE starts_with(rule, 'contradicted:')"
+        ).fetchall()
+        contested = connection.execute("SELECT count(*) FROM relation WHERE contested").fetchone()
+    assert set(found) == contradicted
+    pairs = [(a, b) for a, b, _ in relations]
+    assert contested == (sum(pairs.count(pair) == 2 for pair in pairs),)
+
+
+class TestDeterminism:
+    def test_threads_and_repetition_change_no_row(
+        self, tmp_path: Path, shared: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+        wiktionary = shared("wiktionary/wiktextract-1.99.7-mini.jsonl.gz")
+        stores = []
+        for jobs in (1, 2, 2):
+            path = tmp_path / f"{len(stores)}.duckdb"
+            lexkit.build(path, wiktionary=[wiktionary], jobs=jobs, morpholex=None)
+            stores.append(tables(path))
+        assert stores[0] == stores[1] == stores[2]
+        assert dict(stores[0]["meta"])["built_at"] == "2023-11-14T22:13:20Z"
+
+    def test_ids_follow_the_words(self, starter_store: Path) -> None:
+        rows = tables(starter_store)["word"]
+        assert [row[0] for row in rows] == list(range(len(rows)))
+        assert [row[1] for row in rows] == sorted(row[1] for row in rows)
+
+
+class TestRecordOfTheBuild:
+    def test_sources_and_rejections(self, real_store: Path) -> None:
+        found = tables(real_store)
+        sources = {row[0]: row for row in found["source"]}
+        assert set(sources) == {"wiktionary", "roget", "morpholex", "pairs", "pairs:2"}
+        assert sources["wiktionary"][5] == "CC-BY-SA-4.0"
+        assert sources["wiktionary"][6] == 1916
+        assert len(sources["roget"][3]) == 64
+        assert sources["pairs"][5] is None
+        reasons = {(row[0], row[1]): row[2] for row in found["rejection"]}
+        assert reasons["wiktionary", "redirect"] == 15
+        assert sum(n for (source, _), n in reasons.items() if source == "roget") == sources["roget"][7]
+
+    def test_meta(self, starter_store: Path) -> None:
+        meta = dict(tables(starter_store)["meta"])
+        assert meta["schema_version"] == "1"
+        assert meta["language"] == "en"
+        assert meta["lexkit_version"] == lexkit.__version__
+        assert json.loads(meta["options"])["sources"]["roget"] == "starter:roget1911.tsv.gz"
+
+    def test_progress_is_told_of_every_stage(self, tmp_path: Path) -> None:
+        class Recorder(Progress):
+            def __init__(self) -> None:
+                self.seen: list[str] = []
+
+            def stage(self, name: str) -> None:
+                self.seen.append(name)
+
+            def close(self) -> None:
+                self.seen.append("closed")
+
+        recorder = Recorder()
+        summary = lexkit.build(tmp_path / "s.duckdb", progress=recorder)
+        assert recorder.seen == [
+            "read wiktionary", "read roget", "read morpholex", "relate words", "write", "closed"
+        ]  # fmt: skip
+        assert list(summary.stages) == recorder.seen[:-1]
+
+    def test_roget_is_as_large_as_it_should_be(self, real_store: Path) -> None:
+        with lexkit.open(real_store) as lexicon:
+            counts = lexicon.statistics()
+        roget = next(row for row in counts.sources if row.source == "roget")
+        assert roget.synonyms >= 150_000
+        assert counts.words_in_relations >= 40_000
+
+
+class TestAtomicity:
+    @pytest.fixture
+    def old(self, tmp_path: Path) -> Path:
+        path = tmp_path / "old.duckdb"
+        pairs = tmp_path / "pairs.txt"
+        pairs.write_text("old ancient\n", encoding="utf-8")
+        lexkit.build(path, pairs=[("synonym", pairs)])
+        return path
+
+    def leftovers(self, folder: Path) -> list[str]:
+        return [path.name for path in folder.iterdir() if "building" in path.name]
+
+    def test_a_failed_build_leaves_the_old_store(self, old: Path, tmp_path: Path) -> None:
+        before = old.read_bytes()
+        bad = tmp_path / "bad.jsonl"
+        bad.write_text("[1, 2]\n", encoding="utf-8")
+        with pytest.raises(SourceError):
+            lexkit.build(old, wiktionary=[bad])
+        assert old.read_bytes() == before
+        assert self.leftovers(tmp_path) == []
+
+    def test_a_build_replaces_the_old_store_while_it_is_read(self, old: Path) -> None:
+        with lexkit.open(old) as reader:
+            code = f"import lexkit; lexkit.build({str(old)!r})"
+            subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+            assert reader.relation("old", "ancient") == ["synonym"]
+        with lexkit.open(old) as reader:
+            assert reader.relation("happy", "unhappy") == ["antonym"]
+
+    def test_a_killed_build_leaves_the_old_store_and_its_litter_is_removed(self, old: Path, tmp_path: Path) -> None:
+        before = old.read_bytes()
+        code = f"import lexkit; lexkit.build({str(old)!r})"
+        process = subprocess.Popen([sys.executable, "-c", code])
+        for _ in range(1000):
+            if self.leftovers(tmp_path):
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert old.read_bytes() == before
+        assert self.leftovers(tmp_path)
+        lexkit.build(old)
+        assert self.leftovers(tmp_path) == []
+
+    def test_other_files_are_left_alone(self, tmp_path: Path) -> None:
+        notes = tmp_path / "notes.txt"
+        notes.write_text("do not lose me", encoding="utf-8")
+        database = tmp_path / "mine.duckdb"
+        with closing(duckdb.connect(str(database))) as connection:
+            connection.execute("CREATE TABLE mine AS SELECT 42 AS answer")
+        for file in (notes, database):
+            before = file.read_bytes()
+            with pytest.raises(StoreError, match="is not a lexkit store, so it is left alone"):
+                lexkit.build(file)
+            assert file.read_bytes() == before
+
+    def test_a_broken_store_may_be_built_again(self, old: Path) -> None:
+        old.write_bytes(old.read_bytes()[:20_000])
+        lexkit.build(old)
+        with lexkit.open(old) as lexicon:
+            assert "kind" in lexicon
+
+    @pytest.mark.parametrize("target", ["missing/store.duckdb", "file/store.duckdb", "."])
+    def test_a_target_that_cannot_be(self, tmp_path: Path, target: str) -> None:
+        (tmp_path / "file").write_text("x", encoding="utf-8")
+        with pytest.raises(StoreError, match=r"--output"):
+            lexkit.build(tmp_path / target)
+
+    @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody can write, such as /proc")
+    def test_a_folder_that_cannot_be_written(self) -> None:
+        with pytest.raises(StoreError, match="cannot be written"):
+            lexkit.build("/proc/store.duckdb")
+
+
+class TestRejected:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Iterator[Path]:
+        path = tmp_path / "wiktionary.jsonl"
+        good = json.dumps({"word": "kind", "lang_code": "en"})
+        path.write_text("\n".join([good] * 99 + ["{"]), encoding="utf-8")
+        yield path
+
+    def test_one_in_a_hundred_is_counted(self, file: Path, tmp_path: Path) -> None:
+        summary = lexkit.build(tmp_path / "s.duckdb", wiktionary=[file])
+        assert [(r.reason, r.n, r.example) for r in summary.statistics.rejections] == [
+            ("invalid JSON", 1, "line 100: {")
+        ]
+
+    def test_more_stop_the_build(self, file: Path, tmp_path: Path) -> None:
+        message = r"1 of 100 records are bad, first at line 100: invalid JSON; .* --max-rejected above 0.01"
+        with pytest.raises(SourceError, match=message):
+            lexkit.build(tmp_path / "s.duckdb", wiktionary=[file], max_rejected=0.009)
+        assert not (tmp_path / "s.duckdb").exists()
+
+    def test_records_left_out_by_rule_do_not_count_as_bad(self, tmp_path: Path) -> None:
+        file = tmp_path / "w.jsonl"
+        lines = [{"word": "kind", "lang_code": "en"}, *({"word": "x", "lang_code": "fi"} for _ in range(50))]
+        file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+        summary = lexkit.build(tmp_path / "s.duckdb", wiktionary=[file])
+        assert summary.statistics.rejections[0].n == 50
+
+    @pytest.mark.parametrize("option", ["wiktionary", "roget"])
+    def test_files_that_are_none(self, option: str, tmp_path: Path) -> None:
+        empty = tmp_path / "empty"
+        empty.write_bytes(b"")
+        for path, message in ((tmp_path / "no", "no such file"), (tmp_path, "a folder"), (empty, "empty file")):
+            with pytest.raises(SourceError, match=message):
+                lexkit.build(tmp_path / "s.duckdb", **{option: [path]})
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+    def test_a_file_that_may_not_be_read(self, tmp_path: Path) -> None:
+        file = tmp_path / "secret"
+        file.write_text("x", encoding="utf-8")
+        file.chmod(0)
+        with pytest.raises(SourceError, match="cannot be read"):
+            lexkit.build(tmp_path / "s.duckdb", roget=[file])

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+import lexkit
+from lexkit.errors import QueryError, StoreError
+from lexkit.store.lexicon import Lexicon
+
+
+@pytest.fixture(scope="module")
+def lexicon(starter_store: Path) -> Iterator[Lexicon]:
+    with lexkit.open(starter_store) as opened:
+        yield opened
+
+
+def test_look_up(lexicon: Lexicon) -> None:
+    assert "unhappy" in {neighbor.word for neighbor in lexicon.antonyms("happy")}
+    assert "cheerful" in {neighbor.word for neighbor in lexicon.synonyms("happy")}
+    assert lexicon.synonyms("no such word at all") == []
+
+
+def test_stated_relations_come_first(lexicon: Lexicon) -> None:
+    found = lexicon.antonyms("kind")
+    assert [n.direct for n in found] == sorted((n.direct for n in found), reverse=True)
+    keys = [(not n.direct, -n.n_sources, n.word) for n in found]
+    assert keys == sorted(keys)
+
+
+def test_options(lexicon: Lexicon) -> None:
+    everything = lexicon.antonyms("kind")
+    stated = lexicon.antonyms("kind", direct=True)
+    assert stated == [n for n in everything if n.direct] != everything
+    assert lexicon.antonyms("kind", source="roget") == [n for n in everything if "roget" in n.sources]
+    assert lexicon.antonyms("kind", limit=2) == everything[:2]
+
+
+def test_case_matters_only_where_it_tells_words_apart(lexicon: Lexicon) -> None:
+    assert lexicon.find("HAPPY") == ["happy"]
+    assert lexicon.synonyms("  Happy ") == lexicon.synonyms("happy")
+    assert lexicon.find("god") != lexicon.find("God")
+
+
+def test_both_directions_agree_with_the_table(lexicon: Lexicon) -> None:
+    rows = lexicon.sql(
+        "SELECT a.word AS a, b.word AS b, kind FROM relation JOIN word a ON a.word_id = word_a"
+        " JOIN word b ON b.word_id = word_b ORDER BY hash(word_a, word_b) LIMIT 300"
+    ).to_pylist()
+    for row in rows:
+        assert row["kind"] in lexicon.relation(row["a"], row["b"])
+        assert row["kind"] in lexicon.relation(row["b"], row["a"])
+
+
+@pytest.mark.parametrize("kind", ["synonym", "antonym"])
+def test_the_views_are_symmetric_and_complete(lexicon: Lexicon, kind: str) -> None:
+    (count,) = lexicon.sql(f"SELECT count(*) AS n FROM {kind}s").to_pylist()
+    (relations,) = lexicon.sql("SELECT count(*) AS n FROM relation WHERE kind = ?", [kind]).to_pylist()
+    assert count["n"] == 2 * relations["n"]
+    one_way = lexicon.sql(f"SELECT word, {kind} FROM {kind}s EXCEPT SELECT {kind}, word FROM {kind}s")
+    assert one_way.num_rows == 0
+    columns = ["word", kind, "direct", "n_sources", "sources", "contested"]
+    assert lexicon.sql(f"SELECT * FROM {kind}s LIMIT 1").column_names == columns
+
+
+def test_explain_tells_where_a_derived_relation_comes_from(lexicon: Lexicon) -> None:
+    found = lexicon.explain("friendly", "kind")
+    assert found == lexicon.explain("kind", "friendly")
+    assert ("unkind" in e.derived_from for e in found if e.derived_from)
+    assert {e.rule for e in found} == {"un-", "un-+un-"}
+
+
+def test_explain_shows_what_the_source_says(lexicon: Lexicon) -> None:
+    stated = [e for e in lexicon.explain("reality", "actuality") if e.rule is None]
+    assert [(e.source, e.pos, e.sense) for e in stated] == [("roget", "noun", "1 Existence \u00b62.1")]
+
+
+def test_suggestions(lexicon: Lexicon) -> None:
+    assert lexicon.suggest("hapyness")[0] == "happiness"
+    assert "friendly" in lexicon.suggest("freindly")
+    assert lexicon.suggest("qqqqqqqqqqqqqqq") == []
+
+
+def test_words_are_in_order(lexicon: Lexicon) -> None:
+    words = lexicon.words().to_pylist()
+    assert isinstance(lexicon.words(), pa.StringArray)
+    assert words == sorted(words)
+
+
+def test_threads_share_a_lexicon(starter_store: Path) -> None:
+    with lexkit.open(starter_store) as shared_lexicon, ThreadPoolExecutor(8) as pool:
+        words = ["happy", "kind", "quit", "Happy", "hapyness"] * 20
+        found = list(pool.map(lambda w: (shared_lexicon.synonyms(w), shared_lexicon.explain(w, "kind")), words))
+        assert found == found[:5] * 20
+
+
+def test_an_empty_relation_table(tmp_path: Path) -> None:
+    table = tmp_path / "m.tsv"
+    table.write_text("Word\tMorphoLexSegm\nkind\t{(kind)}\n", encoding="utf-8")
+    lexkit.build(tmp_path / "s.duckdb", morpholex=table)
+    with lexkit.open(tmp_path / "s.duckdb") as empty:
+        assert empty.synonyms("kind") == []
+        assert "kind" in empty
+
+
+class TestSql:
+    def test_parameters(self, lexicon: Lexicon) -> None:
+        rows = lexicon.sql("SELECT antonym FROM antonyms WHERE word = ? ORDER BY 1", ["happy"])
+        assert "unhappy" in rows["antonym"].to_pylist()
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "DROP TABLE word",
+            "DELETE FROM word",
+            "COPY word TO 'stolen.csv'",
+            "ATTACH 'other.duckdb'",
+            "INSTALL httpfs",
+            "LOAD httpfs",
+            "SET enable_external_access = true",
+            "PRAGMA database_list",
+            "SELECT 1; SELECT 2",
+            "SELECT 1; -- hidden\n DROP TABLE word",
+            "EXPORT DATABASE 'stolen'",
+            "SELECT * FROM read_csv('/etc/passwd')",
+            "SELECT * FROM '/etc/passwd'",
+            "SELECT * FROM read_text('/etc/passwd')",
+            "SELEC 1",
+            "SELECT * FROM nothing",
+            "",
+        ],
+    )
+    def test_everything_but_one_select_is_refused(self, starter_store: Path, query: str) -> None:
+        before = starter_store.read_bytes()
+        with lexkit.open(starter_store) as fresh, pytest.raises(QueryError) as error:
+            fresh.sql(query)
+        assert "\n" not in str(error.value)
+        assert starter_store.read_bytes() == before
+
+    def test_a_query_that_takes_too_long_is_given_up(self, starter_store: Path) -> None:
+        with lexkit.open(starter_store) as fresh:
+            with pytest.raises(QueryError, match=r"longer than 0\.2 s"):
+                fresh.sql("SELECT count(*) FROM evidence a, evidence b, evidence c", timeout=0.2)
+            assert fresh.sql("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+
+
+class TestFilesThatAreNoStores:
+    def test_missing(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreError, match=r"no such store; make it with 'lexkit build"):
+            lexkit.open(tmp_path / "no.duckdb")
+
+    def test_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreError, match="a folder"):
+            lexkit.open(tmp_path)
+
+    def test_text(self, tmp_path: Path) -> None:
+        (tmp_path / "t.duckdb").write_text("not a database at all", encoding="utf-8")
+        with pytest.raises(StoreError, match="not a lexkit store"):
+            lexkit.open(tmp_path / "t.duckdb")
+
+    def test_another_database(self, tmp_path: Path) -> None:
+        with duckdb.connect(str(tmp_path / "d.duckdb")) as connection:
+            connection.execute("CREATE TABLE t AS SELECT 1")
+        with pytest.raises(StoreError, match="a DuckDB file, but not a lexkit store"):
+            lexkit.open(tmp_path / "d.duckdb")
+
+    @pytest.mark.parametrize(("version", "message"), [("2", "update lexkit"), ("0", "build it again")])
+    def test_another_schema(self, starter_store: Path, tmp_path: Path, version: str, message: str) -> None:
+        path = tmp_path / "s.duckdb"
+        path.write_bytes(starter_store.read_bytes())
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", [version])
+        with pytest.raises(StoreError, match=message):
+            lexkit.open(path)
+
+    def test_cut_off(self, starter_store: Path, tmp_path: Path) -> None:
+        path = tmp_path / "cut.duckdb"
+        path.write_bytes(starter_store.read_bytes()[:100_000])
+        with pytest.raises(StoreError, match="cannot be opened"):
+            lexkit.open(path)
