@@ -85,12 +85,12 @@ def _show(
         return
     title = ", ".join(found)
     rows = [
-        (kind[:-1], neighbor.word, _how(neighbor), ", ".join(neighbor.sources))
+        (kind[:-1], neighbor.word, ", ".join(neighbor.pos), _how(neighbor), ", ".join(neighbor.sources))
         for kind, neighbors in related.items()
         for neighbor in neighbors
     ]
     if rows:
-        print_table(title, ("relation", "word", "how", "sources"), rows)
+        print_table(title, ("relation", "word", "pos", "how", "sources"), rows)
     else:
         click.echo(f"{title}: no {' or '.join(kinds)}", err=True)
 

@@ -33,6 +33,8 @@ class Neighbor(NamedTuple):
     sources: tuple[str, ...]
     contested: bool
     """Whether the two are in the store as the other kind, too."""
+    pos: tuple[str, ...]
+    """The parts of speech in which they are related, as far as the sources say."""
 
 
 class Evidence(NamedTuple):
@@ -251,7 +253,7 @@ class _Index:
         self.words: pa.Array = words["word"].combine_chunks()
         table = connection.sql(
             """
-            SELECT 2 * this + if(kind = 'antonym', 1, 0) AS key, other, direct, n_sources, contested, sources
+            SELECT 2 * this + if(kind = 'antonym', 1, 0) AS key, other, direct, n_sources, sources, contested, pos
             FROM (
                 SELECT word_a AS this, word_b AS other, * FROM relation
                 UNION ALL
@@ -280,10 +282,11 @@ class _Index:
         key = 2 * word_id + (kind == "antonym")
         first, last = bisect_left(self._keys, key), bisect_right(self._keys, key)
         rows = self._columns.slice(first, last - first)
-        for other, direct, n_sources, contested, sources in zip(
+        for other, direct, n_sources, sources, contested, pos in zip(
             *(column.to_pylist() for column in rows.columns), strict=True
         ):
-            yield Neighbor(self.word(other), direct, n_sources, tuple(sources.split(",")), contested)
+            parts = tuple(pos.split(",")) if pos else ()
+            yield Neighbor(self.word(other), direct, n_sources, tuple(sources.split(",")), contested, parts)
 
 
 def _require_single_select(cursor: duckdb.DuckDBPyConnection, query: str) -> None:

@@ -87,12 +87,13 @@ SELECT * FROM everything ORDER BY ALL NULLS FIRST;
 INSERT INTO relation
 WITH pair AS (
     SELECT word_a, word_b, kind, bool_or(rule IS NULL) AS direct,
-        list_sort(list(DISTINCT source)) AS sources
+        list_sort(list(DISTINCT source)) AS sources,
+        array_to_string(coalesce(list_sort(list(DISTINCT pos) FILTER (pos IS NOT NULL)), []), ',') AS pos
     FROM evidence
     WHERE rule IS NULL OR NOT starts_with(rule, 'contradicted:')
     GROUP BY word_a, word_b, kind
 )
 SELECT word_a, word_b, kind, direct, len(sources)::INTEGER, count(*) OVER (PARTITION BY word_a, word_b) > 1,
-    array_to_string(sources, ',')
+    array_to_string(sources, ','), pos
 FROM pair
 ORDER BY word_a, word_b, kind;

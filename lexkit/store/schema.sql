@@ -44,7 +44,9 @@ CREATE TABLE relation (
     direct    BOOLEAN NOT NULL,     -- a source states it; otherwise morphological negation derives it
     n_sources INTEGER NOT NULL,     -- how many sources the evidence names
     contested BOOLEAN NOT NULL,     -- the pair is in this table as the other kind, too
-    sources   VARCHAR NOT NULL      -- their names, sorted, joined by commas
+    -- summaries of the evidence, so that views and look-ups need not read it
+    sources   VARCHAR NOT NULL,     -- names of the sources, sorted, joined by commas
+    pos       VARCHAR NOT NULL      -- parts of speech, likewise; empty if no source gives one
 );
 
 -- why a relation is there; also derived relations that a stated one contradicts, which are not in `relation`
@@ -95,7 +97,8 @@ CREATE TABLE span (
 
 -- every relation in both directions, with words for ids
 CREATE VIEW synonyms AS
-    SELECT a.word AS word, b.word AS synonym, direct, n_sources, string_split(sources, ',') AS sources, contested
+    SELECT a.word AS word, b.word AS synonym, direct, n_sources, string_split(sources, ',') AS sources, contested,
+        if(pos = '', [], string_split(pos, ',')) AS pos
     FROM (
         SELECT word_a AS this, word_b AS other, * FROM relation WHERE kind = 'synonym'
         UNION ALL
@@ -105,7 +108,8 @@ CREATE VIEW synonyms AS
     JOIN word b ON b.word_id = other;
 
 CREATE VIEW antonyms AS
-    SELECT a.word AS word, b.word AS antonym, direct, n_sources, string_split(sources, ',') AS sources, contested
+    SELECT a.word AS word, b.word AS antonym, direct, n_sources, string_split(sources, ',') AS sources, contested,
+        if(pos = '', [], string_split(pos, ',')) AS pos
     FROM (
         SELECT word_a AS this, word_b AS other, * FROM relation WHERE kind = 'antonym'
         UNION ALL

@@ -32,6 +32,12 @@ def test_stated_relations_come_first(lexicon: Lexicon) -> None:
     assert keys == sorted(keys)
 
 
+def test_parts_of_speech(lexicon: Lexicon) -> None:
+    pos = {neighbor.word: neighbor.pos for neighbor in lexicon.synonyms("kind")}
+    assert pos["breed"] == ("noun",)
+    assert pos["friendly"] == ("adj",)
+
+
 def test_options(lexicon: Lexicon) -> None:
     everything = lexicon.antonyms("kind")
     stated = lexicon.antonyms("kind", direct=True)
@@ -63,7 +69,7 @@ def test_the_views_are_symmetric_and_complete(lexicon: Lexicon, kind: str) -> No
     assert count["n"] == 2 * relations["n"]
     one_way = lexicon.sql(f"SELECT word, {kind} FROM {kind}s EXCEPT SELECT {kind}, word FROM {kind}s")
     assert one_way.num_rows == 0
-    columns = ["word", kind, "direct", "n_sources", "sources", "contested"]
+    columns = ["word", kind, "direct", "n_sources", "sources", "contested", "pos"]
     assert lexicon.sql(f"SELECT * FROM {kind}s LIMIT 1").column_names == columns
 
 

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+import lexkit
+from lexkit.cli.main import cli
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def commands() -> list[click.Command]:
+    context = click.Context(cli)
+    found = [cli.get_command(context, name) for name in cli.list_commands(context)]
+    return [command for command in found if command is not None]
+
+
+class TestHelp:
+    def test_nothing_heavy_is_imported(self) -> None:
+        heavy = {"duckdb", "pyarrow", "rich", "msgspec", "tokenizers", "rapidfuzz", "torch", "wiktextract", "nltk"}
+        for code in (
+            "import lexkit",
+            "from lexkit.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass",
+        ):
+            check = f"{code}\nimport sys; print('LOADED', *sorted(set(sys.modules) & {heavy!r}))"
+            done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=60)
+            assert done.stdout.splitlines()[-1].strip() == "LOADED"
+
+    def test_every_command_has_an_example_or_says_what_to_install(self) -> None:
+        for command in commands():
+            assert "Example:" in (command.help or "") or "pip install" in (command.help or ""), command.name
+
+    def test_every_option_is_explained(self) -> None:
+        for command in commands():
+            for parameter in command.params:
+                if isinstance(parameter, click.Option):
+                    assert parameter.help, f"{command.name} {parameter.name}"
+
+    def test_version(self, run: Run) -> None:
+        assert run("--version").stdout.strip().endswith(lexkit.__version__)
+
+    def test_a_mistyped_command_is_guessed(self, run: Run) -> None:
+        done = run("lokup", "kind")
+        assert done.returncode == 2
+        assert "Did you mean 'lookup'?" in done.stderr
+
+
+class TestBuild:
+    def test_the_summary_can_be_read(self, run: Run, tmp_path: Path) -> None:
+        done = run("build")
+        assert done.returncode == 0
+        assert (tmp_path / "lexkit.duckdb").exists()
+        assert re.search(r"^lexkit\.duckdb  built in \d+\.\d s$", done.stdout, re.MULTILINE)
+        assert re.search(r"words +[\d,]+ +[\d,]+ of them in relations", done.stdout)
+        assert re.search(r"synonyms +[\d,]+ +[\d,]+ stated, [\d,]+ derived by negation", done.stdout)
+        assert re.search(r"roget +[\d,]+ records, 0 rejected +starter:roget1911\.tsv\.gz", done.stdout)
+        assert done.stderr == ""  # no progress bar without a terminal
+
+    def test_json_is_one_document(self, run: Run, tmp_path: Path) -> None:
+        pairs = tmp_path / "pairs.txt"
+        pairs.write_text("big large\n" * 200 + "one\n", encoding="utf-8")
+        done = run("build", "--pairs", f"synonym={pairs}", "--json", "-o", "s.duckdb")
+        document = json.loads(done.stdout)
+        assert document["path"] == "s.duckdb"
+        assert document["statistics"]["words"] == 2
+        assert document["statistics"]["rejections"] == [
+            {"source": "pairs", "reason": "wrong number of columns", "n": 1, "example": "line 201: one"}
+        ]
+
+    def test_quiet_says_nothing(self, run: Run) -> None:
+        done = run("build", "--quiet")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    def test_rejections_are_told(self, run: Run, shared: Callable[[str], Path]) -> None:
+        done = run("build", "--wiktionary", shared("wiktionary/raw-mixed-languages.jsonl"))
+        assert re.search(r"wiktionary +64 another language, first at line 1: ", done.stdout)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--wiktionary", "no.jsonl"], "no.jsonl: no such file"),
+            (["--wiktionary", "."], "a folder, not a file"),
+            (["--roget", "empty"], "empty: empty file"),
+            (["--wiktionary", "list.jsonl"], "list.jsonl: 1 of 1 records are bad, first at line 1: not a JSON object"),
+            (["--roget", "latin1"], "latin1, line 2: invalid UTF-8"),
+            (["--roget", "list.jsonl"], "list.jsonl: no heads of Roget's Thesaurus found"),
+            (["--morpholex", "list.jsonl"], "list.jsonl: no sheet with the columns Word and MorphoLexSegm"),
+            (["--output", "no/store.duckdb"], "no/store.duckdb: the folder no does not exist"),
+            (["--output", "list.jsonl"], "list.jsonl: exists and is not a lexkit store"),
+            (["--tokenizer", "no.json"], "no.json: no such tokenizer.json"),
+        ],
+    )
+    def test_failures_are_one_line(self, run: Run, tmp_path: Path, arguments: list[str], message: str) -> None:
+        (tmp_path / "empty").write_bytes(b"")
+        (tmp_path / "list.jsonl").write_text("[1, 2]\n", encoding="utf-8")
+        (tmp_path / "latin1").write_bytes(b"one\ncaf\xe9\n")
+        done = run("build", *arguments)
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert done.stderr.startswith("error: ")
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
+
+    def test_debug_shows_the_traceback(self, run: Run) -> None:
+        for arguments in (["--debug", "build"], ["build", "--debug"]):
+            done = run(*arguments, "--wiktionary", "no.jsonl")
+            assert done.returncode == 1
+            assert "Traceback" in done.stderr
+
+    @pytest.mark.parametrize("value", ["words.txt", "synonyms=words.txt", "synonym="])
+    def test_pairs_need_a_kind_and_a_file(self, run: Run, value: str) -> None:
+        done = run("build", "--pairs", value)
+        assert done.returncode == 2
+        assert "is not synonym=FILE or antonym=FILE" in done.stderr
+
+
+class TestLookUp:
+    def test_rows_when_nobody_watches(self, run: Run, starter_store: Path) -> None:
+        done = run("lookup", "happy", "--store", starter_store)
+        header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
+        assert header == ["relation", "word", "pos", "how", "sources"]
+        assert ["antonym", "unhappy", "adj", "stated", "morpholex, wiktionary"] in rows
+        assert {row[0] for row in rows} == {"synonym", "antonym"}
+
+    def test_one_kind(self, run: Run, starter_store: Path) -> None:
+        for command in ("synonym", "antonym"):
+            done = run(f"{command}s", "happy", "--store", starter_store, "--limit", "1")
+            assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["relation", command]
+
+    def test_json(self, run: Run, starter_store: Path) -> None:
+        done = run("lookup", "HAPPY", "--direct", "--source", "wiktionary", "--json", "--store", starter_store)
+        document = json.loads(done.stdout)
+        assert document["found"] == ["happy"]
+        assert "unhappy" in {row["word"] for row in document["antonyms"]}
+        assert all(row["direct"] and "wiktionary" in row["sources"] for row in document["synonyms"])
+
+    def test_the_store_is_found_by_option_environment_and_default(
+        self, run: Run, starter_store: Path, tmp_path: Path
+    ) -> None:
+        assert run("synonyms", "happy", env={"LEXKIT_STORE": str(starter_store)}).returncode == 0
+        missing = run("synonyms", "happy")
+        assert missing.returncode == 1
+        assert "error: lexkit.duckdb: no such store; make it with 'lexkit build" in missing.stderr
+        (tmp_path / "lexkit.duckdb").write_bytes(starter_store.read_bytes())
+        assert run("synonyms", "happy").returncode == 0
+
+    def test_a_miss_suggests_near_words(self, run: Run, starter_store: Path) -> None:
+        done = run("lookup", "hapyness", "--store", starter_store)
+        assert done.returncode == 1
+        assert re.match(r"error: 'hapyness' is not in .*; near words: happiness, ", done.stderr)
+
+    def test_an_unknown_source_is_named(self, run: Run, starter_store: Path) -> None:
+        done = run("lookup", "happy", "--source", "wordnet", "--store", starter_store)
+        assert done.returncode == 1
+        assert "no source 'wordnet'" in done.stderr
+        assert "morpholex, roget, wiktionary" in done.stderr
+
+    def test_a_word_without_relations(self, run: Run, starter_store: Path) -> None:
+        done = run("synonyms", "aboveboard", "--store", starter_store, "--source", "morpholex")
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr == "aboveboard: no synonyms\n"
+
+
+class TestExplain:
+    def test_a_derivation(self, run: Run, starter_store: Path) -> None:
+        done = run("explain", "kind", "friendly", "--store", starter_store)
+        assert done.stdout.splitlines()[0] == "kind and friendly: synonyms"
+        assert "  synonym (adj): by un- from friendly / unkind, antonyms in wiktionary" in done.stdout.splitlines()
+
+    def test_json(self, run: Run, starter_store: Path) -> None:
+        document = json.loads(run("explain", "kind", "friendly", "--json", "--store", starter_store).stdout)
+        assert document["relations"] == ["synonym"]
+        assert {row["rule"] for row in document["evidence"]} >= {"un-"}
+
+    def test_words_that_are_not_related(self, run: Run, starter_store: Path) -> None:
+        done = run("explain", "kind", "quit", "--store", starter_store)
+        assert done.returncode == 0
+        assert "are not related" in done.stdout
+
+
+class TestSql:
+    def test_formats(self, run: Run, starter_store: Path) -> None:
+        query = "SELECT antonym, sources FROM antonyms WHERE word = 'happy' AND direct ORDER BY 1"
+        rows = list(csv.DictReader(io.StringIO(run("sql", query, "--store", starter_store).stdout)))
+        documents = json.loads(run("sql", query, "--format", "json", "--store", starter_store).stdout)
+        lines = run("sql", query, "--format", "jsonl", "--store", starter_store).stdout.splitlines()
+        assert documents == list(map(json.loads, lines))
+        assert [row["antonym"] for row in rows] == [row["antonym"] for row in documents]
+        assert all(isinstance(row["sources"], list) for row in documents)
+
+    def test_schema(self, run: Run, starter_store: Path) -> None:
+        done = run("sql", "--schema", "--store", starter_store)
+        assert {row["name"] for row in csv.DictReader(io.StringIO(done.stdout))} >= {"word", "relation", "synonyms"}
+
+    def test_columns_of_one_name(self, run: Run, starter_store: Path) -> None:
+        assert run("sql", "SELECT 1 AS x, 2 AS x", "--store", starter_store).stdout == "x,x\n1,2\n"
+
+    @pytest.mark.parametrize("query", ["DROP TABLE word", "SELECT 1; SELECT 2", "SELECT * FROM '/etc/passwd'", "SELEC"])
+    def test_refusals_are_one_line(self, run: Run, starter_store: Path, query: str) -> None:
+        done = run("sql", query, "--store", starter_store)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+
+    def test_a_query_or_the_schema(self, run: Run, starter_store: Path) -> None:
+        assert run("sql", "--store", starter_store).returncode == 2
+
+
+class TestStatsAndVerify:
+    def test_stats(self, run: Run, starter_store: Path) -> None:
+        document = json.loads(run("stats", "--json", "--store", starter_store).stdout)
+        with lexkit.open(starter_store) as lexicon:
+            counts = lexicon.statistics()
+        assert document["words"] == counts.words
+        assert [row["kind"] for row in document["kinds"]] == ["synonym", "antonym"]
+        text = run("stats", "--store", starter_store).stdout
+        assert f"words\t{counts.words}" in text.splitlines()
+
+    def test_verify(self, run: Run, starter_store: Path, tmp_path: Path) -> None:
+        import duckdb
+
+        assert run("verify", "--store", starter_store).returncode == 0
+        broken = tmp_path / "broken.duckdb"
+        broken.write_bytes(starter_store.read_bytes())
+        with duckdb.connect(str(broken)) as connection:
+            connection.execute("DELETE FROM evidence WHERE source = 'wiktionary'")
+        done = run("verify", "--store", broken, "--json")
+        assert done.returncode == 1
+        assert re.fullmatch(r"error: .*broken\.duckdb: fails E202.*; build it again\n", done.stderr)
+        assert "E202" in {finding["code"] for finding in json.loads(done.stdout)["findings"]}
+
+
+def test_distill_says_what_to_install(run: Run) -> None:
+    done = run("distill", "train", "--config", "x.yaml")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "pip install -U 'lexkit[distill]'" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error(starter_store: Path) -> None:
+    command = [sys.executable, "-m", "lexkit", "sql", "SELECT * FROM synonyms", "--store", str(starter_store)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
+def test_tables_are_drawn_on_a_terminal(starter_store: Path) -> None:
+    import pty
+
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "lexkit", "lookup", "happy", "--limit", "2", "--store", str(starter_store)]
+    with subprocess.Popen(command, stdout=follower, stderr=subprocess.DEVNULL) as process:
+        process.wait(timeout=60)
+    import os
+
+    os.close(follower)
+    shown = os.read(leader, 100_000).decode()
+    os.close(leader)
+    assert "unhappy" in shown
+    assert "\u2500" in shown  # a drawn line
+    assert "\t" not in shown

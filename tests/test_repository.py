@@ -1,0 +1,103 @@
+"""What the repository promises about itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import duckdb
+import pytest
+
+from lexkit.cli.main import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def readme_command(name: str) -> str:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(rf"<!-- command: {name} -->\n```sh\n(.+)\n```", text)
+    return str(command)
+
+
+@pytest.mark.parametrize("name", ["use", "test"])
+def test_ci_runs_the_commands_of_the_readme(name: str) -> None:
+    lines = [line.strip() for line in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()]
+    assert lines.count(readme_command(name)) == 1
+
+
+def test_torch_is_pinned_to_a_build_without_cuda() -> None:
+    assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert "-c constraints.txt" in readme_command("test")
+
+
+def shown(document: Path) -> Iterator[tuple[str, str]]:
+    """The commands of a document's console blocks, in order, each with the output shown below it."""
+    for block in re.findall(r"```console\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield command, output
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_shown_commands_print_what_is_shown(document: Path, tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "LEXKIT_STORE"}
+    for command, output in shown(document):
+        program, *arguments = shlex.split(command)
+        assert program == "lexkit"
+        done = subprocess.run(
+            [sys.executable, "-m", "lexkit", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            timeout=120,
+            check=False,
+        )
+        assert done.stdout == output, command
+
+
+def test_every_command_and_option_of_the_docs_exists_and_every_command_is_documented() -> None:
+    guide = (ROOT / "docs/guide.md").read_text(encoding="utf-8")
+    context = click.Context(cli)
+    options = {"--help", "--version", "--debug"}
+    for name in cli.list_commands(context):
+        assert f"`lexkit {name}" in guide, name
+        command = cli.get_command(context, name)
+        assert command is not None
+        options |= {option for parameter in command.params for option in parameter.opts}
+    for document in DOCS:
+        for line in re.findall(r"^(?:\$ )?lexkit .*", document.read_text(encoding="utf-8"), re.MULTILINE):
+            assert set(re.findall(r"(?<= )--[a-z-]+", line)) <= options, line
+
+
+def test_every_table_view_and_column_is_documented() -> None:
+    text = (ROOT / "docs/data-model.md").read_text(encoding="utf-8")
+    with duckdb.connect() as connection:
+        connection.execute((ROOT / "lexkit/store/schema.sql").read_text(encoding="utf-8"))
+        rows = connection.execute("SELECT table_name, column_name FROM information_schema.columns").fetchall()
+    for table, column in rows:
+        (row,) = re.findall(rf"^\| `{table}` \|.*", text, re.MULTILINE)
+        assert re.search(rf"\b{column}\b", row), f"{table}.{column}"
+
+
+def test_everything_a_build_needs_is_in_the_wheel(tmp_path: Path) -> None:
+    config = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert '"data_sources" = "lexkit/data_sources"' in config
+    for name in ("lexkit/py.typed", "lexkit_distill/py.typed", "lexkit/store/schema.sql", "data_sources/catalog.toml"):
+        assert (ROOT / name).exists()
+
+
+def test_the_core_needs_no_torch() -> None:
+    config = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    core = config[config.index("dependencies = [") : config.index("[project.optional-dependencies]")]
+    assert "torch" not in core
+    assert "transformers" not in core
