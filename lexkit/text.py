@@ -11,7 +11,7 @@ _SPACE = re.compile(r"\s+")
 def normalize_word(text: str) -> str:
     r"""Return *text* as the store keeps it: Unicode NFC, trimmed, inner white space collapsed, case kept.
 
-    >>> normalize_word("  ice\\u00a0 cream ")
+    >>> normalize_word("  ice\u00a0 cream ")
     'ice cream'
     """
     if text.isascii() and "  " not in text and text.isprintable():

@@ -10,7 +10,7 @@ from lexkit.errors import LexkitError
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def distill(arguments: tuple[str, ...]) -> None:
-    r"""Distil a language model with a store's senses (not in this release).
+    """Distil a language model with a store's senses (not in this release).
 
     \b
     It will need the extra: pip install 'lexkit[distill]'

@@ -73,7 +73,7 @@ def build(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    r"""Make a store from source files, or from the starter data when none is named.
+    """Make a store from source files, or from the starter data when none is named.
 
     The options that name files may be given several times. The store appears, or is replaced, in one step at the
     end: a build that fails or is stopped leaves it as it was.

@@ -39,7 +39,7 @@ _SHOWN_ROWS = 1000
 )
 @store_option
 def sql(query: str | None, form: str | None, schema: bool, timeout: float, store: str) -> None:
-    r"""Run one SELECT over a store, read-only.
+    """Run one SELECT over a store, read-only.
 
     \b
     Example:
@@ -96,7 +96,7 @@ def _cell(value: Any) -> str:  # noqa: ANN401
 @json_option
 @store_option
 def stats(as_json: bool, store: str) -> None:
-    r"""Count words and relations by kind, source and derivation.
+    """Count words and relations by kind, source and derivation.
 
     \b
     Example:
@@ -131,7 +131,7 @@ def _print_statistics(counts: Statistics) -> None:
 @json_option
 @store_option
 def verify(as_json: bool, store: str) -> None:
-    r"""Check that a store is whole: ids, references, evidence, counts.
+    """Check that a store is whole: ids, references, evidence, counts.
 
     Exit code 1 if an error is found; warnings (W...) are only shown.
 

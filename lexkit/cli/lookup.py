@@ -30,7 +30,7 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("word")
 @_lookup_options
 def lookup(word: str, direct: bool, source: str | None, limit: int | None, as_json: bool, store: str) -> None:
-    r"""Show the synonyms and antonyms of WORD.
+    """Show the synonyms and antonyms of WORD.
 
     \b
     Example:
@@ -43,7 +43,7 @@ def lookup(word: str, direct: bool, source: str | None, limit: int | None, as_js
 @click.argument("word")
 @_lookup_options
 def synonyms(word: str, direct: bool, source: str | None, limit: int | None, as_json: bool, store: str) -> None:
-    r"""Show the synonyms of WORD.
+    """Show the synonyms of WORD.
 
     \b
     Example:
@@ -56,7 +56,7 @@ def synonyms(word: str, direct: bool, source: str | None, limit: int | None, as_
 @click.argument("word")
 @_lookup_options
 def antonyms(word: str, direct: bool, source: str | None, limit: int | None, as_json: bool, store: str) -> None:
-    r"""Show the antonyms of WORD.
+    """Show the antonyms of WORD.
 
     \b
     Example:
@@ -105,7 +105,7 @@ def _how(neighbor: Neighbor) -> str:
 @json_option
 @store_option
 def explain(word1: str, word2: str, as_json: bool, store: str) -> None:
-    r"""Show every piece of evidence for a relation between WORD1 and WORD2, derivations included.
+    """Show every piece of evidence for a relation between WORD1 and WORD2, derivations included.
 
     \b
     Example:

@@ -65,7 +65,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, package_name="lexkit")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def cli(debug: bool) -> None:
-    r"""Synonyms and antonyms from Wiktionary, Roget and MorphoLEX, every one with its evidence.
+    """Synonyms and antonyms from Wiktionary, Roget and MorphoLEX, every one with its evidence.
 
     \b
     Example:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from lexkit.store.statistics import Statistics, collect_statistics
 from lexkit.text import fold, normalize_word
 
 _CONTRADICTED = "contradicted:"
+_COMMENTS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 
 
 class Neighbor(NamedTuple):
@@ -293,6 +295,9 @@ def _require_single_select(cursor: duckdb.DuckDBPyConnection, query: str) -> Non
     statements = cursor.extract_statements(query)
     if len(statements) != 1:
         raise QueryError(f"{len(statements)} statements; give exactly one SELECT")
+    # Some versions of DuckDB take a PRAGMA for the SELECT that it stands for
+    if _COMMENTS.sub("", query, count=1)[:6].upper() == "PRAGMA":
+        raise QueryError("PRAGMA is refused; a store is read with one SELECT")
     if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
         raise QueryError(f"{statements[0].type.name} is refused; a store is read with one SELECT")
 

@@ -87,13 +87,13 @@ SELECT * FROM everything ORDER BY ALL NULLS FIRST;
 INSERT INTO relation
 WITH pair AS (
     SELECT word_a, word_b, kind, bool_or(rule IS NULL) AS direct,
-        list_sort(list(DISTINCT source)) AS sources,
-        array_to_string(coalesce(list_sort(list(DISTINCT pos) FILTER (pos IS NOT NULL)), []), ',') AS pos
+        count(DISTINCT source) AS n_sources, string_agg(DISTINCT source, ',' ORDER BY source) AS sources,
+        coalesce(string_agg(DISTINCT pos, ',' ORDER BY pos), '') AS pos
     FROM evidence
     WHERE rule IS NULL OR NOT starts_with(rule, 'contradicted:')
     GROUP BY word_a, word_b, kind
 )
-SELECT word_a, word_b, kind, direct, len(sources)::INTEGER, count(*) OVER (PARTITION BY word_a, word_b) > 1,
-    array_to_string(sources, ','), pos
+SELECT word_a, word_b, kind, direct, n_sources::INTEGER, count(*) OVER (PARTITION BY word_a, word_b) > 1,
+    sources, pos
 FROM pair
 ORDER BY word_a, word_b, kind;

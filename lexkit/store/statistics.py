@@ -86,11 +86,14 @@ FROM source s LEFT JOIN evidence e ON e.source = s.source AND rule IS NULL
 GROUP BY ALL ORDER BY s.source
 """
 _RULES = """
-SELECT replace(rule, 'contradicted:', '') AS name,
-    count(DISTINCT (word_a, word_b)) FILTER (kind = 'synonym' AND rule = name),
-    count(DISTINCT (word_a, word_b)) FILTER (kind = 'antonym' AND rule = name),
-    count(DISTINCT (word_a, word_b)) FILTER (rule <> name)
-FROM evidence WHERE rule IS NOT NULL
+SELECT name,
+    count(DISTINCT (word_a, word_b)) FILTER (kind = 'synonym' AND NOT contradicted),
+    count(DISTINCT (word_a, word_b)) FILTER (kind = 'antonym' AND NOT contradicted),
+    count(DISTINCT (word_a, word_b)) FILTER (contradicted)
+FROM (
+    SELECT *, replace(rule, 'contradicted:', '') AS name, starts_with(rule, 'contradicted:') AS contradicted
+    FROM evidence WHERE rule IS NOT NULL
+)
 GROUP BY name ORDER BY count(*) DESC, name
 """
 _TOKENIZERS = """

@@ -39,6 +39,13 @@ class TestHelp:
         for command in commands():
             assert "Example:" in (command.help or "") or "pip install" in (command.help or ""), command.name
 
+    def test_examples_stand_on_lines_of_their_own(self, run: Run) -> None:
+        for command in commands():
+            lines = run(str(command.name), "--help").stdout.splitlines()
+            assert not any("\\b" in line for line in lines)
+            if "Example:" in (command.help or ""):
+                assert lines[lines.index("  Example:") + 1].startswith("    lexkit ")
+
     def test_every_option_is_explained(self) -> None:
         for command in commands():
             for parameter in command.params:

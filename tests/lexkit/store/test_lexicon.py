@@ -129,6 +129,7 @@ class TestSql:
             "LOAD httpfs",
             "SET enable_external_access = true",
             "PRAGMA database_list",
+            "-- hidden\n /* twice */ PRAGMA database_list",
             "SELECT 1; SELECT 2",
             "SELECT 1; -- hidden\n DROP TABLE word",
             "EXPORT DATABASE 'stolen'",
