@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from lexkit.durable import sync
 from lexkit.errors import StoreError
 
 SCHEMA_VERSION = 1
@@ -103,9 +104,9 @@ def published(target: Path) -> Iterator[Path]:
     try:
         path = folder / "store.duckdb"
         yield path
-        _sync(path)
+        sync(path)
         path.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -150,11 +151,3 @@ def _is_running(pid: int) -> bool:
     except OSError:
         return True
     return True
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
