@@ -15,6 +15,10 @@ class SourceError(LexkitError):
     """A source file is missing, unreadable, or not what it is said to be."""
 
 
+class FetchError(LexkitError):
+    """A download that failed, or a cache that cannot be used."""
+
+
 class StoreError(LexkitError):
     """A store is missing, not a lexkit store, of another schema, or cannot be written."""
 

@@ -9,5 +9,8 @@ class Progress:
     def stage(self, name: str) -> None:
         """Say that the next stage of the job, called *name*, begins."""
 
+    def transfer(self, done: int, total: int | None) -> None:
+        """Say that *done* bytes of the stage's *total* have come; *total* is None where nobody knows it."""
+
     def close(self) -> None:
         """Say that the job is over, done or failed."""

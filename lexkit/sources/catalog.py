@@ -14,6 +14,10 @@ class Download(msgspec.Struct, frozen=True):
     url: str
     bytes: int | None = None
     sha256: str | None = None
+    default: bool = False
+    """Whether `lexkit fetch` takes this one, where a publisher offers a source in several forms."""
+    unpack: str | None = None
+    """The folder of the cache that takes the contents of a .zip; its last name is the archive's only folder."""
 
 
 class CatalogEntry(msgspec.Struct, frozen=True):
@@ -29,6 +33,11 @@ class CatalogEntry(msgspec.Struct, frozen=True):
     licence_note: str
     citation: str
     download: tuple[Download, ...] = ()
+
+    @property
+    def to_fetch(self) -> Download:
+        """The only download of the source, or the one that the catalogue marks as the default."""
+        return next((item for item in self.download if item.default), self.download[0])
 
 
 class StarterFile(msgspec.Struct, frozen=True):
@@ -49,6 +58,19 @@ class Catalog(msgspec.Struct, frozen=True):
 def load_catalog() -> Catalog:
     """Read the catalogue."""
     return msgspec.toml.decode(data_file("catalog.toml").read_bytes(), type=Catalog)
+
+
+def select(name: str) -> tuple[CatalogEntry, ...]:
+    """Return the sources that a user means by *name*: one of that name, else all of that kind, else, for ``all``, all.
+
+    Empty if there is none.
+    """
+    sources = load_catalog().source
+    if name == "all":
+        return sources
+    return tuple(entry for entry in sources if entry.name == name) or tuple(
+        entry for entry in sources if entry.kind == name
+    )
 
 
 def licence_of(kind: str) -> str | None:
