@@ -1,0 +1,112 @@
+"""Where fetched files lie, and how a command finds them.
+
+``CACHE/SOURCE/FILE``, and beside it ``FILE.json``, its record. The record is written last: a file with one that
+fits it is whole and checked.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from lexkit.durable import write_whole
+from lexkit.errors import FetchError, SourceError
+from lexkit.sources.catalog import CatalogEntry, load_catalog
+
+FETCHED = "fetched"
+"""What an option of `lexkit build` takes instead of a file, to mean the files in the cache."""
+
+ENVIRONMENT = "LEXKIT_CACHE"
+
+
+class FetchRecord(msgspec.Struct, frozen=True):
+    """What is known of a fetched file."""
+
+    source: str
+    url: str
+    sha256: str
+    bytes: int
+    etag: str | None
+    last_modified: str | None
+    licence: str
+    licence_note: str
+    citation: str
+    fetched_at: str
+    """UTC, ISO 8601."""
+
+
+def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
+    """Return *given*, else ``$LEXKIT_CACHE``, else where the system keeps caches; it need not exist yet."""
+    named = os.fspath(given or "") or os.environ.get(ENVIRONMENT, "")
+    return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("lexkit"))
+
+
+def place_of(entry: CatalogEntry, cache: Path) -> Path:
+    """Return where the file that is fetched of *entry* lies."""
+    return cache / entry.name / entry.to_fetch.file
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def read_record(path: Path) -> FetchRecord | None:
+    """Return the record of a fetched file, or None if *path* is not there whole.
+
+    Raises:
+        FetchError: the cache cannot be read.
+    """
+    try:
+        record = msgspec.json.decode(_record_path(path).read_bytes(), type=FetchRecord)
+        return record if path.stat().st_size == record.bytes else None
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        return None
+    except OSError as error:
+        raise FetchError(f"{path}: cannot be read ({error.strerror}); check the permissions of the cache") from error
+
+
+def write_record(path: Path, record: FetchRecord) -> None:
+    """Say that *path* is whole."""
+    write_whole(_record_path(path), msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+
+
+def remove_record(path: Path) -> None:
+    """Say nothing of *path* any more; called before its contents change."""
+    _record_path(path).unlink(missing_ok=True)
+
+
+def fetched(kind: str, cache: Path | None = None) -> list[tuple[Path, FetchRecord]]:
+    """Return the fetched files of reader *kind*, with their records, in the order of the catalogue.
+
+    Of Wiktionary's two sources only one is returned, since both hold the same entries.
+
+    Raises:
+        SourceError: there is none.
+    """
+    folder = cache_folder() if cache is None else cache
+    entries = [entry for entry in load_catalog().source if entry.kind == kind]
+    found = []
+    for entry in entries:
+        path = place_of(entry, folder)
+        if (record := read_record(path)) is not None:
+            found.append((path, record))
+    if not found:
+        raise SourceError(
+            f"{folder}: {kind} is not in the cache; fetch it with 'lexkit fetch {kind}', or name a file with --{kind}"
+        )
+    return found[:1] if kind == "wiktionary" else found
+
+
+def resolve(kind: str, file: str | os.PathLike[str]) -> list[tuple[Path, str]]:
+    """Return the paths, and the names to record, of a file given for reader *kind*: itself, or what was fetched.
+
+    Raises:
+        SourceError: *file* is ``fetched``, and nothing of the kind is in the cache.
+    """
+    if os.fspath(file) != FETCHED:
+        return [(Path(file), os.fspath(file))]
+    # the address, not the path: a store may be read where this cache is not
+    return [(path, record.url) for path, record in fetched(kind)]
