@@ -75,12 +75,14 @@ def build(
 ) -> None:
     """Make a store from source files, or from the starter data when none is named.
 
-    The options that name files may be given several times. The store appears, or is replaced, in one step at the
+    The options that name files may be given several times; 'fetched' instead of a file means what `lexkit fetch`
+    has brought into the cache. The store appears, or is replaced, in one step at the
     end: a build that fails or is stopped leaves it as it was.
 
     \b
     Example:
       lexkit build --roget pg10681.txt --wiktionary kaikki.jsonl.gz --morpholex MorphoLEX_en.xlsx
+      lexkit build --roget fetched --wiktionary fetched
     """
     from lexkit.store.build import build as build_store
 

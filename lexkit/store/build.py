@@ -23,6 +23,7 @@ from lexkit.progress import Progress
 from lexkit.sources import morpholex as morpholex_reader
 from lexkit.sources import pairs as pairs_reader
 from lexkit.sources import wiktionary as wiktionary_reader
+from lexkit.sources.cache import resolve
 from lexkit.sources.catalog import licence_of, licence_of_starter
 from lexkit.sources.data_files import data_file
 from lexkit.sources.files import check_file, fingerprint
@@ -87,7 +88,8 @@ def build(
 
     The target appears, or is replaced, in one step at the end: a build that fails or is killed leaves it as it was.
     The same files and options give the same tables, row for row, whatever *jobs* is; the times in ``meta`` and
-    ``source`` are taken from the environment variable ``SOURCE_DATE_EPOCH`` where it is set.
+    ``source`` are taken from the environment variable ``SOURCE_DATE_EPOCH`` where it is set. The word ``fetched``
+    instead of a Wiktionary, Roget or MorphoLEX file means what `lexkit fetch` has brought into the cache.
 
     Args:
         output: the store's path; an existing store there is replaced.
@@ -194,7 +196,7 @@ def _sources(
         ("roget", roget),
         ("morpholex", () if morpholex is None else (morpholex,)),
     ):
-        wanted += [(kind, Path(file), os.fspath(file), readers[kind]) for file in files]
+        wanted += [(kind, path, uri, readers[kind]) for file in files for path, uri in resolve(kind, file)]
     for kind, file in pairs:
         if kind not in KINDS:
             raise SourceError(f"{file}: pairs of kind {kind!r}; say synonym or antonym")
