@@ -19,6 +19,7 @@ from lexkit.errors import LexkitError
 # Modules are imported when their command is called or listed, so that `lexkit --version` stays quick.
 _COMMANDS = {
     "build": "lexkit.cli.build:build",
+    "fetch": "lexkit.cli.fetch:fetch",
     "lookup": "lexkit.cli.lookup:lookup",
     "synonyms": "lexkit.cli.lookup:synonyms",
     "antonyms": "lexkit.cli.lookup:antonyms",

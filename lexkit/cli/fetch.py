@@ -1,0 +1,172 @@
+"""``lexkit fetch``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lexkit.cli.output import json_option, print_json, print_table
+from lexkit.errors import FetchError
+from lexkit.progress import Progress
+
+if TYPE_CHECKING:
+    from lexkit.sources.catalog import CatalogEntry
+    from lexkit.sources.download import Fetched
+
+_NAMES = "wiktionary|wiktionary-dump|roget|morpholex|brown|all"
+
+
+def _parse_names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[CatalogEntry, ...]:
+    from lexkit.sources.catalog import select
+
+    entries: dict[str, CatalogEntry] = {}
+    for value in values:
+        selected = select(value)
+        if not selected:
+            raise click.BadParameter(f"{value!r} is not one of {_NAMES.replace('|', ', ')}.", ctx, param)
+        entries.update({entry.name: entry for entry in selected})
+    return tuple(entries.values())
+
+
+@click.command()
+@click.argument("entries", nargs=-1, metavar=f"[{_NAMES}]...", callback=_parse_names)
+@click.option("--cache", metavar="DIR", help="Where to put it.  [env: LEXKIT_CACHE; default: the user's cache]")
+@click.option("--force", is_flag=True, help="Fetch what is there already as well.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@json_option
+@click.pass_context
+def fetch(
+    ctx: click.Context, entries: tuple[CatalogEntry, ...], cache: str | None, force: bool, quiet: bool, as_json: bool
+) -> None:
+    r"""Bring sources from their publishers into the cache; without a name, list what is there.
+
+    `roget` means both editions. A download that breaks goes on where it stopped when the command is run again, and a
+    file gets its name only when it is whole and checked. Then `lexkit build --roget fetched` uses it.
+
+    \b
+    Example:
+      lexkit fetch roget morpholex
+    """
+    from lexkit.sources.cache import cache_folder
+
+    folder = cache_folder(cache)
+    if not entries:
+        _list(folder, as_json, quiet)
+        return
+    progress = Progress() if quiet or not sys.stderr.isatty() else _Bar()
+    done: list[Fetched] = []
+    failed: dict[str, FetchError] = {}
+    try:
+        for entry in entries:
+            try:
+                done.append(_fetch_one(entry, folder, force, progress, silent=quiet or as_json))
+            except FetchError as error:
+                failed[entry.name] = error  # the other publishers may do better
+    except KeyboardInterrupt:
+        click.echo("error: interrupted; fetch again, and it goes on from there", err=True)
+        ctx.exit(130)
+    finally:
+        progress.close()
+    if as_json:
+        print_json({"cache": str(folder), "fetched": [_document(fetched) for fetched in done]})
+    if failed:
+        first, *others = failed
+        also = f" (and {', '.join(others)} failed as well)" if others else ""
+        raise FetchError(f"{failed[first]}{also}")
+
+
+def _fetch_one(entry: CatalogEntry, folder: Path, force: bool, progress: Progress, silent: bool) -> Fetched:
+    from lexkit.sources.download import fetch as fetch_source
+
+    fetched = fetch_source(entry, folder, force=force, progress=progress)
+    if not silent:
+        click.echo("\n".join(_summary(fetched)))
+    return fetched
+
+
+def _summary(fetched: Fetched) -> list[str]:
+    record = fetched.record
+    if fetched.was_there:
+        how = f"already there since {record.fetched_at}; --force fetches it again"
+    else:
+        how = f"fetched, from byte {fetched.resumed_at:,} on" if fetched.resumed_at else "fetched"
+    lines = [
+        f"{fetched.source}  {how}",
+        f"  {fetched.path}  {record.bytes:,} bytes",
+        f"  licence   {record.licence}: {record.licence_note}",
+        f"  cite      {record.citation}",
+    ]
+    if fetched.unpacked is not None:
+        lines.insert(2, f"  unpacked  {fetched.unpacked}")
+    return lines
+
+
+def _document(fetched: Fetched) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "source": fetched.source,
+        "path": str(fetched.path),
+        "unpacked": None if fetched.unpacked is None else str(fetched.unpacked),
+        "was_there": fetched.was_there,
+        "resumed_at": fetched.resumed_at,
+        **msgspec.structs.asdict(fetched.record),
+    }
+
+
+def _list(folder: Path, as_json: bool, quiet: bool) -> None:
+    from lexkit.sources.cache import place_of, read_record
+    from lexkit.sources.catalog import load_catalog
+
+    rows = []
+    for entry in load_catalog().source:
+        record = read_record(place_of(entry, folder))
+        rows.append(
+            {
+                "source": entry.name,
+                "fetched_at": None if record is None else record.fetched_at,
+                "bytes": None if record is None else record.bytes,
+                "licence": entry.licence,
+                "path": str(place_of(entry, folder)),
+            }
+        )
+    if as_json:
+        print_json({"cache": str(folder), "sources": rows})
+    elif not quiet:
+        header = tuple(rows[0])
+        print_table(
+            str(folder), header, [["-" if row[key] is None else str(row[key]) for key in header] for row in rows]
+        )
+
+
+class _Bar(Progress):
+    """How much has come, how fast, and how long it will take, on standard error."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import Progress as RichProgress
+
+        self._progress = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=None)
+        self._progress.start()
+
+    def stage(self, name: str) -> None:
+        self._progress.reset(self._task, total=None, description=name)
+
+    def transfer(self, done: int, total: int | None) -> None:
+        self._progress.update(self._task, completed=done, total=total)
+
+    def close(self) -> None:
+        self._progress.stop()

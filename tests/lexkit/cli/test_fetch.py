@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import lexkit
+from lexkit.cli.main import main
+from lexkit.sources import catalog
+from lexkit.sources.data_files import data_file
+from lexkit.sources.transfer import Patience
+
+CATALOGUE = """
+[[source]]
+name = "{name}"
+title = "{name}"
+kind = "{kind}"
+homepage = "https://{name}.example/"
+licence = "{licence}"
+licence_note = "note on {name}"
+citation = "cite {name}"
+[[source.download]]
+file = "{file}"
+url = "{url}/{file}"
+{more}
+"""
+
+
+class Output(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Output]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("LEXKIT_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def publisher(server: Any, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Everything of the catalogue, small, on loopback."""
+    brown = io.BytesIO()
+    with zipfile.ZipFile(brown, "w") as archive:
+        archive.writestr("brown/cats.txt", "ca01 news\n")
+    starter = {name: data_file(f"starter/{name}").read_bytes() for name in ("wiktionary.jsonl", "morpholex.tsv")}
+    roget = data_file("starter/roget1911.tsv.gz").read_bytes()
+    texts = ["starter = []\n"]
+    for name, kind, licence, file, body in (
+        ("wiktionary", "wiktionary", "CC-BY-SA-4.0", "w.jsonl.gz", gzip.compress(starter["wiktionary.jsonl"])),
+        ("wiktionary-dump", "wiktionary", "CC-BY-SA-4.0", "w.xml.bz2", b"BZh"),
+        ("roget-22", "roget", "LicenseRef-public-domain", "pg22.txt", roget),
+        ("roget-10681", "roget", "LicenseRef-public-domain", "pg10681.txt", roget),
+        ("morpholex", "morpholex", "CC-BY-NC-SA-4.0", "m.tsv", starter["morpholex.tsv"]),
+        ("brown", "nltk", "LicenseRef-Brown-non-commercial", "brown.zip", brown.getvalue()),
+    ):
+        server.on(f"/{file}", server.send(body))
+        more = 'unpack = "nltk_data/corpora/brown"' if name == "brown" else ""
+        texts.append(CATALOGUE.format(name=name, kind=kind, licence=licence, file=file, url=server.url, more=more))
+    path = tmp_path / "catalog.toml"
+    path.write_text("".join(texts), encoding="utf-8")
+    monkeypatch.setattr(catalog, "data_file", lambda name: path)
+    return server
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `lexkit` in this process, where the catalogue is another."""
+
+    def run(*arguments: str | Path) -> Output:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main([str(argument) for argument in arguments])
+        return Output(exit_.value.code, *capsys.readouterr())  # type: ignore[arg-type]
+
+    return run
+
+
+def test_a_source_with_its_licence(publisher: Any, call: Run, cache: Path) -> None:
+    result = call("fetch", "morpholex")
+    assert (result.code, result.err) == (0, "")
+    path = cache / "morpholex" / "m.tsv"
+    assert result.out == (
+        "morpholex  fetched\n"
+        f"  {path}  {path.stat().st_size:,} bytes\n"
+        "  licence   CC-BY-NC-SA-4.0: note on morpholex\n"
+        "  cite      cite morpholex\n"
+    )
+    record = json.loads(path.with_name("m.tsv.json").read_text(encoding="utf-8"))
+    assert record["licence"] == "CC-BY-NC-SA-4.0"
+
+
+def test_again(publisher: Any, call: Run) -> None:
+    call("fetch", "morpholex")
+    again = call("fetch", "morpholex")
+    assert "morpholex  already there since 2" in again.out
+    assert len(publisher.requests) == 1
+    assert "morpholex  fetched\n" in call("fetch", "morpholex", "--force").out
+    assert len(publisher.requests) == 2
+
+
+def test_several_and_both_editions_of_roget(publisher: Any, call: Run, tmp_path: Path) -> None:
+    result = call("fetch", "roget", "brown", "--cache", tmp_path / "other", "--json")
+    document = json.loads(result.out)
+    assert document["cache"] == str(tmp_path / "other")
+    assert [file["source"] for file in document["fetched"]] == ["roget-22", "roget-10681", "brown"]
+    brown = document["fetched"][-1]
+    assert brown["unpacked"] == str(tmp_path / "other" / "nltk_data" / "corpora" / "brown")
+    assert (Path(brown["unpacked"]) / "cats.txt").read_text(encoding="utf-8") == "ca01 news\n"
+    assert {"path", "url", "sha256", "bytes", "etag", "licence", "fetched_at", "was_there"} <= set(brown)
+
+
+def test_the_corpus_is_unpacked_again_where_something_else_lies(publisher: Any, call: Run, cache: Path) -> None:
+    folder = cache / "nltk_data" / "corpora" / "brown"
+    folder.mkdir(parents=True)
+    (folder / "cats.txt").write_text("a stand-in", encoding="utf-8")
+    call("fetch", "brown")
+    assert (folder / "cats.txt").read_text(encoding="utf-8") == "ca01 news\n"
+    (folder / ".lexkit-unpacked").unlink()
+    assert call("fetch", "brown").code == 0
+    assert len(publisher.requests) == 1
+
+
+def test_all(publisher: Any, call: Run, cache: Path) -> None:
+    result = call("fetch", "all", "--quiet")
+    assert result == (0, "", "")
+    listed = json.loads(call("fetch", "--json").out)
+    assert listed["cache"] == str(cache)
+    assert [row["source"] for row in listed["sources"]] == [entry.name for entry in catalog.load_catalog().source]
+    assert all(row["fetched_at"] and row["bytes"] for row in listed["sources"])
+
+
+def test_the_list_where_nothing_is_there(publisher: Any, call: Run, cache: Path) -> None:
+    result = call("fetch")
+    assert result.out.splitlines()[1] == f"wiktionary\t-\t-\tCC-BY-SA-4.0\t{cache / 'wiktionary' / 'w.jsonl.gz'}"
+    assert not cache.exists()
+
+
+def test_one_that_fails_does_not_keep_the_others(publisher: Any, call: Run) -> None:
+    publisher.on("/pg22.txt", publisher.status(404))
+    publisher.on("/brown.zip", publisher.status(403))
+    result = call("fetch", "roget", "morpholex", "brown", "--json")
+    assert result.code == 1
+    assert [file["source"] for file in json.loads(result.out)["fetched"]] == ["roget-10681", "morpholex"]
+    assert result.err == (
+        f"error: {publisher.url}/pg22.txt: the server answers 404 Not Found; the publisher has moved or removed it; "
+        "see https://roget-22.example/ (and brown failed as well)\n"
+    )
+
+
+def test_a_download_that_goes_on_says_so(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = data_file("starter/morpholex.tsv").read_bytes()
+    publisher.on("/m.tsv", publisher.send(body, stop_after=1000), publisher.status(404), publisher.send(body))
+    monkeypatch.setattr("lexkit.sources.download.Patience", lambda: Patience(sleep=lambda seconds: None))
+    assert call("fetch", "morpholex").code == 1
+    assert "morpholex  fetched, from byte 1,000 on\n" in call("fetch", "morpholex").out
+
+
+def test_a_name_that_is_none(publisher: Any, call: Run) -> None:
+    result = call("fetch", "wikipedia")
+    assert result.code == 2
+    assert "'wikipedia' is not one of wiktionary, wiktionary-dump, roget, morpholex, brown, all." in result.err
+
+
+def test_ctrl_c(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lexkit.sources.transfer.get", interrupted)
+    result = call("fetch", "morpholex")
+    assert result == (130, "", "error: interrupted; fetch again, and it goes on from there\n")
+
+
+def test_a_store_from_what_was_fetched(publisher: Any, call: Run, tmp_path: Path) -> None:
+    call("fetch", "wiktionary", "roget-10681", "morpholex")
+    arguments = [word for kind in ("wiktionary", "roget", "morpholex") for word in (f"--{kind}", "fetched")]
+    store = tmp_path / "fetched.duckdb"
+    built = call("build", *arguments, "--output", store)
+    assert built.code == 0, built.err
+    with lexkit.open(store) as lexicon:
+        rows = lexicon.sql("SELECT uri, licence FROM source ORDER BY source").to_pylist()
+    assert rows == [
+        {"uri": f"{publisher.url}/m.tsv", "licence": "CC-BY-NC-SA-4.0"},
+        {"uri": f"{publisher.url}/pg10681.txt", "licence": "LicenseRef-public-domain"},
+        {"uri": f"{publisher.url}/w.jsonl.gz", "licence": "CC-BY-SA-4.0"},
+    ]
+
+
+@pytest.mark.parametrize("kind", ["wiktionary", "roget", "morpholex"])
+def test_a_store_from_what_was_not_fetched(publisher: Any, call: Run, cache: Path, tmp_path: Path, kind: str) -> None:
+    result = call("build", f"--{kind}", "fetched", "--output", tmp_path / "x.duckdb")
+    mend = f"fetch it with 'lexkit fetch {kind}', or name a file with --{kind}"
+    assert result == (1, "", f"error: {cache}: {kind} is not in the cache; {mend}\n")
+    assert not (tmp_path / "x.duckdb").exists()
+
+
+ON_A_TERMINAL = """
+import sys
+from pathlib import Path
+from lexkit.cli.main import main
+from lexkit.sources import catalog
+catalog.data_file = lambda name: Path(sys.argv[1])
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("arguments", [["morpholex"], ["morpholex", "--quiet"]])
+def test_the_bar_is_for_a_terminal(publisher: Any, tmp_path: Path, cache: Path, arguments: list[str]) -> None:
+    terminal, ours = pty.openpty()
+    command = [sys.executable, "-c", ON_A_TERMINAL, str(tmp_path / "catalog.toml"), "fetch", *arguments]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with open(terminal, "rb", buffering=0) as shown:  # noqa: PTH123
+        try:
+            result = subprocess.run(
+                command, stdout=subprocess.PIPE, stderr=ours, env=environment, timeout=60, check=True
+            )
+        finally:
+            os.close(ours)
+        try:
+            text = shown.read(1 << 16) or b""
+        except OSError:  # nothing was written before the other end closed
+            text = b""
+    assert (b"check m.tsv" in text) == ("--quiet" not in arguments)
+    assert (b"CC-BY-NC-SA-4.0" in result.stdout) == ("--quiet" not in arguments)
