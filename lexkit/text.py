@@ -14,8 +14,11 @@ def normalize_word(text: str) -> str:
     >>> normalize_word("  ice\u00a0 cream ")
     'ice cream'
     """
-    if text.isascii() and "  " not in text and text.isprintable():
-        return text.strip()
+    if text.isascii():
+        if text.isalpha():
+            return text
+        if "  " not in text and text.isprintable():
+            return text.strip()
     return _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
@@ -35,4 +38,4 @@ def _lower(character: str) -> str:
 
 def is_word(text: str) -> bool:
     """Whether *text* can be a word of a store: it holds a letter and no control or surrogate character."""
-    return any(c.isalpha() for c in text) and text.isprintable()
+    return text.isalpha() or (any(map(str.isalpha, text)) and text.isprintable())

@@ -30,7 +30,7 @@ def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 
 @click.command()
 @click.option("--output", "-o", default="lexkit.duckdb", show_default=True, metavar="FILE", help="The store to make.")
-@click.option("--wiktionary", multiple=True, metavar="FILE", help="wiktextract or kaikki.org JSONL, plain or .gz.")
+@click.option("--wiktionary", multiple=True, metavar="FILE", help="wiktextract or kaikki.org JSONL, may be compressed.")
 @click.option("--roget", multiple=True, metavar="FILE", help="Roget 1911, Gutenberg #22 or #10681, or a table of it.")
 @click.option("--morpholex", metavar="FILE", help="MorphoLEX-English, .xlsx or a table of text.")
 @click.option(
@@ -42,6 +42,7 @@ def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 )
 @click.option("--tokenizer", "tokenizers", multiple=True, metavar="NAME_OR_PATH", help="Add spans for this tokenizer.")
 @click.option("--language", default="en", show_default=True, metavar="CODE", help="Wiktionary's language code.")
+@click.option("--no-headwords", is_flag=True, help="Leave out words of Wiktionary that have no relations.")
 @click.option(
     "--roget-scope",
     type=click.Choice(["group", "paragraph"]),
@@ -56,7 +57,7 @@ def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     show_default=True,
     help="Stop when more than this share of a file's records is bad.",
 )
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Threads.  [default: as many as cores]")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes and threads.  [default: as many as cores]")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
 def build(
@@ -67,6 +68,7 @@ def build(
     pairs: tuple[tuple[Kind, str], ...],
     tokenizers: tuple[str, ...],
     language: str,
+    no_headwords: bool,
     roget_scope: str,
     max_rejected: float,
     jobs: int | None,
@@ -94,6 +96,7 @@ def build(
         pairs=pairs,
         tokenizers=tokenizers,
         language=language,
+        headwords=not no_headwords,
         roget_scope=roget_scope,  # type: ignore[arg-type]  # click checks the choice
         max_rejected=max_rejected,
         jobs=jobs,

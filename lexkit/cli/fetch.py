@@ -41,7 +41,7 @@ def _parse_names(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 def fetch(
     ctx: click.Context, entries: tuple[CatalogEntry, ...], cache: str | None, force: bool, quiet: bool, as_json: bool
 ) -> None:
-    r"""Bring sources from their publishers into the cache; without a name, list what is there.
+    """Bring sources from their publishers into the cache; without a name, list what is there.
 
     `roget` means both editions. A download that breaks goes on where it stopped when the command is run again, and a
     file gets its name only when it is whole and checked. Then `lexkit build --roget fetched` uses it.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -38,22 +39,49 @@ def fingerprint(path: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
+def is_compressed(path: Path) -> bool:
+    """Whether the content of a file says that it is gzip, bzip2 or Zstandard, whatever the file's name is."""
+    return _compression(path) is not None
+
+
+def _compression(path: Path) -> str | None:
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
+
+
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "Zstandard"}
+
+
 @contextmanager
 def open_binary(path: Path) -> Iterator[IO[bytes]]:
-    """Open *path*, decompressing gzip where the content says so, whatever the file's name is.
+    """Open *path*, decompressing gzip, bzip2 and Zstandard.
 
     Raises:
-        SourceError: missing, a folder, empty, unreadable, or (while reading) a broken gzip stream.
+        SourceError: missing, a folder, empty, unreadable, or (while reading) a broken compressed stream.
     """
     check_file(path)
-    with path.open("rb") as raw:
-        is_gzip = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
+    compression = _compression(path)
+    with ExitStack() as stack:
+        raw: IO[bytes] = stack.enter_context(path.open("rb"))
+        if compression is None:
+            yield raw
+            return
         try:
-            with gzip.GzipFile(fileobj=raw) if is_gzip else nullcontext(raw) as stream:
-                yield stream  # type: ignore[misc]  # a GzipFile reads like any binary file
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise SourceError(f"{path}: broken gzip ({str(error).rstrip('.')}); download it again") from error
+            yield stack.enter_context(_decompressed(raw, compression))
+        except (EOFError, zlib.error, OSError) as error:
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise SourceError(f"{path}: broken {compression} ({reason}); download it again") from error
+
+
+def _decompressed(raw: IO[bytes], compression: str) -> IO[bytes]:
+    if compression == "gzip":
+        return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]  # it reads like any binary file
+    if compression == "bzip2":
+        return bz2.BZ2File(raw)
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(pa.PythonFile(raw), "zstd")  # type: ignore[no-any-return]
 
 
 def read_text(path: Path) -> str:

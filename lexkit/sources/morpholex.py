@@ -73,18 +73,18 @@ def _analysis(
     word, segmentation = normalize_word(cells[0]), cells[1].strip()
     example = f"{word} {segmentation}"
     if not word:
-        tally.reject(Reason.NO_WORD, example, where)
+        tally.reject(Reason.NO_WORD, example, where=where)
         return
     if not is_word(word):
-        tally.reject(Reason.NOT_A_WORD, example, where)
+        tally.reject(Reason.NOT_A_WORD, example, where=where)
         return
     if word in seen:
-        tally.reject(Reason.DUPLICATE, example, where)
+        tally.reject(Reason.DUPLICATE, example, where=where)
         return
     try:
         parsed = parse_segmentation(segmentation)
     except SegmentationError:
-        tally.reject(Reason.BAD_SEGMENTATION, example, where)
+        tally.reject(Reason.BAD_SEGMENTATION, example, where=where)
         return
     seen.add(word)
     yield Analysis(word, segmentation, parsed.prefixes, parsed.roots, parsed.suffixes)

@@ -26,7 +26,7 @@ def read(path: Path, tally: Tally, kind: Kind) -> Iterator[Record]:
             tally.n_records += 1
             result = _parse(line)
             if isinstance(result, Reason):
-                tally.reject(result, line.decode("utf-8", "replace").strip(), f"line {number}")
+                tally.reject(result, line.decode("utf-8", "replace").strip(), line=number)
             else:
                 yield Statement(*result, kind)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import NamedTuple
+
+import msgspec
 
 _EXAMPLE_LENGTH = 160
 
@@ -23,6 +26,7 @@ class Reason(Enum):
     UNBALANCED = "unbalanced brackets"
     BAD_SEGMENTATION = "segmentation not in MorphoLEX notation"
     WRONG_COLUMNS = "wrong number of columns"
+    TOO_LONG = "a line of more than 16 MiB"
 
     OTHER_LANGUAGE = "another language"
     REDIRECT = "redirect"
@@ -30,6 +34,8 @@ class Reason(Enum):
     PLACEHOLDER = "unexpanded template"
     THESAURUS_PAGE = "a link to a thesaurus page"
     SELF = "related to itself"
+    MISSPELLING = "tagged as a misspelling or misconstruction"
+    NUMERAL = "tagged as a Roman or Arabic numeral"
     QUOTATION = "quotation"
     CROSS_REFERENCE = "cross reference"
     DUPLICATE = "the same again"
@@ -51,33 +57,107 @@ _BAD = frozenset(
         Reason.UNBALANCED,
         Reason.BAD_SEGMENTATION,
         Reason.WRONG_COLUMNS,
+        Reason.TOO_LONG,
     }
 )
 
 
+class _Place(NamedTuple):
+    line: int | None
+    where: str
+
+    def __str__(self) -> str:
+        line = f"line {self.line}" if self.line is not None else ""
+        return ", ".join(part for part in (line, self.where) if part)
+
+
 class Tally:
-    """What one file held: records read, and refusals by reason with the first example of each."""
+    """What one file held: records read, and refusals by reason with the first example of each.
+
+    Attributes:
+        n_records: records read, refused ones included.
+        n_bad: how many of them were refused for a fault of the file.
+        rejected: refusals by reason.
+    """
 
     def __init__(self) -> None:
         self.n_records = 0
         self.n_bad = 0
         self.rejected: dict[Reason, int] = {}
-        self.examples: dict[Reason, str] = {}
-        self.first_bad: str | None = None
+        self._examples: dict[Reason, tuple[_Place, str]] = {}
+        self._first_bad: tuple[_Place, Reason] | None = None
 
     @property
     def n_rejected(self) -> int:
         """Refusals of every reason, bad records and those left out by rule."""
         return sum(self.rejected.values())
 
-    def reject(self, reason: Reason, example: str, where: str) -> None:
-        """Count one refusal; *where* is the line, row or head, *example* the offending text."""
+    @property
+    def examples(self) -> dict[Reason, str]:
+        """The first refusal of each reason, with its place."""
+        return {reason: f"{place}: {text}" for reason, (place, text) in self._examples.items()}
+
+    @property
+    def first_bad(self) -> str | None:
+        """The place and reason of the first bad record."""
+        return f"{self._first_bad[0]}: {self._first_bad[1].value}" if self._first_bad else None
+
+    def reject(self, reason: Reason, example: str, *, line: int | None = None, where: str = "") -> None:
+        """Count one refusal of *example*, the offending text.
+
+        Args:
+            reason: why.
+            example: kept if it is the first for this reason.
+            line: number of the line in the file, from 1, where it has lines.
+            where: the place otherwise, or more exactly: a row, a head, a word.
+        """
         if reason not in self.rejected:
-            # repr-free: an example must be storable and printable on one line, whatever the file held
+            # an example must be storable and printable on one line, whatever the file held
             text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in example[:_EXAMPLE_LENGTH])
-            self.examples[reason] = f"{where}: {text}"
+            self._examples[reason] = _Place(line, where), text
         self.rejected[reason] = self.rejected.get(reason, 0) + 1
         if reason.bad:
             self.n_bad += 1
-            if self.first_bad is None:
-                self.first_bad = f"{where}: {reason.value}"
+            if self._first_bad is None:
+                self._first_bad = _Place(line, where), reason
+
+    def add(self, later: Tally, lines_before: int) -> None:
+        """Add what a later block of the same file held, whose lines were counted from 1."""
+        self.n_records += later.n_records
+        self.n_bad += later.n_bad
+        for reason, n in later.rejected.items():
+            self.rejected[reason] = self.rejected.get(reason, 0) + n
+        for reason, (place, text) in later._examples.items():
+            self._examples.setdefault(reason, (_shifted(place, lines_before), text))
+        if self._first_bad is None and later._first_bad is not None:
+            place, reason = later._first_bad
+            self._first_bad = _shifted(place, lines_before), reason
+
+    def dump(self) -> bytes:
+        """Return the tally as JSON, for another process."""
+        examples = [
+            (reason.value, self.rejected[reason], *place, text) for reason, (place, text) in self._examples.items()
+        ]
+        return msgspec.json.encode((self.n_records, examples))
+
+    @classmethod
+    def load(cls, dumped: bytes) -> Tally:
+        """Return what was dumped."""
+        tally = cls()
+        n_records, examples = msgspec.json.decode(dumped)
+        tally.n_records = n_records
+        bad = []
+        for value, n, line, where, text in examples:
+            reason, place = Reason(value), _Place(line, where)
+            tally.rejected[reason] = n
+            tally._examples[reason] = place, text
+            if reason.bad:
+                tally.n_bad += n
+                bad.append((place, reason))
+        # within a block the first bad record is the one on the first line
+        tally._first_bad = min(bad, key=lambda item: item[0].line or 0, default=None)
+        return tally
+
+
+def _shifted(place: _Place, lines: int) -> _Place:
+    return place._replace(line=place.line + lines) if place.line is not None else place

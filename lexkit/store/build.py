@@ -22,7 +22,7 @@ from lexkit.morphology.negation import find_negations
 from lexkit.progress import Progress
 from lexkit.sources import morpholex as morpholex_reader
 from lexkit.sources import pairs as pairs_reader
-from lexkit.sources import wiktionary as wiktionary_reader
+from lexkit.sources.batches import Batch
 from lexkit.sources.cache import resolve
 from lexkit.sources.catalog import licence_of, licence_of_starter
 from lexkit.sources.data_files import data_file
@@ -30,6 +30,7 @@ from lexkit.sources.files import check_file, fingerprint
 from lexkit.sources.records import KINDS, Analysis, Kind, Record
 from lexkit.sources.roget import reader as roget_reader
 from lexkit.sources.tally import Tally
+from lexkit.sources.wiktionary import reader as wiktionary_reader
 from lexkit.store.files import SCHEMA_VERSION, published
 from lexkit.store.staging import Staging
 from lexkit.store.statistics import Statistics, collect_statistics
@@ -44,10 +45,11 @@ STARTER = {"wiktionary": "wiktionary.jsonl", "roget": "roget1911.tsv.gz", "morph
 """What is built when no source is named, files of ``data_sources/starter``."""
 
 _STARTER_URI = "starter:"
+_MEMORY = "1GiB"
 
 
 class _Read(Protocol):
-    def __call__(self, path: Path, tally: Tally) -> Iterator[Record]: ...
+    def __call__(self, path: Path, tally: Tally) -> Iterator[Record | Batch]: ...
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def build(
     pairs: Sequence[tuple[Kind, str | os.PathLike[str]]] = (),
     tokenizers: Sequence[str] = (),
     language: str = "en",
+    headwords: bool = True,
     roget_scope: roget_reader.Scope = "group",
     max_rejected: float = MAX_REJECTED,
     jobs: int | None = None,
@@ -99,9 +102,10 @@ def build(
         pairs: (kind, file) of lists with two words a line.
         tokenizers: ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub.
         language: Wiktionary's code of the language whose words are wanted.
+        headwords: whether entries of Wiktionary without relations are words of the store, too.
         roget_scope: terms of one semicolon ``group``, or of one ``paragraph``, are synonyms.
         max_rejected: share of a file's records, from 0 to 1, that may be bad before the build stops.
-        jobs: threads; by default as many as there are cores.
+        jobs: processes that read and threads that relate; by default as many as there are cores.
         progress: told of each stage.
 
     Returns:
@@ -114,20 +118,21 @@ def build(
     """
     started = time.perf_counter()
     target = Path(output)
+    n_jobs = jobs or _cores()
     clock = _Clock(progress or Progress())
     loaded = {name: tokens.load_tokenizer(name) for name in dict.fromkeys(tokenizers)}
-    sources = _sources(wiktionary, roget, morpholex, pairs, language, roget_scope)
+    sources = _sources(wiktionary, roget, morpholex, pairs, language, headwords, roget_scope, n_jobs)
     for source in sources:
         check_file(source.path)
     options = {
         "sources": {source.name: source.uri for source in sources},
         "language": language,
+        "headwords": headwords,
         "roget_scope": roget_scope,
         "tokenizers": list(loaded),
     }
     try:
-        with published(target) as path, duckdb.connect(str(path), config=_config(path, jobs)) as connection:
-            connection.execute("SET preserve_insertion_order = true")
+        with published(target) as path, connect(path, n_jobs) as connection:
             connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
             staging = Staging(connection)
             for source in sources:
@@ -172,9 +177,15 @@ class _Clock:
         self._progress.close()
 
 
-def _config(path: Path, jobs: int | None) -> dict[str, str | bool | int | float | list[str]]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {"threads": jobs or cores, "temp_directory": str(path.parent / "spill")}
+def connect(path: Path, jobs: int) -> duckdb.DuckDBPyConnection:
+    """Open a new database to build a store in; what does not fit into memory spills into the folder of *path*."""
+    return duckdb.connect(
+        str(path), config={"threads": jobs, "memory_limit": _MEMORY, "temp_directory": str(path.parent / "spill")}
+    )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _sources(
@@ -183,10 +194,12 @@ def _sources(
     morpholex: str | os.PathLike[str] | None,
     pairs: Sequence[tuple[Kind, str | os.PathLike[str]]],
     language: str,
+    headwords: bool,
     roget_scope: roget_reader.Scope,
+    jobs: int,
 ) -> list[_Source]:
     readers: dict[str, _Read] = {
-        "wiktionary": partial(wiktionary_reader.read, language=language),
+        "wiktionary": partial(wiktionary_reader.read, language=language, headwords=headwords, jobs=jobs),
         "roget": partial(roget_reader.read, scope=roget_scope),
         "morpholex": morpholex_reader.read,
     }

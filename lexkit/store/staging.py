@@ -1,75 +1,51 @@
-"""From records to staging tables: Arrow batches into temporary tables that never reach the file."""
+"""From records to staging tables: Arrow batches into temporary tables that never reach the store's file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from lexkit.sources.batches import SCHEMAS, Batch, batched
 from lexkit.sources.records import Analysis, Group, Headword, Record, Statement
 
-_WORDS = pa.list_(pa.string())
-_SCHEMAS: dict[type, tuple[str, pa.Schema]] = {
-    Headword: ("stage_headword", pa.schema([("word", pa.string())])),
-    Statement: (
-        "stage_statement",
-        pa.schema([(name, pa.string()) for name in ("word", "other", "kind", "pos", "sense", "source")]),
-    ),
-    Group: (
-        "stage_group",
-        pa.schema([("words", _WORDS), ("pos", pa.string()), ("sense", pa.string()), ("source", pa.string())]),
-    ),
-    Analysis: (
-        "stage_analysis",
-        pa.schema(
-            [
-                ("word", pa.string()),
-                ("segmentation", pa.string()),
-                ("prefixes", _WORDS),
-                ("roots", _WORDS),
-                ("suffixes", _WORDS),
-            ]
-        ),
-    ),
+_TABLES: dict[type, str] = {
+    Headword: "stage_headword",
+    Statement: "stage_statement",
+    Group: "stage_group",
+    Analysis: "stage_analysis",
 }
-_BATCH = 50_000
+_ROWS = 100_000
+"""Rows that are worth an INSERT, which takes some milliseconds however few they are."""
 
 
 class Staging:
-    """Temporary tables, one for each type of record, filled in batches of bounded size."""
+    """Temporary tables, one for each type of record; each has the record's fields and the column ``source``."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._rows: dict[type, list[Any]] = {record_type: [] for record_type in _SCHEMAS}
-        for table, schema in _SCHEMAS.values():
-            empty = schema.empty_table()
-            self._insert(f"CREATE TEMP TABLE {table} AS", empty)
+        for record_type, table in _TABLES.items():
+            empty = SCHEMAS[record_type].empty_table()
+            self._insert(f"CREATE TEMP TABLE {table} AS SELECT *, NULL::VARCHAR AS source FROM batch", empty)
 
-    def add(self, source: str, records: Iterable[Record]) -> None:
+    def add(self, source: str, records: Iterable[Record | Batch]) -> None:
         """Stage the records of one source."""
-        for record in records:
-            rows = self._rows[type(record)]
-            rows.append(record)
-            if len(rows) == _BATCH:
-                self._flush(type(record), source)
-        for record_type in _SCHEMAS:
-            self._flush(record_type, source)
+        waiting: dict[type, list[pa.Table]] = {record_type: [] for record_type in _TABLES}
+        for batch in batched(records):
+            tables = waiting[batch.record_type]
+            tables.append(batch.table)
+            if sum(table.num_rows for table in tables) >= _ROWS:
+                self._stage(batch.record_type, tables, source)
+        for record_type, tables in waiting.items():
+            if tables:
+                self._stage(record_type, tables, source)
 
-    def _flush(self, record_type: type, source: str) -> None:
-        rows = self._rows[record_type]
-        if not rows:
-            return
-        table, schema = _SCHEMAS[record_type]
-        columns: list[Any] = list(zip(*rows, strict=True))
-        if "source" in schema.names:
-            columns.append([source] * len(rows))
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-        self._insert(f"INSERT INTO {table}", pa.Table.from_arrays(arrays, schema=schema))
-        rows.clear()
+    def _stage(self, record_type: type, tables: list[pa.Table], source: str) -> None:
+        self._insert(f"INSERT INTO {_TABLES[record_type]} SELECT *, ? FROM batch", pa.concat_tables(tables), source)
+        tables.clear()
 
-    def _insert(self, statement: str, batch: pa.Table) -> None:
+    def _insert(self, statement: str, batch: pa.Table, *parameters: str) -> None:
         self._connection.register("batch", batch)
-        self._connection.execute(f"{statement} SELECT * FROM batch")
+        self._connection.execute(statement, parameters)
         self._connection.unregister("batch")

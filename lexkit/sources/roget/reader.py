@@ -59,11 +59,11 @@ def _table(text: str, tally: Tally) -> Iterator[Term]:
     for number, row in enumerate(rows, 2):
         tally.n_records += 1
         if len(row) != len(HEADER) or not (row[3].isdecimal() and row[4].isdecimal()):
-            tally.reject(Reason.WRONG_COLUMNS, " | ".join(row), f"line {number}")
+            tally.reject(Reason.WRONG_COLUMNS, " | ".join(row), line=number)
             continue
         term = normalize_word(row[5])
         if not term:
-            tally.reject(Reason.NO_WORD, " | ".join(row), f"line {number}")
+            tally.reject(Reason.NO_WORD, " | ".join(row), line=number)
             continue
         yield Term(row[0], row[1], row[2], int(row[3]), int(row[4]), term)
 

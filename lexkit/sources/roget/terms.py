@@ -102,7 +102,6 @@ def _bracket(match: re.Match[str]) -> str:
 
 
 def _group(head: Head, paragraph: Paragraph, text: str, tally: Tally) -> list[str]:
-    where = f"line {paragraph.line}, head {head.number}"
     terms: list[str] = []
     for part in _parts(text, paragraph.pos):
         if not part.strip(_EDGES):
@@ -114,7 +113,8 @@ def _group(head: Head, paragraph: Paragraph, text: str, tally: Tally) -> list[st
         if reason is None:
             terms.append(term)
         else:
-            tally.reject(reason, " ".join(part.replace(_ATTRIBUTED, " [...]").split()), where)
+            example = " ".join(part.replace(_ATTRIBUTED, " [...]").split())
+            tally.reject(reason, example, line=paragraph.line, where=f"head {head.number}")
     return terms
 
 

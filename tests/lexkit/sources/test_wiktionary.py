@@ -3,7 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from lexkit.errors import SourceError
 from lexkit.sources.records import Headword, Record, Statement
 from lexkit.sources.tally import Reason, Tally
-from lexkit.sources.wiktionary import read
+from lexkit.sources.wiktionary import reader
+
+
+def read(path: Path, tally: Tally, language: str = "en", **options: Any) -> Iterator[Record]:
+    for batch in reader.read(path, tally, language, **options):
+        yield from batch.records()
 
 
 @pytest.fixture
@@ -81,10 +86,10 @@ def test_sense_and_entry_linkages(read_lines: Callable[..., tuple[list[Record], 
         )
     )
     assert records == [
-        Headword("kind"),
         Statement("kind", "nice", "synonym", "adj", "gentle"),
         Statement("kind", "cruel", "antonym", "adj", "not gentle"),
         Statement("kind", "harsh", "antonym", "adj", "Thesaurus:kind"),
+        Headword("kind"),
     ]
     assert tally.n_rejected == 0
 
@@ -122,7 +127,8 @@ def test_targets(
         (b"2. Inexistence", Reason.INVALID_JSON),
         (b'{"word": "caf\xe9", "lang_code": "en"}', Reason.INVALID_UTF8),
         (b'{"word": 3, "lang_code": "en"}', Reason.WRONG_TYPE),
-        (b'{"word": "a", "lang_code": "en", "senses": null}', Reason.WRONG_TYPE),
+        (b'{"word": "a", "lang_code": "en", "synonyms": null}', Reason.WRONG_TYPE),
+        (b'{"word": "a", "lang_code": "en", "senses": [{"synonyms": [{"word": 3}]}]}', Reason.WRONG_TYPE),
         (b'{"word": "", "lang_code": "en"}', Reason.NO_WORD),
         (b'{"lang_code": "en"}', Reason.NO_WORD),
         (b'{"word": "a", "lang_code": "en", "x": "\\ud800"}', Reason.INVALID_JSON),

@@ -1,0 +1,65 @@
+"""Many records of one type as an Arrow table: how records travel from readers to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from lexkit.sources.records import Analysis, Group, Headword, Record, Statement
+
+_WORDS = pa.list_(pa.string())
+SCHEMAS: dict[type, pa.Schema] = {
+    Headword: pa.schema([("word", pa.string())]),
+    Statement: pa.schema([(name, pa.string()) for name in ("word", "other", "kind", "pos", "sense")]),
+    Group: pa.schema([("words", _WORDS), ("pos", pa.string()), ("sense", pa.string())]),
+    Analysis: pa.schema(
+        [
+            ("word", pa.string()),
+            ("segmentation", pa.string()),
+            ("prefixes", _WORDS),
+            ("roots", _WORDS),
+            ("suffixes", _WORDS),
+        ]
+    ),
+}
+"""Columns of each type of record, in the order of its fields."""
+
+_ROWS = 50_000
+
+
+class Batch(NamedTuple):
+    """Records of one type; the columns of the table are those of `SCHEMAS`."""
+
+    record_type: type
+    table: pa.Table
+
+    @classmethod
+    def of_columns(cls, record_type: type, columns: Iterable[Sequence[Any]]) -> Batch:
+        """Make a batch of the fields of many records, a sequence a field."""
+        schema = SCHEMAS[record_type]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+        return cls(record_type, pa.Table.from_arrays(arrays, schema=schema))
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records one by one."""
+        for row in zip(*(column.to_pylist() for column in self.table.columns), strict=True):
+            yield self.record_type(*(tuple(cell) if isinstance(cell, list) else cell for cell in row))
+
+
+def batched(records: Iterable[Record | Batch]) -> Iterator[Batch]:
+    """Collect records into batches of bounded size; what comes as a batch is passed on."""
+    rows: dict[type, list[Any]] = {record_type: [] for record_type in SCHEMAS}
+    for record in records:
+        if isinstance(record, Batch):
+            yield record
+            continue
+        collected = rows[type(record)]
+        collected.append(record)
+        if len(collected) == _ROWS:
+            yield Batch.of_columns(type(record), zip(*collected, strict=True))
+            collected.clear()
+    for record_type, collected in rows.items():
+        if collected:
+            yield Batch.of_columns(record_type, zip(*collected, strict=True))

@@ -1,0 +1,70 @@
+"""Cutting a file into blocks of whole lines, in bounded memory, whatever the lines are like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+BLOCK = 4 << 20
+"""Bytes of a block, as decompressed; the line that is on its end belongs to it whole."""
+_MARGIN = 64 << 10
+MAX_LINE = 16 << 20
+"""Bytes of the longest line that is read; of a longer one, little more than this is kept. Real lines have up to two
+or three million."""
+
+
+def ranges(path: Path) -> list[tuple[int, int]]:
+    """Return the (start, end) of byte ranges that cover an uncompressed file."""
+    size = path.stat().st_size
+    return [(start, min(start + BLOCK, size)) for start in range(0, size, BLOCK)]
+
+
+def read_range(path: Path, start: int, end: int) -> tuple[bytes, int]:
+    """Return the lines that begin in a byte range of a file; the last one may end beyond it.
+
+    Returns:
+        The lines, with other bytes behind them, and the length of the lines.
+    """
+    with path.open("rb") as stream:
+        if start:
+            stream.seek(start - 1)
+            _skip_line(stream, end)
+        wanted = end - stream.tell()
+        if wanted <= 0:
+            return b"", 0
+        # With a margin, in which the last line usually ends: to join its rest later would copy the whole block
+        data = stream.read(wanted + _MARGIN)
+        line_end = data.find(b"\n", wanted - 1) + 1
+        while not line_end and len(data) <= wanted + MAX_LINE and (more := stream.read(1 << 20)):
+            line_end = len(data) + more.find(b"\n") + 1 if b"\n" in more else 0
+            data += more
+        return data, line_end or len(data)
+
+
+def _skip_line(stream: IO[bytes], end: int) -> None:
+    """Go to the beginning of the next line, or beyond *end*, where no line of this range can begin."""
+    while (position := stream.tell()) < end:
+        piece = stream.read(_MARGIN)
+        found = piece.find(b"\n")
+        if found >= 0 or not piece:
+            stream.seek(position + found + 1 if piece else position)
+            return
+
+
+def blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a stream in blocks. A line longer than `MAX_LINE` is cut off a little beyond that."""
+    rest = b""
+    while data := stream.read(BLOCK):
+        end = data.rfind(b"\n") + 1
+        if not end:
+            # in the middle of a long line: what is beyond the limit need not be kept
+            rest = rest + data if len(rest) <= MAX_LINE else rest
+            continue
+        if len(rest) > MAX_LINE:
+            yield rest + data[data.index(b"\n") : end]
+        else:
+            yield rest + data[:end]
+        rest = data[end:]
+    if rest:
+        yield rest

@@ -1,0 +1,181 @@
+"""Parsing blocks in other processes.
+
+The workers are plain subprocesses that are spoken to through pipes, not `multiprocessing`: that would import the
+user's script again in each of them, or fork a process in which DuckDB and Arrow have threads. They end when their pipe
+does, so they outlive nobody.
+
+A message is a length (8 bytes, big-endian) and as many bytes. A job is two messages, a JSON object and a block, empty
+where the worker reads it itself; so is its result, a tally and the records as a stream of Arrow for each type.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from lexkit.errors import SourceError
+from lexkit.sources.batches import SCHEMAS, Batch
+from lexkit.sources.records import Headword, Statement
+from lexkit.sources.tally import Tally
+from lexkit.sources.wiktionary.blocks import read_range
+from lexkit.sources.wiktionary.entries import parse_block
+
+_TYPES = (Headword, Statement)
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A block to parse: the bytes that come with it, or a range of a file."""
+
+    language: str
+    headwords: bool
+    path: str | None = None
+    start: int = 0
+    end: int = 0
+
+
+class Parsed(NamedTuple):
+    """What came of a block."""
+
+    tally: Tally
+    """Its lines are numbered from 1."""
+    n_lines: int
+    batches: list[Batch]
+
+
+def parse(job: Job, block: bytes) -> Parsed:
+    """Parse a block in this process."""
+    size = len(block)
+    if job.path is not None:
+        block, size = read_range(Path(job.path), job.start, job.end)
+    tally = Tally()
+    n_lines, batches = parse_block(block, size, tally, job.language, job.headwords)
+    return Parsed(tally, n_lines, batches)
+
+
+def parse_all(jobs: Iterable[tuple[Job, bytes]], n_workers: int) -> Iterator[Parsed]:
+    """Parse blocks in *n_workers* processes, and yield the results in the order of the jobs.
+
+    At most two blocks a worker are under way, so that memory does not grow with the file.
+
+    Raises:
+        SourceError: a worker died.
+    """
+    idle: queue.Queue[_Worker] = queue.Queue()
+    workers = [_Worker() for _ in range(n_workers)]
+    for worker in workers:
+        idle.put(worker)
+
+    def run(job: Job, block: bytes) -> Parsed:
+        worker = idle.get()
+        try:
+            return worker.parse(job, block)
+        finally:
+            idle.put(worker)
+
+    pending: deque[Future[Parsed]] = deque()
+    with ThreadPoolExecutor(n_workers) as threads:
+        try:
+            for job, block in jobs:
+                pending.append(threads.submit(run, job, block))
+                if len(pending) >= 2 * n_workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+            for worker in workers:
+                worker.stop()
+
+
+class _Worker:
+    def __init__(self) -> None:
+        package = str(Path(__file__).resolve().parents[3])
+        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        )
+
+    def parse(self, job: Job, block: bytes) -> Parsed:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # both are pipes
+        assert stdout is not None
+        try:
+            _send(stdin, msgspec.json.encode(job))
+            _send(stdin, block)
+            stdin.flush()
+            tally, n_lines = msgspec.json.decode(_receive(stdout), type=tuple[msgspec.Raw, int])
+            batches = []
+            for record_type in _TYPES:
+                with pa.ipc.open_stream(_receive(stdout)) as stream:
+                    table = stream.read_all()
+                if table.num_rows:
+                    batches.append(Batch(record_type, table))
+        except (OSError, EOFError) as error:
+            raise SourceError(
+                f"a process that reads {job.path or 'the file'} died (out of memory?); use fewer with --jobs 1"
+            ) from error
+        return Parsed(Tally.load(bytes(tally)), n_lines, batches)
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def _serve(stdin: IO[bytes], stdout: IO[bytes]) -> None:
+    while True:
+        try:
+            job = msgspec.json.decode(_receive(stdin), type=Job)
+        except EOFError:
+            return
+        tally, n_lines, batches = parse(job, _receive(stdin))
+        _send(stdout, msgspec.json.encode((msgspec.Raw(tally.dump()), n_lines)))
+        for record_type in _TYPES:
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, SCHEMAS[record_type]) as stream:
+                for batch in batches:
+                    if batch.record_type is record_type:
+                        stream.write_table(batch.table)
+            _send(stdout, sink.getvalue())
+        stdout.flush()
+
+
+def _send(stream: IO[bytes], message: bytes | pa.Buffer) -> None:
+    view = memoryview(message)
+    stream.write(len(view).to_bytes(8, "big"))
+    stream.write(view)
+
+
+def _receive(stream: IO[bytes]) -> bytes:
+    length = int.from_bytes(_exactly(stream, 8), "big")
+    return _exactly(stream, length)
+
+
+def _exactly(stream: IO[bytes], n: int) -> bytes:
+    data = stream.read(n)
+    if len(data) < n:
+        raise EOFError
+    return data
+
+
+if __name__ == "__main__":
+    # Ctrl-C reaches the whole group of processes; the one that started this one ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _serve(sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:
+        os._exit(1)  # it has gone, and nobody is left to read why
