@@ -12,5 +12,11 @@ class Progress:
     def transfer(self, done: int, total: int | None) -> None:
         """Say that *done* bytes of the stage's *total* have come; *total* is None where nobody knows it."""
 
+    def count(self, done: int, total: int | None, unit: str) -> None:
+        """Say how far the stage is: *done* of *total* things called *unit*; total is None where nobody knows it."""
+
+    def note(self, text: str) -> None:
+        """Say something that the user should know, in one line."""
+
     def close(self) -> None:
         """Say that the job is over, done or failed."""

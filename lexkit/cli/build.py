@@ -30,7 +30,7 @@ def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 
 @click.command()
 @click.option("--output", "-o", default="lexkit.duckdb", show_default=True, metavar="FILE", help="The store to make.")
-@click.option("--wiktionary", multiple=True, metavar="FILE", help="wiktextract or kaikki.org JSONL, may be compressed.")
+@click.option("--wiktionary", multiple=True, metavar="FILE", help="JSONL of wiktextract, or an XML dump.")
 @click.option("--roget", multiple=True, metavar="FILE", help="Roget 1911, Gutenberg #22 or #10681, or a table of it.")
 @click.option("--morpholex", metavar="FILE", help="MorphoLEX-English, .xlsx or a table of text.")
 @click.option(
@@ -100,7 +100,7 @@ def build(
         roget_scope=roget_scope,  # type: ignore[arg-type]  # click checks the choice
         max_rejected=max_rejected,
         jobs=jobs,
-        progress=Progress() if quiet or not sys.stderr.isatty() else _Bar(),
+        progress=Progress() if quiet else _Bar() if sys.stderr.isatty() else _Notes(),
     )
     if as_json:
         print_json(summary)
@@ -108,8 +108,15 @@ def build(
         click.echo("\n".join(_summary(summary)))
 
 
+class _Notes(Progress):
+    """Notes only, on standard error."""
+
+    def note(self, text: str) -> None:
+        click.echo(f"note: {text}", err=True)
+
+
 class _Bar(Progress):
-    """The stage and the time it has taken so far, on standard error."""
+    """The stage, how far it is and the time it has taken so far, on standard error."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -118,16 +125,27 @@ class _Bar(Progress):
 
         self._progress = RichProgress(
             SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             console=Console(stderr=True),
         )
         self._task: int | None = None
+        self._name = ""
         self._progress.start()
 
     def stage(self, name: str) -> None:
         self._finish()
+        self._name = name
         self._task = self._progress.add_task(name, total=1)
+
+    def count(self, done: int, total: int | None, unit: str) -> None:
+        if self._task is not None:
+            of_total = "" if total is None else f" of {total:,}"
+            description = f"{self._name}: {done:,}{of_total} {unit}"
+            self._progress.update(self._task, description=description)  # type: ignore[arg-type]
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         self._finish()

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -26,6 +26,8 @@ from lexkit.sources.batches import Batch
 from lexkit.sources.cache import resolve
 from lexkit.sources.catalog import licence_of, licence_of_starter
 from lexkit.sources.data_files import data_file
+from lexkit.sources.dumps.check import is_dump
+from lexkit.sources.dumps.extraction import extract
 from lexkit.sources.files import check_file, fingerprint
 from lexkit.sources.records import KINDS, Analysis, Kind, Record
 from lexkit.sources.roget import reader as roget_reader
@@ -52,6 +54,10 @@ class _Read(Protocol):
     def __call__(self, path: Path, tally: Tally) -> Iterator[Record | Batch]: ...
 
 
+class _Prepare(Protocol):
+    def __call__(self, path: Path, *, progress: Progress) -> Path: ...
+
+
 @dataclass(frozen=True)
 class _Source:
     name: str
@@ -59,6 +65,8 @@ class _Source:
     path: Path
     uri: str
     read: _Read
+    prepare: _Prepare | None = None
+    """What makes the file that can be read out of the one that was named."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,8 @@ def build(
 
     Args:
         output: the store's path; an existing store there is replaced.
-        wiktionary: wiktextract or kaikki.org JSONL files, plain or gzipped.
+        wiktionary: wiktextract or kaikki.org JSONL files, plain or gzipped; or MediaWiki XML dumps, plain or bzip2,
+            which wiktextract first makes into JSONL in the cache.
         roget: Roget's Thesaurus 1911, Gutenberg #22 or #10681, or lexkit's table of it.
         morpholex: MorphoLEX-English, .xlsx or a table of text.
         pairs: (kind, file) of lists with two words a line.
@@ -105,7 +114,7 @@ def build(
         headwords: whether entries of Wiktionary without relations are words of the store, too.
         roget_scope: terms of one semicolon ``group``, or of one ``paragraph``, are synonyms.
         max_rejected: share of a file's records, from 0 to 1, that may be bad before the build stops.
-        jobs: processes that read and threads that relate; by default as many as there are cores.
+        jobs: processes that extract and read, and threads that relate; by default as many as there are cores.
         progress: told of each stage.
 
     Returns:
@@ -121,7 +130,10 @@ def build(
     n_jobs = jobs or _cores()
     clock = _Clock(progress or Progress())
     loaded = {name: tokens.load_tokenizer(name) for name in dict.fromkeys(tokenizers)}
-    sources = _sources(wiktionary, roget, morpholex, pairs, language, headwords, roget_scope, n_jobs)
+    sources = [
+        _from_dump(source, language, n_jobs) if source.kind == "wiktionary" and is_dump(source.path) else source
+        for source in _sources(wiktionary, roget, morpholex, pairs, language, headwords, roget_scope, n_jobs)
+    ]
     for source in sources:
         check_file(source.path)
     options = {
@@ -132,12 +144,13 @@ def build(
         "tokenizers": list(loaded),
     }
     try:
-        with published(target) as path, connect(path, n_jobs) as connection:
+        with published(target) as store, connect(store, n_jobs) as connection:
             connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
             staging = Staging(connection)
             for source in sources:
+                path = source.path if source.prepare is None else source.prepare(source.path, progress=clock)
                 clock.stage(f"read {source.name}")
-                _read_source(connection, staging, source, max_rejected)
+                _read_source(connection, staging, source, path, max_rejected)
             clock.stage("relate words")
             _make_relations(connection)
             for name, tokenizer in loaded.items():
@@ -155,8 +168,8 @@ def build(
     return BuildSummary(str(target), time.perf_counter() - started, statistics, clock.seconds)
 
 
-class _Clock:
-    """Tells of stages and keeps how long each took."""
+class _Clock(Progress):
+    """Tells of stages and keeps how long each took; the rest it passes on."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -164,17 +177,26 @@ class _Clock:
         self._current: str | None = None
         self.seconds: dict[str, float] = {}
 
-    def stage(self, name: str | None) -> None:
+    def stage(self, name: str) -> None:
+        self._end_stage()
+        self._current = name
+        self._progress.stage(name)
+
+    def count(self, done: int, total: int | None, unit: str) -> None:
+        self._progress.count(done, total, unit)
+
+    def note(self, text: str) -> None:
+        self._progress.note(text)
+
+    def close(self) -> None:
+        self._end_stage()
+        self._progress.close()
+
+    def _end_stage(self) -> None:
         now = time.perf_counter()
         if self._current is not None:
             self.seconds[self._current] = now - self._started
-        self._current, self._started = name, now
-        if name is not None:
-            self._progress.stage(name)
-
-    def close(self) -> None:
-        self.stage(None)
-        self._progress.close()
+        self._current, self._started = None, now
 
 
 def connect(path: Path, jobs: int) -> duckdb.DuckDBPyConnection:
@@ -226,9 +248,15 @@ def _sources(
     return sources
 
 
-def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source: _Source, max_rejected: float) -> None:
+def _from_dump(source: _Source, language: str, jobs: int) -> _Source:
+    return replace(source, prepare=partial(extract, language=language, jobs=jobs))
+
+
+def _read_source(
+    connection: duckdb.DuckDBPyConnection, staging: Staging, source: _Source, path: Path, max_rejected: float
+) -> None:
     tally = Tally()
-    staging.add(source.name, source.read(source.path, tally))
+    staging.add(source.name, source.read(path, tally))
     if tally.n_records == 0:
         raise SourceError(f"{source.path}: no records in it; check that it is a file for --{source.kind}")
     if tally.n_bad > max_rejected * tally.n_records:

@@ -1,0 +1,1 @@
+"""MediaWiki XML dumps of Wiktionary, made into wiktextract's JSON lines by wiktextract in processes of its own."""
