@@ -104,7 +104,7 @@ class _Reader:
         self.n_pages += text.count(_PAGE)
         last = text.rfind(_PAGE)
         self._since_page = len(text) - last if last >= 0 else self._since_page + len(block)
-        self._tail = text[len(text) - len(_PAGE) + 1 :]
+        self._tail = text[-len(_PAGE) + 1 :]
         if self._since_page > MAX_PAGE:
             raise SourceError(
                 f"{self._path}: {MAX_PAGE >> 20} MiB without a new page, which no dump of pages has; download it again"

@@ -143,6 +143,11 @@ class _Extraction:
             dump = check_dump(self.dump, lambda n_pages: self.progress.count(n_pages, None, "pages"))
         else:
             dump = collected.dump
+        if wiktwords.only_english and dump.edition != "en":
+            raise SourceError(
+                f"{self.dump}: a dump of the Wiktionary in {dump.edition!r}, and wiktextract {self.installed.version} "
+                "of PyPI reads the English one only; install its development version, or give an English dump"
+            )
         name = self._language_name(dump.edition)
         if collected is None:
             self.progress.stage(f"collect the pages of {self.dump.name}")
@@ -153,9 +158,10 @@ class _Extraction:
         failed_pages = _FailedPages()
         self._wiktwords(arguments, dump.n_pages, failed_pages)
         self._publish()
-        if failed_pages.n:
+        if failed_pages.titles:
+            first = next(iter(failed_pages.titles))
             self.progress.note(
-                f"wiktextract failed on {failed_pages.n:,} pages of {self.dump.name}, first on {failed_pages.first}"
+                f"wiktextract failed on {len(failed_pages.titles):,} pages of {self.dump.name}, first on {first}"
             )
 
     def _usage(self) -> str:
@@ -254,13 +260,11 @@ class _Extraction:
 
 
 class _FailedPages:
-    """Counts the pages that wiktextract gave up, by the messages it prints."""
+    """Collects the pages that wiktextract gave up, from the messages it prints."""
 
     def __init__(self) -> None:
-        self.n = 0
-        self.first = ""
+        self.titles: dict[str, None] = {}
 
     def __call__(self, line: str) -> None:
         if _FAILED_PAGE in line:
-            self.n += 1
-            self.first = self.first or line.partition(_FAILED_PAGE)[2].partition('"')[0]
+            self.titles[line.partition(_FAILED_PAGE)[2].partition('"')[0]] = None

@@ -91,14 +91,13 @@ def _follow(process: subprocess.Popen[bytes], on_line: Callable[[str], None]) ->
         for descriptor in lines:
             selector.register(descriptor, selectors.EVENT_READ)
         while selector.get_map():
-            ready = selector.select(timeout=0.5)
-            for key, _ in ready:
+            for key, _ in selector.select(timeout=0.5):
                 block = os.read(key.fd, _LINE)
                 for line in lines[key.fd].feed(block):
                     on_line(line)
                 if not block:
                     selector.unregister(key.fd)
-            if not ready and _has_ended(process):
+            if _has_ended(process):
                 _kill_group(process)  # workers that outlive it hold the pipes open, and would for ever
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it closes its output a little before it ends
     output, errors = lines.values()

@@ -60,6 +60,8 @@ class Wiktwords(Protocol):
     """
 
     takes_plain_xml: bool
+    only_english: bool
+    """Whether it can read the English Wiktionary only."""
 
     def collect(self, dump: str, edition: str, language: str) -> list[str]:
         """Return the arguments of the first phase, *language* being a code."""
@@ -72,6 +74,7 @@ class Released:
     """Version 1.99.7 of PyPI; the number of its processes is set in `lexkit.sources.dumps.child`."""
 
     takes_plain_xml = True
+    only_english = True
 
     def collect(self, dump: str, edition: str, language: str) -> list[str]:
         """See `Wiktwords`. The only way to stop after the first phase is to ask for one page, here an empty one."""
@@ -86,6 +89,7 @@ class Development:
     """The development version."""
 
     takes_plain_xml = False
+    only_english = False
 
     def __init__(self, usage: str) -> None:
         self._edition = "--edition" if "--edition" in usage else "--dump-file-language-code"
