@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
+from lexkit.durable import sync, write_whole
 from lexkit.errors import SourceError
 from lexkit.progress import Progress
+from lexkit.sources.cache import cache_folder
 from lexkit.sources.dumps.brown import Brown, find_brown
 from lexkit.sources.dumps.check import Dump, check_dump, is_bzip2, open_dump
 from lexkit.sources.dumps.process import ChildError, environment_for, run_child
@@ -65,7 +66,7 @@ def extract(path: Path, *, language: str = "en", jobs: int = 1, progress: Progre
             language, or the cache cannot be written.
     """
     told = progress or Progress()
-    cache = _cache_folder()
+    cache = cache_folder().absolute()  # wiktextract runs in another folder
     installed = find_installed()
     if not _LANGUAGE.fullmatch(language):
         raise SourceError(f"{path}: {language!r} is no code of a language; give one of Wiktionary's, such as en")
@@ -90,11 +91,6 @@ def extract(path: Path, *, language: str = "en", jobs: int = 1, progress: Progre
             "mend that, or set LEXKIT_CACHE to a folder with room"
         ) from error
     return target
-
-
-def _cache_folder() -> Path:
-    named = os.environ.get("LEXKIT_CACHE", "")
-    return Path(named).expanduser().resolve() if named else Path(platformdirs.user_cache_dir("lexkit"))
 
 
 def _name(sha256: str, installed: Installed, language: str, brown: Brown) -> str:
@@ -194,9 +190,7 @@ class _Extraction:
         self._wiktwords(wiktwords.collect(given.name, dump.edition, self.language), dump.n_pages)
         given.unlink()
         collected = _Collected(dump, sorted(file.name for file in self.folder.iterdir()))
-        beside = self.folder / "collected.new"
-        beside.write_bytes(msgspec.json.encode(collected))
-        beside.replace(self.folder / _COLLECTED)
+        write_whole(self.folder / _COLLECTED, msgspec.json.encode(collected))
         return collected
 
     def _as_given(self, wiktwords: Wiktwords) -> Path:
@@ -242,15 +236,18 @@ class _Extraction:
         """Compress the entries and give them their name, if there are any; the working folder goes."""
         beside = self.folder / "entries.jsonl.gz"
         n_bytes = 0
-        with (self.folder / ENTRIES).open("rb") as entries, beside.open("wb") as raw:
-            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-                while block := entries.read(1 << 20):
-                    n_bytes += len(block)
-                    packed.write(block)
-            raw.flush()
-            os.fsync(raw.fileno())
+        with (
+            (self.folder / ENTRIES).open("rb") as entries,
+            beside.open("wb") as raw,
+            gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+        ):
+            while block := entries.read(1 << 20):
+                n_bytes += len(block)
+                packed.write(block)
         if n_bytes > 0:
+            sync(beside)
             beside.replace(self.target)
+            sync(self.target.parent)
         shutil.rmtree(self.folder, ignore_errors=True)
         if n_bytes == 0:
             raise SourceError(
