@@ -204,7 +204,8 @@ def test_two_at_once_extract_once(
         thread.join()
     assert len(set(results)) == 1
     assert development.read_text() == "collect\nextract\n"
-    assert sum("waiting for it" in note for t in told for note in t.notes) == 1
+    # how the threads are scheduled decides whether the second comes before the first is done
+    assert sum("waiting for it" in note for t in told for note in t.notes) <= 1
 
 
 def processes_in(folder: Path) -> list[int]:

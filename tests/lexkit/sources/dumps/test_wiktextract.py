@@ -21,10 +21,10 @@ import pytest
 
 import lexkit
 from lexkit.errors import SourceError
-from lexkit.sources import wiktionary
 from lexkit.sources.dumps.extraction import extract
 from lexkit.sources.records import Statement
 from lexkit.sources.tally import Tally
+from lexkit.sources.wiktionary import reader
 
 pytest.importorskip("importlib.metadata").distribution("wiktextract")
 
@@ -60,7 +60,8 @@ PAGES = {
 
 
 def statements(path: Path) -> list[Statement]:
-    return [record for record in wiktionary.read(path, Tally()) if isinstance(record, Statement)]
+    records = (record for batch in reader.read(path, Tally()) for record in batch.records())
+    return [record for record in records if isinstance(record, Statement)]
 
 
 def counts(path: Path) -> Counter[str]:
@@ -96,7 +97,8 @@ def test_a_dump_of_three_pages(write_dump: Callable[..., Path], cache: Path, mon
         ("sad", "blue", "synonym"),
     }
     monkeypatch.setattr("shutil.which", lambda name: None)  # where there is no bzcat
-    french = list(wiktionary.read(extract(dump, language="fr"), Tally(), "fr"))
+    batches = reader.read(extract(dump, language="fr"), Tally(), "fr")
+    french = [record for batch in batches for record in batch.records()]
     assert ("triste", "malheureux", "synonym") in {record[:3] for record in french if isinstance(record, Statement)}
     with pytest.raises(SourceError, match="knows no language 'xx'"):
         extract(dump, language="xx")
