@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lexkit.cli.output import json_option, print_json
+from lexkit.cli.output import is_terminal, json_option, print_json
 from lexkit.progress import Progress
 
 if TYPE_CHECKING:
@@ -28,11 +29,23 @@ def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     return tuple(parsed)
 
 
+def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
+    if len(values) > 1:
+        raise click.BadParameter("may be given once.", ctx, param)
+    return next(iter(values), None)
+
+
 @click.command()
 @click.option("--output", "-o", default="lexkit.duckdb", show_default=True, metavar="FILE", help="The store to make.")
 @click.option("--wiktionary", multiple=True, metavar="FILE", help="JSONL of wiktextract, or an XML dump.")
 @click.option("--roget", multiple=True, metavar="FILE", help="Roget 1911, Gutenberg #22 or #10681, or a table of it.")
-@click.option("--morpholex", metavar="FILE", help="MorphoLEX-English, .xlsx or a table of text.")
+@click.option(
+    "--morpholex",
+    multiple=True,
+    metavar="FILE",
+    callback=_only_one,
+    help="MorphoLEX-English, .xlsx or a table of text.",
+)
 @click.option(
     "--pairs",
     multiple=True,
@@ -77,7 +90,7 @@ def build(
 ) -> None:
     """Make a store from source files, or from the starter data when none is named.
 
-    The options that name files may be given several times; 'fetched' instead of a file means what `lexkit fetch`
+    --wiktionary, --roget and --pairs may be given several times; 'fetched' instead of a file means what `lexkit fetch`
     has brought into the cache. The store appears, or is replaced, in one step at the
     end: a build that fails or is stopped leaves it as it was.
 
@@ -89,7 +102,7 @@ def build(
     from lexkit.store.build import build as build_store
 
     summary = build_store(
-        output,
+        Path(output).expanduser(),
         wiktionary=wiktionary,
         roget=roget,
         morpholex=morpholex,
@@ -100,7 +113,7 @@ def build(
         roget_scope=roget_scope,  # type: ignore[arg-type]  # click checks the choice
         max_rejected=max_rejected,
         jobs=jobs,
-        progress=Progress() if quiet else _Bar() if sys.stderr.isatty() else _Notes(),
+        progress=Progress() if quiet else _Bar() if is_terminal(sys.stderr) else _Notes(),
     )
     if as_json:
         print_json(summary)
@@ -131,9 +144,9 @@ class _Bar(Progress):
         )
         self._task: int | None = None
         self._name = ""
-        self._progress.start()
 
     def stage(self, name: str) -> None:
+        self._progress.start()  # only now: a failure before the first stage must find the cursor where it was
         self._finish()
         self._name = name
         self._task = self._progress.add_task(name, total=1)

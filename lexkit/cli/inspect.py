@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import json_option, open_store, print_json, print_table, store_option
+from lexkit.cli.output import (
+    is_terminal,
+    json_option,
+    open_store,
+    print_json,
+    print_table,
+    store_option,
+    to_json,
+)
 from lexkit.errors import LexkitError
 
 if TYPE_CHECKING:
@@ -54,7 +62,7 @@ def sql(query: str | None, form: str | None, schema: bool, timeout: float, store
                 " AS columns FROM information_schema.columns WHERE table_schema = 'main' GROUP BY ALL ORDER BY name"
             )
         table = lexicon.sql(query, timeout=timeout)
-    _print_rows(table, form or ("table" if sys.stdout.isatty() else "csv"))
+    _print_rows(table, form or ("table" if is_terminal(sys.stdout) else "csv"))
 
 
 def _print_rows(table: pa.Table, form: str) -> None:
@@ -69,13 +77,10 @@ def _print_rows(table: pa.Table, form: str) -> None:
         writer.writerow(names)
         writer.writerows([_cell(value) for value in row] for row in _rows(table))
     elif form == "json":
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in _rows(table)], **_JSON))
+        click.echo(to_json([dict(zip(names, row, strict=True)) for row in _rows(table)]))
     else:
         for row in _rows(table):
-            click.echo(json.dumps(dict(zip(names, row, strict=True)), **_JSON))
-
-
-_JSON: dict[str, Any] = {"ensure_ascii": False, "default": str}
+            click.echo(to_json(dict(zip(names, row, strict=True))))
 
 
 def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
@@ -88,7 +93,7 @@ def _cell(value: Any) -> str:  # noqa: ANN401
     if value is None:
         return ""
     if isinstance(value, (list, dict)):
-        return json.dumps(value, **_JSON)
+        return to_json(value)
     return str(value)
 
 
@@ -141,7 +146,7 @@ def verify(as_json: bool, store: str) -> None:
     """
     from lexkit.store.verify import CHECKS, verify_store
 
-    findings = verify_store(store)
+    findings = verify_store(Path(store).expanduser())
     if as_json:
         print_json({"store": store, "checks": len(CHECKS), "findings": findings})
     elif findings:

@@ -5,10 +5,13 @@ Exit codes: 0 done; 1 failed, with one line on standard error; 2 wrong usage; 13
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from types import FrameType
 from typing import Any
 
 import click
@@ -83,26 +86,45 @@ def main(args: Sequence[str] | None = None) -> None:
     debug = "--debug" in arguments
     if debug:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    signal.signal(signal.SIGTERM, _terminate)
     try:
-        code = cli.main(arguments, prog_name="lexkit", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        # not cli.main(), which prints an empty line for Ctrl-C
+        with cli.make_context("lexkit", arguments) as context:
+            cli.invoke(context)
+        sys.exit(0)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted; nothing was changed", 130)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone, for example `lexkit sql ... | head`
+        # the reader of our output has gone, for example `lexkit sql ... | head`; nothing is left to flush to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:
         if debug:
             raise
+        if _is_interrupt(error):
+            _fail("interrupted; nothing was changed", 130)
         _fail(_message(error), 1)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # rather than ending at once, so that what is half done is removed
+
+
+def _is_interrupt(error: Exception) -> bool:
+    """Whether this is what becomes of Ctrl-C in the middle of a query, which depends on the version of DuckDB."""
+    return type(error).__name__ == "InterruptException" or "Query interrupted" in str(error)
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, LexkitError):
         return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'output'}: {error.strerror}; check the path, its permissions and the disk"
     first = next(iter(str(error).splitlines()), "")
     return f"unexpected {type(error).__name__}: {first}; run again with --debug and report it"
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -36,12 +39,22 @@ def open_store(path: str) -> Lexicon:
     """Open the store that a command was given."""
     from lexkit.store.lexicon import Lexicon
 
-    return Lexicon(path)
+    return Lexicon(Path(path).expanduser())
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether somebody watches; a closed stream is None."""
+    return stream is not None and stream.isatty()
 
 
 def print_json(document: Any) -> None:  # noqa: ANN401
     """Print *document*; named tuples and dataclasses become objects."""
-    click.echo(json.dumps(_plain(document), ensure_ascii=False, indent=2))
+    click.echo(to_json(document, indent=2))
+
+
+def to_json(document: Any, indent: int | None = None) -> str:  # noqa: ANN401
+    """Return JSON as the standard has it: NaN and infinities, which it lacks, become null."""
+    return json.dumps(_plain(document), ensure_ascii=False, allow_nan=False, indent=indent)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
@@ -53,7 +66,11 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value if isinstance(value, (str, int, float, type(None))) else str(value)
 
 
 def print_table(title: str | None, header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:
@@ -65,7 +82,7 @@ def print_table(title: str | None, header: Sequence[str], rows: Iterable[Sequenc
         rows: cells; a column of numbers is aligned right, its thousands parted on a terminal only.
     """
     rows = list(rows)
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         for row in [header, *rows]:
             click.echo("\t".join(" ".join(str(cell).split()) for cell in row))
         return

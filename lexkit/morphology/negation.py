@@ -38,7 +38,7 @@ _PREFIXES: dict[str, tuple[str, tuple[str, ...]]] = {
     "non": ("non", ("non",)),
 }
 _SUFFIX = "less"
-_SHORTEST_BASE = 3
+_SHORTEST_BASE = 2
 
 
 def find_negations(analyses: Iterable[Analysis], vocabulary: Collection[str]) -> Iterator[Negation]:

@@ -23,6 +23,8 @@ from typing import Literal, NamedTuple
 
 _TOKEN = re.compile(r"<(?P<prefix>[^<>(){}]+)<|\((?P<root>[^<>(){}]+)\)|>(?P<suffix>[^<>(){}]+)>|(?P<brace>[{}])")
 
+_DEEPEST = 50  # MorphoLEX nests three or four, and reading calls itself once for each
+
 
 class SegmentationError(ValueError):
     """A text that is not in MorphoLEX's notation; the message says where it goes wrong."""
@@ -93,6 +95,8 @@ def parse_segmentation(text: str) -> Segmentation:
             has_root = has_root or role == "root"
         elif token["brace"] == "{":
             stack.append([])
+            if len(stack) > _DEEPEST:
+                raise SegmentationError(f"{text[:50]!r} ...: more than {_DEEPEST} braces in each other")
         elif len(stack) > 1 and stack[-1]:
             inner = tuple(stack.pop())
             stack[-1].append(inner)

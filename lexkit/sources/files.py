@@ -21,6 +21,8 @@ def check_file(path: Path) -> None:
             raise SourceError(f"{path}: a folder, not a file; name the file inside it")
         if not path.exists():
             raise SourceError(f"{path}: no such file; check the path")
+        if not path.is_file():
+            raise SourceError(f"{path}: a pipe or a device, which cannot be read twice; save it to a file first")
         with path.open("rb") as stream:
             if not stream.read(1):
                 raise SourceError(f"{path}: empty file; download it again")

@@ -62,8 +62,21 @@ def _workbook(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
 
 def _text(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
     lines = read_text(path).splitlines()
-    delimiter = "\t" if "\t" in lines[0] else ","
-    yield "", list(csv.reader(lines, delimiter=delimiter))
+    if not lines:
+        raise SourceError(f"{path}: no lines in it; give the workbook of MorphoLEX-English")
+    if "\t" in lines[0]:
+        yield "", [line.split("\t") for line in lines]
+        return
+    rows: list[list[str]] = []
+    reader = csv.reader(lines, strict=True)
+    try:
+        for row in reader:
+            if reader.line_num != len(rows) + 1:
+                raise csv.Error("a quotation mark is not closed")
+            rows.append(row)
+    except csv.Error as error:
+        raise SourceError(f"{path}, line {len(rows) + 1}: {error}; mend the line, or part columns by tabs") from error
+    yield "", rows
 
 
 def _analysis(

@@ -23,7 +23,7 @@ class Reason(Enum):
     WRONG_TYPE = "a field of the wrong type"
     NO_WORD = "no word"
     MALFORMED = "malformed"
-    UNBALANCED = "unbalanced brackets"
+    LEFTOVER = "brackets or other signs in a term"
     BAD_SEGMENTATION = "segmentation not in MorphoLEX notation"
     WRONG_COLUMNS = "wrong number of columns"
     TOO_LONG = "a line of more than 16 MiB"
@@ -54,7 +54,7 @@ _BAD = frozenset(
         Reason.WRONG_TYPE,
         Reason.NO_WORD,
         Reason.MALFORMED,
-        Reason.UNBALANCED,
+        Reason.LEFTOVER,
         Reason.BAD_SEGMENTATION,
         Reason.WRONG_COLUMNS,
         Reason.TOO_LONG,

@@ -7,33 +7,24 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
 from lexkit import __version__
-from lexkit.errors import SourceError, StoreError
+from lexkit.errors import SourceError
 from lexkit.morphology.negation import find_negations
 from lexkit.progress import Progress
-from lexkit.sources import morpholex as morpholex_reader
-from lexkit.sources import pairs as pairs_reader
-from lexkit.sources.batches import Batch
-from lexkit.sources.cache import resolve
-from lexkit.sources.catalog import licence_of, licence_of_starter
-from lexkit.sources.data_files import data_file
-from lexkit.sources.dumps.check import is_dump
-from lexkit.sources.dumps.extraction import extract
-from lexkit.sources.files import check_file, fingerprint
-from lexkit.sources.records import KINDS, Analysis, Kind, Record
-from lexkit.sources.roget import reader as roget_reader
+from lexkit.sources.files import fingerprint
+from lexkit.sources.records import Analysis, Kind
+from lexkit.sources.roget.reader import Scope
 from lexkit.sources.tally import Tally
-from lexkit.sources.wiktionary import reader as wiktionary_reader
 from lexkit.store.files import SCHEMA_VERSION, published
+from lexkit.store.inputs import Options, Pathlike, Source, choose_sources
 from lexkit.store.staging import Staging
 from lexkit.store.statistics import Statistics, collect_statistics
 from lexkit.tokens import spans as tokens
@@ -43,30 +34,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 MAX_REJECTED = 0.01
-STARTER = {"wiktionary": "wiktionary.jsonl", "roget": "roget1911.tsv.gz", "morpholex": "morpholex.tsv"}
-"""What is built when no source is named, files of ``data_sources/starter``."""
-
-_STARTER_URI = "starter:"
 _MEMORY = "1GiB"
-
-
-class _Read(Protocol):
-    def __call__(self, path: Path, tally: Tally) -> Iterator[Record | Batch]: ...
-
-
-class _Prepare(Protocol):
-    def __call__(self, path: Path, *, progress: Progress) -> Path: ...
-
-
-@dataclass(frozen=True)
-class _Source:
-    name: str
-    kind: str
-    path: Path
-    uri: str
-    read: _Read
-    prepare: _Prepare | None = None
-    """What makes the file that can be read out of the one that was named."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +51,14 @@ class BuildSummary:
 def build(
     output: str | os.PathLike[str] = "lexkit.duckdb",
     *,
-    wiktionary: Sequence[str | os.PathLike[str]] = (),
-    roget: Sequence[str | os.PathLike[str]] = (),
-    morpholex: str | os.PathLike[str] | None = None,
-    pairs: Sequence[tuple[Kind, str | os.PathLike[str]]] = (),
+    wiktionary: Pathlike | Sequence[Pathlike] = (),
+    roget: Pathlike | Sequence[Pathlike] = (),
+    morpholex: Pathlike | None = None,
+    pairs: Sequence[tuple[Kind, Pathlike]] = (),
     tokenizers: Sequence[str] = (),
     language: str = "en",
     headwords: bool = True,
-    roget_scope: roget_reader.Scope = "group",
+    roget_scope: Scope = "group",
     max_rejected: float = MAX_REJECTED,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -129,40 +97,26 @@ def build(
     target = Path(output)
     n_jobs = jobs or _cores()
     clock = _Clock(progress or Progress())
+    options = Options(language, headwords, roget_scope, n_jobs, clock)
+    sources = choose_sources(wiktionary, roget, morpholex, pairs, options)
     loaded = {name: tokens.load_tokenizer(name) for name in dict.fromkeys(tokenizers)}
-    sources = [
-        _from_dump(source, language, n_jobs) if source.kind == "wiktionary" and is_dump(source.path) else source
-        for source in _sources(wiktionary, roget, morpholex, pairs, language, headwords, roget_scope, n_jobs)
-    ]
-    for source in sources:
-        check_file(source.path)
-    options = {
-        "sources": {source.name: source.uri for source in sources},
-        "language": language,
-        "headwords": headwords,
-        "roget_scope": roget_scope,
-        "tokenizers": list(loaded),
-    }
     try:
         with published(target) as store, connect(store, n_jobs) as connection:
             connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
             staging = Staging(connection)
             for source in sources:
-                path = source.path if source.prepare is None else source.prepare(source.path, progress=clock)
                 clock.stage(f"read {source.name}")
-                _read_source(connection, staging, source, path, max_rejected)
+                _read_source(connection, staging, source, max_rejected)
             clock.stage("relate words")
             _make_relations(connection)
             for name, tokenizer in loaded.items():
                 clock.stage(f"tokenize with {name}")
                 _add_spans(connection, name, tokenizer)
             clock.stage("write")
-            _write_meta(connection, language, options)
+            uris = {source.name: source.uri for source in sources}
+            _write_meta(connection, options, {"sources": uris, "tokenizers": list(loaded)})
             statistics = collect_statistics(connection)
             connection.execute("CHECKPOINT")
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        reason = str(error).splitlines()[0]
-        raise StoreError(f"{target}: cannot be written ({reason}); free disk space or memory") from error
     finally:
         clock.close()
     return BuildSummary(str(target), time.perf_counter() - started, statistics, clock.seconds)
@@ -210,67 +164,26 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _sources(
-    wiktionary: Sequence[str | os.PathLike[str]],
-    roget: Sequence[str | os.PathLike[str]],
-    morpholex: str | os.PathLike[str] | None,
-    pairs: Sequence[tuple[Kind, str | os.PathLike[str]]],
-    language: str,
-    headwords: bool,
-    roget_scope: roget_reader.Scope,
-    jobs: int,
-) -> list[_Source]:
-    readers: dict[str, _Read] = {
-        "wiktionary": partial(wiktionary_reader.read, language=language, headwords=headwords, jobs=jobs),
-        "roget": partial(roget_reader.read, scope=roget_scope),
-        "morpholex": morpholex_reader.read,
-    }
-    wanted: list[tuple[str, Path, str, _Read]] = []
-    for kind, files in (
-        ("wiktionary", wiktionary),
-        ("roget", roget),
-        ("morpholex", () if morpholex is None else (morpholex,)),
-    ):
-        wanted += [(kind, path, uri, readers[kind]) for file in files for path, uri in resolve(kind, file)]
-    for kind, file in pairs:
-        if kind not in KINDS:
-            raise SourceError(f"{file}: pairs of kind {kind!r}; say synonym or antonym")
-        wanted.append(("pairs", Path(file), os.fspath(file), partial(pairs_reader.read, kind=kind)))
-    if not wanted:
-        starter = {kind: data_file(f"starter/{name}") for kind, name in STARTER.items()}
-        wanted = [(kind, path, _STARTER_URI + path.name, readers[kind]) for kind, path in starter.items()]
-    counts: dict[str, int] = {}
-    sources = []
-    for kind, path, uri, read in wanted:
-        counts[kind] = counts.get(kind, 0) + 1
-        name = kind if counts[kind] == 1 else f"{kind}:{counts[kind]}"
-        sources.append(_Source(name, kind, path, uri, read))
-    return sources
-
-
-def _from_dump(source: _Source, language: str, jobs: int) -> _Source:
-    return replace(source, prepare=partial(extract, language=language, jobs=jobs))
-
-
-def _read_source(
-    connection: duckdb.DuckDBPyConnection, staging: Staging, source: _Source, path: Path, max_rejected: float
-) -> None:
+def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source: Source, max_rejected: float) -> None:
     tally = Tally()
-    staging.add(source.name, source.read(path, tally))
-    if tally.n_records == 0:
-        raise SourceError(f"{source.path}: no records in it; check that it is a file for --{source.kind}")
+    n_staged = staging.add(source.name, source.read(source.path, tally))
     if tally.n_bad > max_rejected * tally.n_records:
         share = tally.n_bad / tally.n_records
         raise SourceError(
             f"{source.path}: {tally.n_bad:,} of {tally.n_records:,} records are bad, first at {tally.first_bad}; "
             + (f"mend the file, or raise --max-rejected above {share:.3g}" if share < 1 else "is it the right file?")
         )
+    if n_staged == 0:
+        refused = next(iter(tally.examples.items()), None)
+        first = f" (the first is refused at {refused[1]}: {refused[0].value})" if refused else ""
+        raise SourceError(
+            f"{source.path}: nothing for the store among its {tally.n_records:,} records{first}; check that it is a "
+            f"file for --{source.kind}" + (" and of the code --language" if source.kind == "wiktionary" else "")
+        )
     digest, size = fingerprint(source.path)
-    is_starter = source.uri.startswith(_STARTER_URI)
-    licence = licence_of_starter(source.path.name) if is_starter else licence_of(source.kind)
     connection.execute(
         "INSERT INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [source.name, source.kind, source.uri, digest, size, licence, tally.n_records, tally.n_rejected, _now()],
+        [source.name, source.kind, source.uri, digest, size, source.licence, tally.n_records, tally.n_rejected, _now()],
     )
     for reason in sorted(tally.rejected, key=lambda reason: reason.value):
         connection.execute(
@@ -344,13 +257,14 @@ def _add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Toke
     )
 
 
-def _write_meta(connection: duckdb.DuckDBPyConnection, language: str, options: Mapping[str, object]) -> None:
+def _write_meta(connection: duckdb.DuckDBPyConnection, options: Options, others: Mapping[str, object]) -> None:
+    chosen = {"language": options.language, "headwords": options.headwords, "roget_scope": options.roget_scope}
     rows = {
         "schema_version": str(SCHEMA_VERSION),
         "lexkit_version": __version__,
-        "language": language,
+        "language": options.language,
         "built_at": _now(),
-        "options": json.dumps(options, ensure_ascii=False, sort_keys=True),
+        "options": json.dumps({**others, **chosen}, ensure_ascii=False, sort_keys=True),
     }
     connection.executemany("INSERT INTO meta VALUES (?, ?)", list(rows.items()))
 

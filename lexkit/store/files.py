@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
+import errno
+import fcntl
+import glob
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,35 +19,62 @@ from lexkit.errors import StoreError
 
 SCHEMA_VERSION = 1
 _MAGIC = slice(8, 12)  # a DuckDB file has "DUCK" after its first checksum
-
-# From the start: once a database is open, these could be set but not trusted
-_LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": False,
-    "autoload_known_extensions": False,
-    "autoinstall_known_extensions": False,
-    "lock_configuration": True,
-}
+_CATALOG = "store"
+_LOCK = "lock"
+_ABANDONED = 3600.0
+"""Seconds after which a build's folder without a lock in it belongs to nobody: one is made at once."""
 
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     """Open a store for reading, locked down: no files but this one, no extensions, no changes of settings.
 
+    The store is attached to a database of its own in memory. If it were opened by its path, DuckDB would hand out the
+    file that another part of the process still has open, even when a build has replaced it since.
+
     Raises:
         StoreError: no such file, not a lexkit store, another schema version, or held by a writer.
     """
-    if path.is_dir():
-        raise StoreError(f"{path}: a folder, not a store; name the .duckdb file in it")
-    if not path.exists():
-        raise StoreError(f"{path}: no such store; make it with 'lexkit build --output {path}', or name another")
-    if not has_duckdb_header(path):
-        raise StoreError(f"{path}: not a lexkit store; make one with 'lexkit build --output FILE'")
     try:
-        connection = duckdb.connect(str(path), read_only=True, config=_LOCKED_DOWN)
+        if path.is_dir():
+            raise StoreError(f"{path}: a folder, not a store; name the .duckdb file in it")
+        if not path.exists():
+            raise StoreError(f"{path}: no such store; make it with 'lexkit build --output {path}', or name another")
+        if not has_duckdb_header(path):
+            raise StoreError(f"{path}: not a lexkit store; make one with 'lexkit build --output FILE'")
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    try:
+        connection = _attached(path)
     except (duckdb.Error, OSError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{path}: cannot be opened ({reason}); build it again or close the writer") from error
     try:
         _check_schema(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def cursor(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return a connection of its own, for another thread, to a store that `open_read_only` has opened."""
+    another = connection.cursor()
+    another.execute(f"USE {_CATALOG}")
+    return another
+
+
+def _attached(path: Path) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoload_known_extensions": False,
+        "autoinstall_known_extensions": False,
+    }
+    connection = duckdb.connect(":memory:", config=config)
+    try:
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"ATTACH '{quoted}' AS {_CATALOG} (READ_ONLY)")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        connection.execute(f"USE {_CATALOG}")
     except BaseException:
         connection.close()
         raise
@@ -75,12 +104,13 @@ def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
 
 
 def has_duckdb_header(path: Path) -> bool:
-    """Whether the file starts as DuckDB files do."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(16)[_MAGIC] == b"DUCK"
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    """Whether the file starts as DuckDB files do.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return stream.read(16)[_MAGIC] == b"DUCK"
 
 
 @contextlib.contextmanager
@@ -88,66 +118,88 @@ def published(target: Path) -> Iterator[Path]:
     """Give a path to write a new store to; when the block ends well, it takes the name *target* in one step.
 
     If the block fails, *target* is what it was before. The new file is written in a folder beside the target, since a
-    rename is atomic only within one file system; a folder that a killed build left is removed by the next.
+    rename is atomic only within one file system; a folder that a killed build left is removed by the next. Where the
+    target is a symbolic link, what it leads to is replaced.
 
     Raises:
-        StoreError: the target's folder is missing or not writable, or the target is something else than a store.
+        StoreError: the target's folder is missing or not writable, the target is something else than a store, or the
+            disk is full.
     """
-    _check_target(target)
-    _remove_leftovers(target)
     try:
-        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{_prefix(target)}{os.getpid()}-"))
+        place = target.resolve()
+        _check_target(target, place)
+        _remove_leftovers(place)
+        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=_prefix(place)))
     except OSError as error:
         raise StoreError(
             f"{target}: its folder cannot be written ({error.strerror}); choose another with --output"
         ) from error
     try:
-        path = folder / "store.duckdb"
-        yield path
-        sync(path)
-        path.replace(target)
-        sync(target.parent)
+        with (folder / _LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # it ends with the process, however that ends
+            path = folder / "store.duckdb"
+            yield path
+            sync(path)
+            path.replace(place)
+            sync(place.parent)
+    except (
+        duckdb.IOException,
+        duckdb.OutOfMemoryException,
+        duckdb.TransactionException,
+        duckdb.FatalException,
+    ) as error:
+        raise _unwritten(target, str(error).splitlines()[0]) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        raise _unwritten(target, error.strerror or str(error)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_target(target: Path) -> None:
-    if target.is_dir():
+def _unwritten(target: Path, reason: str) -> StoreError:
+    return StoreError(f"{target}: cannot be written ({reason}); free disk space or memory, or choose another --output")
+
+
+def _check_target(target: Path, place: Path) -> None:
+    if place.is_dir():
         raise StoreError(f"{target}: a folder; name a file in it with --output")
-    if not target.parent.is_dir():
+    if not place.parent.is_dir():
         raise StoreError(f"{target}: the folder {target.parent} does not exist; make it, or choose another --output")
-    if target.exists() and target.stat().st_size > 0 and not _may_be_replaced(target):
+    if place.exists() and not (place.is_file() and _may_be_replaced(place)):
         raise StoreError(f"{target}: exists and is not a lexkit store, so it is left alone; choose another --output")
 
 
-def _may_be_replaced(target: Path) -> bool:
-    """Whether the file is a store of any schema, or a DuckDB file too broken to tell."""
-    if not has_duckdb_header(target):
+def _may_be_replaced(path: Path) -> bool:
+    """Whether the file is empty, a store of any schema, or a DuckDB file too broken to tell."""
+    if path.stat().st_size == 0:
+        return True
+    if not has_duckdb_header(path):
         return False
     try:
-        with duckdb.connect(str(target), read_only=True, config=_LOCKED_DOWN) as connection:
+        with _attached(path) as connection:
             return _schema_version(connection) is not None
     except (duckdb.Error, OSError):
         return True
 
 
-def _prefix(target: Path) -> str:
-    # with the host's name, since a process id means nothing on another machine that shares the folder
-    return f".{target.name}.building-{platform.node()}-"
+def _prefix(place: Path) -> str:
+    return f".{place.name}.building-"
 
 
-def _remove_leftovers(target: Path) -> None:
-    for folder in target.parent.glob(f"{_prefix(target)}*"):
-        pid = folder.name.removeprefix(_prefix(target)).partition("-")[0]
-        if pid.isdecimal() and not _is_running(int(pid)):
+def _remove_leftovers(place: Path) -> None:
+    for folder in place.parent.glob(f"{glob.escape(_prefix(place))}*"):
+        if _is_abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_running(pid: int) -> bool:
+def _is_abandoned(folder: Path) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
+        with (folder / _LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        # killed before it made the lock, or about to make it
+        return folder.is_dir() and time.time() - folder.stat().st_mtime > _ABANDONED
     except OSError:
-        return True
+        return False
     return True

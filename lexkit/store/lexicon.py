@@ -7,6 +7,7 @@ import re
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -15,9 +16,9 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from lexkit.errors import QueryError
+from lexkit.errors import QueryError, StoreError
 from lexkit.sources.records import Kind
-from lexkit.store.files import open_read_only
+from lexkit.store.files import cursor, open_read_only
 from lexkit.store.statistics import Statistics, collect_statistics
 from lexkit.text import fold, normalize_word
 
@@ -196,7 +197,8 @@ class Lexicon:
 
     def statistics(self) -> Statistics:
         """Count what the store holds."""
-        return collect_statistics(self._connection.cursor())
+        with self._damage_told():
+            return collect_statistics(cursor(self._connection))
 
     def sql(self, query: str, params: Sequence[Any] = (), *, timeout: float | None = None) -> pa.Table:
         """Run one SELECT over the tables and views of the store, and return its rows.
@@ -209,13 +211,13 @@ class Lexicon:
         Raises:
             QueryError: not a single SELECT, an error in it, or time over.
         """
-        cursor = self._connection.cursor()
-        timer = threading.Timer(timeout or 0, cursor.interrupt)
+        connection = cursor(self._connection)
+        timer = threading.Timer(timeout or 0, connection.interrupt)
         try:
-            _require_single_select(cursor, query)
+            _require_single_select(connection, query)
             if timeout is not None:
                 timer.start()
-            return cursor.sql(query, params=list(params)).to_arrow_table()
+            return connection.sql(query, params=list(params)).to_arrow_table()
         except duckdb.InterruptException as error:
             raise QueryError(f"the query took longer than {timeout:g} s; narrow it, or allow more time") from error
         except duckdb.Error as error:
@@ -224,10 +226,23 @@ class Lexicon:
             timer.cancel()
 
     def _rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return self._connection.cursor().execute(sql, list(params)).fetchall()
+        with self._damage_told():
+            return cursor(self._connection).execute(sql, list(params)).fetchall()
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        """Around queries of our own, which fail only on a file that is not what it was when it was built."""
+        try:
+            yield
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:
+            raise StoreError(f"{self.path}: damaged ({_first_line(error)}); build it again") from error
 
     def _ids(self, word: str) -> list[int]:
         normal = normalize_word(word)
+        if not normal.isprintable():
+            return []  # no word of a store, and a lone surrogate could not even be asked for
         exact = self._index.find(normal)
         if exact is not None:
             return [exact]
@@ -244,7 +259,8 @@ class Lexicon:
 
     @cached_property
     def _loaded_index(self) -> _Index:
-        return _Index(self._connection.cursor())
+        with self._damage_told():
+            return _Index(cursor(self._connection))
 
 
 class _Index:
@@ -291,8 +307,8 @@ class _Index:
             yield Neighbor(self.word(other), direct, n_sources, tuple(sources.split(",")), contested, parts)
 
 
-def _require_single_select(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
-    statements = cursor.extract_statements(query)
+def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    statements = connection.extract_statements(query)
     if len(statements) != 1:
         raise QueryError(f"{len(statements)} statements; give exactly one SELECT")
     # Some versions of DuckDB take a PRAGMA for the SELECT that it stands for

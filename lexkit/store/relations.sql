@@ -37,20 +37,24 @@ JOIN word b ON b.word = pair.other;
 -- word negated, and stays with both.
 CREATE TEMP TABLE derived AS
 WITH rule AS (
-    SELECT word_id, base_id, if(position = 'prefix', affix || '-', '-' || affix) AS rule FROM negation
+    SELECT word_id, base_id, if(position = 'prefix', affix || '-', '-' || affix) AS rule,
+        affix = 'less' AS changes_pos   -- faultless is an adjective, fault is not
+    FROM negation
 ),
 statement AS (
     SELECT DISTINCT word_a, word_b, kind, source, pos, if(kind = 'synonym', 'antonym', 'synonym') AS other_kind
     FROM stated
 ),
 step AS (
-    SELECT base_id AS this, word_b AS other, other_kind AS kind, source, pos, rule, word_a, word_b, kind AS from_kind
+    SELECT base_id AS this, word_b AS other, other_kind AS kind, source, if(changes_pos, NULL, pos) AS pos, rule,
+        word_a, word_b, kind AS from_kind
     FROM statement JOIN rule ON word_id = word_a
     UNION ALL
-    SELECT base_id, word_a, other_kind, source, pos, rule, word_a, word_b, kind
+    SELECT base_id, word_a, other_kind, source, if(changes_pos, NULL, pos), rule, word_a, word_b, kind
     FROM statement JOIN rule ON word_id = word_b
     UNION ALL
-    SELECT a.base_id, b.base_id, kind, source, pos, a.rule || '+' || b.rule, word_a, word_b, kind
+    SELECT a.base_id, b.base_id, kind, source, if(a.changes_pos OR b.changes_pos, NULL, pos), a.rule || '+' || b.rule,
+        word_a, word_b, kind
     FROM statement JOIN rule a ON a.word_id = word_a JOIN rule b ON b.word_id = word_b
     UNION ALL
     SELECT word_id, base_id, 'antonym', (SELECT min(source) FROM source WHERE kind = 'morpholex'), NULL, 'negation',

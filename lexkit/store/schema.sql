@@ -70,7 +70,7 @@ CREATE TABLE morphology (
     prefixes     VARCHAR[] NOT NULL,    -- in MorphoLEX's spelling, left to right
     roots        VARCHAR[] NOT NULL,
     suffixes     VARCHAR[] NOT NULL,
-    analyser     VARCHAR   NOT NULL     -- 'morpholex' or 'affix'
+    analyser     VARCHAR   NOT NULL     -- 'morpholex'; 'affix' is kept for an analyser without it
 );
 
 CREATE TABLE negation (

@@ -29,17 +29,20 @@ class Staging:
             empty = SCHEMAS[record_type].empty_table()
             self._insert(f"CREATE TEMP TABLE {table} AS SELECT *, NULL::VARCHAR AS source FROM batch", empty)
 
-    def add(self, source: str, records: Iterable[Record | Batch]) -> None:
-        """Stage the records of one source."""
+    def add(self, source: str, records: Iterable[Record | Batch]) -> int:
+        """Stage the records of one source, and return how many they are."""
+        n_staged = 0
         waiting: dict[type, list[pa.Table]] = {record_type: [] for record_type in _TABLES}
         for batch in batched(records):
             tables = waiting[batch.record_type]
             tables.append(batch.table)
+            n_staged += batch.table.num_rows
             if sum(table.num_rows for table in tables) >= _ROWS:
                 self._stage(batch.record_type, tables, source)
         for record_type, tables in waiting.items():
             if tables:
                 self._stage(record_type, tables, source)
+        return n_staged
 
     def _stage(self, record_type: type, tables: list[pa.Table], source: str) -> None:
         self._insert(f"INSERT INTO {_TABLES[record_type]} SELECT *, ? FROM batch", pa.concat_tables(tables), source)

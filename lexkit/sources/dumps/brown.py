@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def find_brown(cache: Path) -> Brown:
         corpus = standin / _CORPUS
         corpus.mkdir(parents=True, exist_ok=True)
         for name, text in _STANDIN.items():
-            beside = corpus / f"{name}.{os.getpid()}"
+            beside = corpus / f"{name}.{os.getpid()}-{threading.get_ident()}"
             beside.write_text(text, encoding="ascii")
             beside.replace(corpus / name)
     return Brown(standin, is_standin=True)

@@ -46,7 +46,7 @@ PARTS_OF_SPEECH = {
 _LATER_LABEL = re.compile(r"(?<!&c)\.\s+(?=(?:N|V|[Aa]dj|[Aa]dv|[Pp]hr)\.{1,2}\s*[a-z\"])")
 # A note may stand before the stop ("Phr[Lat]."), and the stop be doubled or hug what follows ("Adj..escaping").
 _LABELLED = re.compile(
-    r"(?P<label>N|V|[Aa]dj|[Aa]dv|[Pp]hr|Int|Pref|Pron)(?:\s*\[[^\]]*\])*\.{1,2}(?:\s+(?=\S)|(?=[a-z])|$)"
+    r"(?P<label>[NnVv]|[Aa]dj|[Aa]dv|[Pp]hr|Int|Pref|Pron)(?:\s*\[[^\]]*\])*\.{1,2}(?:\s+(?=\S)|(?=[a-z])|$)"
 )
 _NUMBER = r"(?P<number>\d+[a-z]?)"
 # Head 252a lacks the "#" in etext #22, and its stop in both.
@@ -54,8 +54,16 @@ _HEAD_22 = re.compile(r"^\s*(?:#\s*|(?=252a\s+Sponge))" + _NUMBER + r"\.?\s*")
 _HEAD_10681 = re.compile(r"^" + _NUMBER + r"(?:\.\s+|\s+(?=[A-Z\[]))")
 # Code page 437 with the eighth bit lost (#22), and accents written out (#10681).
 _LOST_ACCENTS = {0x02: "é", 0x03: "â", 0x05: "à", 0x08: "ê"}
-_WRITTEN_ACCENTS = {"_e": "é", "_¬": "é", "+a": "à"}
-_WRITTEN_ACCENT = re.compile(r"_e|_¬|\+a(?=\s)")
+_WRITTEN_ACCENTS = {"_e": "é", "_¬": "é", "+a": "à", "=e": "ê", "=a": "â"}
+_WRITTEN_ACCENT = re.compile(r"_e|_¬|\+a(?=\s)|=[ae](?=[a-z\s])")
+# Slips of the texts that no rule can tell: a part of speech that the sentence, not the head, goes on with
+_SLIPS = {
+    "floridness c^.\n     adj.. turgidity": "floridness &c adj.; turgidity",
+    "floridness c[obs3]. adj. turgidity": "floridness &c. adj.; turgidity",
+    "cr=eme": "crème",
+    "aller =a t": "aller à t",
+    "prim=a facie": "prima facie",
+}
 _ABBREVIATED = re.compile(r"\b(?:St|Mr|Mrs|Dr|No)\.$")
 _FOOTER = re.compile(r"^(?:\*\*\* ?END OF|End of (?:the )?Project Gutenberg)", re.MULTILINE)
 _INDENT = re.compile(r"^\s{3,}\S")
@@ -94,6 +102,8 @@ def parse_heads(text: str) -> list[Head]:
 
     Licence texts, section headings, page numbers and editor's comments are left behind.
     """
+    for slip, meant in _SLIPS.items():
+        text = text.replace(slip, meant)
     text = _FOOTER.split(text, maxsplit=1)[0]
     is_22 = re.search(r"^\s*#\s*\d+[a-z]?\.", text, re.MULTILINE) is not None
     text = text.translate(_LOST_ACCENTS) if is_22 else _WRITTEN_ACCENT.sub(lambda m: _WRITTEN_ACCENTS[m[0]], text)

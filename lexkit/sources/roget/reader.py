@@ -81,9 +81,10 @@ def _synonyms(terms: Iterable[Term], scope: Scope) -> Iterator[Record]:
 
 
 def _antonyms(terms: Iterable[Term]) -> Iterator[Statement]:
-    """Opposed heads give antonyms between their leading terms of the same part of speech.
+    """Opposed heads give antonyms between their leading nouns, verbs and adjectives, if these are single words.
 
-    The leading term is the first of the first paragraph; phrases and interjections oppose nothing.
+    The leading term is the first of the first paragraph. What leads the adverbs are mostly idioms, which oppose
+    nothing ("because" / "of course"), and so do terms of several words in other places.
     """
     leading: dict[tuple[str, str], str] = {}
     names: dict[str, str] = {}
@@ -91,9 +92,9 @@ def _antonyms(terms: Iterable[Term]) -> Iterator[Statement]:
         names.setdefault(term.head, term.name)
         leading.setdefault((term.head, term.pos), term.term)
     for head_a, head_b in opposed_heads():
-        for pos in ("noun", "verb", "adj", "adv"):
-            a, b = leading.get((head_a, pos)), leading.get((head_b, pos))
-            if a and b and a != b:
+        for pos in ("noun", "verb", "adj"):
+            a, b = leading.get((head_a, pos), ""), leading.get((head_b, pos), "")
+            if a and b and a != b and " " not in a + b:
                 sense = f"{head_a} {names[head_a]} / {head_b} {names[head_b]}"
                 yield Statement(a, b, "antonym", pos, sense)
 

@@ -31,10 +31,11 @@ class Term(NamedTuple):
 
 
 _REFERENCE = re.compile(
-    r"[&*7]\s?c\b\.?,?\s*"  # "&c"; the scans also have "*c." and "7c."
-    r"(?:\([^()]*\)\s*(?:&c\.?\s*)?)?"  # what the head is about
-    r"(?:\[[^\[\]]*\]\s*)?"
-    r"(?:\d+[a-z]?(?:\.\d+)*|(?:n|v|adj|adv|phr|pron|int)\b\.*)?",
+    r"[&*7]\s?c\b\.?"  # "&c"; the scans also have "*c." and "7c."
+    r"(?:,?\s*\([^()]*\)\s*(?:&c\.?)?)?"  # what the head is about
+    r"(?:\s*\[[^\[\]]*\])?"
+    # numbers of heads, or a part of speech, of which one stop belongs to the reference, a second to the sentence
+    r"(?:,?\s*\d+[a-z]?(?:\.\d+)*(?:\s+\d+[a-z]?\b)*|,?\s*(?:n|v|adj|adv|phr|pron|int)\b\.?)?",
     re.IGNORECASE,
 )
 _REFERENCE_WITHOUT_ET_CETERA = re.compile(r"\([^()]*\)\s*\d+[a-z]?(?:\.\d+)?")
@@ -43,7 +44,7 @@ _BRACKET = re.compile(r"\[([^\[\]]*)\]")
 _BRACE = re.compile(r"\{[^{}]*\}")
 _GREEK = re.compile(r"<gr/.*?/gr>")
 # The scans lose some paragraph breaks: "proportion. link, tie, bond of union."
-_GROUP_BREAK = re.compile(r";|(?<=[a-z^|\])\"]{3})\s*\.\s+(?=[a-z])")
+_GROUP_BREAK = re.compile(r";|(?<=[a-z^|\])\"]{3})\s*\.\s+(?=[a-z])|(?<=[a-z])\s+\.\s+(?=[a-z])")
 _EXCLAMATION_BREAK = re.compile(r"[!?,]+")  # "hush! silence! soft!"
 _ABBREVIATION = re.compile(r"^(?:\w\.)+\w$")
 _LABEL_NUMBER = re.compile(r"\s+\d+[a-z]?(?:\.\d+)?$")
@@ -137,7 +138,7 @@ def _clean(part: str, pos: str) -> tuple[Reason | None, str]:
     if _ABBREVIATION.match(term):
         term += "."
     if _LEFTOVER.search(term):
-        return Reason.UNBALANCED, term
+        return Reason.LEFTOVER, term
     if not is_word(term):
         return Reason.NOT_A_WORD, term
     return None, term

@@ -57,6 +57,7 @@ _ENTRY = msgspec.json.Decoder(_Entry)
 _SENSES = msgspec.json.Decoder(list[_Sense])
 _TAGS = msgspec.json.Decoder(list[str])
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SECTION = re.compile(r"(?<=.)#(?=\w).*$", re.DOTALL)  # but "C#" is a word
 _COMMA = re.compile(r"[,;]\s+")
 _THESAURUS = re.compile(r"(?:^|\s+)(?:(?:and|or|see|also|more|at)\s+)*Thesaurus:.*$", re.IGNORECASE | re.DOTALL)
 _NOTE = re.compile(r"\s+(?:\([^()]*\)|\[[^\[\]]*\])$")
@@ -193,8 +194,8 @@ class _Reader:
         """Return the words that a linkage names, usually one.
 
         A trailing note in brackets and a ``#section`` are cut off. Commas and semicolons part targets if every part
-        is a single word ("þe, ẏe, ye"). Otherwise the target stays whole, since "X, Y and Z" cannot be told from an
-        idiom such as "lock, stock and barrel", nor "X and Y" from "rain cats and dogs".
+        is a single word and none comes twice ("þe, ẏe, ye"). Otherwise the target stays whole, since "X, Y and Z"
+        cannot be told from an idiom such as "lock, stock and barrel", nor "X and Y" from "rain cats and dogs".
         """
         if text.isalpha() and text.isascii():
             return (text,)
@@ -208,9 +209,10 @@ class _Reader:
             tally.reject(Reason.THESAURUS_PAGE, text, line=line, where=word)
             if not target:
                 return ()
-        target = normalize_word(_NOTE.sub("", _BULLET.sub("", target)).partition("#")[0])
+        target = normalize_word(_SECTION.sub("", _NOTE.sub("", _BULLET.sub("", target))))
         parts = _COMMA.split(target)
-        targets = list(dict.fromkeys(parts)) if not any(" " in part for part in parts) else [target]
+        is_list = len(set(parts)) == len(parts) and not any(" " in part for part in parts)
+        targets = parts if is_list else [target]
         words = [part for part in targets if is_word(part)]
         if len(words) < len(targets):
             tally.reject(Reason.NOT_A_WORD if target else Reason.NO_WORD, text, line=line, where=word)

@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +125,9 @@ class TestBuild:
             assert done.returncode == 1
             assert "Traceback" in done.stderr
 
+    def test_morpholex_is_given_once(self, run: Run) -> None:
+        assert run("build", "--morpholex", "a", "--morpholex", "b").returncode == 2
+
     @pytest.mark.parametrize("value", ["words.txt", "synonyms=words.txt", "synonym="])
     def test_pairs_need_a_kind_and_a_file(self, run: Run, value: str) -> None:
         done = run("build", "--pairs", value)
@@ -204,6 +209,23 @@ class TestSql:
         assert [row["antonym"] for row in rows] == [row["antonym"] for row in documents]
         assert all(isinstance(row["sources"], list) for row in documents)
 
+    def test_json_is_json(self, run: Run, starter_store: Path) -> None:
+        query = "SELECT sum(n_records) AS s, 1.50 AS d, 'nan'::DOUBLE AS n, [1.5, 'inf'::DOUBLE] AS l FROM source"
+        done = run("sql", query, "--format", "json", "--store", starter_store)
+        (row,) = json.loads(done.stdout, parse_constant=pytest.fail)
+        assert isinstance(row.pop("s"), int)
+        assert row == {"d": 1.5, "n": None, "l": [1.5, None]}
+
+    def test_ctrl_c(self, starter_store: Path) -> None:
+        command = [sys.executable, "-m", "lexkit", "sql", "SELECT count(*) FROM range(100000000000)"]
+        with subprocess.Popen(
+            [*command, "--store", str(starter_store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            time.sleep(3)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (130, "error: interrupted; nothing was changed\n")
+
     def test_schema(self, run: Run, starter_store: Path) -> None:
         done = run("sql", "--schema", "--store", starter_store)
         assert {row["name"] for row in csv.DictReader(io.StringIO(done.stdout))} >= {"word", "relation", "synonyms"}
@@ -262,6 +284,16 @@ def test_a_reader_that_goes_away_is_no_error(starter_store: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+def test_nowhere_to_write(starter_store: Path) -> None:
+    command = f"{sys.executable} -m lexkit stats --store {starter_store} "
+    full = subprocess.run(["bash", "-c", command + "> /dev/full"], capture_output=True, text=True, check=False)
+    assert full.returncode == 1
+    assert full.stderr == "error: output: No space left on device; check the path, its permissions and the disk\n"
+    closed = subprocess.run(["bash", "-c", command + ">&-"], capture_output=True, text=True, check=False)
+    assert "Traceback" not in closed.stderr
+    assert "unexpected" not in closed.stderr
 
 
 def test_tables_are_drawn_on_a_terminal(starter_store: Path) -> None:

@@ -50,6 +50,7 @@ def real(shared: Callable[[str], Path]) -> dict[str, Negation]:
         ("merciless", "mercy", "-less"),
         ("faultless", "fault", "-less"),
         ("invertebrate", "vertebrate", "in-"),
+        ("undo", "do", "un-"),
     ],
 )
 def test_bases_are_words_as_they_are_spelt(real: dict[str, Negation], word: str, base: str, rule: str) -> None:
@@ -59,8 +60,8 @@ def test_bases_are_words_as_they_are_spelt(real: dict[str, Negation], word: str,
 @pytest.mark.parametrize(
     "word",
     "invaluable infamous disease onboard decipher income priceless inhabit inflammable discuss display "
-    "ruthless hapless indifferent impair dispose disappoint distract dissolution unloose countless wireless "
-    "imply immigrate".split(),
+    "disembowel unbosom indisposed ruthless hapless indifferent impair dispose disappoint distract dissolution unloose "
+    "countless wireless imply immigrate".split(),
 )
 def test_look_alikes_negate_nothing(real: dict[str, Negation], word: str) -> None:
     assert word not in real

@@ -4,7 +4,7 @@ import msgspec
 
 from lexkit.sources.catalog import licence_of, licence_of_starter, load_catalog
 from lexkit.sources.data_files import data_file
-from lexkit.store.build import STARTER
+from lexkit.store.inputs import STARTER
 
 
 def test_every_source_says_where_it_comes_from() -> None:

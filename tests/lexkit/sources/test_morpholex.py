@@ -127,9 +127,28 @@ def test_a_comma_separated_export(tmp_path: Path) -> None:
     assert [record.word for record in read(file, Tally())] == ["kind"]  # type: ignore[union-attr]
 
 
+def test_a_quotation_mark_takes_no_rows_with_it(tmp_path: Path) -> None:
+    rows = [f"w{i}\t{{(w)}}" for i in range(500)]
+    file = tmp_path / "m.tsv"
+    file.write_text("\n".join(["Word\tMorphoLexSegm", *rows[:200], '"' + rows[200], *rows[201:]]), encoding="utf-8")
+    tally = Tally()
+    assert len(list(read(file, tally))) == tally.n_records == 500
+
+
+def test_braces_too_deep_are_a_bad_row(tmp_path: Path) -> None:
+    file = tmp_path / "m.tsv"
+    file.write_text("Word\tMorphoLexSegm\nkind\t" + "{" * 5000 + "(kind)" + "}" * 5000, encoding="utf-8")
+    tally = Tally()
+    assert list(read(file, tally)) == []
+    assert tally.rejected == {Reason.BAD_SEGMENTATION: 1}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        (b"\xef\xbb\xbf", "no lines in it"),
+        (b'Word,MorphoLexSegm\n"kind,{(kind)}\nunkind,x\n', "line 2: .*; mend the line"),
+        (b"Word,MorphoLexSegm\nkind," + b"x" * 200_000, "field larger than field limit"),
         (b"PK\x03\x04 and then nothing", "not a readable .xlsx workbook"),
         (b"Word\tSegmentation\nkind\t{(kind)}\n", "no sheet with the columns Word and MorphoLexSegm"),
         (b"\xff\xfe", "line 1: invalid UTF-8"),

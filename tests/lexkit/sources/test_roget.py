@@ -127,6 +127,9 @@ def test_paragraph_scope_joins_groups() -> None:
         ("custom (habit) 613; norm", ["custom", "norm"]),
         ("{opp. 72} dispersion", ["dispersion"]),
         ("being, being", ["being"]),
+        ("be few &c adj.. render few, thin", ["be few", "render few", "thin"]),
+        ("prudence &c, circumspection", ["prudence", "circumspection"]),
+        ("escalate &c (increase) 35 102 194, rise", ["escalate", "rise"]),
     ],
 )
 def test_terms(text: str, expected: list[str]) -> None:
@@ -150,6 +153,11 @@ def test_a_paragraph_may_run_on_into_the_next_part_of_speech() -> None:
 def test_a_stop_after_an_abbreviation_ends_no_paragraph() -> None:
     head = parse_heads("1. Evening -- N. evening, St.\n     Swithin's day, yuletide.\nV. dusk.\n")[0]
     assert [p.text for p in head.paragraphs] == ["evening, St. Swithin's day, yuletide.", "dusk."]
+
+
+def test_labels_may_be_small() -> None:
+    head = parse_heads("     #937. Vindication. -- N. vindication.\n     v. justify, warrant.\n")[0]
+    assert [(p.pos, p.text) for p in head.paragraphs] == [("noun", "vindication."), ("verb", "justify, warrant.")]
 
 
 def test_headings_pages_and_footers_are_no_terms() -> None:

@@ -98,6 +98,8 @@ def test_sense_and_entry_linkages(read_lines: Callable[..., tuple[list[Record], 
     ("target", "words", "reason"),
     [
         ("nice#Adjective", ["nice"], None),
+        ("C#", ["C#"], None),
+        ("there, there", ["there, there"], None),
         ("hell (17th century)", ["hell"], None),
         ("* abt", ["abt"], None),
         ("\u00fee, \u1e8fe, ye", ["\u00fee", "\u1e8fe", "ye"], None),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 import lexkit
 from lexkit.errors import SourceError, StoreError
 from lexkit.progress import Progress
+from lexkit.store.verify import verify_store
 
 TABLES = ("meta", "source", "rejection", "word", "relation", "evidence", "morphology", "negation", "tokenizer", "span")
 
@@ -138,7 +140,6 @@ class TestRelations:
             assert not lexicon.synonyms("big")[0].contested
 
     def test_a_derivation_against_a_statement_is_kept_as_evidence_only(self, build_from: Callable[..., Path]) -> None:
-        store = build_from(synonyms="kind harsh", antonyms="unkind harsh; mild soft", morpholex=KIND)
         store = build_from(synonyms="unkind friendly; kind friendly", morpholex=KIND)
         with lexkit.open(store) as lexicon:
             assert lexicon.relation("kind", "friendly") == ["synonym"]
@@ -229,15 +230,14 @@ def test_the_sql_derives_what_the_rules_say(
 
 
 class TestDeterminism:
-    def test_threads_and_repetition_change_no_row(
-        self, tmp_path: Path, shared: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_threads_and_repetition_change_no_row(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-        wiktionary = shared("wiktionary/wiktextract-1.99.7-mini.jsonl.gz")
+        monkeypatch.setattr("lexkit.sources.wiktionary.reader._WORTH_WORKERS", 0)
+        monkeypatch.setattr("lexkit.sources.wiktionary.blocks.BLOCK", 10_000)
         stores = []
-        for jobs in (1, 2, 2):
+        for jobs in (1, 2, 3):
             path = tmp_path / f"{len(stores)}.duckdb"
-            lexkit.build(path, wiktionary=[wiktionary], jobs=jobs, morpholex=None)
+            lexkit.build(path, jobs=jobs)
             stores.append(tables(path))
         assert stores[0] == stores[1] == stores[2]
         assert dict(stores[0]["meta"])["built_at"] == "2023-11-14T22:13:20Z"
@@ -327,15 +327,91 @@ class TestAtomicity:
         before = old.read_bytes()
         code = f"import lexkit; lexkit.build({str(old)!r})"
         process = subprocess.Popen([sys.executable, "-c", code])
-        for _ in range(1000):
-            if self.leftovers(tmp_path):
+        for _ in range(3000):
+            if list(tmp_path.glob(".old*/lock")):
                 break
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert old.read_bytes() == before
-        assert self.leftovers(tmp_path)
+        assert len(self.leftovers(tmp_path)) == 1
         lexkit.build(old)
+        assert self.leftovers(tmp_path) == []
+
+    @pytest.mark.slow
+    def test_builds_killed_at_any_moment(self, old: Path, tmp_path: Path) -> None:
+        """Twenty times, at moments spread over a build of which other processes read a large file."""
+        wiktionary = tmp_path / "w.jsonl"
+        line = json.dumps({"word": "%s", "lang_code": "en", "synonyms": [{"word": "%s"}], "padding": "x" * 2000})
+        with wiktionary.open("w", encoding="utf-8") as stream:
+            stream.writelines(f"{line}\n" % (f"word{i}", f"same{i}") for i in range(30_000))
+        command = [sys.executable, "-m", "lexkit", "build", "--quiet", "--jobs", "2", "--wiktionary", str(wiktionary)]
+        started = time.monotonic()
+        subprocess.run([*command, "--output", str(tmp_path / "whole.duckdb")], check=True, timeout=300)
+        seconds = time.monotonic() - started
+        killed = 0
+        for number in range(20):
+            with subprocess.Popen([*command, "--output", str(old)]) as process:
+                time.sleep(seconds * (number + 0.5) / 20)
+                process.kill()
+            killed += process.returncode == -signal.SIGKILL
+            with lexkit.open(old) as lexicon:
+                assert "ancient" in lexicon or "same29999" in lexicon
+            assert [finding for finding in verify_store(old) if finding.code.startswith("E")] == []
+        assert killed >= 10
+        subprocess.run([*command, "--output", str(old)], check=True, timeout=300)
+        assert self.leftovers(tmp_path) == []
+        with lexkit.open(old) as lexicon:
+            assert lexicon.relation("word7", "same7") == ["synonym"]
+
+    def test_a_terminated_build_leaves_nothing(self, old: Path, tmp_path: Path) -> None:
+        before = old.read_bytes()
+        process = subprocess.Popen([sys.executable, "-m", "lexkit", "build", "--quiet", "--output", str(old)])
+        for _ in range(3000):
+            if list(tmp_path.glob(".old*/store.duckdb")):
+                break
+            time.sleep(0.01)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+        assert old.read_bytes() == before
+        assert self.leftovers(tmp_path) == []
+
+    def test_litter_of_any_name_is_removed_but_not_that_of_a_running_build(self, tmp_path: Path) -> None:
+        dead, alive = (tmp_path / f".a[1].duckdb.building-{name}" for name in ("dead", "alive"))
+        for folder in (dead, alive):
+            folder.mkdir()
+            (folder / "lock").touch()
+        pairs = tmp_path / "pairs"
+        pairs.write_text("big large", encoding="utf-8")
+        with (alive / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            lexkit.build(tmp_path / "a[1].duckdb", pairs=[("synonym", pairs)])
+        assert self.leftovers(tmp_path) == [alive.name]
+
+    def test_a_link_stays_one(self, old: Path, tmp_path: Path) -> None:
+        link = tmp_path / "link.duckdb"
+        link.symlink_to(old.name)
+        lexkit.build(link)
+        assert link.is_symlink()
+        with lexkit.open(old) as lexicon:
+            assert "kind" in lexicon
+
+    def test_pipes_and_devices_are_left_alone(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(StoreError, match="is not a lexkit store"):
+            lexkit.build(tmp_path / "pipe")
+        with pytest.raises(SourceError, match="a pipe or a device"):
+            lexkit.build(tmp_path / "s.duckdb", roget=tmp_path / "pipe")
+        assert (tmp_path / "pipe").is_fifo()
+
+    def test_a_full_disk_leaves_the_old_store(self, old: Path, tmp_path: Path) -> None:
+        before = old.read_bytes()
+        command = f"ulimit -f 500; exec {sys.executable} -m lexkit build --quiet --output {old}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 1
+        assert "old.duckdb: cannot be written (" in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert old.read_bytes() == before
         assert self.leftovers(tmp_path) == []
 
     def test_other_files_are_left_alone(self, tmp_path: Path) -> None:
@@ -394,6 +470,13 @@ class TestRejected:
         file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
         summary = lexkit.build(tmp_path / "s.duckdb", wiktionary=[file])
         assert summary.statistics.rejections[0].n == 50
+
+    def test_a_file_that_gives_nothing_is_refused(self, tmp_path: Path) -> None:
+        file = tmp_path / "w.jsonl"
+        file.write_text('{"word": "kind", "lang_code": "en"}\n' * 3, encoding="utf-8")
+        message = r"nothing for the store among its 3 records \(the first is refused at line 1: .*\); .*--language"
+        with pytest.raises(SourceError, match=message):
+            lexkit.build(tmp_path / "s.duckdb", wiktionary=file, language="English")
 
     @pytest.mark.parametrize("option", ["wiktionary", "roget"])
     def test_files_that_are_none(self, option: str, tmp_path: Path) -> None:

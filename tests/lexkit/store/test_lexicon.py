@@ -76,7 +76,7 @@ def test_the_views_are_symmetric_and_complete(lexicon: Lexicon, kind: str) -> No
 def test_explain_tells_where_a_derived_relation_comes_from(lexicon: Lexicon) -> None:
     found = lexicon.explain("friendly", "kind")
     assert found == lexicon.explain("kind", "friendly")
-    assert ("unkind" in e.derived_from for e in found if e.derived_from)
+    assert all(e.derived_from is not None and "unkind" in e.derived_from for e in found)
     assert {e.rule for e in found} == {"un-", "un-+un-"}
 
 
@@ -155,10 +155,41 @@ class TestSql:
             assert fresh.sql("SELECT 1 AS one").to_pylist() == [{"one": 1}]
 
 
+def test_a_new_store_is_seen_although_the_old_one_is_open(tmp_path: Path) -> None:
+    path = tmp_path / "s.duckdb"
+    for words in ("old ancient", "new recent"):
+        (tmp_path / "pairs").write_text(words, encoding="utf-8")
+        lexkit.build(path, pairs=[("synonym", tmp_path / "pairs")])
+        if words.startswith("old"):
+            old = lexkit.open(path)
+    with old, lexkit.open(path) as new:
+        assert old.words().to_pylist() == ["ancient", "old"]
+        assert new.words().to_pylist() == ["new", "recent"]
+
+
+def test_a_damaged_store_is_told(starter_store: Path, tmp_path: Path) -> None:
+    content = starter_store.read_bytes()
+    path = tmp_path / "damaged.duckdb"
+    path.write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(StoreError, match=r"damaged|cannot be opened"), lexkit.open(path) as lexicon:
+        lexicon.synonyms("kind")
+        lexicon.explain("kind", "friendly")
+        lexicon.statistics()
+
+
+@pytest.mark.parametrize("word", ["\udcff", "a\x00b", "x" * 100_000], ids=["surrogate", "NUL", "long"])
+def test_words_that_cannot_be(lexicon: Lexicon, word: str) -> None:
+    assert lexicon.synonyms(word) == []
+
+
 class TestFilesThatAreNoStores:
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(StoreError, match=r"no such store; make it with 'lexkit build"):
             lexkit.open(tmp_path / "no.duckdb")
+
+    def test_a_name_too_long(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreError, match="cannot be read"):
+            lexkit.open(tmp_path / ("x" * 300))
 
     def test_folder(self, tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="a folder"):

@@ -61,7 +61,7 @@ BREAKAGES = {
     "E209": "UPDATE span SET n_tokens = n_tokens + 1",
     "E210": "DELETE FROM span WHERE word_id = 0",
     "W301": "UPDATE relation SET contested = true WHERE kind = 'synonym'",
-    "W302": "INSERT INTO source SELECT 'idle', kind, uri, sha256, bytes, licence, 0, 0, read_at FROM source LIMIT 1",
+    "W302": "INSERT INTO source SELECT 'idle', 'pairs', uri, sha256, bytes, licence, 0, 0, read_at FROM source LIMIT 1",
 }
 
 
