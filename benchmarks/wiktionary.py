@@ -57,9 +57,10 @@ from lexkit.sources.tally import Tally
 from lexkit.sources.wiktionary.reader import read
 from lexkit.store.build import connect
 from lexkit.store.staging import Staging
-with tempfile.TemporaryDirectory() as folder, connect(Path(folder) / "s.duckdb", int(sys.argv[2])) as connection:
-    staging = Staging(connection)
-    staging.add("wiktionary", read(Path(sys.argv[1]), Tally(), jobs=int(sys.argv[2])))
+jobs = int(sys.argv[2])
+with tempfile.TemporaryDirectory() as folder, connect(Path(folder) / "s.duckdb", jobs) as connection:
+    with Staging(connection) as staging:
+        staging.add("wiktionary", read(Path(sys.argv[1]), Tally(), jobs=jobs))
     print(connection.execute("SELECT count(*) FROM stage_statement").fetchone()[0])
 """
 _BUILD = "import sys; from lexkit.cli.main import main; main(sys.argv[1:])"
@@ -78,10 +79,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.work) as temporary:
         folder = Path(temporary)
         samples = options.folder / "wiktionary"
-        small = make(samples, folder / "small.jsonl", size // 2)
-        throughput(small, options.runs)
-        compressed(small, options.runs)
-        small.unlink()
+        large = make(samples, folder / "large.jsonl", size)
+        throughput(large, options.runs)
+        print_memory(large)
+        whole_build(options.folder, large, folder / "store.duckdb", options.runs)
+        large.unlink()
+        half = make(samples, folder / "half.jsonl", size // 2)
+        print_memory(half)
+        compressed(half, options.runs)
+        half.unlink()
         mixed = make(samples, folder / "mixed.jsonl", size // 2, english=0.14)
         row(
             "read, 14% English, two cores",
@@ -89,13 +95,13 @@ def main() -> None:
             mixed,
         )
         mixed.unlink()
-        for factor in (0.5, 1, 2):
-            large = make(samples, folder / "large.jsonl", int(factor * size))
-            done = run(_READ, [large, "2"], {0, 1})
-            print(f"{'read, peak memory':<34} {done['peak_mib']:>9.0f} MiB   {large.stat().st_size / 1e9:.1f} GB")
-            if factor == 1:
-                whole_build(options.folder, large, folder / "store.duckdb", options.runs)
-            large.unlink()
+        print_memory(make(samples, folder / "twice.jsonl", 2 * size))
+
+
+def print_memory(path: Path) -> None:
+    """Print the peak memory of reading a file."""
+    done = run(_READ, [path, "2"], {0, 1})
+    print(f"{'read, peak memory':<34} {done['peak_mib']:>9.0f} MiB   {path.stat().st_size / 1e9:.1f} GB", flush=True)
 
 
 def make(samples: Path, path: Path, size: int, english: float = 1.0) -> Path:

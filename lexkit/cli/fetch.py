@@ -13,8 +13,8 @@ from lexkit.errors import FetchError
 from lexkit.progress import Progress
 
 if TYPE_CHECKING:
+    from lexkit.fetch.download import Fetched
     from lexkit.sources.catalog import CatalogEntry
-    from lexkit.sources.download import Fetched
 
 _NAMES = "wiktionary|wiktionary-dump|roget|morpholex|brown|all"
 
@@ -79,7 +79,7 @@ def fetch(
 
 
 def _fetch_one(entry: CatalogEntry, folder: Path, force: bool, progress: Progress, silent: bool) -> Fetched:
-    from lexkit.sources.download import fetch as fetch_source
+    from lexkit.fetch.download import fetch as fetch_source
 
     fetched = fetch_source(entry, folder, force=force, progress=progress)
     if not silent:

@@ -103,10 +103,10 @@ def build(
     try:
         with published(target) as store, connect(store, n_jobs) as connection:
             connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
-            staging = Staging(connection)
-            for source in sources:
-                clock.stage(f"read {source.name}")
-                _read_source(connection, staging, source, max_rejected)
+            with Staging(connection) as staging:
+                for source in sources:
+                    clock.stage(f"read {source.name}")
+                    _read_source(connection, staging, source, max_rejected)
             clock.stage("relate words")
             _make_relations(connection)
             for name, tokenizer in loaded.items():

@@ -16,18 +16,31 @@ _TABLES: dict[type, str] = {
     Group: "stage_group",
     Analysis: "stage_analysis",
 }
+_MEMORY = "128MiB"
 _ROWS = 100_000
 """Rows that are worth an INSERT, which takes some milliseconds however few they are."""
 
 
 class Staging:
-    """Temporary tables, one for each type of record; each has the record's fields and the column ``source``."""
+    """Temporary tables, one for each type of record; each has the record's fields and the column ``source``.
+
+    A context manager: within its block what is staged spills to disk early, so that reading takes the same memory
+    whatever the size of the files.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        ((self._memory,),) = connection.execute("SELECT current_setting('memory_limit')").fetchall()
         for record_type, table in _TABLES.items():
             empty = SCHEMAS[record_type].empty_table()
             self._insert(f"CREATE TEMP TABLE {table} AS SELECT *, NULL::VARCHAR AS source FROM batch", empty)
+
+    def __enter__(self) -> Staging:
+        self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._connection.execute(f"SET memory_limit = '{self._memory}'")
 
     def add(self, source: str, records: Iterable[Record | Batch]) -> int:
         """Stage the records of one source, and return how many they are."""

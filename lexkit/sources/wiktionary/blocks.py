@@ -14,10 +14,9 @@ MAX_LINE = 16 << 20
 or three million."""
 
 
-def ranges(path: Path) -> list[tuple[int, int]]:
-    """Return the (start, end) of byte ranges that cover an uncompressed file."""
-    size = path.stat().st_size
-    return [(start, min(start + BLOCK, size)) for start in range(0, size, BLOCK)]
+def ranges(start: int, end: int, length: int) -> list[tuple[int, int]]:
+    """Return the (start, end) of byte ranges of at most *length* bytes that cover a range of a file."""
+    return [(first, min(first + length, end)) for first in range(start, end, length)]
 
 
 def read_range(path: Path, start: int, end: int) -> tuple[bytes, int]:

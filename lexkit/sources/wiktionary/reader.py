@@ -8,11 +8,15 @@ from pathlib import Path
 from lexkit.sources.batches import Batch
 from lexkit.sources.files import check_file, is_compressed, open_binary
 from lexkit.sources.tally import Tally
-from lexkit.sources.wiktionary.blocks import BLOCK, blocks, ranges
+from lexkit.sources.wiktionary import blocks
 from lexkit.sources.wiktionary.workers import Job, Parsed, parse, parse_all
 
-_WORTH_WORKERS = 4 * BLOCK
+_WORTH_WORKERS = 4 * blocks.BLOCK
 """Bytes of a file from which other processes save more time than they take to start."""
+
+_RANGES = 16
+"""Ranges of an uncompressed file for each process."""
+_LONGEST_RANGE = 16 * blocks.BLOCK
 
 
 def read(path: Path, tally: Tally, language: str = "en", *, headwords: bool = True, jobs: int = 1) -> Iterator[Batch]:
@@ -25,7 +29,7 @@ def read(path: Path, tally: Tally, language: str = "en", *, headwords: bool = Tr
         tally: counts lines read, and lines and linkages refused.
         language: Wiktionary's language code, such as ``en``.
         headwords: whether entries without relations are wanted as words, too.
-        jobs: processes that parse.
+        jobs: processes that parse, this one among them.
 
     Raises:
         SourceError: the file cannot be read, or a compressed one is broken.
@@ -39,18 +43,22 @@ def read(path: Path, tally: Tally, language: str = "en", *, headwords: bool = Tr
 
 
 def _parsed(path: Path, language: str, headwords: bool, jobs: int) -> Iterator[Parsed]:
-    work = _jobs(path, language, headwords)
+    work = _jobs(path, language, headwords, jobs)
     if jobs > 1 and path.stat().st_size >= _WORTH_WORKERS:
-        yield from parse_all(work, jobs)
+        yield from parse_all(work, jobs - 1)
     else:
         yield from (parse(job, block) for job, block in work)
 
 
-def _jobs(path: Path, language: str, headwords: bool) -> Iterator[tuple[Job, bytes]]:
-    if not is_compressed(path):
-        for start, end in ranges(path):
-            yield Job(language, headwords, str(path), start, end), b""
+def _jobs(path: Path, language: str, headwords: bool, jobs: int) -> Iterator[tuple[Job, bytes]]:
+    if is_compressed(path):
+        with open_binary(path) as stream:
+            for block in blocks.blocks(stream):
+                yield Job(language, headwords), block
         return
-    with open_binary(path) as stream:
-        for block in blocks(stream):
-            yield Job(language, headwords), block
+    # Ranges are long, since a process that is done must wait some milliseconds for its next one; but not so long that
+    # the last one keeps all others waiting
+    size = path.stat().st_size
+    length = max(blocks.BLOCK, min(size // (_RANGES * jobs), _LONGEST_RANGE))
+    for start, end in blocks.ranges(0, size, length):
+        yield Job(language, headwords, str(path), start, end), b""

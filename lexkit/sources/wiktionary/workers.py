@@ -28,10 +28,14 @@ from lexkit.errors import SourceError
 from lexkit.sources.batches import SCHEMAS, Batch
 from lexkit.sources.records import Headword, Statement
 from lexkit.sources.tally import Tally
-from lexkit.sources.wiktionary.blocks import read_range
+from lexkit.sources.wiktionary import blocks
 from lexkit.sources.wiktionary.entries import parse_block
 
 _TYPES = (Headword, Statement)
+_AHEAD = 2
+"""Blocks that a worker has to do: one under way, and one for when it is done."""
+_WAITING = 16
+"""Results for each worker that may wait for an earlier one."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -54,19 +58,30 @@ class Parsed(NamedTuple):
 
 
 def parse(job: Job, block: bytes) -> Parsed:
-    """Parse a block in this process."""
-    size = len(block)
-    if job.path is not None:
-        block, size = read_range(Path(job.path), job.start, job.end)
+    """Do a job in this process, a range of a file block by block."""
+    if job.path is None:
+        return _parse_block(job, block, len(block))
+    tally, n_lines = Tally(), 0
+    batches: list[Batch] = []
+    for start, end in blocks.ranges(job.start, job.end, blocks.BLOCK):
+        parsed = _parse_block(job, *blocks.read_range(Path(job.path), start, end))
+        tally.add(parsed.tally, n_lines)
+        n_lines += parsed.n_lines
+        batches += parsed.batches
+    return Parsed(tally, n_lines, batches)
+
+
+def _parse_block(job: Job, block: bytes, size: int) -> Parsed:
     tally = Tally()
     n_lines, batches = parse_block(block, size, tally, job.language, job.headwords)
     return Parsed(tally, n_lines, batches)
 
 
 def parse_all(jobs: Iterable[tuple[Job, bytes]], n_workers: int) -> Iterator[Parsed]:
-    """Parse blocks in *n_workers* processes, and yield the results in the order of the jobs.
+    """Parse blocks in *n_workers* other processes and in this one, and yield the results in the order of the jobs.
 
-    At most two blocks a worker are under way, so that memory does not grow with the file.
+    This process parses what the others are too busy for, so that it neither idles nor keeps them waiting. The number
+    of blocks under way is bounded, so memory does not grow with the file.
 
     Raises:
         SourceError: a worker died.
@@ -87,8 +102,11 @@ def parse_all(jobs: Iterable[tuple[Job, bytes]], n_workers: int) -> Iterator[Par
     with ThreadPoolExecutor(n_workers) as threads:
         try:
             for job, block in jobs:
-                pending.append(threads.submit(run, job, block))
-                if len(pending) >= 2 * n_workers:
+                if sum(not future.done() for future in pending) < _AHEAD * n_workers:
+                    pending.append(threads.submit(run, job, block))
+                else:
+                    pending.append(_done(parse(job, block)))
+                while pending and (pending[0].done() or len(pending) > _WAITING * n_workers):
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
@@ -97,6 +115,12 @@ def parse_all(jobs: Iterable[tuple[Job, bytes]], n_workers: int) -> Iterator[Par
                 future.cancel()
             for worker in workers:
                 worker.stop()
+
+
+def _done(parsed: Parsed) -> Future[Parsed]:
+    future: Future[Parsed] = Future()
+    future.set_result(parsed)
+    return future
 
 
 class _Worker:

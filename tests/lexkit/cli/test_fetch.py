@@ -16,9 +16,9 @@ import pytest
 
 import lexkit
 from lexkit.cli.main import main
+from lexkit.fetch.transfer import Patience
 from lexkit.sources import catalog
 from lexkit.sources.data_files import data_file
-from lexkit.sources.transfer import Patience
 
 CATALOGUE = """
 [[source]]
@@ -166,7 +166,7 @@ def test_one_that_fails_does_not_keep_the_others(publisher: Any, call: Run) -> N
 def test_a_download_that_goes_on_says_so(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     body = data_file("starter/morpholex.tsv").read_bytes()
     publisher.on("/m.tsv", publisher.send(body, stop_after=1000), publisher.status(404), publisher.send(body))
-    monkeypatch.setattr("lexkit.sources.download.Patience", lambda: Patience(sleep=lambda seconds: None))
+    monkeypatch.setattr("lexkit.fetch.download.Patience", lambda: Patience(sleep=lambda seconds: None))
     assert call("fetch", "morpholex").code == 1
     assert "morpholex  fetched, from byte 1,000 on\n" in call("fetch", "morpholex").out
 
@@ -181,7 +181,7 @@ def test_ctrl_c(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> N
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lexkit.sources.transfer.get", interrupted)
+    monkeypatch.setattr("lexkit.fetch.transfer.get", interrupted)
     result = call("fetch", "morpholex")
     assert result == (130, "", "error: interrupted; fetch again, and it goes on from there\n")
 

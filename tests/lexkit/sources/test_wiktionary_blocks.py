@@ -80,7 +80,7 @@ class TestCuts:
         monkeypatch.setattr(blocks, "_MARGIN", 5)
         path = tmp_path / "w.jsonl"
         path.write_bytes(content)
-        found = [blocks.read_range(path, start, end) for start, end in blocks.ranges(path)]
+        found = [blocks.read_range(path, *place) for place in blocks.ranges(0, len(content), size)]
         assert b"".join(data[:length] for data, length in found) == content
 
     def test_the_cut_changes_nothing(self, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +323,7 @@ class TestWorkers:
         code = (
             "import sys, time; from pathlib import Path; from lexkit.sources.tally import Tally;"
             "from lexkit.sources.wiktionary import blocks, reader; reader._WORTH_WORKERS = 0; blocks.BLOCK = 100;"
-            "batches = reader.read(Path(sys.argv[1]), Tally(), jobs=2); next(batches); print('on', flush=True);"
+            "batches = reader.read(Path(sys.argv[1]), Tally(), jobs=3); next(batches); print('on', flush=True);"
             "time.sleep(60)"
         )
         with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as process:

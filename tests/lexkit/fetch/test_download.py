@@ -23,13 +23,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lexkit.errors import FetchError
+from lexkit.fetch.download import Fetched, fetch
+from lexkit.fetch.http import Failure, redirected
+from lexkit.fetch.transfer import Patience
 from lexkit.progress import Progress
 from lexkit.sources.cache import read_record
 from lexkit.sources.catalog import CatalogEntry, Download
-from lexkit.sources.download import Fetched, fetch
 from lexkit.sources.files import fingerprint
-from lexkit.sources.http import Failure, redirected
-from lexkit.sources.transfer import Patience
 
 BODY = random.Random(3).randbytes(400_000)
 NEW_BODY = random.Random(4).randbytes(300_000)
@@ -551,8 +551,8 @@ import os, signal, sys
 from pathlib import Path
 from lexkit.progress import Progress
 from lexkit.sources.catalog import CatalogEntry, Download
-from lexkit.sources.download import fetch
-from lexkit.sources.transfer import Patience
+from lexkit.fetch.download import fetch
+from lexkit.fetch.transfer import Patience
 
 url, cache, options = sys.argv[1], sys.argv[2], sys.argv[3:]
 thing = CatalogEntry("thing", "A thing", "thing", "-", "-", "-", "-", (Download("data.bin", url),))

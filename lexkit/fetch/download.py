@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lexkit.errors import FetchError
+from lexkit.fetch.http import Failure
+from lexkit.fetch.part import Part, Version
+from lexkit.fetch.transfer import Patience, Transfer
+from lexkit.fetch.unpack import is_unpacked, unpack
 from lexkit.progress import Progress
 from lexkit.sources.cache import FetchRecord, place_of, read_record, remove_record, write_record
 from lexkit.sources.catalog import CatalogEntry, Download
 from lexkit.sources.files import fingerprint
-from lexkit.sources.http import Failure
-from lexkit.sources.part import Part, Version
-from lexkit.sources.transfer import Patience, Transfer
-from lexkit.sources.unpack import is_unpacked, unpack
 
 _MAGIC = {".gz": b"\x1f\x8b", ".bz2": b"BZh", ".zip": b"PK", ".xlsx": b"PK"}
 _WEB_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lexkit.fetch.http import Failure, Reply, get
+from lexkit.fetch.part import Part, Version
 from lexkit.progress import Progress
 from lexkit.sources.catalog import Download
-from lexkit.sources.http import Failure, Reply, get
-from lexkit.sources.part import Part, Version
 
 _BLOCK = 1 << 16
 _WORTHWHILE = 1 << 20
