@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 MAX_REJECTED = 0.01
 _MEMORY = "1GiB"
+_READABLE_SINCE = "v1.0.0"
+"""The oldest DuckDB that reads the file; left alone, DuckDB writes what only its own version and later ones read."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,13 @@ class _Clock(Progress):
 def connect(path: Path, jobs: int) -> duckdb.DuckDBPyConnection:
     """Open a new database to build a store in; what does not fit into memory spills into the folder of *path*."""
     return duckdb.connect(
-        str(path), config={"threads": jobs, "memory_limit": _MEMORY, "temp_directory": str(path.parent / "spill")}
+        str(path),
+        config={
+            "threads": jobs,
+            "memory_limit": _MEMORY,
+            "temp_directory": str(path.parent / "spill"),
+            "storage_compatibility_version": _READABLE_SINCE,
+        },
     )
 
 

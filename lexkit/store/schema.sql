@@ -98,7 +98,7 @@ CREATE TABLE span (
 -- every relation in both directions, with words for ids
 CREATE VIEW synonyms AS
     SELECT a.word AS word, b.word AS synonym, direct, n_sources, string_split(sources, ',') AS sources, contested,
-        if(pos = '', [], string_split(pos, ',')) AS pos
+        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos
     FROM (
         SELECT word_a AS this, word_b AS other, * FROM relation WHERE kind = 'synonym'
         UNION ALL
@@ -109,7 +109,7 @@ CREATE VIEW synonyms AS
 
 CREATE VIEW antonyms AS
     SELECT a.word AS word, b.word AS antonym, direct, n_sources, string_split(sources, ',') AS sources, contested,
-        if(pos = '', [], string_split(pos, ',')) AS pos
+        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos
     FROM (
         SELECT word_a AS this, word_b AS other, * FROM relation WHERE kind = 'antonym'
         UNION ALL

@@ -14,9 +14,9 @@ from lexkit.sources.wiktionary.workers import Job, Parsed, parse, parse_all
 _WORTH_WORKERS = 4 * blocks.BLOCK
 """Bytes of a file from which other processes save more time than they take to start."""
 
-_RANGES = 16
-"""Ranges of an uncompressed file for each process."""
-_LONGEST_RANGE = 16 * blocks.BLOCK
+_RANGES = 4
+"""Ranges, for each process, into which what is left of a file is cut."""
+_LONGEST_RANGE = 8 * blocks.BLOCK
 
 
 def read(path: Path, tally: Tally, language: str = "en", *, headwords: bool = True, jobs: int = 1) -> Iterator[Batch]:
@@ -56,9 +56,10 @@ def _jobs(path: Path, language: str, headwords: bool, jobs: int) -> Iterator[tup
             for block in blocks.blocks(stream):
                 yield Job(language, headwords), block
         return
-    # Ranges are long, since a process that is done must wait some milliseconds for its next one; but not so long that
-    # the last one keeps all others waiting
-    size = path.stat().st_size
-    length = max(blocks.BLOCK, min(size // (_RANGES * jobs), _LONGEST_RANGE))
-    for start, end in blocks.ranges(0, size, length):
-        yield Job(language, headwords, str(path), start, end), b""
+    # Long ranges first, since a process that is done must wait some milliseconds for its next one; shorter ones towards
+    # the end, so that all processes end together
+    start, size = 0, path.stat().st_size
+    while start < size:
+        length = max(blocks.BLOCK, min((size - start) // (_RANGES * jobs), _LONGEST_RANGE))
+        yield Job(language, headwords, str(path), start, min(start + length, size)), b""
+        start += length

@@ -268,6 +268,14 @@ class TestRecordOfTheBuild:
         assert meta["lexkit_version"] == lexkit.__version__
         assert json.loads(meta["options"])["sources"]["roget"] == "starter:roget1911.tsv.gz"
 
+    def test_old_versions_of_duckdb_can_read_it(self, starter_store: Path) -> None:
+        with starter_store.open("rb") as stream:
+            header = stream.read(20)
+        assert int.from_bytes(header[12:], "little") == 64  # the storage version of DuckDB 0.9.2 to 1.1.3
+        with closing(duckdb.connect(str(starter_store), read_only=True)) as connection:
+            views = connection.execute("SELECT sql FROM duckdb_views() WHERE NOT internal").fetchall()
+        assert not any('"if"(' in sql for (sql,) in views)  # what 2.0 takes for a function is syntax to others
+
     def test_progress_is_told_of_every_stage(self, tmp_path: Path) -> None:
         class Recorder(Progress):
             def __init__(self) -> None:
