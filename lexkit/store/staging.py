@@ -16,7 +16,7 @@ _TABLES: dict[type, str] = {
     Group: "stage_group",
     Analysis: "stage_analysis",
 }
-_MEMORY = "64MiB"
+_MEMORY = "32MiB"
 _ROWS = 100_000
 """Rows that are worth an INSERT, which takes some milliseconds however few they are."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -199,6 +200,18 @@ class TestExplain:
         assert "are not related" in done.stdout
 
 
+def is_open(path: Path, pid: int) -> bool:
+    """Whether a process has a file open."""
+    descriptors = Path(f"/proc/{pid}/fd")
+    if not descriptors.exists():
+        pytest.skip("no /proc to see open files in")
+    for descriptor in list(descriptors.iterdir()):
+        with contextlib.suppress(OSError):
+            if descriptor.readlink() == path:
+                return True
+    return False
+
+
 class TestSql:
     def test_formats(self, run: Run, starter_store: Path) -> None:
         query = "SELECT antonym, sources FROM antonyms WHERE word = 'happy' AND direct ORDER BY 1"
@@ -221,7 +234,11 @@ class TestSql:
         with subprocess.Popen(
             [*command, "--store", str(starter_store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
-            time.sleep(3)
+            for _ in range(3000):  # until it has opened the store
+                if is_open(starter_store, process.pid):
+                    break
+                time.sleep(0.01)
+            time.sleep(0.5)  # the query itself cannot be seen from here; it takes minutes
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (130, "error: interrupted; nothing was changed\n")
