@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +117,22 @@ def throughput(path: Path, runs: int) -> None:
         "json.loads loop, one core": lambda: run(_BASELINE, [path], {0}),
         "read, one core": lambda: run(_READ, [path, "1"], {0}),
         "read, two cores": lambda: run(_READ, [path, "2"], {0, 1}),
+        "two apart, a core and file each": lambda: apart(path),
     }
     seconds = take_turns(cases, runs)
     for name, values in seconds.items():
         row(name, values, path)
-    baseline, one, two = (statistics.median(values) for values in seconds.values())
+    baseline, one, two, at_once = (statistics.median(values) for values in seconds.values())
     print(f"{'one core against the loop':<34} {baseline / one:>9.2f} times")
     print(f"{'two cores against one':<34} {one / two:>9.2f} times")
+    print(f"{'the same, of two apart':<34} {2 * one / at_once:>9.2f} times")
+
+
+def apart(path: Path) -> dict[str, Any]:
+    """Read the file twice at once, on a core each: what two cores of this machine do at most."""
+    with ThreadPoolExecutor(2) as threads:
+        done = list(threads.map(lambda core: run(_READ, [path, "1"], {core}), (0, 1)))
+    return max(done, key=lambda one: one["seconds"])
 
 
 def compressed(path: Path, runs: int) -> None:

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import gc
 import os
-import queue
 import signal
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -33,12 +32,13 @@ from lexkit.sources.tally import Tally
 from lexkit.sources.wiktionary import blocks
 from lexkit.sources.wiktionary.entries import parse_block
 
+_T = TypeVar("_T")
 _TYPES = (Headword, Statement)
 _PIPE = 1 << 20
 """Bytes of a pipe, where the system lets us choose (Linux: up to this). Each time one is full or empty, the thread at
 this end must wait for its turn among Python's threads, some milliseconds."""
-_AHEAD = 2
-"""Blocks that a worker has to do: one under way, and one for when it is done."""
+_AHEAD = 3
+"""Blocks that a worker has to do: one whose result is on its way, one under way, and one for when it is done."""
 _WAITING = 16
 """Results for each worker that may wait for an earlier one."""
 
@@ -104,45 +104,36 @@ def parse_all(jobs: Iterable[tuple[Job, bytes]], n_workers: int) -> Iterator[Par
     Raises:
         SourceError: a worker died.
     """
-    idle: queue.Queue[_Worker] = queue.Queue()
     workers = [_Worker() for _ in range(n_workers)]
-    for worker in workers:
-        idle.put(worker)
-
-    def run(job: Job, block: bytes) -> Parsed:
-        worker = idle.get()
-        try:
-            return worker.parse(job, block)
-        finally:
-            idle.put(worker)
-
     pending: deque[Future[Parsed]] = deque()
-    with ThreadPoolExecutor(n_workers) as threads:
-        try:
-            for job, block in jobs:
-                if sum(not future.done() for future in pending) < _AHEAD * n_workers:
-                    pending.append(threads.submit(run, job, block))
-                else:
-                    pending.append(_done(parse(job, block)))
-                while pending and (pending[0].done() or len(pending) > _WAITING * n_workers):
-                    yield pending.popleft().result()
-            while pending:
+    try:
+        for job, block in jobs:
+            worker = min(workers, key=_Worker.under_way)
+            if worker.under_way() < _AHEAD:
+                pending.append(worker.submit(job, block))
+            else:
+                pending.append(_done(parse(job, block)))
+            while pending and (pending[0].done() or len(pending) > _WAITING * n_workers):
                 yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
-            for worker in workers:
-                worker.stop()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for worker in workers:
+            worker.stop()
 
 
-def _done(parsed: Parsed) -> Future[Parsed]:
-    future: Future[Parsed] = Future()
-    future.set_result(parsed)
+def _done(result: _T) -> Future[_T]:
+    future: Future[_T] = Future()
+    future.set_result(result)
     return future
 
 
 class _Worker:
+    """A process that parses, and the threads that speak to it: it has its next block before it is done with one."""
+
     def __init__(self) -> None:
+        self._sender, self._receiver = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._results: deque[Future[Parsed]] = deque()
         package = str(Path(__file__).resolve().parents[3])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
@@ -153,14 +144,31 @@ class _Worker:
             pipesize=_PIPE,
         )
 
-    def parse(self, job: Job, block: bytes) -> Parsed:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # both are pipes
-        assert stdout is not None
-        try:
+    def under_way(self) -> int:
+        """Return how many blocks it has to do."""
+        while self._results and self._results[0].done():
+            self._results.popleft()
+        return len(self._results)
+
+    def submit(self, job: Job, block: bytes) -> Future[Parsed]:
+        """Have a block parsed; the results come in the order of the blocks."""
+        self._sender.submit(self._send, job, block)
+        result = self._receiver.submit(self._receive, job)
+        self._results.append(result)
+        return result
+
+    def _send(self, job: Job, block: bytes) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None  # it is a pipe
+        with suppress(OSError):  # it has died: there will be no result, and that is told
             _send(stdin, msgspec.json.encode(job))
             _send(stdin, block)
             stdin.flush()
+
+    def _receive(self, job: Job) -> Parsed:
+        stdout = self._process.stdout
+        assert stdout is not None
+        try:
             tally, n_lines = msgspec.json.decode(_receive(stdout), type=tuple[msgspec.Raw, int])
             batches = []
             for record_type in _TYPES:
@@ -175,26 +183,39 @@ class _Worker:
         return Parsed(Tally.load(bytes(tally)), n_lines, batches)
 
     def stop(self) -> None:
-        self._process.kill()
+        for threads in (self._sender, self._receiver):
+            threads.shutdown(wait=False, cancel_futures=True)
+        self._process.kill()  # which ends what the threads wait for
+        for threads in (self._sender, self._receiver):
+            threads.shutdown()
         self._process.communicate()
 
 
 def _serve(stdin: IO[bytes], stdout: IO[bytes]) -> None:
-    while True:
-        try:
-            job = msgspec.json.decode(_receive(stdin), type=Job)
-        except EOFError:
-            return
-        tally, n_lines, batches = parse(job, _receive(stdin))
-        _send(stdout, msgspec.json.encode((msgspec.Raw(tally.dump()), n_lines)))
-        for record_type in _TYPES:
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, SCHEMAS[record_type]) as stream:
-                for batch in batches:
-                    if batch.record_type is record_type:
-                        stream.write_table(batch.table)
-            _send(stdout, sink.getvalue())
-        stdout.flush()
+    # A thread writes, so that a result which does not fit into the pipe at once does not keep the next block waiting
+    with ThreadPoolExecutor(1) as writer:
+        written: Future[None] = _done(None)
+        while True:
+            try:
+                job = msgspec.json.decode(_receive(stdin), type=Job)
+            except EOFError:
+                break
+            parsed = parse(job, _receive(stdin))
+            written.result()
+            written = writer.submit(_reply, stdout, parsed)
+        written.result()
+
+
+def _reply(stdout: IO[bytes], parsed: Parsed) -> None:
+    _send(stdout, msgspec.json.encode((msgspec.Raw(parsed.tally.dump()), parsed.n_lines)))
+    for record_type in _TYPES:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, SCHEMAS[record_type]) as stream:
+            for batch in parsed.batches:
+                if batch.record_type is record_type:
+                    stream.write_table(batch.table)
+        _send(stdout, sink.getvalue())
+    stdout.flush()
 
 
 def _send(stream: IO[bytes], message: bytes | pa.Buffer) -> None:
