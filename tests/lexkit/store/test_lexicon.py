@@ -10,7 +10,10 @@ import pytest
 
 import lexkit
 from lexkit.errors import QueryError, StoreError
+from lexkit.sources.records import Kind
 from lexkit.store.lexicon import Lexicon
+
+KINDS: tuple[Kind, ...] = ("synonym", "antonym")
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,38 @@ def test_explain_tells_where_a_derived_relation_comes_from(lexicon: Lexicon) -> 
 def test_explain_shows_what_the_source_says(lexicon: Lexicon) -> None:
     stated = [e for e in lexicon.explain("reality", "actuality") if e.rule is None]
     assert [(e.source, e.pos, e.sense) for e in stated] == [("roget", "noun", "1 Existence \u00b62.1")]
+
+
+class TestNeighbors:
+    def test_they_are_those_of_each_word(self, lexicon: Lexicon) -> None:
+        asked = lexicon.words().to_pylist()[::501]
+        for kind in KINDS:
+            table = lexicon.neighbors(asked, kind)
+            assert table["word"].to_pylist() == asked
+            look_up = {"synonym": lexicon.synonyms, "antonym": lexicon.antonyms}[kind]
+            found = [lexicon.words().take(ids.values).to_pylist() for ids in table["neighbors"]]
+            assert found == [[neighbor.word for neighbor in look_up(word)] for word in asked]
+            assert any(found)
+
+    def test_stated_ones(self, lexicon: Lexicon) -> None:
+        (ids,) = lexicon.neighbors(["kind"], "antonym", direct=True)["neighbors"]
+        words = lexicon.words().take(ids.values).to_pylist()
+        assert words == [neighbor.word for neighbor in lexicon.antonyms("kind", direct=True)]
+
+    def test_unknown_and_repeated_words_and_case(self, lexicon: Lexicon) -> None:
+        asked = ["HAPPY", "no such word", "", "happy", "a\x00b", "happy "]
+        rows = lexicon.neighbors(pa.array(asked), "antonym")["neighbors"].to_pylist()
+        assert rows[1] == rows[2] == rows[4] == []
+        assert rows[0] == rows[3] == rows[5] != []
+
+    def test_csr(self, lexicon: Lexicon) -> None:
+        lists = lexicon.neighbors(["happy", "no such word", "kind"], "synonym")["neighbors"].combine_chunks()
+        assert lists.type == pa.list_(pa.int32())
+        n = [len(lexicon.synonyms(word)) for word in ("happy", "kind")]
+        assert lists.offsets.to_pylist() == [0, n[0], n[0], n[0] + n[1]]
+
+    def test_nothing_asked(self, lexicon: Lexicon) -> None:
+        assert lexicon.neighbors([], "synonym").num_rows == 0
 
 
 def test_suggestions(lexicon: Lexicon) -> None:
