@@ -27,7 +27,7 @@ _COMMANDS = {
     "synonyms": "lexkit.cli.lookup:synonyms",
     "antonyms": "lexkit.cli.lookup:antonyms",
     "explain": "lexkit.cli.lookup:explain",
-    "sql": "lexkit.cli.inspect:sql",
+    "sql": "lexkit.cli.sql:sql",
     "stats": "lexkit.cli.inspect:stats",
     "verify": "lexkit.cli.inspect:verify",
 }

@@ -67,6 +67,7 @@ def _attached(path: Path) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoload_known_extensions": False,
         "autoinstall_known_extensions": False,
+        "temp_directory": "",  # who reads leaves nothing on disk
     }
     connection = duckdb.connect(":memory:", config=config)
     try:

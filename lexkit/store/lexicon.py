@@ -250,28 +250,44 @@ class Lexicon:
         with self._damage_told():
             return collect_statistics(cursor(self._connection))
 
-    def sql(self, query: str, params: Sequence[Any] = (), *, timeout: float | None = None) -> pa.Table:
+    def sql(
+        self, query: str, params: Sequence[Any] = (), *, timeout: float | None = None, max_rows: int | None = None
+    ) -> pa.Table:
         """Run one SELECT over the tables and views of the store, and return its rows.
 
         Args:
             query: SQL in DuckDB's dialect; ``?`` stands for a parameter.
             params: values of the parameters.
             timeout: seconds after which the query is given up; None waits.
+            max_rows: rows beyond which the query is given up; None takes them all.
 
         Raises:
-            QueryError: not a single SELECT, an error in it, or time over.
+            QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
         """
         connection = cursor(self._connection)
-        timer = threading.Timer(timeout or 0, connection.interrupt)
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            connection.interrupt()
+
+        timer = threading.Timer(timeout or 0, expire)
         try:
             _require_single_select(connection, query)
             if timeout is not None:
                 timer.start()
-            return connection.sql(query, params=list(params)).to_arrow_table()
-        except duckdb.InterruptException as error:
-            raise QueryError(f"the query took longer than {timeout:g} s; narrow it, or allow more time") from error
-        except duckdb.Error as error:
-            raise QueryError(f"{_first_line(error)}; 'lexkit sql --schema' shows the tables and views") from error
+            return _rows_of(connection.sql(query, params=list(params)), max_rows)
+        except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
+            reason = _first_line(error)
+            if expired.is_set():
+                message = f"the query took longer than {timeout:g} s; narrow it, or allow more time"
+            elif "nterrupt" in reason:  # Ctrl-C, which is not the query's fault
+                raise
+            elif isinstance(error, MemoryError) or "Out of Memory" in reason:
+                message = "the query takes too much memory; narrow it, or allow more"
+            else:
+                message = f"{reason}; 'lexkit sql --schema' shows the tables and views"
+            raise QueryError(message) from error
         finally:
             timer.cancel()
 
@@ -385,6 +401,18 @@ def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) ->
         raise QueryError("PRAGMA is refused; a store is read with one SELECT")
     if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
         raise QueryError(f"{statements[0].type.name} is refused; a store is read with one SELECT")
+
+
+def _rows_of(relation: duckdb.DuckDBPyRelation, max_rows: int | None) -> pa.Table:
+    # through Arrow's interface for streams, which every version of DuckDB has, and where errors come as Arrow's
+    reader = pa.RecordBatchReader.from_stream(relation)
+    batches, n_rows = [], 0
+    for batch in reader:
+        batches.append(batch)
+        n_rows += batch.num_rows
+        if max_rows is not None and n_rows > max_rows:
+            raise QueryError(f"the query gives more than {max_rows:,} rows; add a LIMIT, or allow more")
+    return pa.Table.from_batches(batches, reader.schema)
 
 
 def _first_line(error: Exception) -> str:

@@ -258,6 +258,29 @@ class TestSql:
         assert done.stderr.startswith("error: ")
         assert done.stderr.count("\n") == 1
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "SELECT length(repeat('x', 500000000))",  # in one string
+            "SELECT repeat('x', 1000) FROM range(500000)",  # in the result
+            "SELECT length(list(i)) FROM range(1000000000) t(i)",  # in an aggregate
+        ],
+    )
+    def test_too_much_memory(self, run: Run, starter_store: Path, query: str) -> None:
+        done = run("sql", query, "--store", starter_store, "--memory", "300")
+        assert done.returncode == 1
+        assert done.stderr == "error: the query takes too much memory; narrow it, or allow more\n"
+
+    def test_what_cannot_be_interrupted_is_ended(self, starter_store: Path) -> None:
+        # one call of a function after the other, each of minutes, in which DuckDB does not look for interrupts
+        query = "SELECT sum(length(regexp_replace(repeat('ab', 60000000 + range), 'a*b', 'y', 'g'))) FROM range(1000)"
+        command = [sys.executable, "-m", "lexkit", "sql", query, "--timeout", "0.5", "--store", str(starter_store)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: the query took longer than 0.5 s")
+        assert done.stderr.count("\n") == 1
+
     def test_a_query_or_the_schema(self, run: Run, starter_store: Path) -> None:
         assert run("sql", "--store", starter_store).returncode == 2
 

@@ -171,6 +171,17 @@ class TestSql:
             "SELECT * FROM read_csv('/etc/passwd')",
             "SELECT * FROM '/etc/passwd'",
             "SELECT * FROM read_text('/etc/passwd')",
+            "SELECT * FROM glob('/etc/*')",
+            "SELECT * FROM query('SELECT * FROM ''/etc/passwd''')",
+            "EXPLAIN ANALYZE DROP TABLE word",
+            "EXPLAIN ANALYZE COPY word TO 'stolen.csv'",
+            "CALL pragma_version()",
+            "SELECT 1 /* ; */; /* one */ DETACH store",
+            "RESET lock_configuration",
+            "CREATE TEMP TABLE t AS SELECT 1",
+            "BEGIN",
+            "USE memory",
+            "PREPARE p AS DROP TABLE word",
             "SELEC 1",
             "SELECT * FROM nothing",
             "",
@@ -182,12 +193,21 @@ class TestSql:
             fresh.sql(query)
         assert "\n" not in str(error.value)
         assert starter_store.read_bytes() == before
+        assert not Path("stolen.csv").exists()
 
     def test_a_query_that_takes_too_long_is_given_up(self, starter_store: Path) -> None:
         with lexkit.open(starter_store) as fresh:
             with pytest.raises(QueryError, match=r"longer than 0\.2 s"):
                 fresh.sql("SELECT count(*) FROM evidence a, evidence b, evidence c", timeout=0.2)
             assert fresh.sql("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+
+    def test_too_many_rows(self, lexicon: Lexicon) -> None:
+        assert lexicon.sql("SELECT * FROM range(100)", max_rows=100).num_rows == 100
+        with pytest.raises(QueryError, match="more than 99 rows"):
+            lexicon.sql("SELECT * FROM range(100)", max_rows=99)
+
+    def test_no_rows_have_columns(self, lexicon: Lexicon) -> None:
+        assert lexicon.sql("SELECT word FROM word WHERE false").schema.names == ["word"]
 
 
 def test_a_new_store_is_seen_although_the_old_one_is_open(tmp_path: Path) -> None:

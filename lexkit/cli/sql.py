@@ -1,0 +1,160 @@
+"""``lexkit sql``: one query, which need not be trusted."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lexkit.cli.output import is_terminal, open_store, print_table, store_option, to_json
+from lexkit.errors import QueryError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SHOWN_ROWS = 1000
+_GRACE = 5.0
+"""Seconds that a query has to end once it is interrupted, which DuckDB cannot do within one call of a function."""
+
+
+@click.command()
+@click.argument("query", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", "jsonl"]),
+    help="How rows are printed.  [default: table on a terminal, csv otherwise]",
+)
+@click.option("--schema", is_flag=True, help="Show the tables and views instead of running a query.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60,
+    show_default=True,
+    metavar="S",
+    help="Give up after so many seconds.",
+)
+@click.option(
+    "--max-rows",
+    type=click.IntRange(min=1),
+    default=1_000_000,
+    show_default=True,
+    metavar="N",
+    help="Refuse a result of more rows.",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(min=64),
+    default=2048,
+    show_default=True,
+    metavar="MIB",
+    help="Refuse a query that takes more memory (on Linux).",
+)
+@store_option
+def sql(
+    query: str | None, form: str | None, schema: bool, timeout: float, max_rows: int, memory: int, store: str
+) -> None:
+    """Run one SELECT over a store, read-only.
+
+    The query need not be trusted: it sees the store and no other file, changes nothing, and is given up when it takes
+    too long, too much memory, or gives too many rows.
+
+    \b
+    Example:
+      lexkit sql "SELECT antonym FROM antonyms WHERE word = 'kind'"
+    """
+    if schema == (query is not None):
+        raise click.UsageError("Give a query, or --schema.")
+    with open_store(store) as lexicon:
+        if query is None:
+            query = (
+                "SELECT table_name AS name, string_agg(column_name || ' ' || data_type, ', ' ORDER BY ordinal_position)"
+                " AS columns FROM information_schema.columns WHERE table_schema = 'main' GROUP BY ALL ORDER BY name"
+            )
+        with _limits(timeout, memory):
+            table = lexicon.sql(query, timeout=timeout, max_rows=max_rows)
+            _print_rows(table, form or ("table" if is_terminal(sys.stdout) else "csv"))
+
+
+@contextmanager
+def _limits(timeout: float, memory: int) -> Iterator[None]:
+    """Hold the block to *memory* MiB, and end the process where it cannot be interrupted in time.
+
+    DuckDB's own limit leaves out the strings that functions make and the result.
+
+    Raises:
+        QueryError: the memory is not enough.
+    """
+    watchdog = threading.Timer(timeout + _GRACE, _end, [timeout])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        with _memory_limit(memory):
+            yield
+    except MemoryError as error:
+        raise QueryError("the query takes too much memory; narrow it, or allow more") from error
+    finally:
+        watchdog.cancel()
+
+
+def _end(timeout: float) -> None:
+    print(  # noqa: T201  # click's echo may wait for a lock of the thread that hangs
+        f"error: the query took longer than {timeout:g} s; narrow it, or allow more time with --timeout",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(1)
+
+
+@contextmanager
+def _memory_limit(memory: int) -> Iterator[None]:
+    try:
+        import resource
+    except ImportError:  # Windows
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = memory << 20
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted if soft < 0 else min(wanted, soft), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _print_rows(table: pa.Table, form: str) -> None:
+    names = table.column_names
+    if form == "table":
+        rows = [[_cell(row[i]) for i in range(len(names))] for row in _rows(table.slice(0, _SHOWN_ROWS))]
+        print_table(None, names, rows)
+        if table.num_rows > _SHOWN_ROWS:
+            click.echo(f"{table.num_rows - _SHOWN_ROWS:,} rows more; --format csv prints them all", err=True)
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([_cell(value) for value in row] for row in _rows(table))
+    elif form == "json":
+        click.echo(to_json([dict(zip(names, row, strict=True)) for row in _rows(table)]))
+    else:
+        for row in _rows(table):
+            click.echo(to_json(dict(zip(names, row, strict=True))))
+
+
+def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
+    # by position, not to_pylist(): two columns may have one name
+    columns = [column.to_pylist() for column in table.columns]
+    return list(zip(*columns, strict=True)) if columns else []
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401
+    if value is None:
+        return ""
+    if isinstance(value, (list, dict)):
+        return to_json(value)
+    return str(value)
