@@ -23,6 +23,7 @@ from lexkit.sources.files import fingerprint
 from lexkit.sources.records import Analysis, Kind
 from lexkit.sources.roget.reader import Scope
 from lexkit.sources.tally import Tally
+from lexkit.store.checksum import record_checksums
 from lexkit.store.files import SCHEMA_VERSION, published
 from lexkit.store.inputs import Options, Pathlike, Source, choose_sources
 from lexkit.store.staging import Staging
@@ -117,6 +118,7 @@ def build(
             clock.stage("write")
             uris = {source.name: source.uri for source in sources}
             _write_meta(connection, options, {"sources": uris, "tokenizers": list(loaded)})
+            record_checksums(connection)
             statistics = collect_statistics(connection)
             connection.execute("CHECKPOINT")
     finally:

@@ -6,11 +6,12 @@ import contextlib
 import errno
 import fcntl
 import glob
+import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import duckdb
 
@@ -21,8 +22,6 @@ SCHEMA_VERSION = 1
 _MAGIC = slice(8, 12)  # a DuckDB file has "DUCK" after its first checksum
 _CATALOG = "store"
 _LOCK = "lock"
-_ABANDONED = 3600.0
-"""Seconds after which a build's folder without a lock in it belongs to nobody: one is made at once."""
 
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
@@ -123,21 +122,19 @@ def published(target: Path) -> Iterator[Path]:
     target is a symbolic link, what it leads to is replaced.
 
     Raises:
-        StoreError: the target's folder is missing or not writable, the target is something else than a store, or the
-            disk is full.
+        StoreError: the target's folder is missing or not writable, the target is something else than a store, another
+            process is writing it, or the disk is full.
     """
     try:
         place = target.resolve()
         _check_target(target, place)
-        _remove_leftovers(place)
-        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=_prefix(place)))
+        folder, lock = _claim(target, place)
     except OSError as error:
         raise StoreError(
             f"{target}: its folder cannot be written ({error.strerror}); choose another with --output"
         ) from error
     try:
-        with (folder / _LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # it ends with the process, however that ends
+        with lock:
             path = folder / "store.duckdb"
             yield path
             sync(path)
@@ -188,19 +185,29 @@ def _prefix(place: Path) -> str:
     return f".{place.name}.building-"
 
 
-def _remove_leftovers(place: Path) -> None:
-    for folder in place.parent.glob(f"{glob.escape(_prefix(place))}*"):
-        if _is_abandoned(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_abandoned(folder: Path) -> bool:
+def _claim(target: Path, place: Path) -> tuple[Path, IO[str]]:
+    """Make a folder to write a new store in, with a lock in it that ends with the process, however that ends."""
+    parent = os.open(place.parent, os.O_RDONLY)
     try:
-        with (folder / _LOCK).open("r+") as lock:
+        fcntl.flock(parent, fcntl.LOCK_EX)  # for a moment, so that of two processes one is the first
+        for other in place.parent.glob(f"{glob.escape(_prefix(place))}*"):
+            if _is_locked(other / _LOCK):
+                raise StoreError(f"{target}: another process is writing it; wait for it, or choose another --output")
+            shutil.rmtree(other, ignore_errors=True)  # its process was killed
+        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=_prefix(place)))
+        lock = (folder / _LOCK).open("w", encoding="ascii")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return folder, lock
+    finally:
+        os.close(parent)
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("r+", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
-        # killed before it made the lock, or about to make it
-        return folder.is_dir() and time.time() - folder.stat().st_mtime > _ABANDONED
-    except OSError:
         return False
-    return True
+    except OSError:
+        return True
+    return False

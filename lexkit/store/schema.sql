@@ -3,7 +3,8 @@
 -- Rows are kept in the order of their keys. There are no declared keys or indexes: the tables are written once,
 -- `lexkit verify` checks what keys would promise, and DuckDB scans these sizes faster than it maintains indexes.
 
--- schema_version, lexkit_version, language, built_at (UTC, ISO 8601), options (JSON: how the store was built)
+-- schema_version, lexkit_version, language, built_at (UTC, ISO 8601), options (JSON: how the store was built),
+-- checksums (JSON: of each other table, see lexkit/store/checksum.py)
 CREATE TABLE meta (
     key   VARCHAR NOT NULL,
     value VARCHAR NOT NULL

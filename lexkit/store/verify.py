@@ -6,20 +6,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 
+from lexkit.store.checksum import TABLES, checksum, recorded_checksums
 from lexkit.store.files import open_read_only
 
 
 class Check(NamedTuple):
-    """A query whose rows are faults; its first column is shown as the example."""
+    """A query whose rows are faults, or a function that returns them; the first column is shown as the example."""
 
     code: str
     title: str
-    sql: str
+    faults: str | Callable[[duckdb.DuckDBPyConnection], list[tuple[str]]]
 
 
 class Finding(NamedTuple):
@@ -32,6 +34,12 @@ class Finding(NamedTuple):
 
 
 _PAIR = "word_a || '/' || word_b || ' ' || kind"
+
+
+def _changed_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
+    recorded = recorded_checksums(connection)
+    return [(table,) for table in TABLES if checksum(connection, table) != recorded.get(table)]
+
 
 CHECKS = (
     Check(
@@ -68,6 +76,23 @@ CHECKS = (
         "a kind is neither synonym nor antonym",
         "SELECT kind FROM (SELECT kind FROM relation UNION ALL SELECT kind FROM evidence UNION ALL"
         " SELECT from_kind FROM evidence WHERE from_kind IS NOT NULL) WHERE kind NOT IN ('synonym', 'antonym')",
+    ),
+    Check(
+        "E108",
+        "rows are not in the order of their keys",
+        """
+        SELECT word FROM (SELECT word, word_id, lag(word_id) OVER (ORDER BY rowid) AS before FROM word)
+        WHERE word_id <= before
+        UNION ALL
+        SELECT word_a || '/' || word_b FROM (
+            SELECT word_a, word_b, kind, lag((word_a, word_b, kind)) OVER (ORDER BY rowid) AS before FROM relation
+        ) WHERE (word_a, word_b, kind) <= before
+        """,
+    ),
+    Check(
+        "E109",
+        "a table does not hold what it was built with",
+        _changed_tables,
     ),
     Check(
         "E201",
@@ -189,7 +214,10 @@ def verify_store(path: str | os.PathLike[str]) -> list[Finding]:
 
 def _run(connection: duckdb.DuckDBPyConnection, check: Check) -> Finding | None:
     try:
-        rows = connection.execute(check.sql).fetchall()
+        if isinstance(check.faults, str):
+            rows = connection.execute(check.faults).fetchall()
+        else:
+            rows = check.faults(connection)
     except duckdb.Error as error:  # a missing table or column fails every query on it
         return Finding(check.code, check.title, 1, str(error).splitlines()[0])
     return Finding(check.code, check.title, len(rows), str(rows[0][0])) if rows else None

@@ -50,6 +50,8 @@ BREAKAGES = {
     "E105": "UPDATE relation SET word_a = word_b, word_b = word_a WHERE kind = 'synonym'",
     "E106": "INSERT INTO relation SELECT * FROM relation",
     "E107": "UPDATE relation SET kind = 'hypernym' WHERE kind = 'synonym'",
+    "E108": "CREATE OR REPLACE TABLE relation AS FROM relation ORDER BY kind, word_a DESC",
+    "E109": "UPDATE evidence SET sense = 'another' WHERE kind = 'synonym'",
     "E201": "UPDATE negation SET base_id = 999",
     "E202": "DELETE FROM evidence WHERE kind = 'synonym'",
     "E203": "DELETE FROM relation WHERE kind = 'synonym'",

@@ -1,0 +1,39 @@
+"""Checksums of what a store's tables hold, whatever the file's bytes are.
+
+They tell whether a store still holds what it was built with, and whether two stores hold the same.
+"""
+
+from __future__ import annotations
+
+import json
+
+import duckdb
+
+TABLES = ("source", "rejection", "word", "relation", "evidence", "morphology", "negation", "tokenizer", "span")
+"""Every table but ``meta``, which holds the checksums."""
+
+
+def record_checksums(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the checksums of all tables into ``meta``, as JSON under the key ``checksums``."""
+    checksums = {table: checksum(connection, table) for table in TABLES}
+    connection.execute("DELETE FROM meta WHERE key = 'checksums'")
+    connection.execute("INSERT INTO meta VALUES ('checksums', ?)", [json.dumps(checksums)])
+
+
+def recorded_checksums(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the checksums that ``meta`` holds, by table; nothing if it has none."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'checksums'").fetchone()
+    return dict(json.loads(row[0])) if row is not None else {}
+
+
+def checksum(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Return the checksum of a table as 16 hexadecimal digits: of its rows as a set, so their order does not matter.
+
+    It is the sum, modulo 2**64, of a part of each row's MD5; it finds damage and difference, not malice.
+    """
+    columns = [name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()]
+    # Lengths keep ('ab', 'c') and ('a', 'bc') apart, and NULL from ''
+    values = " || ".join(f"coalesce(length({column}::VARCHAR) || ':' || {column}::VARCHAR, '-')" for column in columns)
+    row = connection.execute(f"SELECT coalesce(sum(md5_number_lower({values})::HUGEINT), 0) FROM {table}").fetchone()
+    assert row is not None  # an aggregate has one row
+    return f"{row[0] % 2**64:016x}"
