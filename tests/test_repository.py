@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import re
 import shlex
@@ -63,6 +64,19 @@ def test_shown_commands_print_what_is_shown(document: Path, tmp_path: Path) -> N
             check=False,
         )
         assert done.stdout == output, command
+
+
+@pytest.mark.parametrize("document", [path for path in DOCS if ">>> " in path.read_text("utf-8")], ids=lambda p: p.name)
+def test_shown_python_does_what_is_shown(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    results = doctest.testfile(str(document), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert results.failed == 0
+    assert results.attempted > 0
+
+
+def test_the_documentation_lists_every_page() -> None:
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert {path.name for path in DOCS} - {"README.md"} == set(re.findall(r"[a-z-]+\.md", site))
 
 
 def test_every_command_and_option_of_the_docs_exists_and_every_command_is_documented() -> None:
