@@ -141,9 +141,24 @@ class _Judge:
         """Describe the negation of *base*."""
         affix = cut.affix
         pos, base_pos = self._usage(word).pos, self._usage(base).pos
-        same_pos = cut.keeps_pos and (not pos or not base_pos or bool(pos & base_pos))
-        reverses = affix.name in _REVERSING and _is_verb(pos or base_pos) and fold(base) not in _UN_NOUNS
+        # Participles are verbs to the sources, and adjectives where un- is put before them
+        is_participle = affix.name != "non" and "adj" in pos and "verb" in base_pos
+        same_pos = cut.keeps_pos and (not pos or not base_pos or bool(pos & base_pos) or is_participle)
+        reverses = (
+            affix.name in _REVERSING
+            and _is_verb(pos or base_pos)
+            and fold(base) not in _UN_NOUNS
+            and self._is_verb_form(fold(word))
+        )
         return Negation(word, base, affix.name, affix.position, analyser, reverses, same_pos)
+
+    def _is_verb_form(self, folded: str) -> bool:
+        """Whether unfolded and unfolding are forms of a verb that is there; there is none of uncaring."""
+        for ending in ("ing", "ed"):
+            if folded.endswith(ending):
+                stem = folded[: -len(ending)]
+                return any(verb in self._vocabulary for verb in (stem, stem + "e", stem[:-1]))
+        return True
 
     def _usage(self, word: str) -> Usage:
         return self._vocabulary.get(word, _UNUSED)
@@ -156,6 +171,6 @@ def _is_verb(pos: frozenset[str]) -> bool:
 def _confirms(analysis: Analysis, affix: Affix) -> bool:
     """Whether MorphoLEX has the affix where it was cut off: first, or last but for -ness and -ly."""
     if affix.position == "prefix":
-        return analysis.prefixes[:1] != () and analysis.prefixes[0] in affix.morpholex
+        return bool(analysis.prefixes) and analysis.prefixes[0] in affix.morpholex
     inner = [suffix for suffix in analysis.suffixes if suffix not in _AFTER_LESS]
-    return inner[-1:] != [] and inner[-1] in affix.morpholex
+    return bool(inner) and inner[-1] in affix.morpholex
