@@ -11,18 +11,21 @@ affixes. A candidate is a lemma that begins with un-, in-, im-, il-, ir-, dis-, 
 -lessness, and of which a lemma is left when that is cut off. Of a candidate and its rest, the pair is
 
 - *negated* if WordNet leads from the one to the other by an antonym pointer; or by derivation ("derivationally
-  related", "pertains to") on either side of one (unkindness, unkind ! kind, kindness); or by the cluster of an antonym
-  (unhurt, similar to unwounded ! wounded, similar to hurt); or if the antonym of what ends in -less is the rest with
-  -ful, -y or -ed (careless ! careful: care); or if a gloss of the word denies, undoes or lacks the rest, or its
-  derivatives, within a few words ("not elected", "without a purpose", "lack of ability");
-- *not negated* if there is none of that; both share a synset, or one stands above the other (inflammable,
-  flammable; import, port); or every antonym of the word is another word (income ! outgo); or no gloss of the word holds a negating
-  word, or a negated one, at all (display, uncle, inform);
+  related", "pertains to") on either side of one (unkindness, unkind ! kind, kindness); or by a synonym (unfurl ! roll
+  up, furl) or the cluster (unhurt, similar to unwounded ! wounded, similar to hurt) of an antonym; or if the antonym
+  of what ends in -less is the rest with -ful, -y or -ed (careless ! careful: care); or if a gloss of the word, or of
+  its derivatives, denies, undoes or lacks the rest, or its derivatives, within a few words ("not elected", "without a
+  purpose", "lack of ability");
+- *not negated* if there is none of that, and both share a synset, or one stands directly above the other (inflammable,
+  flammable); or every antonym of the word is another word (income ! outgo); or no gloss holds a negating
+  word, or a negated one, at all (immigrant, uncle, inform);
 - undecided otherwise, and left out: the number is printed.
 
-Known errors of this gold: glosses that define a negated word positively put it among the *not negated*
-(indestructible: "very long lasting"), and glosses that deny by accident among the *negated*; WordNet has no antonyms for
-most adverbs and nouns. All decisions of the analyser that the gold disputes are written to FOLDER/disputed.tsv.
+Known errors of this gold: glosses that define a negated word positively put it among the *not negated* (disable:
+"make unfit"; spotless: "completely neat and clean"), glosses that deny by accident among the *negated* (disbar:
+"remove from the bar"); WordNet has no antonyms for most adverbs and nouns, and takes lexicalised words by their
+parts (indisposed: "not disposed"). All decisions of the analyser that the gold disputes are written to
+FOLDER/disputed.tsv, to be judged by eye.
 
 AntSynNET (Nguyen et al. 2017; train and val of three parts of speech) says of word pairs whether they are antonyms or
 synonyms. Measured is how many of the derived relations that it knows have its label.
@@ -131,6 +134,15 @@ class WordNet:
                         found.update(self.synsets[target].words)
         return found
 
+    def synonyms_antonyms(self, word: str) -> set[str]:
+        """Antonyms of the words of the same synsets, with the words of their synsets: unfurl, ! roll up, furl."""
+        found: set[str] = set()
+        for key in self.of.get(word, ()):
+            for symbol, target, _, _ in self.synsets[key].pointers:
+                if symbol == "!":
+                    found.update(self.synsets[target].words)
+        return found
+
     def above(self, word: str) -> set[str]:
         """Words of the same synsets and of those directly above or below."""
         found: set[str] = set()
@@ -175,17 +187,19 @@ def make_gold(wordnet: WordNet) -> tuple[set[tuple[str, str]], set[tuple[str, st
 
 def decide(wordnet: WordNet, word: str, rest: str) -> bool | None:
     """Tell whether *word* is *rest* negated, as the module's docstring says."""
-    family, rest_family = wordnet.family(word), wordnet.family(rest)
+    # Only kin that has the affix, too: of unkindness unkind, but not, say, a verb that it comes from
+    family = {kin for kin in wordnet.family(word) if kin[:2] == word[:2] or word.endswith(_SUFFIXES)}
+    rest_family = wordnet.family(rest)
     if word.endswith(_SUFFIXES):
         rest_family |= {rest + ending for ending in ("ful", "y", "ed", "fully", "fulness")}
-    antonyms = {antonym for member in family for antonym in wordnet.linked(member, "!")}
-    if antonyms & rest_family or wordnet.cluster_antonyms(word) & rest_family:
+    antonyms = {antonym for kin in family for antonym in wordnet.linked(kin, "!") | wordnet.cluster_antonyms(kin)}
+    if (antonyms | wordnet.synonyms_antonyms(word)) & rest_family:
         return True
-    glosses = wordnet.glosses(word)
-    stems = {stem_of(member) for member in rest_family | {rest}}
+    glosses = [gloss for kin in sorted(family) for gloss in wordnet.glosses(kin)]
+    stems = tuple(stem_of(kin) for kin in rest_family)
     for gloss in glosses:
         for denied in _DENIES.findall(gloss):
-            if any(w.startswith(stem) for w in re.findall(r"\w+", denied) for stem in stems):
+            if any(w.startswith(stems) for w in re.findall(r"\w+", denied)):
                 return True
     if rest in wordnet.above(word) or wordnet.linked(word, "!"):
         return False

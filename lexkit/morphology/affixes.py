@@ -25,6 +25,8 @@ class Affix(NamedTuple):
     """What the base looks like, lower case, where most words that begin so are something else; None: anything."""
     hyphen: bool = True
     """Whether it negates when a hyphen follows (non-smoker); in-house is no negation."""
+    short: int = 4
+    """Bases of so few letters count only if the sources use them, compared to the word."""
     morpholex: tuple[str, ...] = ()
     """MorphoLEX's names for it, if MorphoLEX tells it from its look-alikes (in- 'not' is ``im``, in- 'into' ``in``)."""
 
@@ -50,16 +52,16 @@ _LATIN_ENDINGS = (
 )
 _LATIN = rf"\w{{2,}}(?:{_LATIN_ENDINGS})|\w{{2,}}(?:{_LATIN_ENDINGS}|ie)s"
 _IN_STEMS = (
-    r"ac(?:tion|tiv)|accura|adapt(?:at|iv)|adequa|animat|appropriat|apprehens|apt(?!er)|articula|artis|attent"
+    r"ac(?:tion|tiv)|accura|apposit|adapt(?:at|iv)|adequa|animat|appropriat|apprehens|apt(?!er)|articula|artis|attent"
     r"|balance|cauti|certain|civil|clement|commensura|complet|comprehens|conclus|congru|considera|convenien"
     r"|coordinat|correct|corrupt|curi|decen|decis|decor|definit|delibera|delica|determin|digest|direct|disciplin"
-    r"|discreet|discret|discrimina|distinct|edit(?:ed)?$|egalitar|elegan|equit|exact|experience|expert|explicit"
+    r"|discreet|discret|discrimina|distinct|edit(?:ed)?$|effica|egalitar|elaborat|elegan|equit|exact|experience|expert|explicit"
     r"|famil|felicit|ferti|finit|firm(?!ar)|formal|grat(?:e$|eful|itude)|harmon|humane|human(?!is)|just(?:ice|ly)?"
-    r"|legal|liber|licit|litera|logic|legitim|materi(?!alis|aliz)|matur|method|mobil|moder|modest|moral(?!e$)|mortal"
-    r"|noble|nobly|opportun|organi[cz]|partial|passib|patien|penit|perfect|permeab|person(?!at)|pi(?:ous|et)|plausib"
+    r"|legal|liber|licit|litera|logic|legitim|maculate|materi(?!alis|aliz)|matur|method|mobil|moder|modest|moral(?!e$)|mortal"
+    r"|noble|nobly|numera(?:te|cy)|opportun|organi[cz]|partial|passib|patien|penit|perfect|perforat|permeab|person(?!at)|pi(?:ous|et)|plausib"
     r"|polic|polite|poten|practic|precis|proper|propri|prob(?:ab|it)|provid|pruden|pur(?:e|i)|quiet|rational|real"
     r"|regul|relev|relig|resol|respons|reveren|san(?:e|it)|sat[ei]|sensate|secur|separa|sincer|sobri|solub|solven"
-    r"|stabilit|stable|subordina|tempera|tens[ei]?b|testa[tc]|toler|transiti|vali|vertebra|violat|visib|volunt|vulner"
+    r"|stabilit|stable|subordina|tempera|tens[ei]?b|testa[tc]|trepid|toler|transiti|vali|vertebra|violat|visib|volunt|vulner"
 )
 _SEEMLY = re.compile(rf"(?:{_LATIN})|(?:{_IN_STEMS})\w*")
 _GREEK_ENDINGS = r"(?:al|ic|ical|ally|ically|ous|ously|icity|ality|ism|ist)s?"
@@ -79,8 +81,8 @@ _ILL = re.compile(
 )
 
 _COMMON = (
-    Affix("non", "prefix", ("non",), morpholex=("non",)),
-    Affix("un", "prefix", ("un",), morpholex=("un",)),
+    Affix("non", "prefix", ("non",), short=2, morpholex=("non",)),
+    Affix("un", "prefix", ("un",), short=2, morpholex=("un",)),
     Affix("in", "prefix", ("in", "im", "il", "ir", "ig"), _SEEMLY, hyphen=False, morpholex=("im",)),
     Affix("dis", "prefix", ("dis",), morpholex=("dis",)),
     Affix("less", "suffix", ("less", "lessly", "lessness"), morpholex=("less",)),

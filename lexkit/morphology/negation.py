@@ -56,7 +56,6 @@ _MORPHOLEX_NAMES = {affix.name: affix.morpholex[0] for affix in affixes_of("all"
 _CASE_AFFIXES = {"un", "non", "anti"}
 _OF_A_NAME = re.compile(r"\w{2,}(?:an|ans|ic|ish|ism|ist|ized|ised|ite|like|ly|ese)")
 """What is negated of words with a capital: un-American, but underwent has nothing to do with the Derwent."""
-_SHORT_BASE = 4
 
 
 def find_negations(
@@ -131,7 +130,7 @@ class _Judge:
         folded = fold(base)
         if affix.bases is not None and affix.bases.fullmatch(folded) is None:
             return False
-        if len(folded) > _SHORT_BASE:
+        if len(folded) > affix.short:
             return True
         # A short base that no source has much to say of is likely a piece of a word: uncle and cle, dismay and may
         n_word, n_base = self._usage(word).n_statements, self._usage(base).n_statements
