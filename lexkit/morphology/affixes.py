@@ -14,6 +14,17 @@ Position = Literal["prefix", "suffix"]
 AffixSet = Literal["common", "all"]
 
 
+REVERSIBLE = frozenset(
+    "arm bandage bar bend bind block bolt box braid buckle bundle burden button cap chain clasp clench clip clog clothe"
+    " coil cork couple cover crate crown curl do dock dress fasten fetter fix fold freeze furl glue harness hinge hitch"
+    " hook horse install jam knit knot lace latch lead leash load lock loop make mask moor muzzle pack peel pin plug"
+    " plait reel rig roll saddle say scramble screw seal seat sheathe ship sling snap snarl solder spool staple stick"
+    " stitch stop strap string subscribe swathe tack tangle tether thread tie truss tuck twine twist veil weave wind"
+    " wrap yoke zip".split()
+)
+"""Verbs that un- reverses, for words of which no source tells the part of speech."""
+
+
 class Affix(NamedTuple):
     """A negating affix."""
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from lexkit.morphology.affixes import Affix, AffixSet, Cut, Cutter, Position, affixes_of
+from lexkit.morphology.affixes import REVERSIBLE, Affix, AffixSet, Cut, Cutter, Position, affixes_of
 from lexkit.morphology.look_alikes import LookAlikes
 from lexkit.morphology.segmentation import parse_segmentation
 from lexkit.sources.records import Analysis
@@ -48,7 +48,6 @@ class Negation(NamedTuple):
 
 
 _UNUSED = Usage()
-_REVERSING = {"un", "de"}
 _UN_NOUNS = frozenset("belief concern ease employment faith health reason rest truth".split())
 """Nouns, or nouns and verbs, that un- negates as nouns; with any other verb, it reverses."""
 _AFTER_LESS = ("ness", "ly")
@@ -144,11 +143,11 @@ class _Judge:
         is_participle = affix.name != "non" and "adj" in pos and "verb" in base_pos
         same_pos = cut.keeps_pos and (not pos or not base_pos or bool(pos & base_pos) or is_participle)
         reverses = (
-            affix.name in _REVERSING
-            and _is_verb(pos or base_pos)
+            affix.name == "un"
+            and (_is_verb(pos or base_pos) if pos or base_pos else fold(base) in REVERSIBLE)
             and fold(base) not in _UN_NOUNS
             and self._is_verb_form(fold(word))
-        )
+        ) or affix.name == "de"
         return Negation(word, base, affix.name, affix.position, analyser, reverses, same_pos)
 
     def _is_verb_form(self, folded: str) -> bool:

@@ -171,6 +171,7 @@ def test_a_short_base_must_be_in_use() -> None:
     ("word", "pos", "base", "base_pos", "reverses", "same_pos"),
     [
         ("unlock", "verb", "lock", "noun verb", True, True),
+        ("untangle", "", "tangle", "", True, True),
         ("unlocked", "verb", "locked", "verb", True, True),
         ("uncaring", "verb", "caring", "verb", False, True),
         ("untied", "adj", "tied", "verb", False, True),
