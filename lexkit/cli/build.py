@@ -64,6 +64,13 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     help="What makes terms of Roget synonyms.",
 )
 @click.option(
+    "--affixes",
+    type=click.Choice(["common", "all"]),
+    default="common",
+    show_default=True,
+    help="What negates: un-, in-, dis-, non-, -less; or also anti-, de-, mis-, a-, counter-, mal-, -free, -proof.",
+)
+@click.option(
     "--max-rejected",
     type=click.FloatRange(0, 1),
     default=0.01,
@@ -83,6 +90,7 @@ def build(
     language: str,
     no_headwords: bool,
     roget_scope: str,
+    affixes: str,
     max_rejected: float,
     jobs: int | None,
     quiet: bool,
@@ -111,6 +119,7 @@ def build(
         language=language,
         headwords=not no_headwords,
         roget_scope=roget_scope,  # type: ignore[arg-type]  # click checks the choice
+        affixes=affixes,  # type: ignore[arg-type]
         max_rejected=max_rejected,
         jobs=jobs,
         progress=Progress() if quiet else _Bar() if is_terminal(sys.stderr) else _Notes(),

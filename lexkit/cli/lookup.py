@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--direct", is_flag=True, help="Only relations that a source states."),
+        click.option("--same-pos", is_flag=True, help="None derived across parts of speech (faultless -> fault)."),
         click.option("--source", metavar="S", help="Only relations with evidence from this source."),
         click.option("--limit", type=click.IntRange(min=1), help="At most so many of each kind."),
         json_option,
@@ -29,57 +30,47 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @click.argument("word")
 @_lookup_options
-def lookup(word: str, direct: bool, source: str | None, limit: int | None, as_json: bool, store: str) -> None:
+def lookup(word: str, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
     """Show the synonyms and antonyms of WORD.
 
     \b
     Example:
       lexkit lookup kind --limit 10
     """
-    _show(word, ("synonyms", "antonyms"), direct, source, limit, as_json, store)
+    _show(word, ("synonyms", "antonyms"), options, as_json, store)
 
 
 @click.command()
 @click.argument("word")
 @_lookup_options
-def synonyms(word: str, direct: bool, source: str | None, limit: int | None, as_json: bool, store: str) -> None:
+def synonyms(word: str, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
     """Show the synonyms of WORD.
 
     \b
     Example:
       lexkit synonyms kind --direct --json
     """
-    _show(word, ("synonyms",), direct, source, limit, as_json, store)
+    _show(word, ("synonyms",), options, as_json, store)
 
 
 @click.command()
 @click.argument("word")
 @_lookup_options
-def antonyms(word: str, direct: bool, source: str | None, limit: int | None, as_json: bool, store: str) -> None:
+def antonyms(word: str, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
     """Show the antonyms of WORD.
 
     \b
     Example:
       lexkit antonyms kind --source roget
     """
-    _show(word, ("antonyms",), direct, source, limit, as_json, store)
+    _show(word, ("antonyms",), options, as_json, store)
 
 
-def _show(
-    word: str,
-    kinds: tuple[str, ...],
-    direct: bool,
-    source: str | None,
-    limit: int | None,
-    as_json: bool,
-    store: str,
-) -> None:
+def _show(word: str, kinds: tuple[str, ...], options: dict[str, Any], as_json: bool, store: str) -> None:
     with open_store(store) as lexicon:
-        _require_source(lexicon, source)
+        _require_source(lexicon, options["source"])
         found = _require_word(lexicon, word)
-        related: dict[str, list[Neighbor]] = {
-            kind: getattr(lexicon, kind)(word, direct=direct, source=source, limit=limit) for kind in kinds
-        }
+        related: dict[str, list[Neighbor]] = {kind: getattr(lexicon, kind)(word, **options) for kind in kinds}
     if as_json:
         print_json({"word": word, "found": found, **related})
         return
@@ -128,12 +119,20 @@ def explain(word1: str, word2: str, as_json: bool, store: str) -> None:
         click.echo(f"  {_explanation(item)}")
 
 
+_OWN_RULES = {
+    "negation": "one is the other negated",
+    "reversal": "one undoes the other",
+    "double negation": "one is the other negated twice",
+}
+
+
 def _explanation(item: Evidence) -> str:
     pos = f" ({item.pos})" if item.pos else ""
     if item.rule is None:
         return f"{item.kind}{pos}: {item.source} states it" + (f": {item.sense}" if item.sense else "")
     if item.derived_from is None:
-        text = f"{item.kind}{pos}: one is the other negated, says {item.source}"
+        how = _OWN_RULES.get(item.rule, item.rule)
+        text = f"{item.kind}{pos}: {how}, says {item.source}"
     else:
         x, y, kind = item.derived_from
         text = f"{item.kind}{pos}: by {item.rule} from {x} / {y}, {kind}s in {item.source}"

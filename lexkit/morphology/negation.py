@@ -1,18 +1,31 @@
 """Which words are negated, and what they negate: unkind -> kind, penniless -> penny, irregularity -> regularity.
 
-MorphoLEX says which affixes a word has, but spells in-, im-, il- and ir- alike (``im``; its ``in`` is the one that
-means 'into') and respells roots. So the base is found in the word itself, by cutting off the affix as it is spelt
-there, and counts only if it is a word.
+The base is found in the word as it is spelt, by cutting off its outermost affix (`lexkit.morphology.affixes`), and
+counts only if it is a word. Whether the affix negates is told, in this order, by the reviewed list of look-alikes
+(`lexkit.morphology.look_alikes`); by MorphoLEX, where it is given and knows the word; and by what the base looks
+like, how often the sources have it, and its part of speech.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from lexkit.sources.data_files import data_file
+from lexkit.morphology.affixes import REVERSIBLE, Affix, AffixSet, Cut, Cutter, Position, affixes_of
+from lexkit.morphology.look_alikes import LookAlikes
+from lexkit.morphology.segmentation import parse_segmentation
 from lexkit.sources.records import Analysis
 from lexkit.text import fold
+
+
+class Usage(NamedTuple):
+    """How the sources use a word."""
+
+    n_statements: int = 0
+    """Stated relations that it stands in."""
+    pos: frozenset[str] = frozenset()
+    """Its parts of speech in these, and in MorphoLEX."""
 
 
 class Negation(NamedTuple):
@@ -21,8 +34,12 @@ class Negation(NamedTuple):
     word: str
     base: str
     affix: str
-    position: Literal["prefix", "suffix"]
+    position: Position
     analyser: Literal["morpholex", "affix"]
+    reverses: bool = False
+    """Whether it undoes what the base does (unlock, decentralize) rather than denies it (unkind)."""
+    same_pos: bool = True
+    """Whether word and base have the same part of speech; not so faultless and fault."""
 
     @property
     def rule(self) -> str:
@@ -30,70 +47,128 @@ class Negation(NamedTuple):
         return f"{self.affix}-" if self.position == "prefix" else f"-{self.affix}"
 
 
-# MorphoLEX's name of a negating prefix -> its usual name and its spellings
-_PREFIXES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "un": ("un", ("un",)),
-    "im": ("in", ("in", "im", "il", "ir", "ig")),
-    "dis": ("dis", ("dis",)),
-    "non": ("non", ("non",)),
-}
-_SUFFIX = "less"
-_SHORTEST_BASE = 2
+_UNUSED = Usage()
+_UN_NOUNS = frozenset("belief concern ease employment faith health reason rest truth".split())
+"""Nouns, or nouns and verbs, that un- negates as nouns; with any other verb, it reverses."""
+_AFTER_LESS = ("ness", "ly")
+_MORPHOLEX_NAMES = {affix.name: affix.morpholex[0] for affix in affixes_of("all") if affix.morpholex}
+_CASE_AFFIXES = {"un", "non", "anti"}
+_OF_A_NAME = re.compile(r"\w{2,}(?:an|ans|ic|ish|ism|ist|ized|ised|ite|like|ly|ese)")
+"""What is negated of words with a capital: un-American, but underwent has nothing to do with the Derwent."""
 
 
-def find_negations(analyses: Iterable[Analysis], vocabulary: Collection[str]) -> Iterator[Negation]:
-    """Yield the negation of every negated word, in the order of *analyses*.
+def find_negations(
+    vocabulary: Mapping[str, Usage], analyses: Iterable[Analysis] = (), affixes: AffixSet = "common"
+) -> Iterator[Negation]:
+    """Yield the negation of every negated word of *vocabulary*, in its order.
 
     Args:
-        analyses: MorphoLEX's words.
-        vocabulary: what counts as a word, in the spelling of the store. A base that differs from a word only in
-            case is that word (unchristian -> Christian), the first in code point order if several do.
+        vocabulary: what counts as a word, in the spelling of the store, with how the sources use it. A base that
+            differs from a word only in case is that word (unchristian -> Christian), the first in code point order
+            if several do.
+        analyses: MorphoLEX's words, if there are any; words that it does not know are judged as if there were none.
+        affixes: the ``common`` ones (un-, in-, dis-, non-, -less) or ``all``.
     """
-    words = set(vocabulary)
+    known = {analysis.word: analysis for analysis in analyses}
     by_folded: dict[str, str] = {}
-    for word in words:
+    for word in vocabulary:
         folded = fold(word)
-        by_folded[folded] = min(word, by_folded.get(folded, word))
-    refused = LookAlikes()
-    for analysis in analyses:
-        if analysis.word in refused:
-            continue
-        for base, affix, position in _candidates(analysis):
-            found = base if base in words else by_folded.get(fold(base))
-            if found is not None and found != analysis.word:
-                yield Negation(analysis.word, found, affix, position, "morpholex")
+        if folded != word:
+            by_folded[folded] = min(word, by_folded.get(folded, word))
+    judge = _Judge(vocabulary, known)
+    cutter = Cutter(affixes)
+    for word in vocabulary:
+        for cut in cutter.cuts(word, fold(word)):
+            found = cut.base if cut.base in vocabulary else _other_case(cut, vocabulary, by_folded)
+            if found is None or found == word:
+                continue
+            analyser = judge.analyser(word, found, cut)
+            if analyser is not None:
+                yield judge.negation(word, found, cut, analyser)
                 break
 
 
-def _candidates(analysis: Analysis) -> Iterator[tuple[str, str, Literal["prefix", "suffix"]]]:
-    """Possible bases, best first. Only the outermost affix is cut: what is left may be negated itself."""
-    word, folded = analysis.word, fold(analysis.word)
-    if analysis.prefixes and analysis.prefixes[0] in _PREFIXES:
-        affix, spellings = _PREFIXES[analysis.prefixes[0]]
-        for spelling in spellings:
-            base = word[len(spelling) :].lstrip("-")
-            if folded.startswith(spelling) and len(base) >= _SHORTEST_BASE:
-                yield base, affix, "prefix"
-    elif analysis.suffixes and analysis.suffixes[-1] == _SUFFIX and folded.endswith(_SUFFIX):
-        base = word[: -len(_SUFFIX)].rstrip("-")
-        if len(base) >= _SHORTEST_BASE:
-            yield base, _SUFFIX, "suffix"
-            if base.endswith("i"):
-                yield base[:-1] + "y", _SUFFIX, "suffix"  # penniless -> penny
+def _other_case(cut: Cut, vocabulary: Mapping[str, Usage], by_folded: Mapping[str, str]) -> str | None:
+    folded = fold(cut.base)
+    if folded in vocabulary:
+        return folded
+    return by_folded.get(folded) if cut.affix.name in _CASE_AFFIXES and _OF_A_NAME.fullmatch(folded) else None
 
 
-class LookAlikes:
-    """The words that look negated and are not, from ``data_sources/look_alikes.tsv``, each with its reason there.
+def analysis_of(negation: Negation) -> Analysis:
+    """Return a word that is cut by its affix in the form of MorphoLEX's analyses, in its notation and spelling."""
+    name = _MORPHOLEX_NAMES.get(negation.affix, negation.affix)
+    if negation.position == "prefix":
+        text = f"<{name}<({negation.base})"
+    else:
+        further = next((f">{suffix}>" for suffix in _AFTER_LESS if negation.word.lower().endswith(name + suffix)), "")
+        text = f"({negation.base})>{name}>{further}"
+    parsed = parse_segmentation(text)
+    return Analysis(negation.word, text, parsed.prefixes, parsed.roots, parsed.suffixes)
 
-    A row that ends in ``*`` stands for every word that begins so: ``distort*`` for distorts, distortion ...
-    """
 
-    def __init__(self) -> None:
-        rows = data_file("look_alikes.tsv").read_text(encoding="utf-8").splitlines()[1:]
-        entries = [fold(row.split("\t")[0]) for row in rows]
-        self._words = frozenset(entry for entry in entries if not entry.endswith("*"))
-        self._beginnings = tuple(entry[:-1] for entry in entries if entry.endswith("*"))
+class _Judge:
+    """Decides whether a word is negated."""
 
-    def __contains__(self, word: str) -> bool:
-        folded = fold(word)
-        return folded in self._words or folded.startswith(self._beginnings)
+    def __init__(self, vocabulary: Mapping[str, Usage], known: Mapping[str, Analysis]) -> None:
+        self._vocabulary = vocabulary
+        self._known = known
+        self._look_alikes = LookAlikes()
+
+    def analyser(self, word: str, base: str, cut: Cut) -> Literal["morpholex", "affix"] | None:
+        """Tell who says that *word* is *base* negated; None: nobody."""
+        affix = cut.affix
+        if self._look_alikes.refuse(fold(word), affix.position):
+            return None
+        analysis = self._known.get(word)
+        if analysis is not None and affix.morpholex and _confirms(analysis, affix):
+            return "morpholex"
+        return "affix" if self._is_likely(word, base, affix) else None
+
+    def _is_likely(self, word: str, base: str, affix: Affix) -> bool:
+        folded = fold(base)
+        if affix.bases is not None and affix.bases.fullmatch(folded) is None:
+            return False
+        if len(folded) > affix.short:
+            return True
+        # A short base that no source has much to say of is likely a piece of a word: uncle and cle, dismay and may
+        n_word, n_base = self._usage(word).n_statements, self._usage(base).n_statements
+        return n_base >= n_word / 10
+
+    def negation(self, word: str, base: str, cut: Cut, analyser: Literal["morpholex", "affix"]) -> Negation:
+        """Describe the negation of *base*."""
+        affix = cut.affix
+        pos, base_pos = self._usage(word).pos, self._usage(base).pos
+        # Participles are verbs to the sources, and adjectives where un- is put before them
+        is_participle = affix.name != "non" and "adj" in pos and "verb" in base_pos
+        same_pos = cut.keeps_pos and (not pos or not base_pos or bool(pos & base_pos) or is_participle)
+        reverses = (
+            affix.name == "un"
+            and (_is_verb(pos or base_pos) if pos or base_pos else fold(base) in REVERSIBLE)
+            and fold(base) not in _UN_NOUNS
+            and self._is_verb_form(fold(word))
+        ) or affix.name == "de"
+        return Negation(word, base, affix.name, affix.position, analyser, reverses, same_pos)
+
+    def _is_verb_form(self, folded: str) -> bool:
+        """Whether unfolded and unfolding are forms of a verb that is there; there is none of uncaring."""
+        for ending in ("ing", "ed"):
+            if folded.endswith(ending):
+                stem = folded[: -len(ending)]
+                return any(verb in self._vocabulary for verb in (stem, stem + "e", stem[:-1]))
+        return True
+
+    def _usage(self, word: str) -> Usage:
+        return self._vocabulary.get(word, _UNUSED)
+
+
+def _is_verb(pos: frozenset[str]) -> bool:
+    return "verb" in pos and "adj" not in pos
+
+
+def _confirms(analysis: Analysis, affix: Affix) -> bool:
+    """Whether MorphoLEX has the affix where it was cut off: first, or last but for -ness and -ly."""
+    if affix.position == "prefix":
+        return bool(analysis.prefixes) and analysis.prefixes[0] in affix.morpholex
+    inner = [suffix for suffix in analysis.suffixes if suffix not in _AFTER_LESS]
+    return bool(inner) and inner[-1] in affix.morpholex

@@ -21,6 +21,7 @@ SCHEMAS: dict[type, pa.Schema] = {
             ("prefixes", _WORDS),
             ("roots", _WORDS),
             ("suffixes", _WORDS),
+            ("pos", _WORDS),
         ]
     ),
 }

@@ -18,13 +18,15 @@ from lexkit.sources.records import Analysis, Record
 from lexkit.sources.tally import Reason, Tally
 from lexkit.text import is_word, normalize_word
 
-_WORD, _SEGMENTATION = "Word", "MorphoLexSegm"
+_WORD, _SEGMENTATION, _POS = "Word", "MorphoLexSegm", "POS"
+_POS_NAMES = {"NN": "noun", "VB": "verb", "JJ": "adj", "RB": "adv"}
 
 
 def read(path: Path, tally: Tally) -> Iterator[Record]:
     """Yield an `Analysis` for every word of every sheet; the first one wins where a word comes twice.
 
-    A file that is no workbook is read as a table, tab- or comma-separated, with the same column names.
+    A file that is no workbook is read as a table, tab- or comma-separated, with the same column names. The column POS
+    (``JJ|NN``) is read where there is one.
 
     Raises:
         SourceError: the file cannot be read, or no sheet has the columns Word and MorphoLexSegm.
@@ -39,7 +41,7 @@ def read(path: Path, tally: Tally) -> Iterator[Record]:
         if _WORD not in header or _SEGMENTATION not in header:
             continue
         found = True
-        columns = header.index(_WORD), header.index(_SEGMENTATION)
+        columns = [header.index(name) if name in header else len(header) for name in (_WORD, _SEGMENTATION, _POS)]
         for number, row in enumerate(rows[1:], 2):
             tally.n_records += 1
             yield from _analysis(row, columns, seen, tally, f"{sheet}row {number}")
@@ -80,10 +82,11 @@ def _text(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
 
 
 def _analysis(
-    row: Sequence[Any], columns: tuple[int, int], seen: set[str], tally: Tally, where: str
+    row: Sequence[Any], columns: Sequence[int], seen: set[str], tally: Tally, where: str
 ) -> Iterator[Analysis]:
     cells = [_cell(row, column) for column in columns]
     word, segmentation = normalize_word(cells[0]), cells[1].strip()
+    pos = tuple(_POS_NAMES[tag] for tag in cells[2].split("|") if tag in _POS_NAMES)
     example = f"{word} {segmentation}"
     if not word:
         tally.reject(Reason.NO_WORD, example, where=where)
@@ -100,7 +103,7 @@ def _analysis(
         tally.reject(Reason.BAD_SEGMENTATION, example, where=where)
         return
     seen.add(word)
-    yield Analysis(word, segmentation, parsed.prefixes, parsed.roots, parsed.suffixes)
+    yield Analysis(word, segmentation, parsed.prefixes, parsed.roots, parsed.suffixes, pos)
 
 
 def _cell(row: Sequence[Any], column: int) -> str:

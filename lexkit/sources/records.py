@@ -47,6 +47,8 @@ class Analysis(NamedTuple):
     prefixes: tuple[str, ...]
     roots: tuple[str, ...]
     suffixes: tuple[str, ...]
+    pos: tuple[str, ...] = ()
+    """Its parts of speech, as far as the source says."""
 
 
 Record = Headword | Statement | Group | Analysis

@@ -17,8 +17,12 @@ import pyarrow as pa
 
 from lexkit import __version__
 from lexkit.errors import SourceError
-from lexkit.morphology.negation import find_negations
+from lexkit.morphology.affixes import AffixSet
+from lexkit.morphology.look_alikes import LIST, LookAlikes
+from lexkit.morphology.negation import Negation, Usage, analysis_of, find_negations
 from lexkit.progress import Progress
+from lexkit.sources.batches import Batch
+from lexkit.sources.data_files import data_file
 from lexkit.sources.files import fingerprint
 from lexkit.sources.records import Analysis, Kind
 from lexkit.sources.roget.reader import Scope
@@ -38,6 +42,9 @@ MAX_REJECTED = 0.01
 _MEMORY = "1GiB"
 _READABLE_SINCE = "v1.0.0"
 """The oldest DuckDB that reads the file; left alone, DuckDB writes what only its own version and later ones read."""
+_NEGATIONS = pa.schema(
+    [(name, pa.bool_() if name in ("reverses", "same_pos") else pa.string()) for name in Negation._fields]
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ def build(
     language: str = "en",
     headwords: bool = True,
     roget_scope: Scope = "group",
+    affixes: AffixSet = "common",
     max_rejected: float = MAX_REJECTED,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -84,6 +92,8 @@ def build(
         language: Wiktionary's code of the language whose words are wanted.
         headwords: whether entries of Wiktionary without relations are words of the store, too.
         roget_scope: terms of one semicolon ``group``, or of one ``paragraph``, are synonyms.
+        affixes: which affixes negate: the ``common`` ones (un-, in-, dis-, non-, -less), or ``all``, that is, anti-,
+            de-, mis-, a-, counter-, mal-, -free and -proof, too.
         max_rejected: share of a file's records, from 0 to 1, that may be bad before the build stops.
         jobs: processes that extract and read, and threads that relate; by default as many as there are cores.
         progress: told of each stage.
@@ -111,13 +121,13 @@ def build(
                     clock.stage(f"read {source.name}")
                     _read_source(connection, staging, source, max_rejected)
             clock.stage("relate words")
-            _make_relations(connection)
+            _make_relations(connection, affixes)
             for name, tokenizer in loaded.items():
                 clock.stage(f"tokenize with {name}")
                 _add_spans(connection, name, tokenizer)
             clock.stage("write")
             uris = {source.name: source.uri for source in sources}
-            _write_meta(connection, options, {"sources": uris, "tokenizers": list(loaded)})
+            _write_meta(connection, options, {"sources": uris, "tokenizers": list(loaded), "affixes": affixes})
             record_checksums(connection)
             statistics = collect_statistics(connection)
             connection.execute("CHECKPOINT")
@@ -202,12 +212,12 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
         )
 
 
-def _make_relations(connection: duckdb.DuckDBPyConnection) -> None:
-    """Run relations.sql; between its steps Python finds what the words of MorphoLEX negate."""
+def _make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) -> None:
+    """Run relations.sql; between its steps Python finds which words are negated."""
     statements = named_statements(_HERE / "relations.sql")
     connection.execute(statements["words"])
     connection.execute(statements["stated"])
-    _add_morphology(connection)
+    _add_morphology(connection, statements, affixes)
     for name in ("derived", "evidence", "relation"):
         connection.execute(statements[name])
 
@@ -218,33 +228,34 @@ def named_statements(path: Path) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def _add_morphology(connection: duckdb.DuckDBPyConnection) -> None:
+def _add_morphology(connection: duckdb.DuckDBPyConnection, statements: Mapping[str, str], affixes: AffixSet) -> None:
+    rows = connection.execute("SELECT * EXCLUDE (pos, source) FROM stage_analysis ORDER BY word").fetchall()
+    usage = connection.sql(statements["usage"]).to_arrow_table()
+    words, counts, pos = (usage[name].to_pylist() for name in ("word", "n_statements", "pos"))
+    vocabulary = {word: Usage(n, frozenset(tags)) for word, n, tags in zip(words, counts, pos, strict=True)}
+    found = list(find_negations(vocabulary, (Analysis(*row) for row in rows), affixes))
+    cut = [analysis_of(negation) for negation in found if negation.analyser == "affix"]
+    tables = {
+        "found": pa.table({name: [getattr(n, name) for n in found] for name in Negation._fields}, _NEGATIONS),
+        "cut": Batch.of_columns(Analysis, zip(*cut, strict=True) if cut else [()] * len(Analysis._fields)).table,
+    }
+    for name, table in tables.items():
+        connection.register(name, table)
+    for name in ("morphology", "negation"):
+        connection.execute(statements[name])
+    for name in tables:
+        connection.unregister(name)
+    if cut:
+        _add_affix_source(connection)
+
+
+def _add_affix_source(connection: duckdb.DuckDBPyConnection) -> None:
+    """The list of look-alikes is what the affix analyser reads: a pair that only it has rests on this source."""
+    path = data_file(LIST)
     connection.execute(
-        """
-        INSERT INTO morphology
-        SELECT word_id, segmentation, prefixes, roots, suffixes, 'morpholex' FROM stage_analysis JOIN word USING (word)
-        ORDER BY word_id
-        """
+        "INSERT INTO source VALUES ('affix', 'affix', ?, ?, ?, 'Apache-2.0', ?, 0, ?)",
+        [f"lexkit:{LIST}", *fingerprint(path), len(LookAlikes()), _now()],
     )
-    rows = connection.execute(
-        "SELECT word, segmentation, prefixes, roots, suffixes FROM morphology JOIN word USING (word_id)"
-        " ORDER BY word_id"
-    ).fetchall()
-    vocabulary = [word for (word,) in connection.execute("SELECT word FROM word").fetchall()]
-    found = list(find_negations((Analysis(*row) for row in rows), vocabulary))
-    columns = list(zip(*found, strict=True)) or [()] * 5
-    names = ("word", "base", "affix", "position", "analyser")
-    table = pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
-    connection.register("found", table)
-    connection.execute(
-        """
-        INSERT INTO negation
-        SELECT w.word_id, b.word_id, affix, position, analyser
-        FROM found JOIN word w ON w.word = found.word JOIN word b ON b.word = found.base
-        ORDER BY ALL
-        """
-    )
-    connection.unregister("found")
 
 
 def _add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Tokenizer) -> None:

@@ -59,6 +59,8 @@ class Neighbor(NamedTuple):
     """Whether the two are in the store as the other kind, too."""
     pos: tuple[str, ...]
     """The parts of speech in which they are related, as far as the sources say."""
+    same_pos: bool
+    """Whether they have one part of speech; not so what -less derived (accurate, faultless: accurate, fault)."""
 
 
 class Evidence(NamedTuple):
@@ -69,8 +71,10 @@ class Evidence(NamedTuple):
     pos: str | None
     sense: str | None
     rule: str | None
-    """None for a stated relation; ``un-``, ``-less``, ``un-+in-`` ... for a derived one; ``negation`` for a word and
-    its base."""
+    """None for a stated relation; ``un-``, ``-less``, ``un-+in-`` ... for a derived one; ``negation`` or ``reversal``
+    for a word and its base, ``double negation`` for a word and its base's base."""
+    same_pos: bool
+    """Whether the two words have one part of speech, as far as derivation goes."""
     contradicted: bool
     """Whether a stated relation contradicts this derived one, so that it is no relation of the store."""
     derived_from: tuple[str, str, Kind] | None
@@ -124,32 +128,51 @@ class Lexicon:
         return [self._index.word(word_id) for word_id in self._ids(word)]
 
     def synonyms(
-        self, word: str, *, direct: bool = False, source: str | None = None, limit: int | None = None
+        self,
+        word: str,
+        *,
+        direct: bool = False,
+        same_pos: bool = False,
+        source: str | None = None,
+        limit: int | None = None,
     ) -> list[Neighbor]:
         """Return the synonyms of *word*, stated ones first, then by number of sources and by spelling.
 
         Args:
             word: looked up as it is written, and regardless of case where the store has no such word.
             direct: only those that a source states.
+            same_pos: none of those that are derived across parts of speech (`Neighbor.same_pos`).
             source: only those for which this source is evidence.
             limit: at most so many.
 
         Returns:
             Possibly nothing: the word is unknown (see `find`, `suggest`) or has no synonyms.
         """
-        return self._neighbors(word, "synonym", direct, source, limit)
+        return self._neighbors(word, "synonym", direct, same_pos, source, limit)
 
     def antonyms(
-        self, word: str, *, direct: bool = False, source: str | None = None, limit: int | None = None
+        self,
+        word: str,
+        *,
+        direct: bool = False,
+        same_pos: bool = False,
+        source: str | None = None,
+        limit: int | None = None,
     ) -> list[Neighbor]:
         """Return the antonyms of *word*; as `synonyms`."""
-        return self._neighbors(word, "antonym", direct, source, limit)
+        return self._neighbors(word, "antonym", direct, same_pos, source, limit)
 
-    def _neighbors(self, word: str, kind: Kind, direct: bool, source: str | None, limit: int | None) -> list[Neighbor]:
+    def _neighbors(
+        self, word: str, kind: Kind, direct: bool, same_pos: bool, source: str | None, limit: int | None
+    ) -> list[Neighbor]:
         found: dict[Neighbor, None] = {}
         for word_id in self._ids(word):
             for neighbor in self._index.neighbors(word_id, kind):
-                if (neighbor.direct or not direct) and (source is None or source in neighbor.sources):
+                if (
+                    (neighbor.direct or not direct)
+                    and (neighbor.same_pos or not same_pos)
+                    and (source is None or source in neighbor.sources)
+                ):
                     found[neighbor] = None
         return list(found)[:limit]
 
@@ -186,7 +209,7 @@ class Lexicon:
         """Return the kinds of relation between two words: none, one, or both where it is contested."""
         others = set(self.find(other))
         kinds: tuple[Kind, ...] = ("synonym", "antonym")
-        return [kind for kind in kinds if any(n.word in others for n in self._neighbors(word, kind, False, None, None))]
+        return [kind for kind in kinds if any(n.word in others for n in getattr(self, kind + "s")(word))]
 
     def explain(self, word: str, other: str) -> list[Evidence]:
         """Return every piece of evidence for a relation between two words, derivations and contradicted ones included.
@@ -196,7 +219,7 @@ class Lexicon:
         ids, others = self._ids(word), self._ids(other)
         rows = self._rows(
             """
-            SELECT kind, source, pos, sense, rule, from_a, from_b, from_kind
+            SELECT kind, source, pos, sense, rule, same_pos, from_a, from_b, from_kind
             FROM evidence
             WHERE (list_contains(?, word_a) AND list_contains(?, word_b))
                OR (list_contains(?, word_b) AND list_contains(?, word_a))
@@ -213,6 +236,7 @@ class Lexicon:
         pos: str | None,
         sense: str | None,
         rule: str | None,
+        same_pos: bool,
         from_a: int | None,
         from_b: int | None,
         from_kind: Kind | None,
@@ -222,7 +246,7 @@ class Lexicon:
         if from_a is not None and from_b is not None and from_kind is not None:
             origin = (self._index.word(from_a), self._index.word(from_b), from_kind)
         rule = rule.removeprefix(_CONTRADICTED) if rule is not None else None
-        return Evidence(kind, source, pos, sense, rule, contradicted, origin)
+        return Evidence(kind, source, pos, sense, rule, same_pos, contradicted, origin)
 
     def suggest(self, word: str, limit: int = 5) -> list[str]:
         """Return the store's words most like *word* in spelling, the likest first; empty if nothing is near."""
@@ -340,12 +364,11 @@ class _Index:
         self.words: pa.Array = connection.sql("SELECT word FROM word").to_arrow_table()["word"].combine_chunks()
         table = connection.sql(
             "SELECT word_a, word_b, n_sources, (kind = 'antonym')::TINYINT AS antonym, direct::TINYINT AS direct,"
-            " contested::TINYINT AS contested, sources, pos FROM relation"
+            " contested::TINYINT AS contested, same_pos::TINYINT AS same_pos, sources, pos FROM relation"
         ).to_arrow_table()
         order = connection.sql("SELECT rowid::INTEGER AS row FROM relation ORDER BY word_b").to_arrow_table()
-        self._word_a, self._word_b, self._n_sources, self._antonym, self._direct, self._contested = (
-            _integers(table[i]) for i in range(6)
-        )
+        self._word_a, self._word_b, self._n_sources = (_integers(table[i]) for i in range(3))
+        self._antonym, self._direct, self._contested, self._same_pos = (_integers(table[i]) for i in range(3, 7))
         self._sources, self._pos = table["sources"].combine_chunks(), table["pos"].combine_chunks()
         self._by_word_b = _integers(order["row"])
 
@@ -380,6 +403,7 @@ class _Index:
                 tuple(self._sources[row].as_py().split(",")),
                 bool(self._contested[row]),
                 tuple(pos.split(",")) if pos else (),
+                bool(self._same_pos[row]),
             )
 
 

@@ -32,40 +32,79 @@ FROM pair
 JOIN word a ON a.word = pair.word
 JOIN word b ON b.word = pair.other;
 
+-- name: usage
+-- Every word, with the number of stated relations that it stands in and its parts of speech.
+WITH usage AS (
+    SELECT word_id, count(*) AS n_statements, list(DISTINCT pos) FILTER (pos IS NOT NULL) AS pos
+    FROM (SELECT word_a AS word_id, pos FROM stated UNION ALL SELECT word_b, pos FROM stated)
+    GROUP BY word_id
+)
+SELECT word, coalesce(n_statements, 0) AS n_statements,
+    list_concat(coalesce(usage.pos, []), coalesce(stage_analysis.pos, [])) AS pos
+FROM word LEFT JOIN usage USING (word_id) LEFT JOIN stage_analysis USING (word)
+ORDER BY word_id;
+
+-- name: morphology
+-- MorphoLEX's words, and those that only the affix analyser has anything to say of.
+INSERT INTO morphology
+SELECT word_id, segmentation, prefixes, roots, suffixes, analyser
+FROM (
+    SELECT *, 'morpholex' AS analyser FROM stage_analysis
+    UNION ALL BY NAME
+    SELECT *, 'affix' AS analyser FROM cut ANTI JOIN stage_analysis USING (word)
+)
+JOIN word USING (word)
+ORDER BY word_id;
+
+-- name: negation
+INSERT INTO negation
+SELECT w.word_id, b.word_id, affix, position, analyser, reverses, same_pos
+FROM found JOIN word w ON w.word = found.word JOIN word b ON b.word = found.base
+ORDER BY ALL;
+
 -- name: derived
 -- Morphological negation (DSKD, section 3.2), one step from stated relations. A relation's kind turns over with one
 -- word negated, and stays with both.
 CREATE TEMP TABLE derived AS
 WITH rule AS (
-    SELECT word_id, base_id, if(position = 'prefix', affix || '-', '-' || affix) AS rule,
-        affix = 'less' AS changes_pos   -- faultless is an adjective, fault is not
+    SELECT word_id, base_id, if(position = 'prefix', affix || '-', '-' || affix) AS rule, analyser, reverses,
+        same_pos   -- faultless is an adjective, fault is not
     FROM negation
+),
+analyst AS (
+    SELECT kind AS analyser, min(source) AS source FROM source WHERE kind IN ('morpholex', 'affix') GROUP BY kind
 ),
 statement AS (
     SELECT DISTINCT word_a, word_b, kind, source, pos, if(kind = 'synonym', 'antonym', 'synonym') AS other_kind
     FROM stated
 ),
 step AS (
-    SELECT base_id AS this, word_b AS other, other_kind AS kind, source, if(changes_pos, NULL, pos) AS pos, rule,
-        word_a, word_b, kind AS from_kind
+    SELECT base_id AS this, word_b AS other, other_kind AS kind, source, if(same_pos, pos, NULL) AS pos, rule,
+        word_a, word_b, kind AS from_kind, same_pos
     FROM statement JOIN rule ON word_id = word_a
     UNION ALL
-    SELECT base_id, word_a, other_kind, source, if(changes_pos, NULL, pos), rule, word_a, word_b, kind
+    SELECT base_id, word_a, other_kind, source, if(same_pos, pos, NULL), rule, word_a, word_b, kind, same_pos
     FROM statement JOIN rule ON word_id = word_b
     UNION ALL
-    SELECT a.base_id, b.base_id, kind, source, if(a.changes_pos OR b.changes_pos, NULL, pos), a.rule || '+' || b.rule,
-        word_a, word_b, kind
+    -- the bases of faultless and blameless are nouns both
+    SELECT a.base_id, b.base_id, kind, source, if(a.same_pos AND b.same_pos, pos, NULL), a.rule || '+' || b.rule,
+        word_a, word_b, kind, a.same_pos = b.same_pos
     FROM statement JOIN rule a ON a.word_id = word_a JOIN rule b ON b.word_id = word_b
     UNION ALL
-    SELECT word_id, base_id, 'antonym', (SELECT min(source) FROM source WHERE kind = 'morpholex'), NULL, 'negation',
-        NULL, NULL, NULL
-    FROM rule
+    SELECT word_id, base_id, 'antonym', source, NULL, if(reverses, 'reversal', 'negation'), NULL, NULL, NULL, same_pos
+    FROM rule JOIN analyst USING (analyser)
+    UNION ALL
+    -- negations cancel each other in pairs: nonunhappy is happy
+    SELECT a.word_id, b.base_id, 'synonym', source, NULL, 'double negation', NULL, NULL, NULL, a.same_pos AND b.same_pos
+    FROM rule a JOIN rule b ON b.word_id = a.base_id JOIN analyst ON analyst.analyser = a.analyser
+    WHERE NOT a.reverses AND NOT b.reverses
 )
-SELECT DISTINCT
+SELECT
     least(this, other) AS word_a, greatest(this, other) AS word_b, kind, source, pos, rule,
-    word_a AS from_a, word_b AS from_b, from_kind
+    word_a AS from_a, word_b AS from_b, from_kind, bool_or(same_pos) AS same_pos
 FROM step
-WHERE this <> other;
+WHERE this <> other
+GROUP BY ALL;
 
 -- name: evidence
 -- A derived relation that the sources contradict is kept as evidence, marked, and goes no further.
@@ -76,13 +115,13 @@ WITH kinds AS (
 ),
 everything AS (
     SELECT word_a, word_b, kind, source, pos, sense, NULL AS rule, NULL::INTEGER AS from_a, NULL::INTEGER AS from_b,
-        NULL AS from_kind
+        NULL AS from_kind, true AS same_pos
     FROM stated
     UNION ALL
     SELECT d.word_a, d.word_b, d.kind, source, pos, NULL,
         if(coalesce(if(d.kind = 'synonym', k.antonym AND NOT k.synonym, k.synonym AND NOT k.antonym), false),
            'contradicted:' || rule, rule),
-        from_a, from_b, from_kind
+        from_a, from_b, from_kind, same_pos
     FROM derived d LEFT JOIN kinds k ON k.word_a = d.word_a AND k.word_b = d.word_b
 )
 SELECT * FROM everything ORDER BY ALL NULLS FIRST;
@@ -92,12 +131,13 @@ INSERT INTO relation
 WITH pair AS (
     SELECT word_a, word_b, kind, bool_or(rule IS NULL) AS direct,
         count(DISTINCT source) AS n_sources, string_agg(DISTINCT source, ',' ORDER BY source) AS sources,
-        coalesce(string_agg(DISTINCT pos, ',' ORDER BY pos), '') AS pos
+        coalesce(string_agg(DISTINCT pos, ',' ORDER BY pos), '') AS pos,
+        bool_or(same_pos) AS same_pos
     FROM evidence
     WHERE rule IS NULL OR NOT starts_with(rule, 'contradicted:')
     GROUP BY word_a, word_b, kind
 )
 SELECT word_a, word_b, kind, direct, n_sources::INTEGER, count(*) OVER (PARTITION BY word_a, word_b) > 1,
-    sources, pos
+    sources, pos, same_pos
 FROM pair
 ORDER BY word_a, word_b, kind;

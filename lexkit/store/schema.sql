@@ -47,7 +47,8 @@ CREATE TABLE relation (
     contested BOOLEAN NOT NULL,     -- the pair is in this table as the other kind, too
     -- summaries of the evidence, so that views and look-ups need not read it
     sources   VARCHAR NOT NULL,     -- names of the sources, sorted, joined by commas
-    pos       VARCHAR NOT NULL      -- parts of speech, likewise; empty if no source gives one
+    pos       VARCHAR NOT NULL,     -- parts of speech, likewise; empty if no source gives one
+    same_pos  BOOLEAN NOT NULL      -- some evidence relates words of one part of speech
 );
 
 -- why a relation is there; also derived relations that a stated one contradicts, which are not in `relation`
@@ -58,11 +59,13 @@ CREATE TABLE evidence (
     source    VARCHAR NOT NULL,     -- who states it; for a derived relation, who states what it is derived from
     pos       VARCHAR,              -- part of speech, in wiktextract's names
     sense     VARCHAR,              -- gloss, or head and place in Roget
-    rule      VARCHAR,              -- NULL: stated. 'un-', '-less', 'un-+in-': derived. 'negation': word and its base.
+    rule      VARCHAR,              -- NULL: stated. 'un-', '-less', 'un-+in-': derived. 'negation', or 'reversal' (lock,
+                                    -- unlock): word and its base. 'double negation': word and its base's base.
                                     -- 'contradicted:...': derived, but the sources state the other kind
     from_a    INTEGER,              -- the stated relation a derived one comes from, from_a < from_b
     from_b    INTEGER,
-    from_kind VARCHAR
+    from_kind VARCHAR,
+    same_pos  BOOLEAN NOT NULL      -- false: derived across parts of speech (accurate, faultless: accurate, fault)
 );
 
 CREATE TABLE morphology (
@@ -71,15 +74,17 @@ CREATE TABLE morphology (
     prefixes     VARCHAR[] NOT NULL,    -- in MorphoLEX's spelling, left to right
     roots        VARCHAR[] NOT NULL,
     suffixes     VARCHAR[] NOT NULL,
-    analyser     VARCHAR   NOT NULL     -- 'morpholex'; 'affix' is kept for an analyser without it
+    analyser     VARCHAR   NOT NULL     -- 'morpholex'
 );
 
 CREATE TABLE negation (
     word_id  INTEGER NOT NULL,      -- unkind
     base_id  INTEGER NOT NULL,      -- kind
-    affix    VARCHAR NOT NULL,      -- un, in (also im-, il-, ir-), dis, non, less
+    affix    VARCHAR NOT NULL,      -- un, in (also im-, il-, ir-), dis, non, less; and others with --affixes all
     position VARCHAR NOT NULL,      -- 'prefix' or 'suffix'
-    analyser VARCHAR NOT NULL
+    analyser VARCHAR NOT NULL,      -- 'morpholex' has the affix; 'affix': found without it
+    reverses BOOLEAN NOT NULL,      -- undoes the base (unlock) rather than denies it (unkind)
+    same_pos BOOLEAN NOT NULL       -- word and base have one part of speech; not so faultless, fault
 );
 
 CREATE TABLE tokenizer (
@@ -99,7 +104,7 @@ CREATE TABLE span (
 -- every relation in both directions, with words for ids
 CREATE VIEW synonyms AS
     SELECT a.word AS word, b.word AS synonym, direct, n_sources, string_split(sources, ',') AS sources, contested,
-        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos
+        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos
     FROM (
         SELECT word_a AS this, word_b AS other, * FROM relation WHERE kind = 'synonym'
         UNION ALL
@@ -110,7 +115,7 @@ CREATE VIEW synonyms AS
 
 CREATE VIEW antonyms AS
     SELECT a.word AS word, b.word AS antonym, direct, n_sources, string_split(sources, ',') AS sources, contested,
-        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos
+        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos
     FROM (
         SELECT word_a AS this, word_b AS other, * FROM relation WHERE kind = 'antonym'
         UNION ALL

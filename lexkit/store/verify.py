@@ -133,19 +133,19 @@ CHECKS = (
     ),
     Check(
         "E205",
-        "direct, n_sources, sources, pos or contested disagree with the evidence",
+        "direct, n_sources, sources, pos, same_pos or contested disagree with the evidence",
         f"""
         WITH counted AS (
             SELECT word_a, word_b, kind, bool_or(rule IS NULL) AS direct, count(DISTINCT source) AS n_sources,
                 string_agg(DISTINCT source, ',' ORDER BY source) AS sources,
-                coalesce(string_agg(DISTINCT pos, ',' ORDER BY pos), '') AS pos,
+                coalesce(string_agg(DISTINCT pos, ',' ORDER BY pos), '') AS pos, bool_or(same_pos) AS same_pos,
                 count(*) OVER (PARTITION BY word_a, word_b) > 1 AS contested
             FROM evidence WHERE rule IS NULL OR NOT starts_with(rule, 'contradicted:')
             GROUP BY word_a, word_b, kind
         )
         SELECT {_PAIR} FROM relation r JOIN counted c USING (word_a, word_b, kind)
         WHERE r.direct <> c.direct OR r.n_sources <> c.n_sources OR r.sources <> c.sources
-            OR r.contested <> c.contested OR r.pos <> c.pos
+            OR r.contested <> c.contested OR r.pos <> c.pos OR r.same_pos <> c.same_pos
         """,
     ),
     Check(

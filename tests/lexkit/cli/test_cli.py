@@ -156,6 +156,20 @@ class TestLookUp:
         assert "unhappy" in {row["word"] for row in document["antonyms"]}
         assert all(row["direct"] and "wiktionary" in row["sources"] for row in document["synonyms"])
 
+    def test_relations_across_parts_of_speech_can_be_left_out(self, run: Run, starter_store: Path) -> None:
+        for command in ("antonyms", "lookup"):
+            words = [
+                {
+                    line.split("\t")[1]
+                    for line in run(command, "fault", *more, "--store", starter_store).stdout.splitlines()
+                }
+                for more in ([], ["--same-pos"])
+            ]
+            assert "faultless" in words[0] - words[1]
+            assert words[1] < words[0]
+        neighbors = json.loads(run("synonyms", "kind", "--json", "--store", starter_store).stdout)["synonyms"]
+        assert {row["same_pos"] for row in neighbors} == {True}
+
     def test_the_store_is_found_by_option_environment_and_default(
         self, run: Run, starter_store: Path, tmp_path: Path
     ) -> None:

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from lexkit.morphology.negation import LookAlikes, Negation, find_negations
+from lexkit.morphology.affixes import AffixSet
+from lexkit.morphology.look_alikes import LookAlikes
+from lexkit.morphology.negation import Negation, Usage, analysis_of, find_negations
 from lexkit.morphology.segmentation import parse_segmentation
 from lexkit.sources.data_files import data_file
 from lexkit.sources.morpholex import read
 from lexkit.sources.records import Analysis
 from lexkit.sources.tally import Tally
+
+USED = Usage(n_statements=3)
+JUDGED = Path(__file__).parent / "negations.tsv"
 
 
 def analysis(word: str, segmentation: str) -> Analysis:
@@ -19,17 +24,53 @@ def analysis(word: str, segmentation: str) -> Analysis:
 
 
 def negated(word: str, segmentation: str, *vocabulary: str) -> list[tuple[str, str]]:
-    return [(n.base, n.rule) for n in find_negations([analysis(word, segmentation)], [word, *vocabulary])]
+    words = dict.fromkeys([word, *vocabulary], USED)
+    return [(n.base, n.rule) for n in find_negations(words, [analysis(word, segmentation)]) if n.word == word]
+
+
+def by_affix(*words: str, affixes: AffixSet = "common") -> dict[str, str]:
+    return {n.word: n.base for n in find_negations(dict.fromkeys(words, USED), affixes=affixes)}
 
 
 @pytest.fixture(scope="session")
-def real(shared: Callable[[str], Path]) -> dict[str, Negation]:
-    analyses = [
-        record
-        for record in read(shared("morpholex/MorphoLEX_en-reconstructed.xlsx"), Tally())
-        if isinstance(record, Analysis)
-    ]
-    return {found.word: found for found in find_negations(analyses, [record.word for record in analyses])}
+def morpholex(shared: Callable[[str], Path]) -> list[Analysis]:
+    records = read(shared("morpholex/MorphoLEX_en-reconstructed.xlsx"), Tally())
+    return [record for record in records if isinstance(record, Analysis)]
+
+
+@pytest.fixture(scope="session")
+def real(morpholex: list[Analysis]) -> dict[str, Negation]:
+    vocabulary = {record.word: Usage(pos=frozenset(record.pos)) for record in morpholex}
+    return {found.word: found for found in find_negations(vocabulary, morpholex)}
+
+
+@pytest.fixture(scope="session")
+def judged() -> list[list[str]]:
+    """Words with a base, or with what looks like one, whether they are that base negated, and why."""
+    return [row.split("\t") for row in JUDGED.read_text(encoding="utf-8").splitlines()[1:]]
+
+
+def mistakes(judged: list[list[str]], analyses: list[Analysis]) -> list[tuple[str, str | None]]:
+    vocabulary = {word: USED for row in judged for word in row[:2]}
+    found = {n.word: n.base for n in find_negations(vocabulary, analyses)}
+    expected = {word: base if verdict == "yes" else None for word, base, verdict, _ in judged}
+    return [(word, found.get(word)) for word, base in expected.items() if found.get(word) != base]
+
+
+def test_judged_words_without_morpholex(judged: list[list[str]]) -> None:
+    assert len(judged) > 600
+    assert mistakes(judged, []) == []
+
+
+def test_judged_words_with_morpholex(judged: list[list[str]], morpholex: list[Analysis]) -> None:
+    assert mistakes(judged, morpholex) == []
+
+
+def test_without_the_list_of_look_alikes_many_words_would_be_misjudged(
+    judged: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LookAlikes, "refuse", lambda *_: False)
+    assert len(mistakes(judged, [])) > 100
 
 
 @pytest.mark.parametrize(
@@ -88,6 +129,123 @@ def test_only_the_outermost_affix_is_cut() -> None:
     assert negated("reunify", "<re<<un<{(ify)}", "ify", "unify") == []
 
 
+def test_two_negations_are_none() -> None:
+    assert by_affix("nonunhappy", "unhappy", "happy") == {"nonunhappy": "unhappy", "unhappy": "happy"}
+    assert by_affix("nonunhappy", "happy") == {}
+
+
+def test_the_suffix_may_be_inside() -> None:
+    found = {n.word: n for n in find_negations(dict.fromkeys(["carelessness", "carelessly", "careless", "care"], USED))}
+    assert {n.base for n in found.values()} == {"care"}
+    assert {word: n.same_pos for word, n in found.items()} == {
+        "carelessness": True,
+        "carelessly": False,
+        "careless": False,
+    }
+
+
+def test_morpholex_knows_what_the_spelling_does_not_tell() -> None:
+    assert by_affix("inxylose", "xylose") == {}
+    assert negated("inxylose", "<im<{(xylose)}", "xylose") == [("xylose", "in-")]
+    assert negated("inxylose", "<in<{(xylose)}", "xylose") == []
+
+
+def test_what_morpholex_overlooks_is_found_by_affix() -> None:
+    words = dict.fromkeys(["impartial", "partial"], USED)
+    (found,) = find_negations(words, [analysis("impartial", "<im<{(part)}>ial>")])
+    assert found.analyser == "morpholex"
+    (found,) = find_negations(words, [analysis("impartial", "{(impartial)}")])
+    assert found.analyser == "affix"
+
+
+def test_a_short_base_must_be_in_use() -> None:
+    def bases(n_word: int, n_base: int) -> list[str]:
+        return [n.base for n in find_negations({"dishep": Usage(n_word), "hep": Usage(n_base)})]
+
+    assert bases(30, 2) == []
+    assert bases(30, 3) == ["hep"]
+    assert bases(0, 0) == ["hep"]
+
+
+@pytest.mark.parametrize(
+    ("word", "pos", "base", "base_pos", "reverses", "same_pos"),
+    [
+        ("unlock", "verb", "lock", "noun verb", True, True),
+        ("untangle", "", "tangle", "", True, True),
+        ("unlocked", "verb", "locked", "verb", True, True),
+        ("uncaring", "verb", "caring", "verb", False, True),
+        ("untied", "adj", "tied", "verb", False, True),
+        ("unkind", "adj", "kind", "adj noun", False, True),
+        ("unrest", "", "rest", "noun verb", False, True),
+        ("disconnect", "verb", "connect", "verb", False, True),
+        ("disable", "verb", "able", "adj", False, False),
+        ("nonstop", "adj", "stop", "noun verb", False, False),
+        ("faultless", "adj", "fault", "noun", False, False),
+    ],
+)
+def test_reversal_and_part_of_speech(
+    word: str, pos: str, base: str, base_pos: str, reverses: bool, same_pos: bool
+) -> None:
+    vocabulary = {word: Usage(3, frozenset(pos.split())), base: Usage(3, frozenset(base_pos.split())), "unlock": USED}
+    found = next(n for n in find_negations(vocabulary) if n.word == word)
+    assert (found.base, found.reverses, found.same_pos) == (base, reverses, same_pos)
+
+
+def test_names_of_peoples_are_negated_other_names_are_no_bases() -> None:
+    assert by_affix("un-American", "American", "underwent", "Derwent") == {"un-American": "American"}
+
+
+def test_phrases_and_odd_characters_are_left_alone() -> None:
+    assert by_affix("unkind act", "kind act", "un<x", "<x", "un{", "{", "un", "less", "-less", "in-", "non-") == {}
+
+
+@pytest.mark.parametrize(
+    ("word", "base"),
+    [
+        ("amoral", "moral"),
+        ("anaerobic", "aerobic"),
+        ("antiwar", "war"),
+        ("decentralize", "centralize"),
+        ("deactivate", "activate"),
+        ("misfortune", "fortune"),
+        ("counterproductive", "productive"),
+        ("malfunction", "function"),
+        ("carefree", "care"),
+        ("waterproof", "water"),
+    ],
+)
+def test_risky_affixes_count_only_on_demand(word: str, base: str) -> None:
+    assert by_affix(word, base) == {}
+    assert by_affix(word, base, affixes="all") == {word: base}
+
+
+@pytest.mark.parametrize(
+    "word",
+    "arouse avow annual aesthetic antibody antidote decode decipher delight depart desire mission mistress mischief "
+    "counterpart counteract malady mallet reproof scot-free".split(),
+)
+def test_look_alikes_of_risky_affixes(word: str) -> None:
+    lures = [word.removeprefix(p) for p in ("a", "an", "anti", "de", "mis", "counter", "mal")]
+    lures += [word.removesuffix(s).rstrip("-") for s in ("free", "proof")]
+    assert word not in by_affix(word, *lures, affixes="all")
+
+
+@pytest.mark.parametrize(
+    ("word", "base", "segmentation", "prefixes", "suffixes"),
+    [
+        ("unkind", "kind", "<un<(kind)", ("un",), ()),
+        ("illegal", "legal", "<im<(legal)", ("im",), ()),
+        ("pennilessness", "penny", "(penny)>less>>ness>", (), ("less", "ness")),
+        ("carelessly", "care", "(care)>less>>ly>", (), ("less", "ly")),
+    ],
+)
+def test_words_cut_by_affix_are_written_as_morpholex_does(
+    word: str, base: str, segmentation: str, prefixes: tuple[str, ...], suffixes: tuple[str, ...]
+) -> None:
+    (found,) = find_negations(dict.fromkeys([word, base], USED))
+    assert analysis_of(found) == Analysis(word, segmentation, prefixes, (base,), suffixes)
+
+
 def test_the_list_of_look_alikes_gives_reasons() -> None:
     rows = data_file("look_alikes.tsv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == "word\treason"
@@ -96,3 +254,7 @@ def test_the_list_of_look_alikes_gives_reasons() -> None:
     assert words == sorted(set(words))
     assert "DISTORTION" in LookAlikes()
     assert "disorder" not in LookAlikes()
+
+
+def test_a_look_alike_of_a_prefix_says_nothing_of_a_suffix() -> None:
+    assert by_affix("image", "mage", "imageless") == {"imageless": "image"}

@@ -69,7 +69,9 @@ def test_the_real_workbook(shared: Callable[[str], Path]) -> None:
     }
     assert len(analyses) == tally.n_records == 67_887
     assert tally.n_rejected == 0
-    assert analyses["unchangeable"] == Analysis("unchangeable", "<un<{(change)}>able>", ("un",), ("change",), ("able",))
+    assert analyses["unchangeable"] == Analysis(
+        "unchangeable", "<un<{(change)}>able>", ("un",), ("change",), ("able",), ("adj",)
+    )
     assert analyses["illegal"].prefixes == ("im",)  # as MorphoLEX writes it
 
 

@@ -228,6 +228,77 @@ def test_the_sql_derives_what_the_rules_say(
     assert contested == (sum(pairs.count(pair) == 2 for pair in pairs),)
 
 
+class TestNegation:
+    def test_without_morpholex_the_affix_is_the_analyser(self, build_from: Callable[..., Path]) -> None:
+        store = build_from(antonyms="unkind friendly", synonyms="kind gentle; inhabit dwell; habit custom")
+        assert ("friendly", "kind", "synonym") in related(store)
+        assert not any({"inhabit", "habit"} == {a, b} for a, b, _ in related(store))
+        with lexkit.open(store) as lexicon:
+            (row,) = lexicon.sql(
+                "SELECT word, segmentation, prefixes, roots, m.analyser, n.analyser AS negation, affix, position"
+                " FROM morphology m JOIN negation n USING (word_id) JOIN word USING (word_id)"
+            ).to_pylist()
+            (evidence,) = lexicon.explain("unkind", "kind")
+            assert lexicon.sources() == ["affix", "pairs", "pairs:2"]
+        assert tuple(row.values()) == ("unkind", "<un<(kind)", ["un"], ["kind"], "affix", "affix", "un", "prefix")
+        assert (evidence.source, evidence.rule, evidence.kind) == ("affix", "negation", "antonym")
+
+    def test_a_store_without_negations_names_no_analyser(self, build_from: Callable[..., Path]) -> None:
+        with lexkit.open(build_from(synonyms="big large")) as lexicon:
+            assert lexicon.sources() == ["pairs"]
+
+    def test_words_that_morpholex_has_rest_on_it(self, build_from: Callable[..., Path]) -> None:
+        store = build_from(synonyms="unkind cruel; unjust unfair; just fair", morpholex=KIND)
+        with lexkit.open(store) as lexicon:
+            assert [e.source for e in lexicon.explain("unkind", "kind")] == ["morpholex"]
+            assert [e.source for e in lexicon.explain("unjust", "just") if e.rule == "negation"] == ["affix"]
+
+    def test_risky_affixes_count_only_on_demand(self, build_from: Callable[..., Path]) -> None:
+        words = "amoral wicked; moral good; decentralize scatter; centralize gather; carefree merry; care worry"
+        derived = {("centralize", "scatter", "antonym"), ("moral", "wicked", "antonym"), ("care", "merry", "antonym")}
+        assert not derived & related(build_from(synonyms=words))
+        store = build_from(synonyms=words, affixes="all")
+        assert derived < related(store)
+        assert json.loads(dict(tables(store)["meta"])["options"])["affixes"] == "all"
+        with lexkit.open(store) as lexicon:
+            assert {e.rule for e in lexicon.explain("decentralize", "centralize")} == {"reversal"}
+
+    def test_reversal_has_a_rule_of_its_own(self, tmp_path: Path) -> None:
+        table = tmp_path / "roget.tsv"
+        rows = [("1", "verb", "unlock"), ("1", "verb", "open"), ("1", "noun", "lock"), ("5", "verb", "lock")]
+        rows += [("5", "verb", "shut"), ("9", "adj", "unkind"), ("9", "adj", "cruel"), ("13", "adj", "kind")]
+        lines = [f"{head}\tX\t{pos}\t1\t1\t{term}" for head, pos, term in rows]
+        table.write_text("\n".join(["head\tname\tpos\tparagraph\tgroup\tterm", *lines]), encoding="utf-8")
+        lexkit.build(tmp_path / "s.duckdb", roget=[table])
+        with lexkit.open(tmp_path / "s.duckdb") as lexicon:
+            assert [e.rule for e in lexicon.explain("lock", "unlock")] == ["reversal"]
+            assert [e.rule for e in lexicon.explain("kind", "unkind")] == ["negation"]
+            assert lexicon.relation("lock", "open") == ["antonym"]
+
+    def test_two_negations_cancel(self, build_from: Callable[..., Path]) -> None:
+        store = build_from(synonyms="nonunhappy content; unhappy sad; happy glad")
+        assert ("happy", "nonunhappy", "synonym") in related(store)
+        assert ("nonunhappy", "unhappy", "antonym") in related(store)
+        with lexkit.open(store) as lexicon:
+            assert [e.rule for e in lexicon.explain("happy", "nonunhappy")] == ["double negation"]
+
+    def test_what_crosses_parts_of_speech_is_marked(self, build_from: Callable[..., Path]) -> None:
+        store = build_from(synonyms="faultless accurate; blameless faultless; fault error; blame censure")
+        with lexkit.open(store) as lexicon:
+            marked = {n.word: n.same_pos for n in lexicon.antonyms("fault")}
+            assert marked == {"accurate": False, "faultless": False, "blameless": False}
+            assert lexicon.antonyms("fault", same_pos=True) == []
+            # Two adjectives, two nouns
+            assert [n.word for n in lexicon.synonyms("fault", same_pos=True)] == ["error", "blame"]
+            assert [n.word for n in lexicon.synonyms("faultless", same_pos=True)] == ["accurate", "blameless"]
+
+    def test_pairs_that_the_authors_code_gets_wrong(self, real_store: Path) -> None:
+        with lexkit.open(real_store) as lexicon:
+            for word, other in (("come", "revenue"), ("board", "onboard"), ("code", "decipher"), ("habit", "inhabit")):
+                assert "antonym" not in lexicon.relation(word, other), (word, other)
+            assert lexicon.relation("unhappy", "happy") == ["antonym"]
+
+
 class TestDeterminism:
     def test_threads_and_repetition_change_no_row(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
@@ -251,7 +322,8 @@ class TestRecordOfTheBuild:
     def test_sources_and_rejections(self, real_store: Path) -> None:
         found = tables(real_store)
         sources = {row[0]: row for row in found["source"]}
-        assert set(sources) == {"wiktionary", "roget", "morpholex", "pairs", "pairs:2"}
+        assert set(sources) == {"wiktionary", "roget", "morpholex", "pairs", "pairs:2", "affix"}
+        assert sources["affix"][2] == "lexkit:look_alikes.tsv"
         assert sources["wiktionary"][5] == "CC-BY-SA-4.0"
         assert sources["wiktionary"][6] == 1916
         assert len(sources["roget"][3]) == 64

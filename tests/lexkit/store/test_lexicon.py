@@ -72,7 +72,7 @@ def test_the_views_are_symmetric_and_complete(lexicon: Lexicon, kind: str) -> No
     assert count["n"] == 2 * relations["n"]
     one_way = lexicon.sql(f"SELECT word, {kind} FROM {kind}s EXCEPT SELECT {kind}, word FROM {kind}s")
     assert one_way.num_rows == 0
-    columns = ["word", kind, "direct", "n_sources", "sources", "contested", "pos"]
+    columns = ["word", kind, "direct", "n_sources", "sources", "contested", "pos", "same_pos"]
     assert lexicon.sql(f"SELECT * FROM {kind}s LIMIT 1").column_names == columns
 
 
