@@ -91,10 +91,7 @@ class Contrasts:
             for key, variant in self._forms(term, pos):
                 seen[key][term] = variant
         return {
-            (a, b)
-            for variants in seen.values()
-            for a, b in combinations(variants, 2)
-            if variants[a] != variants[b]
+            (a, b) for variants in seen.values() for a, b in combinations(variants, 2) if variants[a] != variants[b]
         }
 
     def _forms(self, term: str, pos: str) -> Iterator[tuple[tuple[int, str], str]]:
@@ -124,7 +121,8 @@ def antonyms(terms: Sequence[Term], opposed: Opposition, tally: Tally) -> Iterat
     names = {term.head: term.name for term in terms}
     seen: set[tuple[str, str, str, str, str]] = set()
     for head_a, head_b, pos, a, b in (*_leading_pairs(terms), *_negated_pairs(terms)):
-        if a == b or (key := (head_a, head_b, pos, *sorted((a, b)))) in seen:
+        key = (head_a, head_b, pos, min(a, b), max(a, b))
+        if a == b or key in seen:
             continue
         seen.add(key)
         sense = f"{head_a} {names[head_a]} / {head_b} {names[head_b]}"
