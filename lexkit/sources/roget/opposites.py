@@ -60,7 +60,7 @@ class _Form(NamedTuple):
     row: int
     variant: str
     pos: frozenset[str]
-    """Parts of speech to which it is limited; empty: none."""
+    """Parts of speech to which it is limited; empty: to none."""
 
 
 class Contrasts:
@@ -72,43 +72,54 @@ class Contrasts:
     """
 
     def __init__(self) -> None:
-        self._prefixes: dict[str, list[_Form]] = defaultdict(list)
-        self._endings: dict[str, list[_Form]] = defaultdict(list)
-        self._elements: dict[str, list[_Form]] = defaultdict(list)
-        self._words: dict[str, list[_Form]] = defaultdict(list)
-        tables = {"prefix": self._prefixes, "ending": self._endings, "element": self._elements, "words": self._words}
+        tables: dict[str, dict[str, list[_Form]]] = {
+            kind: defaultdict(list) for kind in ("prefix", "ending", "element", "words")
+        }
         text = data_file("roget_contrasts.tsv").read_text(encoding="utf-8")
         for number, row in enumerate(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)):
             for member in row["members"].split():
                 form = _Form(number, member, frozenset(row["pos"].split()))
                 tables[row["kind"]][member.strip("-") if row["kind"] != "words" else member].append(form)
-        self._longest = max(len(form) for table in (self._prefixes, self._endings, self._elements) for form in table)
+        # Every word begins with no prefix, so that is looked at only where another prefix was found.
+        self._without_prefix = {form.row for form in tables["prefix"].pop("")}
+        self._prefixes, self._endings, self._elements, self._words = map(dict, tables.values())
+        self._starts = sorted({len(form) for form in self._prefixes})
+        self._ends = sorted({len(form) for form in (*self._endings, *self._elements)})
 
     def __call__(self, terms: Sequence[str], pos: str) -> set[tuple[str, str]]:
         """Return the pairs of *terms* that contrast, each in the order of *terms*."""
-        seen: dict[tuple[int, str], dict[str, str]] = defaultdict(dict)
+        if len(terms) < 2:
+            return set()
+        places = {term: place for place, term in enumerate(terms)}
+        seen: dict[tuple[int, str], dict[str, str]] = {}
         for term in terms:
             for key, variant in self._forms(term, pos):
-                seen[key][term] = variant
+                seen.setdefault(key, {})[term] = variant
+        for (row, rest), variants in seen.items():
+            if row in self._without_prefix and rest in places:
+                variants[rest] = "-"
         return {
-            (a, b) for variants in seen.values() for a, b in combinations(variants, 2) if variants[a] != variants[b]
+            (a, b) if places[a] < places[b] else (b, a)
+            for variants in seen.values()
+            for a, b in combinations(variants, 2)
+            if variants[a] != variants[b]
         }
 
     def _forms(self, term: str, pos: str) -> Iterator[tuple[tuple[int, str], str]]:
         """Two terms contrast if they have the same key here with different variants."""
         for form in self._words.get(term, ()):
             yield (form.row, ""), form.variant
-        for length in range(min(self._longest, len(term)) + 1):
-            start, end = term[:length], term[len(term) - length :]
-            if len(term) - length >= _SHORTEST_REST:
-                for form in self._prefixes.get(start, ()):
-                    if not form.pos or pos in form.pos:
-                        yield (form.row, term[length:]), form.variant
+        for length in self._starts:
+            for form in self._prefixes.get(term[:length], ()):
+                if len(term) - length >= _SHORTEST_REST and (not form.pos or pos in form.pos):
+                    yield (form.row, term[length:]), form.variant
+        for length in self._ends:
+            beginning, end = term[:-length], term[-length:]
             for form in self._endings.get(end, ()):
-                yield (form.row, term[: len(term) - length]), form.variant
-            if len(term) - length >= _SHORTEST_ELEMENT and " " not in term:
-                for form in self._elements.get(end, ()):
-                    yield (form.row, form.variant), term[: len(term) - length]
+                yield (form.row, beginning), form.variant
+            for form in self._elements.get(end, ()):
+                if len(beginning) >= _SHORTEST_ELEMENT and " " not in term:
+                    yield (form.row, form.variant), beginning
 
 
 def antonyms(terms: Sequence[Term], opposed: Opposition, tally: Tally) -> Iterator[Statement]:
