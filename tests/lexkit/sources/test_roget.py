@@ -4,9 +4,10 @@ import gzip
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import cache
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pytest
 from hypothesis import given
@@ -38,9 +39,15 @@ def terms_of(text: str, pos: str = "noun") -> list[str]:
     return [term.term for term in parse_terms(head, Tally())]
 
 
+@cache
+def parsed(path: Path) -> tuple[list[Term], Tally]:
+    tally = Tally()
+    return list(read_terms(path, tally)), tally
+
+
 @pytest.fixture(scope="session", params=TEXTS)
 def real_terms(request: pytest.FixtureRequest, shared: Callable[[str], Path]) -> list[Term]:
-    return list(read_terms(shared(request.param), Tally()))
+    return parsed(shared(request.param))[0]
 
 
 class Read(NamedTuple):
@@ -93,22 +100,19 @@ class TestRealTexts:
         assert len(pairs) >= 3000
 
     def test_both_texts_are_one_work(self, shared: Callable[[str], Path]) -> None:
-        words = [{term.term for term in read_terms(shared(name), Tally())} for name in TEXTS]
+        words = [{term.term for term in parsed(shared(name))[0]} for name in TEXTS]
         assert len(words[0] & words[1]) / len(words[0] | words[1]) > 0.98
 
     def test_few_terms_are_refused_and_all_are_counted(self, shared: Callable[[str], Path]) -> None:
         for name in TEXTS:
-            tally = Tally()
-            n_terms = sum(1 for _ in read_terms(shared(name), tally))
-            assert n_terms + tally.n_rejected == tally.n_records
+            terms, tally = parsed(shared(name))
+            assert len(terms) + tally.n_rejected == tally.n_records
             assert tally.n_bad / tally.n_records < 0.001
             assert tally.rejected[Reason.QUOTATION] > 800
 
 
 def test_the_starter_table_is_made_from_the_text(shared: Callable[[str], Path]) -> None:
-    assert list(read_terms(data_file("starter/roget1911.tsv.gz"), Tally())) == list(
-        read_terms(shared(TEXTS[1]), Tally())
-    )
+    assert parsed(data_file("starter/roget1911.tsv.gz"))[0] == parsed(shared(TEXTS[1]))[0]
 
 
 def place(number: str) -> tuple[int, str]:
@@ -200,13 +204,11 @@ class TestGroups:
 
     @pytest.mark.parametrize("scope", ["group", "paragraph"])
     def test_every_pair_is_a_synonym_or_counted_and_every_term_a_word(self, scope: Scope) -> None:
-        table = data_file("starter/roget1911.tsv.gz")
         width = {"group": 5, "paragraph": 4}[scope]
         together: dict[tuple[object, ...], set[str]] = defaultdict(set)
-        for term in read_terms(table, Tally()):
-            if int(term.head.rstrip("ab")) < 40:
-                together[term[:width]].add(term.term)
-        small = [t for t in read_terms(table, Tally()) if int(t.head.rstrip("ab")) < 40]
+        small = [t for t in parsed(data_file("starter/roget1911.tsv.gz"))[0] if int(t.head.rstrip("ab")) < 40]
+        for term in small:
+            together[term[:width]].add(term.term)
         tally = Tally()
         records = list(_synonyms(small, scope, Opposition(small), tally))
         n_pairs = sum(
@@ -277,9 +279,11 @@ def synonym_pairs(records: Iterable[Record]) -> set[frozenset[str]]:
 
 
 def test_paragraph_scope_joins_groups() -> None:
-    table = data_file("starter/roget1911.tsv.gz")
-    by_group = {r.words for r in read(table, Tally(), "group") if isinstance(r, Group)}
-    by_paragraph = {r.words for r in read(table, Tally(), "paragraph") if isinstance(r, Group)}
+    terms = [term for term in parsed(data_file("starter/roget1911.tsv.gz"))[0] if term.head == "1"]
+    by_group, by_paragraph = (
+        {r.words for r in _synonyms(terms, scope, Opposition(terms), Tally()) if isinstance(r, Group)}
+        for scope in get_args(Scope)
+    )
     assert ("reality", "actuality") in by_group
     assert any({"reality", "actuality", "fact", "truth"} <= set(words) for words in by_paragraph)
 
