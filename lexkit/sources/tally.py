@@ -39,6 +39,8 @@ class Reason(Enum):
     QUOTATION = "quotation"
     CROSS_REFERENCE = "cross reference"
     DUPLICATE = "the same again"
+    OPPOSED = "synonyms by their group that are opposed or exclude each other"
+    TOGETHER = "antonyms by their heads that stand together more often"
 
     @property
     def bad(self) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import combinations, groupby
 from pathlib import Path
 from typing import Literal
 
 from lexkit.errors import SourceError
-from lexkit.sources.data_files import data_file
 from lexkit.sources.files import read_text
 from lexkit.sources.records import Group, Headword, Record, Statement
 from lexkit.sources.roget.layouts import parse_heads
+from lexkit.sources.roget.opposites import Contrasts, Opposition, antonyms
 from lexkit.sources.roget.terms import Term, parse_terms
 from lexkit.sources.tally import Reason, Tally
 from lexkit.text import normalize_word
@@ -34,8 +34,9 @@ def read(path: Path, tally: Tally, scope: Scope = "group") -> Iterator[Record]:
         SourceError: the file cannot be read, or holds no heads.
     """
     terms = list(read_terms(path, tally))
-    yield from _synonyms(terms, scope)
-    yield from _antonyms(terms)
+    opposed = Opposition(terms)
+    yield from _synonyms(terms, scope, opposed, tally)
+    yield from antonyms(terms, opposed, tally)
 
 
 def read_terms(path: Path, tally: Tally) -> Iterator[Term]:
@@ -68,38 +69,30 @@ def _table(text: str, tally: Tally) -> Iterator[Term]:
         yield Term(row[0], row[1], row[2], int(row[3]), int(row[4]), term)
 
 
-def _synonyms(terms: Iterable[Term], scope: Scope) -> Iterator[Record]:
+def _synonyms(terms: Iterable[Term], scope: Scope, opposed: Opposition, tally: Tally) -> Iterator[Record]:
     # The keys of one group stand together in the book, so no sorting is needed.
     width = 5 if scope == "group" else 4
+    contrasts = Contrasts()
     for key, members in groupby(terms, key=lambda term: term[:width]):
         number, name, pos, *place = key
         words = tuple(dict.fromkeys(term.term for term in members))
-        if len(words) == 1:
-            yield Headword(words[0])
-        else:
-            yield Group(words, pos, f"{number} {name} ¶{'.'.join(map(str, place))}")
+        sense = f"{number} {name} ¶{'.'.join(map(str, place))}"
+        apart = contrasts(words, pos)
+        apart.update((a, b) for a, b in combinations(words, 2) if opposed(a, b))
+        yield from _group(words, apart, pos, sense)
+        for a, b in sorted(apart):
+            tally.reject(Reason.OPPOSED, f"{a} / {b}", where=sense)
 
 
-def _antonyms(terms: Iterable[Term]) -> Iterator[Statement]:
-    """Opposed heads give antonyms between their leading nouns, verbs and adjectives, if these are single words.
-
-    The leading term is the first of the first paragraph. What leads the adverbs are mostly idioms, which oppose
-    nothing ("because" / "of course"), and so do terms of several words in other places.
-    """
-    leading: dict[tuple[str, str], str] = {}
-    names: dict[str, str] = {}
-    for term in terms:
-        names.setdefault(term.head, term.name)
-        leading.setdefault((term.head, term.pos), term.term)
-    for head_a, head_b in opposed_heads():
-        for pos in ("noun", "verb", "adj"):
-            a, b = leading.get((head_a, pos), ""), leading.get((head_b, pos), "")
-            if a and b and a != b and " " not in a + b:
-                sense = f"{head_a} {names[head_a]} / {head_b} {names[head_b]}"
-                yield Statement(a, b, "antonym", pos, sense)
-
-
-def opposed_heads() -> list[tuple[str, str]]:
-    """Return the numbers of the opposed heads, from ``data_sources/roget_opposites.tsv``."""
-    rows = data_file("roget_opposites.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    return [(row.split("\t")[0], row.split("\t")[1]) for row in rows]
+def _group(words: tuple[str, ...], apart: set[tuple[str, str]], pos: str, sense: str) -> Iterator[Record]:
+    """Yield *words* as synonyms but for the pairs *apart*: words of no such pair as a group, the others one by one."""
+    parted = {word for pair in apart for word in pair}
+    rest = tuple(word for word in words if word not in parted)
+    if len(rest) > 1:
+        yield Group(rest, pos, sense)
+    related = set(rest) if len(rest) > 1 else set()
+    for a, b in combinations(words, 2) if parted else ():
+        if (a in parted or b in parted) and (a, b) not in apart:
+            related |= {a, b}
+            yield Statement(a, b, "synonym", pos, sense)
+    yield from (Headword(word) for word in words if word not in related)

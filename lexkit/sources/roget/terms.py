@@ -46,8 +46,11 @@ _GREEK = re.compile(r"<gr/.*?/gr>")
 # The scans lose some paragraph breaks: "proportion. link, tie, bond of union."
 _GROUP_BREAK = re.compile(r";|(?<=[a-z^|\])\"]{3})\s*\.\s+(?=[a-z])|(?<=[a-z])\s+\.\s+(?=[a-z])")
 _EXCLAMATION_BREAK = re.compile(r"[!?,]+")  # "hush! silence! soft!"
-_ABBREVIATION = re.compile(r"^(?:\w\.)+\w$")
-_LABEL_NUMBER = re.compile(r"\s+\d+[a-z]?(?:\.\d+)?$")
+_QUESTION_BREAK = re.compile(r",|[!?]\s+(?=[a-z])")  # "how? in what way?"
+_ABBREVIATION = re.compile(r"^(?:\w\. ?)+\w$")
+# references that lost their "&c", and footnotes: "garret 653", "653 attic", "xenogenesis1", "misbeliever.1"
+_LABEL_NUMBER = re.compile(r"\s+\d+[a-z]?(?:\.\d+)?$|(?<=[a-z]{3})\.?\d$|^\d{3}[a-z]?\s+(?=[a-z])")
+_UNCLOSED_QUOTE = re.compile(r"(?<=\s)'(?=[^']*$)")
 _SEE = re.compile(r"^see\b.*\d|^see (?:also )?[A-Z]")
 _ATTRIBUTED = "\x01"
 _EDGES = " \t\"'`|^*!?.:,-_=+/"
@@ -122,7 +125,7 @@ def _group(head: Head, paragraph: Paragraph, text: str, tally: Tally) -> list[st
 def _parts(text: str, pos: str) -> list[str]:
     if pos == "phrase":
         return [text]
-    return _EXCLAMATION_BREAK.split(text) if pos == "intj" else text.split(",")
+    return (_EXCLAMATION_BREAK if pos == "intj" else _QUESTION_BREAK).split(text)
 
 
 def _clean(part: str, pos: str) -> tuple[Reason | None, str]:
@@ -130,6 +133,8 @@ def _clean(part: str, pos: str) -> tuple[Reason | None, str]:
     text = re.sub(r"[|^*\"]|\s[!'](?=\s|$)|[\x00-\x1f]", " ", text)
     text = re.sub(r"\s-(?=\w)", " ", re.sub(r"\s+,", ",", text))
     term = normalize_word(text.strip(_EDGES))
+    if text.rstrip(" .!?").endswith("'"):
+        term = _UNCLOSED_QUOTE.sub("", term)  # "cry 'wolf!'" has lost its closing quote with the edges
     if _ATTRIBUTED in part and (pos == "phrase" or term.count(" ") >= 3):
         return Reason.QUOTATION, term
     if _SEE.search(term):

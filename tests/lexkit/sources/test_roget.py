@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import cache
+from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple, get_args
 
 import pytest
 from hypothesis import given
@@ -11,9 +15,11 @@ from hypothesis import strategies as st
 
 from lexkit.errors import SourceError
 from lexkit.sources.data_files import data_file
-from lexkit.sources.records import Group, Headword, Statement
+from lexkit.sources.files import read_text
+from lexkit.sources.records import Group, Headword, Record, Statement
 from lexkit.sources.roget.layouts import Head, Paragraph, parse_heads
-from lexkit.sources.roget.reader import HEADER, opposed_heads, read, read_terms
+from lexkit.sources.roget.opposites import LEADING, Contrasts, Opposition, antonyms, opposed_heads
+from lexkit.sources.roget.reader import HEADER, Scope, _synonyms, read, read_terms
 from lexkit.sources.roget.terms import Term, parse_terms
 from lexkit.sources.tally import Reason, Tally
 
@@ -33,9 +39,26 @@ def terms_of(text: str, pos: str = "noun") -> list[str]:
     return [term.term for term in parse_terms(head, Tally())]
 
 
+@cache
+def parsed(path: Path) -> tuple[list[Term], Tally]:
+    tally = Tally()
+    return list(read_terms(path, tally)), tally
+
+
 @pytest.fixture(scope="session", params=TEXTS)
 def real_terms(request: pytest.FixtureRequest, shared: Callable[[str], Path]) -> list[Term]:
-    return list(read_terms(shared(request.param), Tally()))
+    return parsed(shared(request.param))[0]
+
+
+class Read(NamedTuple):
+    records: list[Record]
+    tally: Tally
+
+
+@pytest.fixture(scope="session", params=TEXTS)
+def real(request: pytest.FixtureRequest, shared: Callable[[str], Path]) -> Read:
+    tally = Tally()
+    return Read(list(read(shared(request.param), tally)), tally)
 
 
 class TestRealTexts:
@@ -68,43 +91,199 @@ class TestRealTexts:
         words = {term.term for term in real_terms}
         assert not {"Lat", "Lat.", "obs3", "Obs", "n", "adv", "phr", "St"} & words
 
-    def test_opposites_have_the_same_part_of_speech(self, shared: Callable[[str], Path]) -> None:
-        antonyms = [r for r in read(shared(TEXTS[1]), Tally()) if isinstance(r, Statement)]
-        pairs = {(r.word, r.other): r.pos for r in antonyms}
+    def test_opposites_have_the_same_part_of_speech(self, real: Read) -> None:
+        pairs = stated(real.records, "antonym")
         assert pairs["existence", "inexistence"] == "noun"
-        assert {r.kind for r in antonyms} == {"antonym"}
+        assert pairs["greatness", "smallness"] == "noun"
+        assert pairs["ascend", "descend"] == "verb"
+        assert pairs["affirmatively", "no"] == "adv"
+        assert len(pairs) >= 3000
 
     def test_both_texts_are_one_work(self, shared: Callable[[str], Path]) -> None:
-        words = [{term.term for term in read_terms(shared(name), Tally())} for name in TEXTS]
+        words = [{term.term for term in parsed(shared(name))[0]} for name in TEXTS]
         assert len(words[0] & words[1]) / len(words[0] | words[1]) > 0.98
 
     def test_few_terms_are_refused_and_all_are_counted(self, shared: Callable[[str], Path]) -> None:
         for name in TEXTS:
-            tally = Tally()
-            n_terms = sum(1 for _ in read_terms(shared(name), tally))
-            assert n_terms + tally.n_rejected == tally.n_records
+            terms, tally = parsed(shared(name))
+            assert len(terms) + tally.n_rejected == tally.n_records
             assert tally.n_bad / tally.n_records < 0.001
             assert tally.rejected[Reason.QUOTATION] > 800
 
 
 def test_the_starter_table_is_made_from_the_text(shared: Callable[[str], Path]) -> None:
-    assert list(read_terms(data_file("starter/roget1911.tsv.gz"), Tally())) == list(
-        read_terms(shared(TEXTS[1]), Tally())
+    assert parsed(data_file("starter/roget1911.tsv.gz"))[0] == parsed(shared(TEXTS[1]))[0]
+
+
+def place(number: str) -> tuple[int, str]:
+    digits = number.rstrip("ab")
+    return int(digits), number
+
+
+class TestOpposedHeads:
+    def test_each_pair_stands_once_and_in_the_order_of_the_book(self) -> None:
+        pairs = opposed_heads()
+        assert all(place(a) < place(b) for a, b in pairs)
+        assert pairs == sorted(set(pairs), key=lambda pair: (place(pair[0]), place(pair[1])))
+        assert len(pairs) >= 400
+
+    @pytest.mark.parametrize("name", TEXTS)
+    def test_they_are_heads_of_both_texts_with_their_names(self, name: str, shared: Callable[[str], Path]) -> None:
+        names = {head.number: head.name for head in parse_heads(read_text(shared(name)))}
+        rows = [row.split("\t") for row in data_file("roget_opposites.tsv").read_text(encoding="utf-8").splitlines()]
+        assert rows[0] == ["head_a", "head_b", "name_a", "name_b"]
+        for a, b, name_a, name_b in rows[1:]:
+            for number, written in ((a, name_a), (b, name_b)):
+                assert set(re.findall(r"\w+", written.lower())) & set(re.findall(r"\w+", names[number].lower())), number
+
+    @pytest.mark.parametrize(("name", "n"), [(TEXTS[0], 10), (TEXTS[1], 9)])
+    def test_what_the_texts_note_as_opposite_is_there(self, name: str, n: int, shared: Callable[[str], Path]) -> None:
+        text = read_text(shared(name))
+        noted = set()
+        for note in re.finditer(r"\{opp\.\s+(\d+)\}", text):
+            (head,) = re.findall(r"^\s*#?(\d+)[a-z]?\.? ", text[: note.end()], re.MULTILINE)[-1:]
+            noted.add(tuple(sorted((head, note[1]), key=place)))
+        assert n - 5 <= len(noted) <= n
+        assert noted <= set(opposed_heads())
+
+    def test_of_three_heads_in_a_row_the_ends_are_opposed(self) -> None:
+        pairs = set(opposed_heads())
+        assert ("66", "67") in pairs  # beginning, end; 68 is the middle
+        assert not {("66", "68"), ("67", "68")} & pairs
+        assert {("118", "121"), ("118", "122"), ("121", "122")} <= pairs  # present, future, past
+
+
+class TestAntonyms:
+    def test_they_are_leading_terms(self) -> None:
+        terms = [
+            *(Term("1", "Existence", "noun", 1, 1, term) for term in ("being", "of old", "entity", "esse")),
+            Term("1", "Existence", "noun", 1, 2, "reality"),
+            Term("2", "Inexistence", "noun", 1, 1, "nothing"),
+            Term("2", "Inexistence", "adj", 1, 1, "null"),
+        ]
+        assert LEADING == 3
+        pairs = {(r.word, r.other) for r in antonyms(terms, Opposition(terms), Tally())}
+        assert pairs == {("being", "nothing"), ("entity", "nothing")}
+
+    def test_not_opposes_a_word_of_the_opposed_head(self) -> None:
+        terms = [
+            Term("650", "Perfection", "adj", 3, 2, "perfect"),
+            Term("651", "Imperfection", "adj", 2, 1, "faulty"),
+            Term("651", "Imperfection", "adj", 2, 4, "not perfect"),
+            Term("651", "Imperfection", "adj", 2, 4, "not amiss"),
+        ]
+        (found,) = antonyms(terms, Opposition(terms), Tally())
+        assert (found.word, found.other, found.pos) == ("faulty", "perfect", "adj")
+        assert found.sense == "651 Imperfection / 650 Perfection"
+
+    def test_not_in_the_texts(self, real: Read) -> None:
+        pairs = stated(real.records, "antonym")
+        assert pairs["insufficient", "enough"] == "adj"  # "not enough &c 639" under 640
+        assert pairs["disbelieve", "believe"] == "verb"
+        assert pairs["fail", "succeed"] == "verb"
+
+    def test_words_that_stand_together_more_often_are_none_and_counted(self) -> None:
+        terms = [
+            Term("1", "Existence", "noun", 1, 1, "a"),
+            Term("2", "Inexistence", "noun", 1, 1, "b"),
+            *(Term(head, "Other", "noun", 1, 1, term) for head in ("700", "800") for term in "ab"),
+        ]
+        tally = Tally()
+        assert list(antonyms(terms, Opposition(terms), tally)) == []
+        assert tally.rejected == {Reason.TOGETHER: 1}
+
+
+class TestGroups:
+    def test_opposites_in_one_group_are_no_synonyms(self, real: Read) -> None:
+        synonyms = synonym_pairs(real.records)
+        for a, b in (("add", "subtract"), ("rise", "fall"), ("import", "export"), ("rational", "irrational")):
+            assert frozenset((a, b)) not in synonyms
+        assert frozenset(("uncle", "aunt")) not in synonyms
+        assert {frozenset(("ascent", "rise")), frozenset(("reality", "actuality"))} <= synonyms
+        assert 2000 < real.tally.rejected[Reason.OPPOSED] < 3000
+
+    @pytest.mark.parametrize("scope", ["group", "paragraph"])
+    def test_every_pair_is_a_synonym_or_counted_and_every_term_a_word(self, scope: Scope) -> None:
+        width = {"group": 5, "paragraph": 4}[scope]
+        together: dict[tuple[object, ...], set[str]] = defaultdict(set)
+        small = [t for t in parsed(data_file("starter/roget1911.tsv.gz"))[0] if int(t.head.rstrip("ab")) < 40]
+        for term in small:
+            together[term[:width]].add(term.term)
+        tally = Tally()
+        records = list(_synonyms(small, scope, Opposition(small), tally))
+        n_pairs = sum(
+            len(r.words) * (len(r.words) - 1) // 2 if isinstance(r, Group) else isinstance(r, Statement)
+            for r in records
+        )
+        assert n_pairs + tally.rejected[Reason.OPPOSED] == sum(len(w) * (len(w) - 1) // 2 for w in together.values())
+        words: set[str] = set()
+        for record in records:
+            words.update(record.words if isinstance(record, Group) else record[: 1 + isinstance(record, Statement)])
+        assert words == set().union(*together.values())
+
+    def test_a_term_opposed_to_all_others_of_its_group_is_still_a_word(self, tmp_path: Path) -> None:
+        file = tmp_path / "t.tsv"
+        rows = ["\t".join(HEADER), *(f"84\tNumber\tadj\t3\t2\t{word}" for word in ("rational", "irrational"))]
+        file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+        tally = Tally()
+        assert list(read(file, tally)) == [Headword("rational"), Headword("irrational")]
+        assert tally.rejected == {Reason.OPPOSED: 1}
+        assert tally.examples[Reason.OPPOSED] == "84 Number ¶3.2: rational / irrational"
+
+    @pytest.mark.parametrize(
+        ("a", "b", "pos"),
+        [
+            ("import", "export", "verb"),
+            ("inflow", "outflow", "noun"),
+            ("rational", "irrational", "adj"),
+            ("cyclone", "anticyclone", "noun"),
+            ("mermaid", "merman", "noun"),
+            ("godfather", "godmother", "noun"),
+            ("carnivorous", "herbivorous", "adj"),
+            ("monogamy", "polygamy", "noun"),
+            ("uncle", "niece", "noun"),
+            ("major key", "minor key", "noun"),
+        ],
     )
+    def test_forms_that_exclude_each_other(self, a: str, b: str, pos: str) -> None:
+        assert Contrasts()((a, "x", b), pos) == {(a, b)}
+
+    @pytest.mark.parametrize(
+        ("a", "b", "pos"),
+        [
+            ("implant", "plant", "verb"),  # into, not negation
+            ("ravel", "unravel", "verb"),
+            ("port", "import", "verb"),
+            ("excite", "incite", "verb"),
+            ("contortion", "distortion", "noun"),
+            ("reality", "actuality", "noun"),
+            ("inter", "exter", "noun"),  # too little is left
+        ],
+    )
+    def test_forms_that_do_not(self, a: str, b: str, pos: str) -> None:
+        assert Contrasts()((a, b), pos) == set()
 
 
-def test_opposed_heads_are_heads_of_the_starter_table() -> None:
-    heads = {term.head for term in read_terms(data_file("starter/roget1911.tsv.gz"), Tally())}
-    pairs = opposed_heads()
-    assert len(pairs) == len(set(pairs)) >= 300
-    assert {head for pair in pairs for head in pair} <= heads
-    assert ("1", "2") in pairs
+def stated(records: Iterable[Record], kind: str) -> dict[tuple[str, str], str | None]:
+    return {(r.word, r.other): r.pos for r in records if isinstance(r, Statement) and r.kind == kind}
+
+
+def synonym_pairs(records: Iterable[Record]) -> set[frozenset[str]]:
+    pairs: set[frozenset[str]] = set()
+    for record in records:
+        if isinstance(record, Group):
+            pairs.update(map(frozenset, combinations(record.words, 2)))
+        elif isinstance(record, Statement) and record.kind == "synonym":
+            pairs.add(frozenset((record.word, record.other)))
+    return pairs
 
 
 def test_paragraph_scope_joins_groups() -> None:
-    table = data_file("starter/roget1911.tsv.gz")
-    by_group = {r.words for r in read(table, Tally(), "group") if isinstance(r, Group)}
-    by_paragraph = {r.words for r in read(table, Tally(), "paragraph") if isinstance(r, Group)}
+    terms = [term for term in parsed(data_file("starter/roget1911.tsv.gz"))[0] if term.head == "1"]
+    by_group, by_paragraph = (
+        {r.words for r in _synonyms(terms, scope, Opposition(terms), Tally()) if isinstance(r, Group)}
+        for scope in get_args(Scope)
+    )
     assert ("reality", "actuality") in by_group
     assert any({"reality", "actuality", "fact", "truth"} <= set(words) for words in by_paragraph)
 
@@ -130,6 +309,11 @@ def test_paragraph_scope_joins_groups() -> None:
         ("be few &c adj.. render few, thin", ["be few", "render few", "thin"]),
         ("prudence &c, circumspection", ["prudence", "circumspection"]),
         ("escalate &c (increase) 35 102 194, rise", ["escalate", "rise"]),
+        ("unable to say 'no'; cry 'wolf!'.", ["unable to say no", "cry wolf"]),
+        ("say 'boo' to a goose; slip 'twixt cup and lip", ["say 'boo' to a goose", "slip 'twixt cup and lip"]),
+        ("how happens it? in some way", ["how happens it", "in some way"]),
+        ("misbeliever.1, xenogenesis1; 653 attic; 5 point", ["misbeliever", "xenogenesis", "attic", "5 point"]),
+        ("e. g., D. V.; a.m.", ["e. g.", "D. V.", "a.m."]),
     ],
 )
 def test_terms(text: str, expected: list[str]) -> None:
