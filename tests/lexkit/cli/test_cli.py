@@ -319,7 +319,7 @@ class TestStatsAndVerify:
             connection.execute("DELETE FROM evidence WHERE source = 'wiktionary'")
         done = run("verify", "--store", broken, "--json")
         assert done.returncode == 1
-        assert re.fullmatch(r"error: .*broken\.duckdb: fails E202.*; build it again\n", done.stderr)
+        assert re.fullmatch(r"error: .*broken\.duckdb: fails E109, E202.*; build it again\n", done.stderr)
         assert "E202" in {finding["code"] for finding in json.loads(done.stdout)["findings"]}
 
 
