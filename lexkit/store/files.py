@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import fcntl
 import glob
+import os
+import re
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import duckdb
 
@@ -18,9 +22,12 @@ from lexkit.durable import sync
 from lexkit.errors import StoreError
 
 SCHEMA_VERSION = 1
+_MEMORY = "1GiB"
+_READABLE_SINCE = "v1.0.0"
+"""The oldest DuckDB that reads the file; left alone, DuckDB writes what only its own version and later ones read."""
 _MAGIC = slice(8, 12)  # a DuckDB file has "DUCK" after its first checksum
 _CATALOG = "store"
-_LOCK = "lock"
+LOCK = "lock"
 _ABANDONED = 3600.0
 """Seconds after which a build's folder without a lock in it belongs to nobody: one is made at once."""
 
@@ -54,6 +61,32 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+def connect(path: Path, jobs: int) -> duckdb.DuckDBPyConnection:
+    """Open a database to build a store in, or to add to; what does not fit into memory spills into its folder."""
+    return duckdb.connect(
+        str(path),
+        config={
+            "threads": jobs,
+            "memory_limit": _MEMORY,
+            "temp_directory": str(path.parent / "spill"),
+            "storage_compatibility_version": _READABLE_SINCE,
+        },
+    )
+
+
+def named_statements(path: Path) -> dict[str, str]:
+    """Return the statements of an SQL file by the name in the comment line ``-- name: ...`` above each."""
+    parts = re.split(r"^-- name: (\w+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def timestamp() -> str:
+    """Return the time that a store records: now, or ``SOURCE_DATE_EPOCH`` where it is set; UTC, ISO 8601."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    seconds = int(epoch) if epoch.isdecimal() else int(time.time())
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def cursor(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -128,14 +161,14 @@ def published(target: Path) -> Iterator[Path]:
     try:
         place = target.resolve()
         _check_target(target, place)
-        _remove_leftovers(place)
-        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=_prefix(place)))
+        remove_leftovers(place)
+        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=prefix(place)))
     except OSError as error:
         raise StoreError(
             f"{target}: its folder cannot be written ({error.strerror}); choose another with --output"
         ) from error
     try:
-        with (folder / _LOCK).open("w") as lock:
+        with (folder / LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # it ends with the process, however that ends
             path = folder / "store.duckdb"
             yield path
@@ -155,6 +188,35 @@ def published(target: Path) -> Iterator[Path]:
         raise _unwritten(target, error.strerror or str(error)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def changed(target: Path) -> Iterator[Path]:
+    """Give a copy of a store to change; when the block ends well, it takes the store's name in one step.
+
+    Readers go on with the old file. One change at a time: a second one is refused, and a change is given up when the
+    store has been replaced under it, so that neither undoes the other.
+
+    Raises:
+        StoreError: as `open_read_only` and `published`; or the store is being changed, or has been.
+    """
+    open_read_only(target).close()
+    with target.open("rb") as old, published(target) as path:
+        try:
+            fcntl.flock(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(
+                f"{target}: is being changed by another process; run this again when it is done"
+            ) from error
+        _check_current(target, old)
+        shutil.copyfile(target, path)
+        yield path
+        _check_current(target, old)
+
+
+def _check_current(target: Path, old: IO[bytes]) -> None:
+    if not (target.exists() and os.path.samestat(target.stat(), os.fstat(old.fileno()))):
+        raise StoreError(f"{target}: was replaced by another process meanwhile; run this again")
 
 
 def _unwritten(target: Path, reason: str) -> StoreError:
@@ -183,19 +245,21 @@ def _may_be_replaced(path: Path) -> bool:
         return True
 
 
-def _prefix(place: Path) -> str:
+def prefix(place: Path) -> str:
+    """Return how the names of folders start in which something is made that will take the name *place*."""
     return f".{place.name}.building-"
 
 
-def _remove_leftovers(place: Path) -> None:
-    for folder in place.parent.glob(f"{glob.escape(_prefix(place))}*"):
+def remove_leftovers(place: Path) -> None:
+    """Remove such folders of processes that were killed."""
+    for folder in place.parent.glob(f"{glob.escape(prefix(place))}*"):
         if _is_abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_abandoned(folder: Path) -> bool:
     try:
-        with (folder / _LOCK).open("r+") as lock:
+        with (folder / LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         # killed before it made the lock, or about to make it
