@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lexkit.durable import write_whole
 from lexkit.errors import LexkitError
 
 if TYPE_CHECKING:
@@ -54,4 +56,6 @@ def plot_keep_rate(rates: pa.Table, tokenizer: str, path: Path) -> None:
                 axes.legend(loc="lower right")
         # without a date, so that the same store gives the same file
         metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
-        figure.savefig(path, dpi=150, metadata=metadata)
+        picture = BytesIO()
+        figure.savefig(picture, format=path.suffix.lower()[1:], dpi=150, metadata=metadata)
+    write_whole(path, picture.getvalue())

@@ -115,12 +115,12 @@ def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Token
     words = connection.sql("SELECT word FROM word ORDER BY word_id").to_arrow_table()["word"].to_pylist()
     first = 0
     for batch in spans(tokenizer, words):
-        ids = pa.array(range(first, first + batch.num_rows), pa.int32())
-        first += batch.num_rows
-        table = pa.table({"word_id": ids, "token_ids": batch["token_ids"], "n_tokens": batch["n_tokens"]})
-        connection.register("batch", table)
-        connection.execute("INSERT INTO span SELECT ?, word_id, token_ids, n_tokens FROM batch", [name])
+        connection.register("batch", pa.table(batch.columns, names=batch.schema.names))
+        connection.execute(
+            "INSERT INTO span SELECT ?, ? + row_number() OVER () - 1, token_ids, n_tokens FROM batch", [name, first]
+        )
         connection.unregister("batch")
+        first += batch.num_rows
     connection.execute(
         "INSERT INTO tokenizer VALUES (?, ?, ?, ?)",
         [name, digest, tokenizer.get_vocab_size(with_added_tokens=True), timestamp()],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 from lexkit.errors import TokenizerError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 _BATCH = 25_000
 """Words encoded at once: enough for all cores, and few enough that their encodings are freed before they pile up."""
@@ -62,14 +64,27 @@ def spans(tokenizer: Tokenizer, words: Sequence[str]) -> Iterator[pa.RecordBatch
     tokenizer.no_truncation()
     tokenizer.no_padding()
     lead = leading(tokenizer)
-    for start in range(0, len(words), _BATCH):
-        texts = [lead + word for word in words[start : start + _BATCH]]
-        ids, offsets = array("i"), array("i", [0])
-        for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False):
-            ids.fromlist(encoding.ids)
-            offsets.append(len(ids))
-        token_ids = pa.ListArray.from_arrays(_column(offsets), _column(ids))
-        yield pa.record_batch([token_ids, pc.list_value_length(token_ids)], names=["token_ids", "n_tokens"])
+    batches = (words[start : start + _BATCH] for start in range(0, len(words), _BATCH))
+
+    def encode(batch: Sequence[str]) -> list[Encoding]:
+        return tokenizer.encode_batch_fast([lead + word for word in batch], add_special_tokens=False)
+
+    # The next batch is encoded, outside Python's lock, while this one is looked through
+    with ThreadPoolExecutor(1) as executor:
+        waiting = [executor.submit(encode, batch) for batch in islice(batches, 1)]
+        while waiting:
+            encodings = waiting.pop().result()
+            waiting += [executor.submit(encode, batch) for batch in islice(batches, 1)]
+            yield _record_batch(encodings)
+
+
+def _record_batch(encodings: Sequence[Encoding]) -> pa.RecordBatch:
+    ids, offsets = array("i"), array("i", [0])
+    for encoding in encodings:
+        ids.fromlist(encoding.ids)
+        offsets.append(len(ids))
+    token_ids = pa.ListArray.from_arrays(_column(offsets), _column(ids))
+    return pa.record_batch([token_ids, pc.list_value_length(token_ids)], names=["token_ids", "n_tokens"])
 
 
 def _column(numbers: array[int]) -> pa.Array:
