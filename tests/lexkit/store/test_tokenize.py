@@ -7,39 +7,27 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from tokenizers import Tokenizer
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel
 
 import lexkit
 from lexkit.errors import StoreError, TokenizerError
 from lexkit.store.verify import verify_store
 
-
-def write_tokenizer(path: Path, *merges: tuple[str, str]) -> Path:
-    """Byte-level BPE with these merges; without any, every byte is a token."""
-    vocabulary = {letter: i for i, letter in enumerate(sorted(ByteLevel.alphabet()))}
-    for a, b in merges:
-        vocabulary[a + b] = len(vocabulary)
-    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=list(merges)))
-    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    path.parent.mkdir(exist_ok=True)
-    tokenizer.save(str(path))
-    return path
+Write = Callable[..., Path]
 
 
 @pytest.fixture
-def bytes_(tmp_path: Path) -> Path:
+def bytes_(tmp_path: Path, write_tokenizer: Write) -> Path:
     return write_tokenizer(tmp_path / "bytes" / "tokenizer.json")
 
 
 @pytest.fixture
-def pairs(tmp_path: Path) -> Path:
+def pairs(tmp_path: Path, write_tokenizer: Write) -> Path:
     return write_tokenizer(tmp_path / "pairs" / "tokenizer.json", ("e", "r"), ("i", "n"))
 
 
@@ -106,7 +94,9 @@ def test_what_is_there_already_is_left_alone(store: Path, bytes_: Path) -> None:
     assert os.path.samestat(before, store.stat())
 
 
-def test_another_file_of_the_same_name_is_an_error_unless_replaced(store: Path, bytes_: Path, pairs: Path) -> None:
+def test_another_file_of_the_same_name_is_an_error_unless_replaced(
+    store: Path, bytes_: Path, pairs: Path, write_tokenizer: Write
+) -> None:
     lexkit.tokenize(store, [str(bytes_), str(pairs)])
     before = n_tokens(store)
     size = store.stat().st_size
