@@ -11,17 +11,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Lexicon", "LexkitError", "__version__", "build", "open"]
+__all__ = ["Lexicon", "LexkitError", "__version__", "build", "export", "open", "tokenize"]
 
 if TYPE_CHECKING:
     from lexkit.errors import LexkitError
     from lexkit.store.build import build
+    from lexkit.store.export import export
     from lexkit.store.lexicon import Lexicon, open
+    from lexkit.store.spans import tokenize
 
 _HOMES = {
     "Lexicon": "lexkit.store.lexicon",
     "open": "lexkit.store.lexicon",
     "build": "lexkit.store.build",
+    "tokenize": "lexkit.store.spans",
+    "export": "lexkit.store.export",
     "LexkitError": "lexkit.errors",
 }
 

@@ -39,6 +39,19 @@ def shared() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def vocabulary() -> Callable[[str], Path]:
+    """The folder of a real tokenizer, ``llama3`` or ``mistral``; the test is skipped where they are not."""
+
+    def folder(name: str) -> Path:
+        place = Path(os.environ.get("LEXKIT_TEST_VOCABULARIES", "")) / name
+        if not (place / "tokenizer.json").exists():
+            pytest.skip(f"{name}'s vocabulary is not there (benchmarks/vocabularies.py, LEXKIT_TEST_VOCABULARIES)")
+        return place
+
+    return folder
+
+
+@pytest.fixture(scope="session")
 def starter_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("starter") / "lexkit.duckdb"
     lexkit.build(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -53,7 +53,7 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     metavar="KIND=FILE",
     help="Two words a line; KIND is synonym or antonym.",
 )
-@click.option("--tokenizer", "tokenizers", multiple=True, metavar="NAME_OR_PATH", help="Add spans for this tokenizer.")
+@click.option("--tokenizer", "tokenizers", multiple=True, metavar="[NAME=]X", help="Add its spans: see 'tokenize'.")
 @click.option("--language", default="en", show_default=True, metavar="CODE", help="Wiktionary's language code.")
 @click.option("--no-headwords", is_flag=True, help="Leave out words of Wiktionary that have no relations.")
 @click.option(
@@ -122,12 +122,17 @@ def build(
         affixes=affixes,  # type: ignore[arg-type]
         max_rejected=max_rejected,
         jobs=jobs,
-        progress=Progress() if quiet else _Bar() if is_terminal(sys.stderr) else _Notes(),
+        progress=progress_on(sys.stderr, quiet),
     )
     if as_json:
         print_json(summary)
     elif not quiet:
         click.echo("\n".join(_summary(summary)))
+
+
+def progress_on(stream: IO[str], quiet: bool) -> Progress:
+    """Return what tells of progress: a bar on a terminal, notes elsewhere, nothing if *quiet*."""
+    return Progress() if quiet else _Bar() if is_terminal(stream) else _Notes()
 
 
 class _Notes(Progress):

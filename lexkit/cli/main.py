@@ -30,6 +30,9 @@ _COMMANDS = {
     "sql": "lexkit.cli.sql:sql",
     "stats": "lexkit.cli.inspect:stats",
     "verify": "lexkit.cli.inspect:verify",
+    "tokenize": "lexkit.cli.tokenize:tokenize",
+    "keep-rate": "lexkit.cli.tokenize:keep_rate",
+    "export": "lexkit.cli.export:export",
 }
 _ENTRY_POINTS = "lexkit.commands"
 

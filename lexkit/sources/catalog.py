@@ -81,3 +81,8 @@ def licence_of(kind: str) -> str | None:
 def licence_of_starter(file: str) -> str:
     """Return the licence of a file of ``data_sources/starter``."""
     return next(item.licence for item in load_catalog().starter if item.file == file)
+
+
+def is_non_commercial(licence: str | None) -> bool:
+    """Whether a licence, as the catalogue names them, forbids commercial use; of an unknown one nothing is said."""
+    return licence is not None and ("NC" in licence.split("-") or "non-commercial" in licence.lower())

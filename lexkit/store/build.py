@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -28,20 +25,14 @@ from lexkit.sources.records import Analysis, Kind
 from lexkit.sources.roget.reader import Scope
 from lexkit.sources.tally import Tally
 from lexkit.store.checksum import record_checksums
-from lexkit.store.files import SCHEMA_VERSION, published
+from lexkit.store.files import SCHEMA_VERSION, connect, named_statements, published, timestamp
 from lexkit.store.inputs import Options, Pathlike, Source, choose_sources
+from lexkit.store.spans import add_spans, load_tokenizers
 from lexkit.store.staging import Staging
 from lexkit.store.statistics import Statistics, collect_statistics
-from lexkit.tokens import spans as tokens
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 _HERE = Path(__file__).parent
 MAX_REJECTED = 0.01
-_MEMORY = "1GiB"
-_READABLE_SINCE = "v1.0.0"
-"""The oldest DuckDB that reads the file; left alone, DuckDB writes what only its own version and later ones read."""
 _NEGATIONS = pa.schema(
     [(name, pa.bool_() if name in ("reverses", "same_pos") else pa.string()) for name in Negation._fields]
 )
@@ -88,7 +79,8 @@ def build(
         roget: Roget's Thesaurus 1911, Gutenberg #22 or #10681, or lexkit's table of it.
         morpholex: MorphoLEX-English, .xlsx or a table of text.
         pairs: (kind, file) of lists with two words a line.
-        tokenizers: ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub.
+        tokenizers: ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub; each may be
+            given a name, as in ``llama=FILE`` (see `lexkit.tokens.loading.choose`).
         language: Wiktionary's code of the language whose words are wanted.
         headwords: whether entries of Wiktionary without relations are words of the store, too.
         roget_scope: terms of one semicolon ``group``, or of one ``paragraph``, are synonyms.
@@ -112,7 +104,7 @@ def build(
     clock = _Clock(progress or Progress())
     options = Options(language, headwords, roget_scope, n_jobs, clock)
     sources = choose_sources(wiktionary, roget, morpholex, pairs, options)
-    loaded = {name: tokens.load_tokenizer(name) for name in dict.fromkeys(tokenizers)}
+    loaded = load_tokenizers(tokenizers)
     try:
         with published(target) as store, connect(store, n_jobs) as connection:
             connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
@@ -124,7 +116,7 @@ def build(
             _make_relations(connection, affixes)
             for name, tokenizer in loaded.items():
                 clock.stage(f"tokenize with {name}")
-                _add_spans(connection, name, tokenizer)
+                add_spans(connection, name, tokenizer)
             clock.stage("write")
             uris = {source.name: source.uri for source in sources}
             _write_meta(connection, options, {"sources": uris, "tokenizers": list(loaded), "affixes": affixes})
@@ -167,19 +159,6 @@ class _Clock(Progress):
         self._current, self._started = None, now
 
 
-def connect(path: Path, jobs: int) -> duckdb.DuckDBPyConnection:
-    """Open a new database to build a store in; what does not fit into memory spills into the folder of *path*."""
-    return duckdb.connect(
-        str(path),
-        config={
-            "threads": jobs,
-            "memory_limit": _MEMORY,
-            "temp_directory": str(path.parent / "spill"),
-            "storage_compatibility_version": _READABLE_SINCE,
-        },
-    )
-
-
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -203,7 +182,17 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
     digest, size = fingerprint(source.path)
     connection.execute(
         "INSERT INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [source.name, source.kind, source.uri, digest, size, source.licence, tally.n_records, tally.n_rejected, _now()],
+        [
+            source.name,
+            source.kind,
+            source.uri,
+            digest,
+            size,
+            source.licence,
+            tally.n_records,
+            tally.n_rejected,
+            timestamp(),
+        ],
     )
     for reason in sorted(tally.rejected, key=lambda reason: reason.value):
         connection.execute(
@@ -220,12 +209,6 @@ def _make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) ->
     _add_morphology(connection, statements, affixes)
     for name in ("derived", "evidence", "relation"):
         connection.execute(statements[name])
-
-
-def named_statements(path: Path) -> dict[str, str]:
-    """Return the statements of an SQL file by the name in the comment line ``-- name: ...`` above each."""
-    parts = re.split(r"^-- name: (\w+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def _add_morphology(connection: duckdb.DuckDBPyConnection, statements: Mapping[str, str], affixes: AffixSet) -> None:
@@ -254,27 +237,7 @@ def _add_affix_source(connection: duckdb.DuckDBPyConnection) -> None:
     path = data_file(LIST)
     connection.execute(
         "INSERT INTO source VALUES ('affix', 'affix', ?, ?, ?, 'Apache-2.0', ?, 0, ?)",
-        [f"lexkit:{LIST}", *fingerprint(path), len(LookAlikes()), _now()],
-    )
-
-
-def _add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Tokenizer) -> None:
-    # Before it is set to cut nothing off and fill nothing up: it is the file that is recorded
-    digest = tokens.fingerprint(tokenizer)
-    rows = connection.execute("SELECT word FROM word ORDER BY word_id").fetchall()
-    first = 0
-    for batch in tokens.spans(tokenizer, [word for (word,) in rows]):
-        ids = pa.array(range(first, first + batch.num_rows), pa.int32())
-        first += batch.num_rows
-        table = pa.table({"word_id": ids, "token_ids": batch["token_ids"], "n_tokens": batch["n_tokens"]})
-        connection.register("batch", table)
-        connection.execute(
-            "INSERT INTO span SELECT ?, word_id, token_ids, n_tokens FROM batch ORDER BY word_id", [name]
-        )
-        connection.unregister("batch")
-    connection.execute(
-        "INSERT INTO tokenizer VALUES (?, ?, ?, ?)",
-        [name, digest, tokenizer.get_vocab_size(with_added_tokens=True), _now()],
+        [f"lexkit:{LIST}", *fingerprint(path), len(LookAlikes()), timestamp()],
     )
 
 
@@ -284,13 +247,7 @@ def _write_meta(connection: duckdb.DuckDBPyConnection, options: Options, others:
         "schema_version": str(SCHEMA_VERSION),
         "lexkit_version": __version__,
         "language": options.language,
-        "built_at": _now(),
+        "built_at": timestamp(),
         "options": json.dumps({**others, **chosen}, ensure_ascii=False, sort_keys=True),
     }
     connection.executemany("INSERT INTO meta VALUES (?, ?)", list(rows.items()))
-
-
-def _now() -> str:
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    seconds = int(epoch) if epoch.isdecimal() else int(time.time())
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

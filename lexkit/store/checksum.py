@@ -6,6 +6,7 @@ They tell whether a store still holds what it was built with, and whether two st
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import duckdb
 
@@ -13,9 +14,9 @@ TABLES = ("source", "rejection", "word", "relation", "evidence", "morphology", "
 """Every table but ``meta``, which holds the checksums."""
 
 
-def record_checksums(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write the checksums of all tables into ``meta``, as JSON under the key ``checksums``."""
-    checksums = {table: checksum(connection, table) for table in TABLES}
+def record_checksums(connection: duckdb.DuckDBPyConnection, tables: Sequence[str] = TABLES) -> None:
+    """Write the checksums of tables into ``meta``, as JSON under the key ``checksums``; of others they stay."""
+    checksums = recorded_checksums(connection) | {table: checksum(connection, table) for table in tables}
     connection.execute("DELETE FROM meta WHERE key = 'checksums'")
     connection.execute("INSERT INTO meta VALUES ('checksums', ?)", [json.dumps(checksums)])
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import fcntl
 import glob
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -19,6 +22,9 @@ from lexkit.durable import sync
 from lexkit.errors import StoreError
 
 SCHEMA_VERSION = 1
+_MEMORY = "1GiB"
+_READABLE_SINCE = "v1.0.0"
+"""The oldest DuckDB that reads the file; left alone, DuckDB writes what only its own version and later ones read."""
 _MAGIC = slice(8, 12)  # a DuckDB file has "DUCK" after its first checksum
 _CATALOG = "store"
 _LOCK = "lock"
@@ -53,6 +59,32 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+def connect(path: Path, jobs: int) -> duckdb.DuckDBPyConnection:
+    """Open a database to build a store in, or to add to; what does not fit into memory spills into its folder."""
+    return duckdb.connect(
+        str(path),
+        config={
+            "threads": jobs,
+            "memory_limit": _MEMORY,
+            "temp_directory": str(path.parent / "spill"),
+            "storage_compatibility_version": _READABLE_SINCE,
+        },
+    )
+
+
+def named_statements(path: Path) -> dict[str, str]:
+    """Return the statements of an SQL file by the name in the comment line ``-- name: ...`` above each."""
+    parts = re.split(r"^-- name: (\w+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def timestamp() -> str:
+    """Return the time that a store records: now, or ``SOURCE_DATE_EPOCH`` where it is set; UTC, ISO 8601."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    seconds = int(epoch) if epoch.isdecimal() else int(time.time())
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def cursor(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -128,13 +160,12 @@ def published(target: Path) -> Iterator[Path]:
     try:
         place = target.resolve()
         _check_target(target, place)
-        folder, lock = _claim(target, place)
     except OSError as error:
         raise StoreError(
-            f"{target}: its folder cannot be written ({error.strerror}); choose another with --output"
+            f"{target}: its folder cannot be read ({error.strerror}); choose another with --output"
         ) from error
     try:
-        with lock:
+        with claimed(target, place) as folder:
             path = folder / "store.duckdb"
             yield path
             sync(path)
@@ -151,8 +182,24 @@ def published(target: Path) -> Iterator[Path]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             raise
         raise _unwritten(target, error.strerror or str(error)) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def changed(target: Path) -> Iterator[Path]:
+    """Give a copy of a store to change; when the block ends well, it takes the store's name in one step.
+
+    Readers go on with the old file. What lexkit writes meanwhile is refused, and what others do is not overwritten.
+
+    Raises:
+        StoreError: as `open_read_only` and `published`; or the store has been replaced.
+    """
+    open_read_only(target).close()
+    with published(target) as path:
+        before = target.stat()
+        shutil.copyfile(target, path)
+        yield path
+        if not (target.exists() and os.path.samestat(target.stat(), before)):
+            raise StoreError(f"{target}: was replaced by another process meanwhile; run this again")
 
 
 def _unwritten(target: Path, reason: str) -> StoreError:
@@ -181,20 +228,37 @@ def _may_be_replaced(path: Path) -> bool:
         return True
 
 
-def _prefix(place: Path) -> str:
-    return f".{place.name}.building-"
+@contextlib.contextmanager
+def claimed(target: Path, place: Path) -> Iterator[Path]:
+    """Give a folder in which something is made that will take the name *place*, and remove it in the end.
+
+    One process at a time: a lock in the folder tells the others, and ends with the process, however that ends. What a
+    killed process left, the next one removes.
+
+    Raises:
+        StoreError: another process has such a folder, or none can be made.
+    """
+    try:
+        folder, lock = _claim(target, place)
+    except OSError as error:
+        raise StoreError(f"{target}: its folder cannot be written ({error.strerror}); choose another") from error
+    try:
+        with lock:
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _claim(target: Path, place: Path) -> tuple[Path, IO[str]]:
-    """Make a folder to write a new store in, with a lock in it that ends with the process, however that ends."""
+    prefix = f".{place.name}.building-"
     parent = os.open(place.parent, os.O_RDONLY)
     try:
         fcntl.flock(parent, fcntl.LOCK_EX)  # for a moment, so that of two processes one is the first
-        for other in place.parent.glob(f"{glob.escape(_prefix(place))}*"):
+        for other in place.parent.glob(f"{glob.escape(prefix)}*"):
             if _is_locked(other / _LOCK):
-                raise StoreError(f"{target}: another process is writing it; wait for it, or choose another --output")
+                raise StoreError(f"{target}: another process is writing it; wait for it, or name another target")
             shutil.rmtree(other, ignore_errors=True)  # its process was killed
-        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=_prefix(place)))
+        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=prefix))
         lock = (folder / _LOCK).open("w", encoding="ascii")
         fcntl.flock(lock, fcntl.LOCK_EX)
         return folder, lock

@@ -20,6 +20,8 @@ from lexkit.errors import QueryError, StoreError
 from lexkit.sources.records import Kind
 from lexkit.store.files import cursor, open_read_only
 from lexkit.store.statistics import Statistics, collect_statistics
+from lexkit.store.tables import find_tokenizer
+from lexkit.store.tables import relations as relation_table
 from lexkit.text import fold, normalize_word
 
 _CONTRADICTED = "contradicted:"
@@ -264,6 +266,71 @@ class Lexicon:
     def words(self) -> pa.Array:
         """Return all words in code point order, which is the order of their ids."""
         return self._index.words
+
+    def relations(
+        self,
+        kind: Kind | None = None,
+        tokenizer: str | None = None,
+        max_tokens: int | None = None,
+        *,
+        contested: bool = True,
+    ) -> pa.Table:
+        """Return whole relations, every unordered pair and kind once, in the order of the words and the kind.
+
+        Args:
+            kind: only this one.
+            tokenizer: its token ids are wanted, too; see `tokenizer`.
+            max_tokens: only pairs of words that both need at most so many tokens, special ones not counted.
+            contested: whether pairs that are in the store as both kinds are wanted.
+
+        Returns:
+            Columns ``word_a``, ``word_b`` (string; ``word_a`` before ``word_b`` in code point order), ``kind``
+            (string), ``direct`` (bool), ``n_sources`` (int32), ``sources`` (list of string), ``contested`` (bool),
+            ``pos`` (list of string); with *tokenizer* also ``token_ids_a``, ``token_ids_b`` (list of int32).
+
+        Raises:
+            QueryError: no such kind or tokenizer, or *max_tokens* without a tokenizer.
+        """
+        if tokenizer is not None:
+            tokenizer = self.tokenizer(tokenizer)
+        with self._damage_told():
+            return relation_table(cursor(self._connection), kind, tokenizer, max_tokens, contested=contested)
+
+    def keep_rate(self, tokenizer: str) -> pa.Table:
+        """Return what share of the relations needs at most so many tokens a word (DSKD, Table 2).
+
+        Args:
+            tokenizer: see `tokenizer`.
+
+        Returns:
+            Columns ``reading`` (both, partner, one_token_head: what the view `keep_rate` says of them), ``kind``,
+            ``max_tokens`` (1 to 5) and ``percent`` (0 to 100), in this order.
+
+        Raises:
+            QueryError: no such tokenizer.
+        """
+        name = self.tokenizer(tokenizer)
+        return self.sql(
+            "SELECT * EXCLUDE (tokenizer) FROM keep_rate WHERE tokenizer = ?"
+            " ORDER BY list_position(['both', 'partner', 'one_token_head'], reading), kind DESC, max_tokens",
+            [name],
+        )
+
+    def tokenizers(self) -> list[str]:
+        """Return the names of the tokenizers whose spans the store has."""
+        return [name for (name,) in self._rows("SELECT tokenizer FROM tokenizer ORDER BY tokenizer", [])]
+
+    def tokenizer(self, asked: str) -> str:
+        """Return the name by which the store knows a tokenizer.
+
+        Args:
+            asked: that name, or what was given to `lexkit.tokenize` or `lexkit.build`.
+
+        Raises:
+            QueryError: the store has no such tokenizer.
+        """
+        with self._damage_told():
+            return find_tokenizer(cursor(self._connection), asked)
 
     def sources(self) -> list[str]:
         """Return the names of the sources, as evidence has them."""

@@ -128,16 +128,24 @@ SELECT * FROM everything ORDER BY ALL NULLS FIRST;
 
 -- name: relation
 INSERT INTO relation
-WITH pair AS (
+WITH counted AS (
+    SELECT * FROM evidence WHERE rule IS NULL OR NOT starts_with(rule, 'contradicted:')
+),
+pair AS MATERIALIZED (
     SELECT word_a, word_b, kind, bool_or(rule IS NULL) AS direct,
-        count(DISTINCT source) AS n_sources, string_agg(DISTINCT source, ',' ORDER BY source) AS sources,
-        coalesce(string_agg(DISTINCT pos, ',' ORDER BY pos), '') AS pos,
-        bool_or(same_pos) AS same_pos
-    FROM evidence
-    WHERE rule IS NULL OR NOT starts_with(rule, 'contradicted:')
+        bool_or(same_pos) AS same_pos, min(source) AS source, max(source) AS last_source, min(pos) AS pos, max(pos) AS last_pos
+    FROM counted
+    GROUP BY word_a, word_b, kind
+),
+-- lists of distinct values are slow to make, and few pairs have more than one source or part of speech
+several AS (
+    SELECT word_a, word_b, kind, count(DISTINCT source)::INTEGER AS n_sources,
+        string_agg(DISTINCT source, ',' ORDER BY source) AS sources, string_agg(DISTINCT pos, ',' ORDER BY pos) AS pos
+    FROM counted
+    SEMI JOIN (FROM pair WHERE source <> last_source OR pos <> last_pos) USING (word_a, word_b, kind)
     GROUP BY word_a, word_b, kind
 )
-SELECT word_a, word_b, kind, direct, n_sources::INTEGER, count(*) OVER (PARTITION BY word_a, word_b) > 1,
-    sources, pos, same_pos
-FROM pair
+SELECT word_a, word_b, kind, direct, coalesce(n_sources, 1), count(*) OVER (PARTITION BY word_a, word_b) > 1,
+    coalesce(sources, source), coalesce(several.pos, pair.pos, ''), same_pos
+FROM pair LEFT JOIN several USING (word_a, word_b, kind)
 ORDER BY word_a, word_b, kind;

@@ -88,7 +88,7 @@ CREATE TABLE negation (
 );
 
 CREATE TABLE tokenizer (
-    tokenizer   VARCHAR NOT NULL,   -- as it was named to the build
+    tokenizer   VARCHAR NOT NULL,   -- its name on the hub, the name of its folder or file, or what the user called it
     fingerprint VARCHAR NOT NULL,   -- SHA-256 of its tokenizer.json
     vocab_size  INTEGER NOT NULL,
     added_at    VARCHAR NOT NULL
@@ -97,7 +97,7 @@ CREATE TABLE tokenizer (
 CREATE TABLE span (
     tokenizer VARCHAR   NOT NULL,
     word_id   INTEGER   NOT NULL,
-    token_ids INTEGER[] NOT NULL,   -- of " " + word, without special tokens
+    token_ids INTEGER[] NOT NULL,   -- of " " + word in running text, without special tokens
     n_tokens  INTEGER   NOT NULL
 );
 
@@ -124,15 +124,34 @@ CREATE VIEW antonyms AS
     JOIN word a ON a.word_id = this
     JOIN word b ON b.word_id = other;
 
--- per cent of a kind's relations whose words need at most max_tokens tokens each (DSKD, arXiv 2602.22351, Table 2)
+-- per cent of a kind's relations that need at most max_tokens tokens a word (DSKD, arXiv 2602.22351, Table 2).
+-- What a relation's tokens are, the paper does not say; reading:
+--   both            every pair once; both its words need at most so many
+--   partner         every pair in both directions, word -> partner; the partner does
+--   one_token_head  as partner, but only the directions whose word is a single token
 CREATE VIEW keep_rate AS
-    SELECT tokenizer, kind, max_tokens, 100.0 * count(*) FILTER (widest <= max_tokens) / count(*) AS percent
-    FROM (
-        SELECT a.tokenizer, kind, greatest(a.n_tokens, b.n_tokens) AS widest
+    WITH pair AS (
+        SELECT a.tokenizer, kind, a.n_tokens AS n_a, b.n_tokens AS n_b, count(*) AS n
         FROM relation
         JOIN span a ON a.word_id = word_a
         JOIN span b ON b.word_id = word_b AND b.tokenizer = a.tokenizer
+        GROUP BY ALL
+    ),
+    direction AS (
+        SELECT tokenizer, kind, n_a AS n_head, n_b AS n_partner, n FROM pair
+        UNION ALL
+        SELECT tokenizer, kind, n_b, n_a, n FROM pair
+    ),
+    needed AS (
+        SELECT 'both' AS reading, tokenizer, kind, greatest(n_a, n_b) AS n_tokens, n FROM pair
+        UNION ALL
+        SELECT 'partner', tokenizer, kind, n_partner, n FROM direction
+        UNION ALL
+        SELECT 'one_token_head', tokenizer, kind, n_partner, n FROM direction WHERE n_head = 1
     )
+    SELECT tokenizer, reading, kind, max_tokens,
+        100.0 * coalesce(sum(n) FILTER (n_tokens <= max_tokens), 0) / sum(n) AS percent
+    FROM needed
     CROSS JOIN (SELECT unnest(range(1, 6)) AS max_tokens)
-    GROUP BY ALL
-    ORDER BY ALL;
+    GROUP BY tokenizer, reading, kind, max_tokens
+    ORDER BY tokenizer, reading, kind, max_tokens;

@@ -99,7 +99,7 @@ GROUP BY name ORDER BY count(*) DESC, name
 _TOKENIZERS = """
 SELECT tokenizer, vocab_size,
     max(percent) FILTER (kind = 'synonym'), max(percent) FILTER (kind = 'antonym')
-FROM tokenizer LEFT JOIN (SELECT * FROM keep_rate WHERE max_tokens = 3) USING (tokenizer)
+FROM tokenizer LEFT JOIN (SELECT * FROM keep_rate WHERE reading = 'both' AND max_tokens = 3) USING (tokenizer)
 GROUP BY tokenizer, vocab_size ORDER BY tokenizer
 """
 

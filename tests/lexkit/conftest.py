@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -179,3 +182,20 @@ def tls_server(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     running = Server(certificate)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def write_tokenizer() -> Callable[..., Path]:
+    """Write a ``tokenizer.json``: byte-level BPE with some merges; without any, every byte is a token."""
+
+    def write(path: Path, *merges: tuple[str, str]) -> Path:
+        vocabulary = {letter: i for i, letter in enumerate(sorted(ByteLevel.alphabet()))}
+        for a, b in merges:
+            vocabulary[a + b] = len(vocabulary)
+        tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=list(merges)))
+        tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
+        path.parent.mkdir(exist_ok=True)
+        tokenizer.save(str(path))
+        return path
+
+    return write

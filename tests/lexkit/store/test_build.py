@@ -462,7 +462,7 @@ class TestAtomicity:
                 if list(tmp_path.glob(".old*/store.duckdb")):
                     break
                 time.sleep(0.01)
-            with pytest.raises(StoreError, match="another process is writing it; wait for it, or choose another"):
+            with pytest.raises(StoreError, match="another process is writing it; wait for it, or name another"):
                 lexkit.build(old)
         assert first.returncode == 0
         with lexkit.open(old) as lexicon:

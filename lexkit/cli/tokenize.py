@@ -1,0 +1,92 @@
+"""``lexkit tokenize``, ``keep-rate``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lexkit.cli.output import is_terminal, json_option, open_store, print_json, print_table, store_option
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@click.command()
+@click.option(
+    "--tokenizer",
+    "tokenizers",
+    multiple=True,
+    required=True,
+    metavar="[NAME=]X",
+    help="A tokenizer.json, a folder that holds one, or a name on the Hugging Face hub. May be given several times.",
+)
+@click.option("--replace", is_flag=True, help="Replace another tokenizer that has the same name.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@json_option
+@store_option
+def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: bool, store: str) -> None:
+    """Add to a store how a tokenizer cuts its words.
+
+    A store keeps a tokenizer under its name on the hub, under that of its folder, or under NAME. What is there already
+    is left alone. The store is replaced in one step at the end, and who reads it goes on.
+
+    \b
+    Example:
+      lexkit tokenize --tokenizer meta-llama/Meta-Llama-3-8B
+      lexkit tokenize --tokenizer mistral=models/7b/tokenizer.json
+    """
+    from lexkit.cli.build import progress_on
+    from lexkit.store.spans import tokenize as tokenize_store
+
+    done = tokenize_store(
+        Path(store).expanduser(), tokenizers, replace=replace, progress=progress_on(sys.stderr, quiet)
+    )
+    if as_json:
+        print_json({"store": store, "tokenizers": done})
+    elif not quiet:
+        for row in done:
+            click.echo(f"{row.tokenizer}: {row.words:,} words, {row.vocab_size:,} tokens, {row.outcome}")
+
+
+@click.command("keep-rate")
+@click.option("--tokenizer", required=True, metavar="X", help="Its name in the store, or what 'tokenize' was given.")
+@click.option("--plot", metavar="FILE", help="Draw it, too: .png, .svg or .pdf (needs lexkit[plot]).")
+@json_option
+@store_option
+def keep_rate(tokenizer: str, plot: str | None, as_json: bool, store: str) -> None:
+    """Show how many relations need at most 1 to 5 tokens a word: Table 2 of the DSKD paper for this store.
+
+    Three readings of "how many tokens a relation needs": both - both its words need at most so many; partner - each
+    pair counts in both directions, and only the partner's tokens count; one_token_head - as partner, but only from
+    words that are a single token.
+
+    \b
+    Example:
+      lexkit keep-rate --tokenizer meta-llama/Meta-Llama-3-8B --plot keep-rate.png
+    """
+    with open_store(store) as lexicon:
+        name = lexicon.tokenizer(tokenizer)
+        rates = lexicon.keep_rate(name)
+    if plot is not None:
+        from lexkit.cli.plot import plot_keep_rate
+
+        plot_keep_rate(rates, name, Path(plot).expanduser())
+    if as_json:
+        print_json({"tokenizer": name, "keep_rate": rates.to_pylist()})
+    else:
+        print_table(f"per cent of relations, {name}", ("reading", "kind", *_columns(rates)), _rows(rates))
+
+
+def _columns(rates: pa.Table) -> list[str]:
+    most = sorted(set(rates["max_tokens"].to_pylist()))
+    return [f"at most {n}" for n in most] if is_terminal(sys.stdout) else [str(n) for n in most]
+
+
+def _rows(rates: pa.Table) -> list[list[str]]:
+    rows: dict[tuple[str, str], list[str]] = {}
+    for row in rates.to_pylist():
+        rows.setdefault((row["reading"], row["kind"]), []).append(f"{row['percent']:.2f}")
+    return [[*key, *percents] for key, percents in rows.items()]

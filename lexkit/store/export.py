@@ -1,0 +1,173 @@
+"""Exporting a store: a folder of Parquet, JSON lines or CSV files, and a README that tells their licences."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lexkit import __version__
+from lexkit.errors import QueryError
+from lexkit.sources.catalog import is_non_commercial
+from lexkit.store import tables
+from lexkit.store.files import cursor, open_read_only
+from lexkit.store.folders import published_folder
+from lexkit.store.readme import is_export, write_readme
+
+Form = Literal["parquet", "jsonl", "csv"]
+FORMS: tuple[Form, ...] = get_args(Form)
+_ROW_GROUP = 1 << 17
+"""Rows that a reader of Parquet takes at least; enough for zstd, and few enough to skip some."""
+_LINES = 10_000
+_SORTED_BY = ("word_a", "word_b", "kind")
+
+
+class Exported(NamedTuple):
+    """A file of an export."""
+
+    file: str
+    rows: int
+    bytes: int
+
+
+def export(
+    store: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    form: Form = "parquet",
+    tokenizer: str | None = None,
+    max_tokens: int | None = None,
+    contested: bool | None = None,
+    licence_free_of: Literal["nc"] | None = None,
+) -> list[Exported]:
+    """Write a store's relations and evidence to files for other programs.
+
+    With *tokenizer*, relations with the token ids of both words, and nothing else: what a distiller reads. The same
+    store and options give the same files, byte for byte, with the same versions of the libraries.
+
+    Args:
+        store: path of a store.
+        folder: made, or replaced in one step if it is an earlier export.
+        form: Parquet (zstd), JSON lines, or CSV (lists joined by spaces).
+        tokenizer: as for `Lexicon.relations`.
+        max_tokens: as for `Lexicon.relations`.
+        contested: whether pairs that are in the store as both kinds are written; by default they are, but not with
+            *tokenizer*.
+        licence_free_of: ``nc`` leaves out all that rests on sources under a non-commercial licence, be it that they
+            state it or that they tell of the negation it is derived by. A source of which lexkit knows no licence
+            stays.
+
+    Returns:
+        The files, README aside.
+
+    Raises:
+        QueryError: no such form, tokenizer or licence.
+        StoreError: not a store, or the folder cannot be written or holds something else.
+    """
+    if form not in FORMS or licence_free_of not in (None, "nc"):
+        raise QueryError(f"no export {form!r} free of {licence_free_of!r}; say {', '.join(FORMS)}, and nc or nothing")
+    with open_read_only(Path(store)) as opened:
+        connection = cursor(opened)
+        name = None if tokenizer is None else tables.find_tokenizer(connection, tokenizer)
+        wants_contested = contested if contested is not None else name is None
+        rows = connection.sql("SELECT * FROM source ORDER BY source").to_arrow_table().to_pylist()
+        excluded = [row for row in rows if licence_free_of and is_non_commercial(row["licence"])]
+        if excluded:
+            analysers = ["morpholex"] if any(row["kind"] == "morpholex" for row in excluded) else []
+            tables.leave_out(connection, [row["source"] for row in excluded], analysers)
+        found = {"relations": tables.relations(connection, None, name, max_tokens, contested=wants_contested)}
+        if name is None:
+            found["evidence"] = tables.evidence(connection)
+        facts = _facts(connection, rows, excluded, name, max_tokens, wants_contested)
+    with published_folder(Path(folder), is_export) as new:
+        for table_name, table in found.items():
+            _WRITERS[form](table, new / f"{table_name}.{form}", facts)
+        write_readme(new, form, found, facts)
+        return [
+            Exported(f"{table_name}.{form}", table.num_rows, (new / f"{table_name}.{form}").stat().st_size)
+            for table_name, table in found.items()
+        ]
+
+
+def _facts(
+    connection: Any,  # noqa: ANN401
+    rows: list[dict[str, Any]],
+    excluded: list[dict[str, Any]],
+    tokenizer: str | None,
+    max_tokens: int | None,
+    contested: bool,
+) -> dict[str, Any]:
+    """What a reader must know of the files. The name of a source's file is given, not where it lay."""
+    left_out = [row["source"] for row in excluded]
+    facts: dict[str, Any] = {
+        "lexkit_version": __version__,
+        "contested": contested,
+        "left_out": left_out,
+        "sources": [
+            {"source": row["source"], "kind": row["kind"], "file": Path(row["uri"]).name, "sha256": row["sha256"]}
+            | {"licence": row["licence"]}
+            for row in rows
+            if row["source"] not in left_out
+        ],
+        "tokenizer": None,
+    }
+    if tokenizer is not None:
+        ((digest, size),) = connection.execute(
+            "SELECT fingerprint, vocab_size FROM tokenizer WHERE tokenizer = ?", [tokenizer]
+        ).fetchall()
+        facts["tokenizer"] = {"name": tokenizer, "fingerprint": digest, "vocab_size": size, "max_tokens": max_tokens}
+    return facts
+
+
+def _write_parquet(table: pa.Table, path: Path, facts: dict[str, Any]) -> None:
+    metadata = {"lexkit": json.dumps(facts, ensure_ascii=False, sort_keys=True)}
+    order = pq.SortingColumn.from_ordering(table.schema, [(name, "ascending") for name in _SORTED_BY])
+    pq.write_table(
+        table.replace_schema_metadata(metadata),
+        path,
+        compression="zstd",
+        row_group_size=_ROW_GROUP,
+        sorting_columns=order,
+    )
+
+
+def _write_jsonl(table: pa.Table, path: Path, facts: dict[str, Any]) -> None:
+    encoder = msgspec.json.Encoder()
+    with path.open("wb") as stream:
+        for batch in _batches(table):
+            stream.write(encoder.encode_lines(batch.to_pylist()))
+
+
+def _write_csv(table: pa.Table, path: Path, facts: dict[str, Any]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(table.column_names)
+        for batch in _batches(table):
+            writer.writerows(zip(*map(_cells, batch.columns), strict=True))
+
+
+def _batches(table: pa.Table) -> Iterator[pa.RecordBatch]:
+    yield from table.to_batches(max_chunksize=_LINES)
+
+
+def _cells(column: pa.Array) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    if pa.types.is_list(column.type):
+        return [" ".join(map(str, value)) for value in values]
+    if pa.types.is_boolean(column.type):
+        return ["true" if value else "false" for value in values]
+    return values
+
+
+_WRITERS: dict[Form, Callable[[pa.Table, Path, dict[str, Any]], None]] = {
+    "parquet": _write_parquet,
+    "jsonl": _write_jsonl,
+    "csv": _write_csv,
+}

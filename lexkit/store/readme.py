@@ -1,0 +1,101 @@
+"""The README of an export. Its head lets the Hugging Face ``datasets`` library load the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from lexkit.sources.catalog import load_catalog
+
+_NAME = "README.md"
+_TITLE = "# Synonyms and antonyms, exported by lexkit"
+_COLUMNS = {
+    "relations": """\
+| column | meaning |
+| --- | --- |
+| word_a, word_b | the two words; each pair once, word_a before word_b in code point order |
+| kind | synonym or antonym |
+| direct | whether a source states it; otherwise morphological negation derives it |
+| n_sources, sources | the sources whose statements it rests on |
+| contested | whether the pair is known as the other kind, too |
+| pos | parts of speech, as far as the sources say |
+| same_pos | whether the words are of one part of speech; not so where faultless gave fault |
+""",
+    "tokens": """\
+| token_ids_a, token_ids_b | the words' tokens in running text, after a space, without special tokens |
+""",
+    "evidence": """\
+| column | meaning |
+| --- | --- |
+| word_a, word_b, kind | the relation that is stated or derived |
+| source | who states it; for a derived one, who states what it is derived from |
+| pos, sense | part of speech; gloss or place in the source |
+| rule | empty if stated; else how it is derived; `contradicted:` before it if it counts for nothing |
+| from_a, from_b, from_kind | the stated relation it is derived from |
+| same_pos | false if it was derived across parts of speech |
+""",
+}
+
+
+def write_readme(folder: Path, form: str, tables: dict[str, pa.Table], facts: dict[str, Any]) -> None:
+    """Write ``README.md`` for the files of an export."""
+    parts = ["---", "configs:"]
+    for place, name in enumerate(tables):
+        parts += [f"- config_name: {name}", f"  data_files: {name}.{form}", *(["  default: true"] if not place else [])]
+    parts += ["---", "", _TITLE, "", *_contents(form, tables, facts), "", *_licences(facts)]
+    (folder / _NAME).write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder holds an export and nothing else."""
+    files = {file.name for file in folder.iterdir()}
+    known = {f"{table}.{form}" for table in ("relations", "evidence") for form in ("parquet", "jsonl", "csv")}
+    return _NAME in files and files <= {_NAME, *known} and _TITLE in (folder / _NAME).read_text("utf-8", "replace")
+
+
+def _contents(form: str, tables: dict[str, pa.Table], facts: dict[str, Any]) -> list[str]:
+    parts = []
+    for name, table in tables.items():
+        columns = _COLUMNS[name] + (_COLUMNS["tokens"] if "token_ids_a" in table.column_names else "")
+        parts += [f"## {name}.{form}: {table.num_rows:,} rows", "", columns]
+    if form == "csv":
+        parts += ["Lists are joined by spaces.", ""]
+    tokenizer = facts["tokenizer"]
+    if tokenizer is not None:
+        most = tokenizer["max_tokens"]
+        parts += [
+            f"Token ids are those of `{tokenizer['name']}` (fingerprint `{tokenizer['fingerprint']}`)"
+            + (f"; pairs of which a word needs more than {most} tokens are left out." if most else "."),
+            "",
+        ]
+    if not facts["contested"]:
+        parts += ["Pairs that are known both as synonyms and as antonyms are left out.", ""]
+    if facts["left_out"]:
+        parts += [f"What rests on these sources is left out, derivations included: {', '.join(facts['left_out'])}.", ""]
+    return parts[:-1]
+
+
+def _licences(facts: dict[str, Any]) -> list[str]:
+    parts = [
+        "## Sources and licences",
+        "",
+        "These files are made of the sources below and carry their licences, all at once.",
+        "",
+    ]
+    parts += ["| source | file | licence |", "| --- | --- | --- |"]
+    catalog = {entry.kind: entry for entry in reversed(load_catalog().source)}
+    cited = []
+    for row in facts["sources"]:
+        entry = catalog.get(row["kind"])
+        is_known = entry is not None and entry.licence == row["licence"]
+        note = f" ({entry.licence_note})" if entry is not None and is_known else ""
+        parts.append(
+            f"| {row['source']} | {row['file']} | {row['licence'] or 'unknown to lexkit: ask its author'}{note} |"
+        )
+        if entry is not None and is_known:
+            cited.append(f"- {entry.citation}")
+    if cited:
+        parts += ["", "Please cite:", "", *dict.fromkeys(cited)]
+    return parts

@@ -1,0 +1,140 @@
+"""Adding a tokenizer's spans to a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from lexkit.errors import TokenizerError
+from lexkit.progress import Progress
+from lexkit.store.checksum import record_checksums
+from lexkit.store.files import changed, connect, open_read_only, timestamp
+from lexkit.tokens.loading import choose, load_tokenizer
+from lexkit.tokens.spans import fingerprint, spans
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+class Tokenized(NamedTuple):
+    """What `tokenize` did with one tokenizer."""
+
+    tokenizer: str
+    """What the store calls it."""
+    fingerprint: str
+    vocab_size: int
+    words: int
+    outcome: Literal["added", "replaced", "unchanged"]
+
+
+def tokenize(
+    store: str | os.PathLike[str],
+    tokenizers: Sequence[str],
+    *,
+    replace: bool = False,
+    jobs: int = 2,
+    progress: Progress | None = None,
+) -> list[Tokenized]:
+    """Add to a store how tokenizers cut its words.
+
+    The store is replaced in one step at the end; who reads it meanwhile goes on with the old one. A tokenizer that the
+    store has already, by name and fingerprint, is left as it is.
+
+    Args:
+        store: path of a store.
+        tokenizers: as for `lexkit.build`.
+        replace: whether another tokenizer of the same name is replaced, rather than an error.
+        jobs: threads of the database.
+        progress: told of each tokenizer.
+
+    Returns:
+        What was done, in the order of *tokenizers*.
+
+    Raises:
+        StoreError: not a store, not writable, or being changed by another process.
+        TokenizerError: a tokenizer cannot be loaded, or the store has another one of its name.
+    """
+    target, progress = Path(store), progress or Progress()
+    loaded = load_tokenizers(tokenizers)
+    # Taken before the tokenizers are set to cut nothing off and fill nothing up: it is the file that is recorded
+    fingerprints = {name: fingerprint(tokenizer) for name, tokenizer in loaded.items()}
+    with open_read_only(target) as connection:
+        known = dict(connection.execute("SELECT tokenizer, fingerprint FROM tokenizer").fetchall())
+        ((n_words,),) = connection.execute("SELECT count(*) FROM word").fetchall()
+    wanted = {name: digest for name, digest in fingerprints.items() if known.get(name) != digest}
+    other = next((name for name in wanted if name in known), None)
+    if other is not None and not replace:
+        raise TokenizerError(
+            f"{target}: has another tokenizer of the name {other!r} (fingerprint {known[other][:12]}, this one "
+            f"{fingerprints[other][:12]}); give it a name of its own with NAME=PATH, or say --replace"
+        )
+    try:
+        if wanted:
+            _change(target, {name: loaded[name] for name in wanted}, jobs, progress)
+    finally:
+        progress.close()
+    return [
+        Tokenized(
+            name,
+            digest,
+            loaded[name].get_vocab_size(with_added_tokens=True),
+            n_words,
+            "unchanged" if name not in wanted else "replaced" if name in known else "added",
+        )
+        for name, digest in fingerprints.items()
+    ]
+
+
+def load_tokenizers(tokenizers: Sequence[str]) -> dict[str, Tokenizer]:
+    """Load tokenizers, by what a store calls them.
+
+    Raises:
+        TokenizerError: one cannot be loaded, or two share a name.
+    """
+    chosen: dict[str, str] = {}
+    for name, location in dict.fromkeys(choose(text) for text in tokenizers):
+        if name in chosen:
+            raise TokenizerError(
+                f"{chosen[name]} and {location}: both would be called {name!r}; tell them apart with NAME=PATH"
+            )
+        chosen[name] = location
+    return {name: load_tokenizer(location) for name, location in chosen.items()}
+
+
+def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Tokenizer) -> None:
+    """Write the tables `tokenizer` and `span` of an open store for one more tokenizer.
+
+    Raises:
+        TokenizerError: words have no spans of their own in it (see `lexkit.tokens.spans.leading`).
+    """
+    digest = fingerprint(tokenizer)
+    words = connection.sql("SELECT word FROM word ORDER BY word_id").to_arrow_table()["word"].to_pylist()
+    first = 0
+    for batch in spans(tokenizer, words):
+        connection.register("batch", pa.table(batch.columns, names=batch.schema.names))
+        connection.execute(
+            "INSERT INTO span SELECT ?, ? + row_number() OVER () - 1, token_ids, n_tokens FROM batch", [name, first]
+        )
+        connection.unregister("batch")
+        first += batch.num_rows
+    connection.execute(
+        "INSERT INTO tokenizer VALUES (?, ?, ?, ?)",
+        [name, digest, tokenizer.get_vocab_size(with_added_tokens=True), timestamp()],
+    )
+
+
+def _change(target: Path, tokenizers: dict[str, Tokenizer], jobs: int, progress: Progress) -> None:
+    with changed(target) as path, connect(path, jobs) as connection:
+        for name, tokenizer in tokenizers.items():
+            progress.stage(f"tokenize with {name}")
+            connection.execute("DELETE FROM span WHERE tokenizer = ?", [name])
+            connection.execute("DELETE FROM tokenizer WHERE tokenizer = ?", [name])
+            connection.execute("CHECKPOINT")  # so that the new rows take the place of the old
+            add_spans(connection, name, tokenizer)
+        record_checksums(connection, ("tokenizer", "span"))
+        connection.execute("CHECKPOINT")

@@ -1,0 +1,106 @@
+"""Finding a tokenizer, and what a store calls it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from lexkit.errors import TokenizerError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_FILE = "tokenizer.json"
+_MODELS = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "vocab.json", "tekken.json")
+"""What a folder holds that has a tokenizer in another form."""
+
+
+class Choice(NamedTuple):
+    """A tokenizer as it was asked for."""
+
+    name: str
+    """What a store calls it."""
+    location: str
+    """A ``tokenizer.json``, a folder that holds one, or a name on the Hugging Face hub."""
+
+
+def choose(text: str) -> Choice:
+    """Read ``NAME=LOCATION`` or a location alone.
+
+    A path says where something lies on one machine, so without a name of its own a tokenizer is called by the name of
+    its folder, or of its file where that is not ``tokenizer.json``; one of the hub by its name there.
+
+    Raises:
+        TokenizerError: a name or a location is missing.
+    """
+    path = Path(text).expanduser()
+    name, given, location = text.partition("=")
+    if given and not path.exists():
+        if not name or not location:
+            raise TokenizerError(f"{text!r}: no tokenizer; say NAME=PATH, a path, or a hub name")
+        return Choice(name, location)
+    if not text:
+        raise TokenizerError("a tokenizer without a name; say NAME=PATH, a path, or a hub name")
+    if not _is_path(text, path):
+        return Choice(text, text)
+    whole = Path(os.path.abspath(path))  # noqa: PTH100  # not resolve(): a link is called what its user calls it
+    named = whole.parent if whole.name == _FILE else whole
+    return Choice(named.stem if named.suffix == ".json" else named.name, text)
+
+
+def load_tokenizer(location: str) -> Tokenizer:
+    """Load a tokenizer: a ``tokenizer.json``, a folder that holds one, or a name on the Hugging Face hub.
+
+    Raises:
+        TokenizerError: it cannot be found or read.
+    """
+    from huggingface_hub.utils import logging as hub_logging
+    from tokenizers import Tokenizer
+
+    path = Path(location).expanduser()
+    try:
+        if _is_path(location, path):
+            return Tokenizer.from_file(str(_file(path)))
+        # The hub's client tells of every retry; one line at the end says it all
+        hub_logging.set_verbosity(logging.CRITICAL)
+        return Tokenizer.from_pretrained(location)
+    except TokenizerError:
+        raise
+    except Exception as error:  # the library raises plain Exception, and the hub's client many others
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TokenizerError(
+            f"{location}: not a tokenizer that can be loaded ({reason}); give a tokenizer.json, its folder, or a hub "
+            "name"
+        ) from error
+
+
+def _is_path(text: str, path: Path) -> bool:
+    return path.exists() or path.suffix in (".json", ".model") or path.is_absolute() or text.startswith((".", "~"))
+
+
+def _file(path: Path) -> Path:
+    if path.is_dir():
+        return _file_of(path)
+    if not path.is_file():
+        raise TokenizerError(f"{path}: no such {_FILE}; check the path")
+    if path.name in _MODELS:
+        raise _other_form(path.parent, path.name)
+    return path
+
+
+def _file_of(folder: Path) -> Path:
+    if (folder / _FILE).is_file():
+        return folder / _FILE
+    other = next((name for name in _MODELS if (folder / name).is_file()), None)
+    if other is None:
+        raise TokenizerError(f"{folder / _FILE}: no such {_FILE}; check the path")
+    raise _other_form(folder, other)
+
+
+def _other_form(folder: Path, name: str) -> TokenizerError:
+    return TokenizerError(
+        f'{folder / name}: a tokenizer in another form than {_FILE}; make that beside it with python -c "from '
+        f"transformers import AutoTokenizer as A; A.from_pretrained('{folder}').save_pretrained('{folder}')\""
+    )
