@@ -15,38 +15,49 @@ from typing import NamedTuple
 from lexkit.errors import SourceError
 from lexkit.sources.files import open_binary
 from lexkit.sources.plugins import Reader
-from lexkit.sources.records import Headword, Record, Statement
+from lexkit.sources.records import Headword, Kind, Record, Statement
 from lexkit.sources.tally import OwnReason, Reason, Tally
 
 _ENTRY = re.compile(r"(.+)\|(\d+)")
-_TERM = re.compile(r"(.+?)\s*\(([^()]*)\)")
-_POS = {"noun": "noun", "verb": "verb", "adj": "adj", "adv": "adv"}
+_MEANING = re.compile(r"[-(|]")
+"""How a meaning starts; without it ``(noun)|1`` would be an entry."""
+_POS = {"(noun)": "noun", "(verb)": "verb", "(adj)": "adj", "(adv)": "adv"}
 
-_ANTONYM = "antonym"
-_RELATED = "related term"
-_MARKS = {
-    "generic term": OwnReason("marked as a generic term"),
-    "similar term": OwnReason("marked as a similar term"),
-    _RELATED: OwnReason("marked as a related term"),
-}
+GENERIC = OwnReason("marked as a generic term")
+SIMILAR = OwnReason("marked as a similar term")
+RELATED = OwnReason("marked as a related term")
 OTHER_MARK = OwnReason("with a mark that lexkit does not know")
 ONE_SIDED = OwnReason("unmarked beside a related term, and not a synonym from its own side")
+WRONG_ENCODING = OwnReason("not in the encoding that the first line names", bad=True)
 MISSING_MEANINGS = OwnReason("an entry with fewer meanings than it says", bad=True)
 
-
-class _Term(NamedTuple):
-    text: str
-    mark: str | None
+_Relation = Kind | OwnReason
+_MARKS: dict[str, _Relation] = {
+    "antonym": "antonym",
+    "generic term": GENERIC,
+    "similar term": SIMILAR,
+    "related term": RELATED,
+    "Antonym": "antonym",
+    "Oberbegriff": GENERIC,
+    "синоним": "synonym",
+    "антоним": "antonym",
+    "сходный термин": SIMILAR,
+    "связанный термин": RELATED,
+}
+"""The marks of the English, German and Russian thesauri; the Russian one has them in the place of parts of speech."""
 
 
 class _Meaning(NamedTuple):
     entry: str
     pos: str | None
-    terms: tuple[_Term, ...]
+    terms: list[tuple[str, _Relation]]
     line: int
 
     def synonyms(self) -> list[str]:
-        return [term.text for term in self.terms if term.mark is None]
+        return [text for text, relation in self.terms if relation == "synonym"]
+
+    def has_related(self) -> bool:
+        return any(relation is RELATED for _, relation in self.terms)
 
 
 def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
@@ -93,19 +104,18 @@ def _meanings(stream: Iterable[bytes], encoding: str, tally: Tally) -> Iterator[
         try:
             text = line.decode(encoding).strip()
         except UnicodeDecodeError:
-            tally.reject(Reason.INVALID_UTF8, line.decode("ascii", "replace"), line=number)
-            text = ""
-        head = _ENTRY.fullmatch(text)
-        # "(noun)|1" and "-|1" are meanings
-        if head and not (missing and re.match(r"-|\(|\|", text)):
+            tally.reject(WRONG_ENCODING, line.decode("ascii", "replace"), line=number)
+            missing -= missing > 0
+            continue
+        head = None if missing and _MEANING.match(text) else _ENTRY.fullmatch(text)
+        if head:
             if missing:
                 tally.reject(MISSING_MEANINGS, entry, line=line_of_entry)
             entry, line_of_entry, missing = head[1], number, int(head[2])
         elif missing:
             missing -= 1
-            if text:
-                yield _meaning(entry, text, number)
-        elif text:
+            yield _meaning(entry, text, number)
+        else:
             tally.reject(Reason.MALFORMED, text, line=number)
     if missing:
         tally.reject(MISSING_MEANINGS, entry, line=line_of_entry)
@@ -113,42 +123,49 @@ def _meanings(stream: Iterable[bytes], encoding: str, tally: Tally) -> Iterator[
 
 def _meaning(entry: str, text: str, line: int) -> _Meaning:
     pos, *texts = text.split("|")
-    terms = (_TERM.fullmatch(term.strip()) for term in texts)
-    parted = tuple(
-        _Term(term[1], term[2]) if term else _Term(text.strip(), None)
-        for term, text in zip(terms, texts, strict=True)
-        if text.strip()
-    )
-    return _Meaning(entry, _POS.get(pos.strip("() ")), parted, line)
+    usual = _MARKS.get(pos.strip("()"), "synonym")
+    return _Meaning(entry, _POS.get(pos), [_term(term, usual) for term in map(str.strip, texts) if term], line)
+
+
+def _term(text: str, usual: _Relation) -> tuple[str, _Relation]:
+    if not text.endswith(")"):
+        return text, usual
+    word, _, mark = text[:-1].rpartition("(")
+    return (word.rstrip(), _MARKS.get(mark, OTHER_MARK)) if word else (text, usual)
 
 
 def _returned(meanings: Iterable[_Meaning]) -> set[tuple[str, str]]:
-    """Return pairs of an entry and a synonym of it that are wanted by a term beside a related one."""
+    """Return the pairs of a synonym beside a related term, and its entry, that the synonym's own entry returns."""
     wanted = {
-        (term.lower(), meaning.entry)
+        (text.lower(), meaning.entry)
         for meaning in meanings
-        if any(term.mark == _RELATED for term in meaning.terms)
-        for term in meaning.synonyms()
+        if meaning.has_related()
+        for text in meaning.synonyms()
     }
-    given = {(meaning.entry, term.lower()) for meaning in meanings for term in meaning.synonyms()}
-    return wanted & given
+    entries = {word for word, _ in wanted}
+    given = (
+        (meaning.entry, text.lower()) for meaning in meanings if meaning.entry in entries for text in meaning.synonyms()
+    )
+    return wanted.intersection(given)
 
 
 def _records(meaning: _Meaning, returned: set[tuple[str, str]], tally: Tally) -> Iterator[Record]:
-    has_related = any(term.mark == _RELATED for term in meaning.terms)
-    word = next((text for text in meaning.synonyms() if text.lower() == meaning.entry.lower()), meaning.entry)
-    yield Headword(word)
-    for text, mark in meaning.terms:
-        if mark is None and text.lower() == meaning.entry.lower():
+    entry = meaning.entry.lower()
+    word = next((text for text in meaning.synonyms() if text.lower() == entry), meaning.entry)
+    has_related = meaning.has_related()
+    has_statement = False
+    for text, relation in meaning.terms:
+        if relation == "synonym" and text.lower() == entry:
             continue
-        if mark == _ANTONYM:
-            yield Statement(word, text, "antonym", meaning.pos)
-        elif mark is not None:
-            tally.reject(_MARKS.get(mark, OTHER_MARK), f"{word}: {text} ({mark})", line=meaning.line)
-        elif has_related and (text.lower(), meaning.entry) not in returned:
-            tally.reject(ONE_SIDED, f"{word}: {text}", line=meaning.line)
+        if relation == "synonym" and has_related and (text.lower(), meaning.entry) not in returned:
+            relation = ONE_SIDED
+        if isinstance(relation, OwnReason):
+            tally.reject(relation, f"{word}: {text}", line=meaning.line)
         else:
-            yield Statement(word, text, "synonym", meaning.pos)
+            has_statement = True
+            yield Statement(word, text, relation, meaning.pos)
+    if not has_statement:
+        yield Headword(word)
 
 
 READER = Reader(
