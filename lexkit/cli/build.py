@@ -109,9 +109,9 @@ def build(
 ) -> None:
     """Make a store from source files, or from the starter data when none is named.
 
-    --wiktionary, --roget, --pairs and --source may be given several times; 'fetched' instead of a file means what `lexkit fetch`
-    has brought into the cache. The store appears, or is replaced, in one step at the
-    end: a build that fails or is stopped leaves it as it was.
+    --wiktionary, --roget, --pairs and --source may be given several times; 'fetched' instead of a file means what
+    `lexkit fetch` has brought into the cache. The store appears, or is replaced, in one step at the end: a build that
+    fails or is stopped leaves it as it was.
 
     \b
     Example:

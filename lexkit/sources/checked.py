@@ -39,7 +39,7 @@ def read(path: Path, tally: Tally, plugin: Plugin, language: str) -> Iterator[Re
         raise PluginError(f"{plugin} yields as record {number} of {path} {error}; tell its authors") from error
     except Exception as error:
         raise PluginError(
-            f"{plugin} fails after {number:,} records of {path}: {describe(error)}; tell its authors (--debug says more)"
+            f"{plugin} fails after {number:,} records of {path}: {describe(error)}; tell its authors"
         ) from error
     if (number or tally.n_rejected) and not (isinstance(tally.n_records, int) and tally.n_records > 0):
         raise PluginError(f"{plugin} does not count the records of {path} in tally.n_records; tell its authors")

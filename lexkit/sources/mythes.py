@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +47,10 @@ _MARKS: dict[str, _Relation] = {
 """The marks of the English, German and Russian thesauri; the Russian one has them in the place of parts of speech."""
 
 
+_Line = tuple[str, str, int]
+"""An entry, the text of one meaning of it, and the number of the line."""
+
+
 class _Meaning(NamedTuple):
     entry: str
     pos: str | None
@@ -64,9 +68,9 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
     """Yield the synonyms and antonyms of each entry, as statements about the entry.
 
     Terms marked as generic, similar or related, or in any other way but as antonyms, are refused. So is an unmarked
-    term of a meaning that has a related one, unless its own entry returns the synonymy: the English thesaurus marks only
-    the last of several related terms (``.22 caliber``: ``diameter|diam (related term)``). Entries are in lower case;
-    where a meaning has the entry itself among its terms, the entry is written as there (``aalost``: ``Aalost``).
+    term of a meaning that has a related one, unless its own entry returns the synonymy: the English thesaurus marks
+    only the last of several related terms (``.22 caliber``: ``diameter|diam (related term)``). Entries are in lower
+    case; where a meaning has the entry itself among its terms, it is written as there (``aalost``: ``Aalost``).
 
     Args:
         path: the .dat file, plain or gzipped.
@@ -78,10 +82,10 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
     """
     with open_binary(path) as stream:
         encoding = _encoding(path, stream.readline())
-        meanings = list(_meanings(stream, encoding, tally))
-    returned = _returned(meanings)
-    for meaning in meanings:
-        yield from _records(meaning, returned, tally)
+        lines = list(_lines(stream, encoding, tally))
+    returned = _returned(lines)
+    for line in lines:
+        yield from _records(_parse(*line), returned, tally)
 
 
 def _encoding(path: Path, line: bytes) -> str:
@@ -95,7 +99,7 @@ def _encoding(path: Path, line: bytes) -> str:
         ) from error
 
 
-def _meanings(stream: Iterable[bytes], encoding: str, tally: Tally) -> Iterator[_Meaning]:
+def _lines(stream: Iterable[bytes], encoding: str, tally: Tally) -> Iterator[_Line]:
     entry, line_of_entry, missing = "", 0, 0
     for number, line in enumerate(stream, 2):
         if not line.strip():
@@ -114,14 +118,14 @@ def _meanings(stream: Iterable[bytes], encoding: str, tally: Tally) -> Iterator[
             entry, line_of_entry, missing = head[1], number, int(head[2])
         elif missing:
             missing -= 1
-            yield _meaning(entry, text, number)
+            yield entry, text, number
         else:
             tally.reject(Reason.MALFORMED, text, line=number)
     if missing:
         tally.reject(MISSING_MEANINGS, entry, line=line_of_entry)
 
 
-def _meaning(entry: str, text: str, line: int) -> _Meaning:
+def _parse(entry: str, text: str, line: int) -> _Meaning:
     pos, *texts = text.split("|")
     usual = _MARKS.get(pos.strip("()"), "synonym")
     return _Meaning(entry, _POS.get(pos), [_term(term, usual) for term in map(str.strip, texts) if term], line)
@@ -134,18 +138,15 @@ def _term(text: str, usual: _Relation) -> tuple[str, _Relation]:
     return (word.rstrip(), _MARKS.get(mark, OTHER_MARK)) if word else (text, usual)
 
 
-def _returned(meanings: Iterable[_Meaning]) -> set[tuple[str, str]]:
+def _returned(lines: Sequence[_Line]) -> set[tuple[str, str]]:
     """Return the pairs of a synonym beside a related term, and its entry, that the synonym's own entry returns."""
+    marks = [mark for mark, relation in _MARKS.items() if relation is RELATED]
+    meanings = (_parse(*line) for line in lines if any(mark in line[1] for mark in marks))
     wanted = {
-        (text.lower(), meaning.entry)
-        for meaning in meanings
-        if meaning.has_related()
-        for text in meaning.synonyms()
+        (text.lower(), meaning.entry) for meaning in meanings if meaning.has_related() for text in meaning.synonyms()
     }
     entries = {word for word, _ in wanted}
-    given = (
-        (meaning.entry, text.lower()) for meaning in meanings if meaning.entry in entries for text in meaning.synonyms()
-    )
+    given = ((line[0], text.lower()) for line in lines if line[0] in entries for text in _parse(*line).synonyms())
     return wanted.intersection(given)
 
 

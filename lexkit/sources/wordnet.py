@@ -47,7 +47,7 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
     """Yield the words of each synset as a group, and an antonym for each antonym pointer from one word to another.
 
     The indirect antonyms of satellite adjectives (swift and slow, by way of fast) are not stated by WordNet and are not
-    yielded. Senses are the definitions of the synsets, without their examples; parts of speech are noun, verb, adj, adv.
+    yielded. Senses are the definitions of the synsets, without their examples.
 
     Args:
         path: a folder with the four data files, or with a folder ``dict`` that has them; or a tar archive of such.

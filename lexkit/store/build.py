@@ -190,7 +190,8 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
         first = f" (the first is refused at {refused[1]}: {refused[0].value})" if refused else ""
         raise SourceError(
             f"{source.path}: nothing for the store among its {tally.n_records:,} records{first}; check that it is a "
-            f"file for {option_of(source.kind)}" + (" and of the code --language" if source.kind == "wiktionary" else "")
+            f"file for {option_of(source.kind)}"
+            + (" and of the code --language" if source.kind == "wiktionary" else "")
         )
     digest, size = fingerprint(source.path)
     connection.execute(

@@ -102,7 +102,9 @@ def choose_sources(
             for path, uri in resolve(kind, file)
         ]
     if sum(source.kind == "morpholex" for source in wanted) > 1:
-        raise SourceError(f"{wanted[-1].path}: a second file of MorphoLEX; a store has one analysis of a word, name one")
+        raise SourceError(
+            f"{wanted[-1].path}: a second file of MorphoLEX; a store has one analysis of a word, name one"
+        )
     for pair_kind, file in pair_files:
         if pair_kind not in KINDS:
             raise SourceError(f"{file}: pairs of kind {pair_kind!r}; say synonym or antonym")
