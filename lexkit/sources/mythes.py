@@ -92,7 +92,9 @@ def _encoding(path: Path, line: bytes) -> str:
     name = line.removeprefix(codecs.BOM_UTF8).decode("ascii", "replace").strip()
     try:
         # "microsoft-cp1251" and "CP-1251" are what Python calls cp1251
-        return codecs.lookup(re.sub(r"^(?:microsoft-)?cp-?", "cp", name, flags=re.IGNORECASE)).name
+        codec = codecs.lookup(re.sub(r"^(?:microsoft-)?cp-?", "cp", name, flags=re.IGNORECASE)).name
+        b"".decode(codec)  # refuses what is a codec but no encoding of text, such as "hex"
+        return codec
     except LookupError as error:
         raise SourceError(
             f"{path}, line 1: {name[:40]!r} is no encoding; give a .dat file of MyThes, or convert it to UTF-8"

@@ -6,8 +6,10 @@ hold nothing that these do not.
 
 from __future__ import annotations
 
+import lzma
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -73,7 +75,7 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
 def _contents(path: Path) -> dict[str, bytes]:
     try:
         contents = _from_folder(path) if path.is_dir() else _from_archive(path)
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         raise SourceError(
             f"{path}: cannot be read ({error}); give the folder with {', '.join(_FILES)}, or a tar archive of it"
         ) from error

@@ -254,7 +254,7 @@ class TestRecords:
         def read(path: Path, tally: Tally, language: str) -> Any:
             raise SourceError(f"{path}: no glossary; check the path")
 
-        with pytest.raises(SourceError, match="^file: no glossary; check the path$"):
+        with pytest.raises(SourceError, match=r"^file: no glossary; check the path$"):
             tidied(read)
 
 
@@ -294,7 +294,7 @@ class TestBuild:
 
     def test_nothing_in_a_file_is_told(self, packages: Any) -> None:
         packages.add("none", "none_reader", READS.format(body="return iter(())"), {"none": "none_reader:READER"})
-        with pytest.raises(SourceError, match="nothing for the store .* check that it is a file for --source none$"):
+        with pytest.raises(SourceError, match=r"nothing for the store .* check that it is a file for --source none$"):
             lexkit.build("no-store", sources=[("none", __file__)])
 
     def test_language_is_passed_on(self, packages: Any, tmp_path: Path) -> None:
@@ -355,5 +355,5 @@ class TestOwnReason:
 
     @pytest.mark.parametrize("text", ["", " ", "two\nlines", "malformed"])
     def test_a_text_is_one_line_and_new(self, text: str) -> None:
-        with pytest.raises(ValueError, match="is no reason|use that"):
+        with pytest.raises(ValueError, match=r"is no reason|use that"):
             OwnReason(text)
