@@ -93,9 +93,9 @@ def _encoding(path: Path, line: bytes) -> str:
     try:
         # "microsoft-cp1251" and "CP-1251" are what Python calls cp1251
         codec = codecs.lookup(re.sub(r"^(?:microsoft-)?cp-?", "cp", name, flags=re.IGNORECASE)).name
-        b"".decode(codec)  # refuses what is a codec but no encoding of text, such as "hex"
+        b" ".decode(codec)  # refuses codecs that are no encoding of text, such as hex, or whose line ends are wider
         return codec
-    except LookupError as error:
+    except (LookupError, UnicodeDecodeError) as error:
         raise SourceError(
             f"{path}, line 1: {name[:40]!r} is no encoding; give a .dat file of MyThes, or convert it to UTF-8"
         ) from error

@@ -6,15 +6,14 @@ hold nothing that these do not.
 
 from __future__ import annotations
 
-import lzma
 import re
 import tarfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from lexkit.errors import SourceError
+from lexkit.sources.files import open_binary
 from lexkit.sources.plugins import Reader
 from lexkit.sources.records import Group, Record, Statement
 from lexkit.sources.tally import OwnReason, Reason, Tally
@@ -75,7 +74,7 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
 def _contents(path: Path) -> dict[str, bytes]:
     try:
         contents = _from_folder(path) if path.is_dir() else _from_archive(path)
-    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, tarfile.TarError) as error:
         raise SourceError(
             f"{path}: cannot be read ({error}); give the folder with {', '.join(_FILES)}, or a tar archive of it"
         ) from error
@@ -92,11 +91,13 @@ def _from_folder(path: Path) -> dict[str, bytes]:
 
 def _from_archive(path: Path) -> dict[str, bytes]:
     found = {}
-    with tarfile.open(path) as archive:
+    with open_binary(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             name = member.name.rpartition("/")[2]
-            if name in _FILES and (stream := archive.extractfile(member)):
-                found[name] = stream.read()
+            if name in _FILES and (file := archive.extractfile(member)):
+                found[name] = file.read()
+        while stream.read(1 << 20):  # to the checksum at the end of what is compressed
+            pass
     return {name: found[name] for name in _FILES if name in found}
 
 
