@@ -19,7 +19,7 @@ FILES = {
     "data.noun": """\
 00000100 03 n 02 hot_dog 0 Frankfurter 1 001 @ 00000200 n 0000 | a sausage in a roll; "he ate a hot dog"
 00000200 03 n 01 food 0 000 | what is eaten  \n""",
-    "data.verb": "00000100 30 v 01 rise 0 001 ! 00000200 v 0101 02 + 01 00 + 02 01 | go up\n"
+    "data.verb": "00000100 30 v 01 rise 0 002 ! 00000200 v 0101 ! 00000200 v 0102 02 + 01 00 + 02 01 | go up\n"
     "00000200 30 v 02 sink 0 fall 2 002 ! 00000100 v 0201 ! 00000100 v 0101 00 | go down\n",
     "data.adj": """\
 00000100 00 a 02 fast 0 speedy(a) 0 002 & 00000200 a 0000 ! 00000300 a 0101 | at speed
@@ -64,6 +64,7 @@ class TestSynsets:
     def test_antonyms_are_those_of_words_not_of_synsets(self, tmp_path: Path) -> None:
         assert antonyms(folder(tmp_path / "dict")) == [
             ("rise", "sink"),
+            ("rise", "fall"),
             ("fall", "rise"),
             ("sink", "rise"),
             ("fast", "slow"),
@@ -106,7 +107,7 @@ class TestFaults:
         _, tally = records(path)
         assert tally.rejected == {NO_TARGET: 1}
         assert tally.n_bad == 1
-        assert len(antonyms(path)) == 5
+        assert len(antonyms(path)) == 6
 
     def test_antonymy_of_synsets_is_left_out_by_rule(self, tmp_path: Path) -> None:
         _, tally = records(folder(tmp_path / "dict", verb=FILES["data.verb"].replace("0101 00 |", "0000 00 |")))
