@@ -15,6 +15,10 @@ class SourceError(LexkitError):
     """A source file is missing, unreadable, or not what it is said to be."""
 
 
+class PluginError(LexkitError):
+    """A reader of another package that is missing, broken, or yields what no store can hold."""
+
+
 class FetchError(LexkitError):
     """A download that failed, or a cache that cannot be used."""
 

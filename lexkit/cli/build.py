@@ -29,6 +29,16 @@ def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     return tuple(parsed)
 
 
+def _parse_sources(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    parsed = []
+    for value in values:
+        name, _, path = value.partition("=")
+        if not (name and path):
+            raise click.BadParameter(f"{value!r} is not NAME=PATH.", ctx, param)
+        parsed.append((name, path))
+    return tuple(parsed)
+
+
 def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
     if len(values) > 1:
         raise click.BadParameter("may be given once.", ctx, param)
@@ -54,6 +64,14 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     help="Two words a line; KIND is synonym or antonym.",
 )
 @click.option("--tokenizer", "tokenizers", multiple=True, metavar="[NAME=]X", help="Add its spans: see 'tokenize'.")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    callback=_parse_sources,
+    metavar="NAME=PATH",
+    help="A file or folder for the reader NAME; `lexkit sources` lists them.",
+)
 @click.option("--language", default="en", show_default=True, metavar="CODE", help="Wiktionary's language code.")
 @click.option("--no-headwords", is_flag=True, help="Leave out words of Wiktionary that have no relations.")
 @click.option(
@@ -86,6 +104,7 @@ def build(
     roget: tuple[str, ...],
     morpholex: str | None,
     pairs: tuple[tuple[Kind, str], ...],
+    sources: tuple[tuple[str, str], ...],
     tokenizers: tuple[str, ...],
     language: str,
     no_headwords: bool,
@@ -98,14 +117,15 @@ def build(
 ) -> None:
     """Make a store from source files, or from the starter data when none is named.
 
-    --wiktionary, --roget and --pairs may be given several times; 'fetched' instead of a file means what `lexkit fetch`
-    has brought into the cache. The store appears, or is replaced, in one step at the
-    end: a build that fails or is stopped leaves it as it was.
+    --wiktionary, --roget, --pairs and --source may be given several times; 'fetched' instead of a file means what
+    `lexkit fetch` has brought into the cache. The store appears, or is replaced, in one step at the end: a build that
+    fails or is stopped leaves it as it was.
 
     \b
     Example:
       lexkit build --roget pg10681.txt --wiktionary kaikki.jsonl.gz --morpholex MorphoLEX_en.xlsx
       lexkit build --roget fetched --wiktionary fetched
+      lexkit build --source wordnet=/usr/share/wordnet
     """
     from lexkit.store.build import build as build_store
 
@@ -115,6 +135,7 @@ def build(
         roget=roget,
         morpholex=morpholex,
         pairs=pairs,
+        sources=sources,
         tokenizers=tokenizers,
         language=language,
         headwords=not no_headwords,

@@ -23,6 +23,7 @@ from lexkit.errors import LexkitError
 _COMMANDS = {
     "build": "lexkit.cli.build:build",
     "fetch": "lexkit.cli.fetch:fetch",
+    "sources": "lexkit.cli.sources:sources",
     "lookup": "lexkit.cli.lookup:lookup",
     "synonyms": "lexkit.cli.lookup:synonyms",
     "antonyms": "lexkit.cli.lookup:antonyms",

@@ -30,8 +30,29 @@ def check_file(path: Path) -> None:
         raise SourceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
 
 
+def check_folder(path: Path) -> None:
+    """Raise `SourceError` unless *path* is a readable folder with something in it."""
+    try:
+        if not any(path.iterdir()):
+            raise SourceError(f"{path}: empty folder; check the path")
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+
+
 def fingerprint(path: Path) -> tuple[str, int]:
-    """Return the SHA-256 (hex) and the size in bytes of the file as it lies on disk."""
+    """Return the SHA-256 (hex) and the size in bytes of the file as it lies on disk, or of all files of a folder.
+
+    A folder's SHA-256 is that of the lines ``SHA256  NAME`` of its files, sorted by name, as ``sha256sum`` prints them.
+    """
+    if not path.is_dir():
+        return _fingerprint_file(path)
+    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    prints = {name: _fingerprint_file(path / name) for name in names}
+    lines = "".join(f"{digest}  {name}\n" for name, (digest, _) in prints.items())
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest(), sum(n for _, n in prints.values())
+
+
+def _fingerprint_file(path: Path) -> tuple[str, int]:
     digest = hashlib.sha256()
     size = 0
     with path.open("rb") as stream:

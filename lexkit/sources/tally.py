@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
@@ -64,6 +65,26 @@ _BAD = frozenset(
 )
 
 
+@dataclass(frozen=True)
+class OwnReason:
+    """A reason of a reader's own, for what none of `Reason` says; reasons of the same text are one.
+
+    Raises:
+        ValueError: the text is empty or of several lines, or `Reason` has it.
+    """
+
+    value: str
+    """What the table ``rejection`` says."""
+    bad: bool = field(default=False, compare=False)
+    """Whether this is a fault of the file rather than a rule of the reader."""
+
+    def __post_init__(self) -> None:
+        if not self.value.strip() or not self.value.isprintable():
+            raise ValueError(f"{self.value!r} is no reason; give one line of text")
+        if self.value in {reason.value for reason in Reason}:
+            raise ValueError(f"{self.value!r} is {Reason(self.value)} already; use that")
+
+
 class _Place(NamedTuple):
     line: int | None
     where: str
@@ -85,9 +106,9 @@ class Tally:
     def __init__(self) -> None:
         self.n_records = 0
         self.n_bad = 0
-        self.rejected: dict[Reason, int] = {}
-        self._examples: dict[Reason, tuple[_Place, str]] = {}
-        self._first_bad: tuple[_Place, Reason] | None = None
+        self.rejected: dict[Reason | OwnReason, int] = {}
+        self._examples: dict[Reason | OwnReason, tuple[_Place, str]] = {}
+        self._first_bad: tuple[_Place, Reason | OwnReason] | None = None
 
     @property
     def n_rejected(self) -> int:
@@ -95,7 +116,7 @@ class Tally:
         return sum(self.rejected.values())
 
     @property
-    def examples(self) -> dict[Reason, str]:
+    def examples(self) -> dict[Reason | OwnReason, str]:
         """The first refusal of each reason, with its place."""
         return {reason: f"{place}: {text}" for reason, (place, text) in self._examples.items()}
 
@@ -104,7 +125,7 @@ class Tally:
         """The place and reason of the first bad record."""
         return f"{self._first_bad[0]}: {self._first_bad[1].value}" if self._first_bad else None
 
-    def reject(self, reason: Reason, example: str, *, line: int | None = None, where: str = "") -> None:
+    def reject(self, reason: Reason | OwnReason, example: str, *, line: int | None = None, where: str = "") -> None:
         """Count one refusal of *example*, the offending text.
 
         Args:
@@ -136,7 +157,7 @@ class Tally:
             self._first_bad = _shifted(place, lines_before), reason
 
     def dump(self) -> bytes:
-        """Return the tally as JSON, for another process."""
+        """Return the tally, of reasons in `Reason` only, as JSON for another process."""
         examples = [
             (reason.value, self.rejected[reason], *place, text) for reason, (place, text) in self._examples.items()
         ]
@@ -148,7 +169,7 @@ class Tally:
         tally = cls()
         n_records, examples = msgspec.json.decode(dumped)
         tally.n_records = n_records
-        bad = []
+        bad: list[tuple[_Place, Reason | OwnReason]] = []
         for value, n, line, where, text in examples:
             reason, place = Reason(value), _Place(line, where)
             tally.rejected[reason] = n

@@ -21,6 +21,7 @@ from lexkit.progress import Progress
 from lexkit.sources.batches import Batch
 from lexkit.sources.data_files import data_file
 from lexkit.sources.files import fingerprint
+from lexkit.sources.plugins import option_of
 from lexkit.sources.records import Analysis, Kind
 from lexkit.sources.roget.reader import Scope
 from lexkit.sources.tally import Tally
@@ -56,6 +57,7 @@ def build(
     roget: Pathlike | Sequence[Pathlike] = (),
     morpholex: Pathlike | None = None,
     pairs: Sequence[tuple[Kind, Pathlike]] = (),
+    sources: Sequence[tuple[str, Pathlike]] = (),
     tokenizers: Sequence[str] = (),
     language: str = "en",
     headwords: bool = True,
@@ -81,6 +83,7 @@ def build(
         pairs: (kind, file) of lists with two words a line.
         tokenizers: ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub; each may be
             given a name, as in ``llama=FILE`` (see `lexkit.tokens.loading.choose`).
+        sources: (name, path) for the reader of that name, see docs/plugins.md; `lexkit sources` lists them.
         language: Wiktionary's code of the language whose words are wanted.
         headwords: whether entries of Wiktionary without relations are words of the store, too.
         roget_scope: terms of one semicolon ``group``, or of one ``paragraph``, are synonyms.
@@ -95,6 +98,7 @@ def build(
 
     Raises:
         SourceError: a source cannot be read, is not what it should be, or has too many bad records.
+        PluginError: a reader of *sources* is not installed, is broken, or yields what it must not.
         StoreError: the target cannot be written.
         TokenizerError: a tokenizer cannot be loaded.
     """
@@ -103,13 +107,13 @@ def build(
     n_jobs = jobs or _cores()
     clock = _Clock(progress or Progress())
     options = Options(language, headwords, roget_scope, n_jobs, clock)
-    sources = choose_sources(wiktionary, roget, morpholex, pairs, options)
+    chosen = choose_sources(wiktionary, roget, morpholex, pairs, sources, options)
     loaded = load_tokenizers(tokenizers)
     try:
         with published(target) as store, connect(store, n_jobs) as connection:
             connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
             with Staging(connection) as staging:
-                for source in sources:
+                for source in chosen:
                     clock.stage(f"read {source.name}")
                     _read_source(connection, staging, source, max_rejected)
             clock.stage("relate words")
@@ -118,7 +122,7 @@ def build(
                 clock.stage(f"tokenize with {name}")
                 add_spans(connection, name, tokenizer)
             clock.stage("write")
-            uris = {source.name: source.uri for source in sources}
+            uris = {source.name: source.uri for source in chosen}
             _write_meta(connection, options, {"sources": uris, "tokenizers": list(loaded), "affixes": affixes})
             record_checksums(connection)
             statistics = collect_statistics(connection)
@@ -177,7 +181,8 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
         first = f" (the first is refused at {refused[1]}: {refused[0].value})" if refused else ""
         raise SourceError(
             f"{source.path}: nothing for the store among its {tally.n_records:,} records{first}; check that it is a "
-            f"file for --{source.kind}" + (" and of the code --language" if source.kind == "wiktionary" else "")
+            f"file for {option_of(source.kind)}"
+            + (" and of the code --language" if source.kind == "wiktionary" else "")
         )
     digest, size = fingerprint(source.path)
     connection.execute(

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from lexkit.errors import SourceError
 from lexkit.progress import Progress
-from lexkit.sources import morpholex, pairs
+from lexkit.sources import checked, morpholex, pairs
 from lexkit.sources.batches import Batch
 from lexkit.sources.cache import resolve
 from lexkit.sources.catalog import licence_of, licence_of_starter
 from lexkit.sources.data_files import data_file
 from lexkit.sources.dumps.check import is_dump
 from lexkit.sources.dumps.extraction import extract
-from lexkit.sources.files import check_file
+from lexkit.sources.files import check_file, check_folder
+from lexkit.sources.plugins import find
 from lexkit.sources.records import KINDS, Kind, Record
 from lexkit.sources.roget import reader as roget
 from lexkit.sources.tally import Tally
@@ -64,12 +65,22 @@ def choose_sources(
     roget_files: Pathlike | Sequence[Pathlike],
     morpholex_file: Pathlike | None,
     pair_files: Sequence[tuple[Kind, Pathlike]],
+    other_files: Sequence[tuple[str, Pathlike]],
     options: Options,
 ) -> list[Source]:
     """Return the sources of a build in the order in which they are read; the starter data if no file is given.
 
+    Args:
+        wiktionary_files: files of Wiktionary; these and the next as for `lexkit.build`.
+        roget_files: files of Roget.
+        morpholex_file: the file of MorphoLEX.
+        pair_files: kinds of pairs, and files of them.
+        other_files: names of plugins, or of the readers above, and files or folders for them.
+        options: how they are read.
+
     Raises:
         SourceError: a file is missing, empty, or not a regular file; or a kind of pairs is unknown.
+        PluginError: a plugin is not there, or is broken.
     """
     readers: dict[str, _Read] = {
         "wiktionary": partial(_read_wiktionary, options=options),
@@ -81,32 +92,55 @@ def choose_sources(
         "roget": roget_files,
         "morpholex": () if morpholex_file is None else morpholex_file,
     }
-    wanted: list[tuple[str, Path, str, _Read]] = []
+    wanted: list[Source] = []
     for kind, files in given.items():
-        listed = [files] if isinstance(files, (str, os.PathLike)) else files
-        wanted += [(kind, path, uri, readers[kind]) for file in listed for path, uri in resolve(kind, file)]
+        listed = [files] if isinstance(files, (str, os.PathLike)) else list(files)
+        listed += [file for name, file in other_files if name == kind]
+        wanted += [
+            Source(kind, kind, path, uri, licence_of(kind), readers[kind])
+            for file in listed
+            for path, uri in resolve(kind, file)
+        ]
+    if sum(source.kind == "morpholex" for source in wanted) > 1:
+        raise SourceError(
+            f"{wanted[-1].path}: a second file of MorphoLEX; a store has one analysis of a word, name one"
+        )
     for pair_kind, file in pair_files:
         if pair_kind not in KINDS:
             raise SourceError(f"{file}: pairs of kind {pair_kind!r}; say synonym or antonym")
-        wanted.append(("pairs", Path(file), os.fspath(file), partial(pairs.read, kind=pair_kind)))
+        read_pairs = partial(pairs.read, kind=pair_kind)
+        wanted.append(Source("pairs", "pairs", Path(file), os.fspath(file), None, read_pairs))
+    for source in wanted:
+        check_file(source.path)
+    wanted += [_plugin_source(name, file, options) for name, file in other_files if name not in readers]
     if not wanted:
         return [
             Source(kind, kind, data_file(f"starter/{name}"), f"starter:{name}", licence_of_starter(name), readers[kind])
             for kind, name in STARTER.items()
         ]
-    for _, path, _, _ in wanted:
-        check_file(path)
     return _named(wanted)
 
 
-def _named(wanted: list[tuple[str, Path, str, _Read]]) -> list[Source]:
+def _plugin_source(name: str, file: Pathlike, options: Options) -> Source:
+    if name == "pairs":
+        raise SourceError(f"{file}: pairs of which kind? name the file with --pairs KIND=FILE")
+    plugin, path = find(name), Path(file)
+    if plugin.reader.folders and path.is_dir():
+        check_folder(path)
+    else:
+        check_file(path)
+    read = partial(checked.read, plugin=plugin, language=options.language)
+    return Source(name, name, path, os.fspath(file), plugin.reader.licence, read)
+
+
+def _named(wanted: list[Source]) -> list[Source]:
+    """Number the sources of a kind: evidence must tell which one says what."""
     counts: dict[str, int] = {}
-    sources = []
-    for kind, path, uri, read in wanted:
-        counts[kind] = counts.get(kind, 0) + 1
-        name = kind if counts[kind] == 1 else f"{kind}:{counts[kind]}"
-        sources.append(Source(name, kind, path, uri, licence_of(kind), read))
-    return sources
+    named = []
+    for source in wanted:
+        counts[source.kind] = n = counts.get(source.kind, 0) + 1
+        named.append(source if n == 1 else replace(source, name=f"{source.kind}:{n}"))
+    return named
 
 
 def _read_wiktionary(path: Path, tally: Tally, options: Options) -> Iterator[Batch]:

@@ -13,9 +13,9 @@ CREATE TABLE meta (
 -- one row per file read
 CREATE TABLE source (
     source     VARCHAR NOT NULL,    -- name used in evidence: the kind, or kind:2 ... for further files of a kind
-    kind       VARCHAR NOT NULL,    -- wiktionary, roget, morpholex, pairs
+    kind       VARCHAR NOT NULL,    -- wiktionary, roget, morpholex, pairs, or the name of a plugin
     uri        VARCHAR NOT NULL,    -- the file as it was named to the build
-    sha256     VARCHAR NOT NULL,    -- of the file as it lay on disk
+    sha256     VARCHAR NOT NULL,    -- of the file as it lay on disk; of a folder, see docs/plugins.md
     bytes      BIGINT  NOT NULL,
     licence    VARCHAR,             -- SPDX identifier where there is one; NULL for files lexkit knows nothing of
     n_records  BIGINT  NOT NULL,    -- lines (wiktionary, pairs), terms (roget), rows (morpholex) read

@@ -1,0 +1,196 @@
+"""Readers that packages add to lexkit by the entry point group ``lexkit.sources``; see docs/plugins.md.
+
+lexkit's own extras, `lexkit.sources.wordnet` and `lexkit.sources.mythes`, come in the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from lexkit.errors import PluginError
+from lexkit.sources.catalog import load_catalog
+from lexkit.sources.records import Record
+from lexkit.sources.tally import Tally
+
+GROUP = "lexkit.sources"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+"""Names stand before a ``=`` on the command line, and in a store's lists, which commas and colons part."""
+
+BUILT_IN = {
+    "wiktionary": ("FILE", "JSON lines of wiktextract or kaikki.org, or a MediaWiki XML dump"),
+    "roget": ("FILE", "Project Gutenberg's etext #22 or #10681, or a table of it"),
+    "morpholex": ("FILE", "the .xlsx workbook, or a table of text"),
+    "pairs": ("KIND=FILE", "text, two words a line; KIND is synonym or antonym"),
+}
+"""The readers for which `lexkit build` has options of their names: what follows the option, and what they read."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What an entry point of the group ``lexkit.sources`` loads to; its name is the entry point's."""
+
+    title: str
+    """The resource, in a few words."""
+    reads: str
+    """Which files it takes, in a few words."""
+    read: Callable[[Path, Tally, str], Iterable[Record]]
+    """``read(path, tally, language)`` yields a `Headword`, `Statement` or `Group` for what *path* holds.
+
+    It adds 1 to ``tally.n_records`` for each record of the file, and tells ``tally.reject`` of each refusal. lexkit
+    itself brings words into the spelling of the store, and refuses what is no word. *language* is the code that
+    ``--language`` gave, for readers of files in several languages.
+    """
+    licence: str | None
+    """The licence of the files: an SPDX identifier, or None where each file has its own."""
+    citation: str | None
+    """How to cite the resource."""
+    licence_note: str = ""
+    """What the licence asks for, in a few words."""
+    folders: bool = False
+    """Whether the path may be a folder."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A reader that is installed."""
+
+    name: str
+    package: str
+    """Name and version of the package that brings it."""
+    reader: Reader
+
+    def __str__(self) -> str:
+        return _call(self.name, self.package)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A line of `lexkit sources`."""
+
+    name: str
+    package: str
+    option: str
+    """The option of `lexkit build` that takes its files."""
+    title: str
+    reads: str
+    licence: str | None
+    licence_note: str
+    citation: str | None
+
+
+def option_of(name: str) -> str:
+    """Return the option of `lexkit build` that takes a path for the reader *name*."""
+    return f"--{name}" if name in BUILT_IN else f"--source {name}"
+
+
+def find(name: str) -> Plugin:
+    """Load the reader *name*.
+
+    Raises:
+        PluginError: no package has it, more than one has it, or it is broken.
+    """
+    points = [point for point in entry_points(group=GROUP) if point.name == name]
+    if not points:
+        names = ", ".join(sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
+        raise PluginError(f"no reader is called {name!r}, only {names}; check the name, or install the package with it")
+    if len(points) > 1:
+        packages = " and ".join(sorted(map(_package, points)))
+        raise PluginError(f"{packages} all have a reader called {name!r}; uninstall all but one")
+    return _load(points[0])
+
+
+def installed() -> tuple[list[Listed], list[str]]:
+    """Return the readers that are there, by name, and a line for each that is broken."""
+    listed, problems = _built_in(), []
+    for name in sorted({point.name for point in entry_points(group=GROUP)}):
+        try:
+            plugin = find(name)
+        except PluginError as error:
+            problems.append(str(error))
+            continue
+        reader = plugin.reader
+        listed.append(
+            Listed(
+                name,
+                plugin.package,
+                f"{option_of(name)}=PATH",
+                reader.title,
+                reader.reads,
+                reader.licence,
+                reader.licence_note,
+                reader.citation,
+            )
+        )
+    return listed, problems
+
+
+def _load(point: EntryPoint) -> Plugin:
+    name, package = point.name, _package(point)
+    who = _call(name, package)
+    if name in BUILT_IN or not _NAME.fullmatch(name):
+        why = "lexkit has a reader of that name" if name in BUILT_IN else "names are of a-z, 0-9, - and _"
+        raise PluginError(f"{who}: {why}; its authors must choose another")
+    try:
+        reader = point.load()
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{who} cannot be loaded: {describe(error)}; install it anew, or tell its authors") from error
+    wrong = _fault(reader)
+    if wrong:
+        raise PluginError(f"{who}: {point.value} {wrong}; tell its authors")
+    return Plugin(name, package, reader)
+
+
+def _fault(reader: object) -> str | None:
+    if not isinstance(reader, Reader):
+        return f"is {_article(type(reader).__name__)}, not a lexkit.sources.plugins.Reader"
+    for field in ("title", "reads", "licence_note"):
+        if not isinstance(getattr(reader, field), str):
+            return f"has a {field} that is no text"
+    for field in ("licence", "citation"):
+        if not isinstance(getattr(reader, field), (str, type(None))):
+            return f"has a {field} that is neither text nor None"
+    return None if callable(reader.read) else "has a read that is no function"
+
+
+def describe(error: BaseException) -> str:
+    """Return the type and the message of an error of foreign code, in one line of bounded length."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")[:300]
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def _call(name: str, package: str) -> str:
+    return f"plugin {name!r} of {package}"
+
+
+def _package(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown package"
+
+
+def _built_in() -> list[Listed]:
+    from lexkit import __version__
+
+    listed = []
+    for name, (value, reads) in BUILT_IN.items():
+        entries = [entry for entry in load_catalog().source if entry.kind == name]
+        first = entries[0] if entries else None
+        listed.append(
+            Listed(
+                name,
+                f"lexkit {__version__}",
+                f"{option_of(name)} {value}",
+                first.title if first else "lists of word pairs",
+                reads,
+                first.licence if first else None,
+                first.licence_note if first else "each list has its own",
+                " ".join(entry.citation for entry in entries) or None,
+            )
+        )
+    return listed
