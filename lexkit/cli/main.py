@@ -30,6 +30,7 @@ _COMMANDS = {
     "sql": "lexkit.cli.inspect:sql",
     "stats": "lexkit.cli.inspect:stats",
     "verify": "lexkit.cli.inspect:verify",
+    "report": "lexkit.cli.report:report",
 }
 _ENTRY_POINTS = "lexkit.commands"
 
