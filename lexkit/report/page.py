@@ -141,7 +141,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _asset(name: str) -> str:
-    return files("lexkit.report").joinpath("page", name).read_text(encoding="utf-8")
+    return (files("lexkit.report") / "page" / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -2,6 +2,7 @@
 // The same word and width give the same picture: no chance and no simulation.
 
 const SVG = "http://www.w3.org/2000/svg";
+const LETTER = 7.2; // how wide a letter of a label is, about
 
 function element(name, attributes = {}, children = [], space = null) {
   const node = space ? document.createElementNS(space, name) : document.createElement(name);
@@ -60,13 +61,14 @@ function place(nodes, side, center, radius, height, rowHeight) {
   });
 }
 
-function arrange(sides, width, touch) {
+function arrange(relations, sides, width, touch) {
   const rowHeight = touch ? 40 : 28;
   const rows = Math.max(sides[0].length, sides[1].length, 5);
   const height = (rows + 1) * rowHeight;
   const center = width / 2;
-  // what labels need is taken from the arcs
-  const radius = Math.max(40, Math.min(width * 0.26, width / 2 - 130));
+  // what labels need is taken from the arcs, up to a third of the width; longer ones are cut
+  const longest = Math.max(...sides.flat().map(({ word }) => relations.words[word].length * LETTER));
+  const radius = Math.max(48, Math.min(width * 0.26, width / 2 - Math.min(longest, width * 0.3) - 24));
   place(sides[0], -1, center, radius, height, rowHeight);
   place(sides[1], 1, center, radius, height, rowHeight);
   return { center, height, rowHeight, labelWidth: (node) => (node.side < 0 ? node.x : width - node.x) - 14 };
@@ -127,7 +129,7 @@ function drawGraph(svg, relations, word, groups) {
   const sides = both
     ? ["synonym", "antonym"].map((kind) => order.filter((node) => node.kind === kind))
     : [order.slice(0, half), order.slice(half).reverse()];
-  const { center, height, rowHeight, labelWidth } = arrange(sides, width, touch);
+  const { center, height, rowHeight, labelWidth } = arrange(relations, sides, width, touch);
   const middle = { x: center, y: height / 2 };
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);

@@ -19,8 +19,8 @@ class RelationTable {
   filter() {
     const { relations } = this;
     const wanted = Object.fromEntries(new FormData(this.form));
-    const text = wanted.text.trim().toLowerCase();
-    const words = relations.folded.map((word) => !text || word.includes(text));
+    this.text = wanted.text.trim().toLowerCase();
+    const words = relations.folded.map((word) => word.includes(this.text));
     const labels = relations.labels.map(
       ({ kind, direct, contested, sources }) =>
         (!wanted.kind || kind === wanted.kind) &&
@@ -33,16 +33,29 @@ class RelationTable {
         this.rows.push(row);
       }
     }
-    if (text) this.rows.sort((a, b) => this.rank(a, text) - this.rank(b, text) || a - b);
+    if (this.text) {
+      const ranks = new Map(this.rows.map((row) => [row, this.rank(row)]));
+      this.rows.sort((a, b) => ranks.get(a) - ranks.get(b) || a - b);
+    }
     this.page = 0;
     this.show();
   }
 
   // Relations of the very word first, then of words that begin with the text
-  rank(row, text) {
-    const ends = [this.relations.folded[this.relations.first[row]], this.relations.folded[this.relations.second[row]]];
-    if (ends.includes(text)) return 0;
-    return ends.some((word) => word.startsWith(text)) ? 1 : 2;
+  nearness(word) {
+    const folded = this.relations.folded[word];
+    if (folded === this.text) return 0;
+    return folded.startsWith(this.text) ? 1 : folded.includes(this.text) ? 2 : 3;
+  }
+
+  rank(row) {
+    return Math.min(this.nearness(this.relations.first[row]), this.nearness(this.relations.second[row]));
+  }
+
+  // The two words of a row, the one that was searched for on the left
+  ends(row) {
+    const ends = [this.relations.first[row], this.relations.second[row]];
+    return this.text && this.nearness(ends[1]) < this.nearness(ends[0]) ? ends.reverse() : ends;
   }
 
   turn(step) {
@@ -59,9 +72,7 @@ class RelationTable {
         const label = relations.labels[relations.label[row]];
         const kind = element("td", {}, [element("span", { class: `kind ${label.kind}` }, [label.kind])]);
         const cells = [label.pos.join(", "), how(label), label.sources.join(", ")].map((text) => element("td", {}, [text]));
-        const ends = [relations.first[row], relations.second[row]].map((word) =>
-          element("td", { class: "word" }, [wordLink(relations, word)]),
-        );
+        const ends = this.ends(row).map((word) => element("td", { class: "word" }, [wordLink(relations, word)]));
         return element("tr", {}, [ends[0], kind, ends[1], ...cells]);
       }),
     );
