@@ -71,7 +71,7 @@ function arrange(relations, sides, width, touch) {
   const radius = Math.max(48, Math.min(width * 0.26, width / 2 - Math.min(longest, width * 0.3) - 24));
   place(sides[0], -1, center, radius, height, rowHeight);
   place(sides[1], 1, center, radius, height, rowHeight);
-  return { center, height, rowHeight, labelWidth: (node) => (node.side < 0 ? node.x : width - node.x) - 14 };
+  return { center, radius, height, rowHeight, labelWidth: (node) => (node.side < 0 ? node.x : width - node.x) - 14 };
 }
 
 function marker({ x, y, kind, direct }) {
@@ -129,7 +129,7 @@ function drawGraph(svg, relations, word, groups) {
   const sides = both
     ? ["synonym", "antonym"].map((kind) => order.filter((node) => node.kind === kind))
     : [order.slice(0, half), order.slice(half).reverse()];
-  const { center, height, rowHeight, labelWidth } = arrange(relations, sides, width, touch);
+  const { center, radius, height, rowHeight, labelWidth } = arrange(relations, sides, width, touch);
   const middle = { x: center, y: height / 2 };
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -143,18 +143,21 @@ function drawGraph(svg, relations, word, groups) {
   for (const node of order) {
     const left = node.side < 0;
     const text = drawn("text", { x: node.x + node.side * 11, y: node.y, dy: ".35em", "text-anchor": left ? "end" : "start" });
-    const target = { class: "target", y: node.y - rowHeight / 2, height: rowHeight };
+    const target = drawn("rect", { class: "target", y: node.y - rowHeight / 2, height: rowHeight });
     const anchor = drawn("a", { href: link(relations.words[node.word]), "aria-label": describe(relations, node) }, [
       drawn("title", {}, [describe(relations, node)]),
-      drawn("rect", { ...target, x: left ? 0 : node.x - 12, width: left ? node.x + 12 : width - node.x + 12 }),
+      target,
       marker(node),
       text,
     ]);
     svg.append(anchor);
     fitted(text, relations.words[node.word], labelWidth(node));
+    const reach = text.getComputedTextLength() + 18;
+    target.setAttribute("x", left ? node.x - reach : node.x - 10);
+    target.setAttribute("width", reach + 10);
     follow(svg, anchor, node, edges);
   }
-  drawCenter(svg, relations.words[word], middle, width);
+  drawCenter(svg, relations.words[word], middle, Math.max(2 * radius - 50, 70));
   return nodes.length;
 }
 
@@ -162,7 +165,7 @@ function drawCenter(svg, word, { x, y }, width) {
   const text = drawn("text", { class: "center", x, y, dy: ".35em", "text-anchor": "middle" });
   const box = drawn("rect", { class: "center", y: y - 17, height: 34, rx: 17 });
   svg.append(box, text);
-  fitted(text, word, Math.max(width * 0.4, 90));
+  fitted(text, word, width);
   const wide = text.getComputedTextLength() + 28;
   box.setAttribute("x", x - wide / 2);
   box.setAttribute("width", wide);
