@@ -31,15 +31,21 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
-    if value is None or value.lower().endswith((".png", ".svg")):
-        return None if value is None else Path(value).expanduser()
-    raise click.BadParameter(f"{value!r} ends in neither .png nor .svg.", ctx, param)
+    if value is None:
+        return None
+    if not value.lower().endswith((".png", ".svg")):
+        raise click.BadParameter(f"{value!r} ends in neither .png nor .svg.", ctx, param)
+    return Path(value).expanduser()
 
 
 @click.command()
 @click.argument("word")
 @click.option(
-    "--plot", metavar="FILE", callback=_picture_file, help="Draw the neighbourhood as well, to a .png or .svg file."
+    "--plot",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    callback=_picture_file,
+    help="Draw the neighbourhood as well, to a .png or .svg file.",
 )
 @_lookup_options
 def lookup(

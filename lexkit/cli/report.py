@@ -10,7 +10,15 @@ from lexkit.cli.output import json_option, open_store, print_json, store_option
 
 
 @click.command()
-@click.option("--output", "-o", default="report.html", show_default=True, metavar="FILE", help="The page to write.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False),
+    default="report.html",
+    show_default=True,
+    metavar="FILE",
+    help="The page to write.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(min=0),

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+import lexkit
+
 _PATIENCE = 60.0
 _KEYS = {"Enter": 13, "Tab": 9, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38}
 
@@ -170,6 +172,21 @@ def hostile_words() -> dict[str, str]:
         "comment": "<!--<script>",
         "quotes": '"o\'clock" &amp; {{ 7*7 }}',
         "fragment": "100% #word=x&y",
+        "formula": "$x^2$ \\frac [bold]",
         "long": "antidisestablishmentarianism" * 4,
-        "other": "ﬁancée שלום 日本語 \U0001f600x",
+        "other": "\ufb01anc\u00e9e \u05e9\u05dc\u05d5\u05dd \u65e5\u672c\u8a9e \U0001f600x",
     }
+
+
+@pytest.fixture(scope="session")
+def hostile_store(tmp_path_factory: pytest.TempPathFactory, hostile_words: dict[str, str]) -> Path:
+    """Every hostile word is a synonym of every other; the first has two antonyms, one of them contested."""
+    folder = tmp_path_factory.mktemp("<b>'hostile'&amp;")
+    words = list(hostile_words.values())
+    synonyms, antonyms = folder / "<i>synonyms.txt", folder / "antonyms.txt"
+    pairs = [f"{a}\t{b}\n" for i, a in enumerate(words) for b in words[i + 1 :]]
+    synonyms.write_text("".join(pairs), encoding="utf-8")
+    antonyms.write_text(f"{words[0]}\t{words[1]}\n{words[0]}\thot\n", encoding="utf-8")
+    path = folder / "store.duckdb"
+    lexkit.build(path, pairs=[("synonym", synonyms), ("antonym", antonyms)])
+    return path
