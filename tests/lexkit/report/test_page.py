@@ -119,12 +119,6 @@ class TestRelations:
             assert sum(word in row[:2] for row in rows) == n
             assert document["degrees"][document["words"].index(word)] == n
 
-    def test_degrees_are_of_the_whole_store(self, starter_store: Path) -> None:
-        with lexkit.open(starter_store) as lexicon:
-            few, all_ = (unpacked(pack_relations(lexicon, limit).text) for limit in (50, 1_000_000))
-        whole = dict(zip(all_["words"], all_["degrees"], strict=True))
-        assert all(whole[word] == degree for word, degree in zip(few["words"], few["degrees"], strict=True))
-
     def test_none(self, starter_store: Path) -> None:
         with lexkit.open(starter_store) as lexicon:
             assert carried(unpacked(pack_relations(lexicon, 0).text)) == []
@@ -186,7 +180,7 @@ class TestPage:
 
     def test_the_same_store_gives_the_same_page(self, starter_store: Path, tmp_path: Path) -> None:
         for name in ("a.html", "b.html"):
-            report(starter_store, tmp_path / name)
+            report(starter_store, tmp_path / name, limit=5000)
         assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
     def test_it_says_what_it_leaves_out(self, starter_store: Path, starter_page: Page, tmp_path: Path) -> None:
