@@ -9,6 +9,11 @@ import pyarrow as pa
 
 KEEP_RATE = "SELECT * FROM keep_rate"
 """All columns, because stores of some versions have a column ``reading``; see `keep_rate_panels`."""
+_READINGS = {
+    "both": "both words",
+    "partner": "partner of any word",
+    "one_token_head": "partner of a one-token word",
+}
 _LEFT, _TOP, _WIDTH, _HEIGHT = 34.0, 10.0, 276.0, 150.0
 
 
@@ -26,7 +31,7 @@ class Panel(NamedTuple):
 
     kind: str
     reading: str
-    """What counts as the tokens of a relation; empty where the store knows one way only."""
+    """Whose tokens count, in words; empty where the store knows one way only."""
     curves: list[Curve]
 
 
@@ -37,22 +42,28 @@ def keep_rate_panels(rates: pa.Table) -> list[Panel]:
         rates: columns ``tokenizer``, ``kind``, ``max_tokens``, ``percent`` and, in some stores, ``reading``.
 
     Returns:
-        Nothing where the store has no tokenizers. Order: ``both`` first, other readings by name; synonyms first.
+        Nothing where the store has no tokenizers. Synonyms come before antonyms.
     """
     rows = rates.to_pylist()
     names = {name: style for style, name in enumerate(sorted({row["tokenizer"] for row in rows}))}
     shown = short_names(list(names))
     most = max((row["max_tokens"] for row in rows), default=1)
-    points: dict[tuple[bool, str, bool, str], dict[str, list[tuple[float, float, int, float]]]] = {}
+    order = list(_READINGS)
+    points: dict[tuple[int, str, bool, str], dict[str, list[tuple[float, float, int, float]]]] = {}
     for row in sorted(rows, key=lambda row: int(row["max_tokens"])):
         reading = str(row.get("reading") or "")
-        panel = (reading != "both", reading, row["kind"] != "synonym", row["kind"])
+        place = order.index(reading) if reading in order else len(order)
+        panel = (place, reading, row["kind"] != "synonym", row["kind"])
         x = _LEFT + _WIDTH * (row["max_tokens"] - 1) / max(most - 1, 1)
         y = _TOP + _HEIGHT * (1 - row["percent"] / 100)
         point = (round(x, 1), round(y, 1), row["max_tokens"], row["percent"])
         points.setdefault(panel, {}).setdefault(row["tokenizer"], []).append(point)
     return [
-        Panel(kind, reading, [Curve(shown[name], names[name], curve[name]) for name in sorted(curve)])
+        Panel(
+            kind,
+            _READINGS.get(reading, reading),
+            [Curve(shown[name], names[name], curve[name]) for name in sorted(curve)],
+        )
         for (_, reading, _, kind), curve in sorted(points.items())
     ]
 

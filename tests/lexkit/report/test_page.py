@@ -238,14 +238,12 @@ class TestKeepRate:
         assert y1 > y2  # a picture's y points down
 
     def test_readings_are_panels_of_their_own(self) -> None:
-        one, two = rates(reading=["partner"] * 8), rates(reading=["both"] * 8)
-        panels = keep_rate_panels(pa.concat_tables([one, two]))
-        assert [(panel.reading, panel.kind) for panel in panels] == [
-            ("both", "synonym"),
-            ("both", "antonym"),
-            ("partner", "synonym"),
-            ("partner", "antonym"),
-        ]
+        readings = ("later", "one_token_head", "both")
+        panels = keep_rate_panels(pa.concat_tables([rates(reading=[reading] * 8) for reading in readings]))
+        titles = ["both words"] * 2 + ["partner of a one-token word"] * 2 + ["later"] * 2
+        assert [(panel.reading, panel.kind) for panel in panels] == list(
+            zip(titles, ["synonym", "antonym"] * 3, strict=True)
+        )
 
     def test_names_are_cut_where_they_stay_different(self) -> None:
         assert short_names(["/data/llama/tokenizer.json", "org/model"]) == {
