@@ -33,8 +33,10 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
     if value is None:
         return None
-    if not value.lower().endswith((".png", ".svg")):
-        raise click.BadParameter(f"{value!r} ends in neither .png nor .svg.", ctx, param)
+    from lexkit.report.neighborhood import FORMATS
+
+    if not value.lower().endswith(FORMATS):
+        raise click.BadParameter(f"{value!r} ends in neither {' nor '.join(FORMATS)}.", ctx, param)
     return Path(value).expanduser()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from lexkit.cli.output import json_option, open_store, print_json, store_option
+from lexkit.report import DEFAULT_LIMIT
 
 
 @click.command()
@@ -22,7 +23,7 @@ from lexkit.cli.output import json_option, open_store, print_json, store_option
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
-    default=250_000,
+    default=DEFAULT_LIMIT,
     show_default=True,
     metavar="N",
     help="Carry at most N relations to search and draw, those of the best-connected words.",

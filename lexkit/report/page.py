@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import jinja2
 
 from lexkit.durable import write_whole
+from lexkit.report import DEFAULT_LIMIT
 from lexkit.report.charts import KEEP_RATE, keep_rate_panels
 from lexkit.report.relations import pack_relations
 from lexkit.store.lexicon import Lexicon
 
-DEFAULT_LIMIT = 250_000
 _TOP_WORDS = 20
 _SCRIPTS = ("data.js", "graph.js", "explore.js", "table.js", "main.js")
 

@@ -2,7 +2,7 @@
 // The same word and width give the same picture: no chance and no simulation.
 
 const SVG = "http://www.w3.org/2000/svg";
-const LETTER = 7.2; // how wide a letter of a label is, about
+const LETTER = 6.8; // how wide a letter of a label is, about
 
 function element(name, attributes = {}, children = [], space = null) {
   const node = space ? document.createElementNS(space, name) : document.createElement(name);
@@ -51,13 +51,15 @@ function edgesAmong(relations, nodes) {
   return edges;
 }
 
+// How far from the middle the i-th of n rows lies on half an ellipse, 1 at the most
+const bend = (i, n, rowHeight, height) => Math.sqrt(1 - (((i - (n - 1) / 2) * rowHeight) / (height / 2)) ** 2);
+
 // Rows of equal height on half an ellipse; `side` is -1 for left, 1 for right
 function place(nodes, side, center, radius, height, rowHeight) {
   nodes.forEach((node, i) => {
-    const offset = (i - (nodes.length - 1) / 2) * rowHeight;
     node.side = side;
-    node.y = height / 2 + offset;
-    node.x = center + side * radius * Math.sqrt(1 - (offset / (height / 2)) ** 2);
+    node.y = height / 2 + (i - (nodes.length - 1) / 2) * rowHeight;
+    node.x = center + side * radius * bend(i, nodes.length, rowHeight, height);
   });
 }
 
@@ -67,8 +69,13 @@ function arrange(relations, sides, width, touch) {
   const height = (rows + 1) * rowHeight;
   const center = width / 2;
   // what labels need is taken from the arcs, up to a third of the width; longer ones are cut
-  const longest = Math.max(...sides.flat().map(({ word }) => relations.words[word].length * LETTER));
-  const radius = Math.max(48, Math.min(width * 0.26, width / 2 - Math.min(longest, width * 0.3) - 24));
+  const room = sides.flatMap((nodes) =>
+    nodes.map(({ word }, i) => {
+      const label = Math.min(relations.words[word].length * LETTER, width * 0.3);
+      return (center - label - 18) / bend(i, nodes.length, rowHeight, height);
+    }),
+  );
+  const radius = Math.max(48, Math.min(width * 0.26, ...room));
   place(sides[0], -1, center, radius, height, rowHeight);
   place(sides[1], 1, center, radius, height, rowHeight);
   return { center, radius, height, rowHeight, labelWidth: (node) => (node.side < 0 ? node.x : width - node.x) - 14 };
