@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -27,8 +28,10 @@ def write_whole(path: Path, data: bytes) -> None:
     try:
         beside.write_bytes(data)
         sync(beside)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        # under the name that the caller knows
+        raise OSError(error.errno, error.strerror, str(path)) from error
     beside.replace(path)
     sync(path.parent)

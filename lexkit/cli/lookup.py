@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import json_option, open_store, print_json, print_table, store_option
+from lexkit.cli.output import is_terminal, json_option, open_store, print_json, print_table, store_option
 from lexkit.errors import LexkitError
 
 if TYPE_CHECKING:
     from lexkit.store.lexicon import Evidence, Lexicon, Neighbor
+
+_STYLES = {"synonyms": "deep_sky_blue3", "antonyms": "dark_orange3"}  # to be read on dark and on light
 
 
 def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,17 +31,37 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
+    if value is None:
+        return None
+    from lexkit.report.neighborhood import FORMATS
+
+    if not value.lower().endswith(FORMATS):
+        raise click.BadParameter(f"{value!r} ends in neither {' nor '.join(FORMATS)}.", ctx, param)
+    return Path(value).expanduser()
+
+
 @click.command()
 @click.argument("word")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    callback=_picture_file,
+    help="Draw the neighbourhood as well, to a .png or .svg file.",
+)
 @_lookup_options
-def lookup(word: str, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
+def lookup(word: str, plot: Path | None, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
     """Show the synonyms and antonyms of WORD.
+
+    --plot needs matplotlib (pip install 'lexkit[plot]').
 
     \b
     Example:
       lexkit lookup kind --limit 10
+      lexkit lookup kind --plot kind.svg
     """
-    _show(word, ("synonyms", "antonyms"), options, as_json, store)
+    _show(word, ("synonyms", "antonyms"), options, as_json, store, plot)
 
 
 @click.command()
@@ -66,24 +90,70 @@ def antonyms(word: str, as_json: bool, store: str, **options: Any) -> None:  # n
     _show(word, ("antonyms",), options, as_json, store)
 
 
-def _show(word: str, kinds: tuple[str, ...], options: dict[str, Any], as_json: bool, store: str) -> None:
+def _show(
+    word: str, kinds: tuple[str, ...], options: dict[str, Any], as_json: bool, store: str, plot: Path | None = None
+) -> None:
     with open_store(store) as lexicon:
         _require_source(lexicon, options["source"])
         found = _require_word(lexicon, word)
+        title = ", ".join(found)
         related: dict[str, list[Neighbor]] = {kind: getattr(lexicon, kind)(word, **options) for kind in kinds}
+        if plot is not None:
+            _draw(lexicon, title, related, plot)
     if as_json:
         print_json({"word": word, "found": found, **related})
+    else:
+        _print(title, related)
+
+
+def _draw(lexicon: Lexicon, title: str, related: dict[str, list[Neighbor]], path: Path) -> None:
+    from lexkit.report.neighborhood import plot_neighborhood
+
+    if not any(related.values()):
+        raise LexkitError(
+            f"{title}: no relations to draw in {lexicon.path}; allow more of them, or choose another word"
+        )
+    plot_neighborhood(lexicon, title, related["synonyms"], related["antonyms"], path)
+
+
+def _print(title: str, related: dict[str, list[Neighbor]]) -> None:
+    if not any(related.values()):
+        click.echo(f"{title}: no {' or '.join(related)}", err=True)
         return
-    title = ", ".join(found)
+    if is_terminal(sys.stdout):
+        _print_groups(title, related)
+        return
     rows = [
         (kind[:-1], neighbor.word, ", ".join(neighbor.pos), _how(neighbor), ", ".join(neighbor.sources))
         for kind, neighbors in related.items()
         for neighbor in neighbors
     ]
-    if rows:
-        print_table(title, ("relation", "word", "pos", "how", "sources"), rows)
-    else:
-        click.echo(f"{title}: no {' or '.join(kinds)}", err=True)
+    print_table(title, ("relation", "word", "pos", "how", "sources"), rows)
+
+
+def _print_groups(title: str, related: dict[str, list[Neighbor]]) -> None:
+    """Draw one row for all words that are related in the same way, in the order of the best of them."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # no markup anywhere: a word may look like it
+    table = Table(title=Text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("words", min_width=24)
+    for name in ("pos", "how", "sources"):
+        table.add_column(name, style="dim", overflow="fold")
+    for kind, neighbors in related.items():
+        groups: dict[tuple[str, str, str], list[str]] = {}
+        for neighbor in neighbors:
+            how = (", ".join(neighbor.pos), _how(neighbor), ", ".join(neighbor.sources))
+            groups.setdefault(how, []).append(neighbor.word)
+        if groups:
+            table.add_row(Text(f"{len(neighbors)} {kind if len(neighbors) > 1 else kind[:-1]}", "bold"))
+        for how, words in groups.items():
+            table.add_row(Text(", ".join(words), _STYLES[kind]), *map(Text, how))
+        table.add_section()
+    Console().print(table)
 
 
 def _how(neighbor: Neighbor) -> str:

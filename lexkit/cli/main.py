@@ -34,6 +34,7 @@ _COMMANDS = {
     "tokenize": "lexkit.cli.tokenize:tokenize",
     "keep-rate": "lexkit.cli.tokenize:keep_rate",
     "export": "lexkit.cli.export:export",
+    "report": "lexkit.cli.report:report",
 }
 _ENTRY_POINTS = "lexkit.commands"
 

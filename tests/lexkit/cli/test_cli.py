@@ -29,7 +29,19 @@ def commands() -> list[click.Command]:
 
 class TestHelp:
     def test_nothing_heavy_is_imported(self) -> None:
-        heavy = {"duckdb", "pyarrow", "rich", "msgspec", "tokenizers", "rapidfuzz", "torch", "wiktextract", "nltk"}
+        heavy = {
+            "duckdb",
+            "pyarrow",
+            "rich",
+            "jinja2",
+            "matplotlib",
+            "msgspec",
+            "tokenizers",
+            "rapidfuzz",
+            "torch",
+            "wiktextract",
+            "nltk",
+        }
         for code in (
             "import lexkit",
             "from lexkit.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass",
@@ -350,18 +362,55 @@ def test_nowhere_to_write(starter_store: Path) -> None:
     assert "unexpected" not in closed.stderr
 
 
-def test_tables_are_drawn_on_a_terminal(starter_store: Path) -> None:
+def on_a_terminal(*arguments: str, **variables: str) -> str:
+    """What a command shows on a terminal of 80 columns."""
+    import os
     import pty
 
     leader, follower = pty.openpty()
-    command = [sys.executable, "-m", "lexkit", "lookup", "happy", "--limit", "2", "--store", str(starter_store)]
-    with subprocess.Popen(command, stdout=follower, stderr=subprocess.DEVNULL) as process:
+    environment = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+    environment |= {"COLUMNS": "80", "TERM": "xterm-256color"} | variables
+    command = [sys.executable, "-m", "lexkit", *arguments]
+    with subprocess.Popen(command, stdout=follower, stderr=subprocess.DEVNULL, env=environment) as process:
+        os.close(follower)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux tells that the other end has closed
+            while block := os.read(leader, 100_000):
+                shown += block
         process.wait(timeout=60)
-    import os
-
-    os.close(follower)
-    shown = os.read(leader, 100_000).decode()
     os.close(leader)
-    assert "unhappy" in shown
+    return shown.decode()
+
+
+def test_tables_are_drawn_on_a_terminal(starter_store: Path) -> None:
+    shown = on_a_terminal("stats", "--store", str(starter_store))
+    assert "wiktionary" in shown
     assert "\u2500" in shown  # a drawn line
     assert "\t" not in shown
+
+
+class TestLookUpOnATerminal:
+    def test_words_related_in_the_same_way_share_a_row(self, starter_store: Path) -> None:
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", on_a_terminal("lookup", "happy", "--store", str(starter_store)))
+        with lexkit.open(starter_store) as lexicon:
+            synonyms, antonyms = lexicon.synonyms("happy"), lexicon.antonyms("happy")
+        lines = shown.splitlines()
+        assert any(line.strip() == f"{len(synonyms)} synonyms" for line in lines)
+        assert any(line.strip() == f"{len(antonyms)} antonyms" for line in lines)
+        assert len(lines) < len(synonyms) + len(antonyms)
+        flat = " ".join(shown.split())
+        for neighbor in synonyms + antonyms:
+            assert re.search(rf"\b{neighbor.word.split()[0]}\b", flat)
+        assert all(len(line) <= 80 for line in lines)
+
+    def test_colours_unless_they_are_not_wanted(self, starter_store: Path) -> None:
+        arguments = ("lookup", "happy", "--store", str(starter_store))
+        colour = re.compile(r"\x1b\[[0-9;]*38;5;")
+        assert len(set(colour.findall(on_a_terminal(*arguments)))) > 0
+        assert not colour.search(on_a_terminal(*arguments, NO_COLOR="1"))
+
+    def test_a_word_that_looks_like_markup(self, tmp_path: Path) -> None:
+        pairs = tmp_path / "pairs.txt"
+        pairs.write_text("[bold]x[/bold]\tred\n", encoding="utf-8")
+        lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", pairs)])
+        assert "[bold]x[/bold]" in on_a_terminal("lookup", "red", "--store", str(tmp_path / "s.duckdb"))

@@ -1,0 +1,53 @@
+"""``lexkit report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lexkit.cli.output import json_option, open_store, print_json, store_option
+from lexkit.report import DEFAULT_LIMIT
+
+
+@click.command()
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False),
+    default="report.html",
+    show_default=True,
+    metavar="FILE",
+    help="The page to write.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    metavar="N",
+    help="Carry at most N relations to search and draw, those of the best-connected words.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@json_option
+@store_option
+def report(output: str, limit: int, quiet: bool, as_json: bool, store: str) -> None:
+    """Write one self-contained page that shows a store: counts, sources, keep rates, every relation, a word's graph.
+
+    It needs no network, and its counts no JavaScript. What exceeds --limit is left out of search and graph, and the
+    page says so; the counts are always of the whole store.
+
+    \b
+    Example:
+      lexkit report --output report.html
+    """
+    from lexkit.report.page import write_report
+
+    with open_store(store) as lexicon:
+        written = write_report(lexicon, Path(output).expanduser(), limit=limit)
+    if as_json:
+        print_json(written)
+    elif not quiet:
+        click.echo(
+            f"{written.path}: {written.carried:,} of {written.relations:,} relations, {written.bytes / 1e6:.1f} MB"
+        )

@@ -1,0 +1,74 @@
+"""Where the points of the keep-rate chart lie, in the units of its picture."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import pyarrow as pa
+
+KEEP_RATE = "SELECT * FROM keep_rate"
+"""All columns, because stores of some versions have a column ``reading``; see `keep_rate_panels`."""
+_READINGS = {
+    "both": "both words",
+    "partner": "partner of any word",
+    "one_token_head": "partner of a one-token word",
+}
+_LEFT, _TOP, _WIDTH, _HEIGHT = 34.0, 10.0, 276.0, 150.0
+
+
+class Curve(NamedTuple):
+    """One tokenizer's line: ``x, y`` in the picture and the per cent, for each number of tokens."""
+
+    tokenizer: str
+    style: int
+    """Chooses colour, dashes and marker; the same tokenizer has the same in every panel."""
+    points: list[tuple[float, float, int, float]]
+
+
+class Panel(NamedTuple):
+    """One chart: relations of one kind, read in one way."""
+
+    kind: str
+    reading: str
+    """Whose tokens count, in words; empty where the store knows one way only."""
+    curves: list[Curve]
+
+
+def keep_rate_panels(rates: pa.Table) -> list[Panel]:
+    """Lay out the curves of the view ``keep_rate``, a panel for each kind (and reading), a curve for each tokenizer.
+
+    Args:
+        rates: columns ``tokenizer``, ``kind``, ``max_tokens``, ``percent`` and, in some stores, ``reading``.
+
+    Returns:
+        Nothing where the store has no tokenizers. Synonyms come before antonyms.
+    """
+    rows = rates.to_pylist()
+    names = {name: style for style, name in enumerate(sorted({row["tokenizer"] for row in rows}))}
+    shown = short_names(list(names))
+    most = max((row["max_tokens"] for row in rows), default=1)
+    order = list(_READINGS)
+    points: dict[tuple[int, str, bool, str], dict[str, list[tuple[float, float, int, float]]]] = {}
+    for row in sorted(rows, key=lambda row: int(row["max_tokens"])):
+        reading = str(row.get("reading") or "")
+        place = order.index(reading) if reading in order else len(order)
+        panel = (place, reading, row["kind"] != "synonym", row["kind"])
+        x = _LEFT + _WIDTH * (row["max_tokens"] - 1) / max(most - 1, 1)
+        y = _TOP + _HEIGHT * (1 - row["percent"] / 100)
+        point = (round(x, 1), round(y, 1), row["max_tokens"], row["percent"])
+        points.setdefault(panel, {}).setdefault(row["tokenizer"], []).append(point)
+    return [
+        Panel(
+            kind,
+            _READINGS.get(reading, reading),
+            [Curve(shown[name], names[name], curve[name]) for name in sorted(curve)],
+        )
+        for (_, reading, _, kind), curve in sorted(points.items())
+    ]
+
+
+def short_names(names: list[str]) -> dict[str, str]:
+    """Cut names that are paths to their last two parts, where that leaves them different."""
+    cut = {name: "/".join(PurePosixPath(name).parts[-2:]) or name for name in names}
+    return cut if len(set(cut.values())) == len(names) else {name: name for name in names}

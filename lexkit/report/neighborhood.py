@@ -1,0 +1,175 @@
+"""A picture of a word's neighbourhood, by matplotlib, which is in the extra ``lexkit[plot]``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from io import BytesIO
+from math import sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from lexkit.durable import write_whole
+from lexkit.errors import LexkitError
+from lexkit.sources.records import Kind
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from lexkit.store.lexicon import Lexicon, Neighbor
+
+FORMATS = (".png", ".svg")
+MOST = 18
+"""Neighbours of each kind that a picture shows, or twice as many where there is one kind; more could not be read."""
+# told apart by side, line and marker as well as by colour
+_COLOURS: dict[str, str] = {"synonym": "#00629b", "antonym": "#b84a00"}
+_LINES: dict[str, str] = {"synonym": "solid", "antonym": "dashed"}
+_MARKERS: dict[str, str] = {"synonym": "o", "antonym": "D"}
+_INK, _QUIET, _PAPER = "#1c1b19", "#625e56", "#fbfaf6"
+_ROW, _RADIUS, _HALF_WIDTH = 0.3, 1.6, 4.0  # inches
+
+
+_Related: TypeAlias = "tuple[Neighbor, Kind]"
+
+
+class _Node(NamedTuple):
+    word: str
+    kind: Kind
+    direct: bool
+    side: int
+    x: float
+    y: float
+
+
+def plot_neighborhood(
+    lexicon: Lexicon, title: str, synonyms: Sequence[Neighbor], antonyms: Sequence[Neighbor], path: Path
+) -> None:
+    """Draw synonyms on an arc to the left, antonyms to the right, and how they are related to each other.
+
+    The same store and arguments give the same file. Of each kind, the first `MOST` are drawn (twice
+    as many, on both sides, where there is no other kind); the picture tells how many there are.
+
+    Args:
+        lexicon: where relations among the neighbours are looked up.
+        title: the word in the middle.
+        synonyms: in the order of importance.
+        antonyms: likewise.
+        path: its suffix, one of `FORMATS`, chooses the format; the file is replaced in one step.
+
+    Raises:
+        LexkitError: matplotlib is missing.
+        OSError: the file cannot be written.
+    """
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise LexkitError("drawing needs matplotlib; install it with pip install 'lexkit[plot]'") from error
+    left, right = _sides(
+        [(neighbor, "synonym") for neighbor in synonyms], [(neighbor, "antonym") for neighbor in antonyms]
+    )
+    nodes = [*_arc(left, -1), *_arc(right, 1)]
+    half_height = _ROW * (max(len(left), len(right), 5) + 1) / 2 + 0.35
+    settings = {"svg.hashsalt": "lexkit", "svg.fonttype": "none", "font.family": "serif", "font.size": 10}
+    picture = BytesIO()
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # letters that matplotlib's font lacks become boxes in a PNG; an SVG leaves the choice of a font to its viewer
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        figure = Figure(figsize=(2 * _HALF_WIDTH, 2 * half_height), facecolor=_PAPER)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(-_HALF_WIDTH, _HALF_WIDTH), ylim=(-half_height, half_height))
+        axes.set_axis_off()
+        _draw(axes, title, nodes, _edges(lexicon, nodes))
+        _caption(axes, half_height, nodes, {"synonym": len(synonyms), "antonym": len(antonyms)})
+        form = path.suffix.lower().removeprefix(".")
+        figure.savefig(picture, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
+    write_whole(path, picture.getvalue())
+
+
+def _sides(synonyms: list[_Related], antonyms: list[_Related]) -> tuple[list[_Related], list[_Related]]:
+    """What is drawn to the left and to the right: a kind each, or half of the only kind there is."""
+    if synonyms and antonyms:
+        return synonyms[:MOST], antonyms[:MOST]
+    only = (synonyms or antonyms)[: 2 * MOST]
+    half = (len(only) + 1) // 2
+    return only[:half], only[half:]
+
+
+def _arc(related: list[_Related], side: int) -> list[_Node]:
+    """Rows of equal height on half an ellipse."""
+    nodes = []
+    half = _ROW * (max(len(related), 5) + 1) / 2
+    for place, (neighbor, kind) in enumerate(related):
+        y = _ROW * ((len(related) - 1) / 2 - place)
+        x = side * _RADIUS * sqrt(1 - (y / half) ** 2)
+        nodes.append(_Node(neighbor.word, kind, neighbor.direct, side, x, y))
+    return nodes
+
+
+def _edges(lexicon: Lexicon, nodes: Sequence[_Node]) -> list[tuple[_Node, _Node, Kind]]:
+    # a word that is contested is there twice; its lines go to the first
+    first = {node.word: node for node in reversed(nodes)}
+    edges: list[tuple[_Node, _Node, Kind]] = []
+    for word, node in first.items():
+        for kind, related in (("synonym", lexicon.synonyms(word)), ("antonym", lexicon.antonyms(word))):
+            edges += [
+                (node, first[neighbor.word], "synonym" if kind == "synonym" else "antonym")
+                for neighbor in related
+                if word < neighbor.word and neighbor.word in first
+            ]
+    return edges
+
+
+def _draw(axes: Axes, title: str, nodes: Sequence[_Node], edges: Sequence[tuple[_Node, _Node, Kind]]) -> None:
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Curve
+
+    for a, b, kind in edges:
+        # bowed towards the middle, so that neighbours on one arc do not hide their line
+        bow = (a.x + b.x) / 2 * (0.45 if a.side == b.side else 0.75), (a.y + b.y) / 2 * 0.9
+        curve = Curve([(a.x, a.y), bow, (b.x, b.y)], [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3])
+        look = {"edgecolor": _COLOURS[kind], "linestyle": _LINES[kind], "linewidth": 0.6, "alpha": 0.35}
+        axes.add_patch(PathPatch(curve, facecolor="none", **look))
+    for node in nodes:
+        colour = _COLOURS[node.kind]
+        axes.plot([0, node.x], [0, node.y], color=colour, linestyle=_LINES[node.kind], linewidth=1, alpha=0.6)
+        fill = colour if node.direct else _PAPER
+        axes.plot([node.x], [node.y], _MARKERS[node.kind], color=colour, markerfacecolor=fill, markersize=6, zorder=3)
+        align = "right" if node.side < 0 else "left"
+        # words may hold dollar signs, which are no formulas
+        axes.text(
+            node.x + node.side * 0.13,
+            node.y,
+            _cut(node.word, 28),
+            color=_INK,
+            ha=align,
+            va="center_baseline",
+            parse_math=False,
+        )
+    pill = {"boxstyle": "round,pad=0.5,rounding_size=1", "facecolor": _INK, "edgecolor": _PAPER}
+    axes.text(
+        0,
+        0,
+        _cut(title, 20),
+        color=_PAPER,
+        size=13,
+        weight="bold",
+        ha="center",
+        va="center",
+        bbox=pill,
+        zorder=4,
+        parse_math=False,
+    )
+
+
+def _caption(axes: Axes, half_height: float, nodes: Sequence[_Node], counts: dict[str, int]) -> None:
+    for side, (kind, n) in enumerate(counts.items()):
+        drawn = sum(node.kind == kind for node in nodes)
+        text = f"{drawn} of {n:,} {kind}s" if n > drawn else f"{n} {kind}{'' if n == 1 else 's'}"
+        place = (-_HALF_WIDTH + 0.2, "left") if side == 0 else (_HALF_WIDTH - 0.2, "right")
+        axes.text(place[0], half_height - 0.25, text, color=_COLOURS[kind], weight="bold", ha=place[1], va="center")
+    axes.text(0, -half_height + 0.2, "filled: stated, hollow: derived by negation", color=_QUIET, size=8, ha="center")
+
+
+def _cut(word: str, most: int) -> str:
+    return word if len(word) <= most else word[: most - 1].rstrip() + "…"

@@ -1,0 +1,149 @@
+"""``lexkit report``: a store on one page of HTML that needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import jinja2
+
+from lexkit.durable import write_whole
+from lexkit.report import DEFAULT_LIMIT
+from lexkit.report.charts import KEEP_RATE, keep_rate_panels
+from lexkit.report.relations import pack_relations
+from lexkit.store.lexicon import Lexicon
+
+_TOP_WORDS = 20
+_SCRIPTS = ("data.js", "graph.js", "explore.js", "table.js", "main.js")
+
+# Relations that two sources both state; with itself, that a source states; `alone`, that no other states
+_OVERLAP = """
+WITH stated AS (
+    SELECT DISTINCT word_a, word_b, kind, source FROM evidence WHERE rule IS NULL
+),
+counted AS (
+    SELECT *, count(*) OVER (PARTITION BY word_a, word_b, kind) AS n_sources FROM stated
+)
+SELECT a.kind, a.source, b.source AS other, count(*) AS n, count(*) FILTER (a.n_sources = 1) AS alone
+FROM counted a JOIN counted b USING (word_a, word_b, kind)
+GROUP BY ALL
+ORDER BY a.kind DESC, a.source, other
+"""
+_DEGREES = """
+SELECT word, count(*) FILTER (kind = 'synonym') AS synonyms, count(*) FILTER (kind = 'antonym') AS antonyms,
+    least(count(*) FILTER (kind = 'synonym' AND direct), count(*) FILTER (kind = 'antonym' AND direct)) AS balance
+FROM (SELECT word_a AS word_id, kind, direct FROM relation UNION ALL SELECT word_b, kind, direct FROM relation)
+JOIN word USING (word_id)
+GROUP BY word_id, word
+"""
+
+
+class Report(NamedTuple):
+    """A report that has been written."""
+
+    path: Path
+    bytes: int
+    relations: int
+    """Relations of the store; all are counted in the page."""
+    carried: int
+    """Those among them that can be searched and drawn in the page."""
+
+
+def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) -> Report:
+    """Write the report of a store; *path* gets it whole or stays as it was.
+
+    The same store gives the same page, byte for byte.
+
+    Args:
+        lexicon: the store.
+        path: the file to write.
+        limit: at most so many relations can be searched in the page, those of the best-connected words first; the
+            counts are of all.
+
+    Raises:
+        StoreError: the store is damaged.
+        OSError: the file cannot be written.
+    """
+    packed = pack_relations(lexicon, limit)
+    counts = lexicon.statistics()
+    relations = sum(kind.relations for kind in counts.kinds)
+    theme, script = _asset("theme.js"), "".join(map(_asset, _SCRIPTS))
+    style = _asset("page.css")
+    page = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            meta=dict(zip(*(column.to_pylist() for column in lexicon.sql("SELECT * FROM meta").columns), strict=True)),
+            counts=counts,
+            relations=relations,
+            packed=packed,
+            overlap=_overlaps(lexicon),
+            top=lexicon.sql(f"{_DEGREES} ORDER BY synonyms + antonyms DESC, word_id LIMIT {_TOP_WORDS}").to_pylist(),
+            # shown first: a word of which sources state something on both sides
+            start=lexicon.sql(
+                f"{_DEGREES} ORDER BY balance DESC, synonyms + antonyms DESC, word_id LIMIT 1"
+            ).to_pylist(),
+            panels=keep_rate_panels(lexicon.sql(KEEP_RATE)),
+            style=style,
+            theme=theme,
+            script=script,
+            style_hash=_hash(style),
+            script_hashes=[_hash(theme), _hash(script)],
+        )
+    )
+    data = page.encode()
+    write_whole(path, data)
+    return Report(path, len(data), relations, packed.n_relations)
+
+
+class Overlap(NamedTuple):
+    """How many relations of one kind sources state in common."""
+
+    kind: str
+    sources: list[str]
+    n: dict[str, dict[str, int]]
+    alone: dict[str, int]
+
+
+def _overlaps(lexicon: Lexicon) -> list[Overlap]:
+    rows = lexicon.sql(_OVERLAP).to_pylist()
+    found = []
+    for kind in ("synonym", "antonym"):
+        of_kind = [row for row in rows if row["kind"] == kind]
+        sources = sorted({row["source"] for row in of_kind})
+        n = {source: dict.fromkeys(sources, 0) for source in sources}
+        for row in of_kind:
+            n[row["source"]][row["other"]] = row["n"]
+        alone = {row["source"]: row["alone"] for row in of_kind if row["source"] == row["other"]}
+        found.append(Overlap(kind, sources, n, alone))
+    return [overlap for overlap in found if overlap.sources]
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_asset),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., Any]] = {
+        "number": lambda n: f"{n:,}",
+        "share": lambda n, of: 100 * n / of if of else 0.0,
+        "file_name": lambda uri: PurePosixPath(uri).name,  # a page that is passed on needs no paths of its maker
+    }
+    environment.filters.update(filters)
+    return environment
+
+
+def _asset(name: str) -> str:
+    return (files("lexkit.report") / "page" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """What a content security policy knows an inline script or style by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

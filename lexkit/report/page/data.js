@@ -1,0 +1,86 @@
+// The relations that the page carries: unpacked into columns, with an index from each word to its relations.
+
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+}
+
+class Relations {
+  constructor({ words, degrees, labels, counts, steps, label }) {
+    this.words = words;
+    this.folded = words.map((word) => word.toLowerCase());
+    this.degrees = degrees;
+    this.labels = labels.map(([kind, direct, contested, sources, pos]) => ({ kind, direct, contested, sources, pos }));
+    this.label = label;
+    this.first = new Int32Array(label.length);
+    this.second = new Int32Array(label.length);
+    let row = 0;
+    counts.forEach((count, first) => {
+      let second = first;
+      for (let i = 0; i < count; i++, row++) {
+        second += steps[row];
+        this.first[row] = first;
+        this.second[row] = second;
+      }
+    });
+    this.indexWords();
+  }
+
+  // rows of word w: this.rows[this.starts[w]] to this.rows[this.starts[w + 1]], exclusive
+  indexWords() {
+    this.starts = new Int32Array(this.words.length + 1);
+    for (const ends of [this.first, this.second]) for (const word of ends) this.starts[word + 1]++;
+    for (let word = 0; word < this.words.length; word++) this.starts[word + 1] += this.starts[word];
+    const next = this.starts.slice();
+    this.rows = new Int32Array(2 * this.label.length);
+    for (let row = 0; row < this.label.length; row++) {
+      this.rows[next[this.first[row]]++] = row;
+      this.rows[next[this.second[row]]++] = row;
+    }
+  }
+
+  get size() {
+    return this.label.length;
+  }
+
+  // The word as it is written, or else regardless of case; -1 if the page has none
+  find(text) {
+    const exact = this.words.indexOf(text);
+    return exact >= 0 ? exact : this.folded.indexOf(text.toLowerCase());
+  }
+
+  // Words that begin with the text, then words that hold it, each with the best-connected first
+  suggest(text, limit) {
+    const wanted = text.toLowerCase();
+    const starting = [];
+    const holding = [];
+    for (let word = 0; word < this.folded.length; word++) {
+      const place = this.folded[word].indexOf(wanted);
+      if (place === 0) starting.push(word);
+      else if (place > 0) holding.push(word);
+    }
+    const order = (a, b) =>
+      (this.folded[b] === wanted) - (this.folded[a] === wanted) || this.degrees[b] - this.degrees[a] || a - b;
+    return [...starting.sort(order), ...holding.sort(order)].slice(0, limit);
+  }
+
+  // Neighbours of a word in the order of `lexkit lookup`: stated ones first, then by number of sources, then by spelling
+  neighbors(word, kind) {
+    const found = [];
+    for (let i = this.starts[word]; i < this.starts[word + 1]; i++) {
+      const row = this.rows[i];
+      const label = this.labels[this.label[row]];
+      if (label.kind === kind) {
+        found.push({ word: this.first[row] === word ? this.second[row] : this.first[row], ...label });
+      }
+    }
+    return found.sort(
+      (a, b) => b.direct - a.direct || b.sources.length - a.sources.length || a.word - b.word,
+    );
+  }
+
+  carried(word) {
+    return this.starts[word + 1] - this.starts[word];
+  }
+}
