@@ -24,7 +24,7 @@ import lexkit
 from lexkit.store.files import connect
 from lexkit.store.spans import add_spans
 from lexkit.tokens.loading import choose, load_tokenizer
-from lexkit.tokens.spans import leading
+from lexkit.tokens.spans import leading, spans
 
 _BATCHES = (10_000, 25_000, 100_000)
 _SYNONYMS = 0.95
@@ -86,10 +86,12 @@ def compare_encoding(tokenizer: str, words: list[str], folder: Path, runs: int) 
     store = folder / "words.duckdb"
     schema = (Path(lexkit.__file__).parent / "store/schema.sql").read_text(encoding="utf-8")
     alone: dict[int, list[Seconds]] = {size: [] for size in _BATCHES}
+    cut: list[Seconds] = []
     whole: list[Seconds] = []
     for _ in range(runs):
         for size in _BATCHES:
             alone[size].append(timed(lambda size=size: encode(loaded, texts, size)))  # type: ignore[misc]
+        cut.append(timed(lambda: sum(batch.num_rows for batch in spans(loaded, words))))
         store.unlink(missing_ok=True)
         with connect(store, os.cpu_count() or 1) as connection:
             connection.execute(schema)
@@ -99,10 +101,11 @@ def compare_encoding(tokenizer: str, words: list[str], folder: Path, runs: int) 
             whole.append(timed(lambda: add_spans(connection, name, loaded)))
     for place, time_of in enumerate(Seconds._fields):
         best = min(([run[place] for run in rows] for rows in alone.values()), key=statistics.median)
-        made = [run[place] for run in whole]
         print_row(f"{name}: encode_batch_fast, {time_of} time", best, len(words))
-        print_row(f"{name}: spans in the store, {time_of} time", made, len(words))
-        print(f"{name + ': ratio, ' + time_of + ' time':<44} {statistics.median(best) / statistics.median(made):>8.2f}")
+        for what, rows in (("spans", cut), ("spans in the store", whole)):
+            made = [run[place] for run in rows]
+            ratio = statistics.median(best) / statistics.median(made)
+            print_row(f"{name}: {what}, {time_of} time", made, len(words), f"{ratio:.2f} of its speed")
 
 
 def encode(tokenizer: object, texts: list[str], size: int) -> None:
@@ -154,11 +157,13 @@ def timed(work: Callable[[], object]) -> Seconds:
     return Seconds(time.perf_counter() - wall, time.process_time() - processor)
 
 
-def print_row(name: str, seconds: list[float], n: int | None = None) -> None:
-    """Print a median with the least and the most, and the speed."""
+def print_row(name: str, seconds: list[float], n: int | None = None, note: str = "") -> None:
+    """Print a median with the least and the most, the speed, and a note."""
     median = statistics.median(seconds)
     speed = f"   {n / median:,.0f} a second" if n else ""
-    print(f"{name:<44} {median:>8.2f} s   ({min(seconds):.2f} to {max(seconds):.2f}){speed}", flush=True)
+    print(
+        f"{name:<44} {median:>8.2f} s   ({min(seconds):.2f} to {max(seconds):.2f}){speed}   {note}".rstrip(), flush=True
+    )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -19,6 +20,10 @@ from lexkit.tokens.spans import fingerprint, spans
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+
+_BATCHES = 4
+"""Batches that are worth an INSERT, which takes some milliseconds however few rows they have."""
 
 
 class Tokenized(NamedTuple):
@@ -113,15 +118,15 @@ def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Token
         TokenizerError: words have no spans of their own in it (see `lexkit.tokens.spans.leading`).
     """
     digest = fingerprint(tokenizer)
-    words = connection.sql("SELECT word FROM word ORDER BY word_id").to_arrow_table()["word"].to_pylist()
-    first = 0
-    for batch in spans(tokenizer, words):
-        connection.register("batch", pa.table(batch.columns, names=batch.schema.names))
-        connection.execute(
-            "INSERT INTO span SELECT ?, ? + row_number() OVER () - 1, token_ids, n_tokens FROM batch", [name, first]
-        )
+    table = connection.sql("SELECT word_id, word FROM word ORDER BY word_id").to_arrow_table()
+    batches, first = spans(tokenizer, table["word"].to_pylist()), 0
+    while some := list(islice(batches, _BATCHES)):
+        rows = pa.Table.from_batches(some)
+        rows = rows.append_column("word_id", table["word_id"].slice(first, rows.num_rows))
+        connection.register("batch", rows)
+        connection.execute("INSERT INTO span SELECT ?, word_id, token_ids, n_tokens FROM batch", [name])
         connection.unregister("batch")
-        first += batch.num_rows
+        first += rows.num_rows
     connection.execute(
         "INSERT INTO tokenizer VALUES (?, ?, ?, ?)",
         [name, digest, tokenizer.get_vocab_size(with_added_tokens=True), timestamp()],
