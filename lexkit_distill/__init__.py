@@ -1,4 +1,4 @@
-"""Sense dictionaries and decoder-based sense knowledge distillation from a lexkit store.
+"""Sense dictionaries from a teacher language model and a lexkit store (DSKD, arXiv 2602.22351).
 
-Not there yet: this release reserves the name. See ``lexkit distill``.
+Importing this package imports neither torch nor transformers; the modules that need them say so when they are used.
 """

@@ -1,21 +1,212 @@
-"""``lexkit distill``, found by lexkit through the entry point group ``lexkit.commands``."""
+"""``lexkit distill``, found by lexkit through the entry point group ``lexkit.commands``.
+
+Nothing here imports torch before a command runs, and without it every command says what to install.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from lexkit.cli.output import is_terminal, json_option, print_json, store_option
 from lexkit.errors import LexkitError
+from lexkit.progress import Progress
+from lexkit_distill.config import format_size, options
+from lexkit_distill.senses.config import SensesConfig
+
+if TYPE_CHECKING:
+    from lexkit_distill.senses.build import SensesSummary
+    from lexkit_distill.senses.dictionary import SenseDictionary
+    from lexkit_distill.senses.inspect import WordReport
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def distill(arguments: tuple[str, ...]) -> None:
-    """Distil a language model with a store's senses (not in this release).
+@click.group()
+def distill() -> None:
+    """Sense dictionaries from a teacher language model and a store.
 
     \b
-    It will need the extra: pip install 'lexkit[distill]'
+    It needs the extra: pip install 'lexkit[distill]'
     """
-    raise LexkitError(
-        "'lexkit distill' is not in this release; it will come with the extra 'distill': "
-        "pip install -U 'lexkit[distill]'"
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Around the imports of a command: without the extra, one line that says how to get it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0].startswith("lexkit"):
+            raise
+        raise LexkitError(
+            f"lexkit distill needs the package {error.name}, which is not installed; pip install 'lexkit[distill]'"
+        ) from error
+
+
+@distill.command()
+@options(SensesConfig)
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@json_option
+def senses(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
+    """Make a dictionary of token senses: hidden states of a teacher over a corpus, clustered for each token.
+
+    A run that was killed goes on when the same command is given again. For several processes, start it with
+    'accelerate launch -m lexkit distill senses ...'.
+
+    \b
+    Example:
+      lexkit distill senses --teacher HuggingFaceTB/SmolLM2-135M-Instruct --corpus texts/ --output senses
+    """
+    with _extra():
+        from lexkit_distill.progress import Bar
+        from lexkit_distill.senses.build import build_senses
+    bar = Bar() if not quiet and is_terminal(sys.stderr) else Progress()
+    summary = build_senses(SensesConfig(**fields), bar)
+    if summary is None:
+        return
+    if as_json:
+        print_json(summary)
+    elif not quiet:
+        click.echo("\n".join(_senses_summary(summary)))
+
+
+def _senses_summary(summary: SensesSummary) -> list[str]:
+    return [
+        f"{summary.path}  {format_size(summary.bytes)}",
+        f"  documents {summary.documents:>12,}   {summary.tokens:,} tokens; {summary.duplicates:,} duplicates left out",
+        f"  sample    {summary.sampled:>12,}   hidden states",
+        f"  keys      {summary.keys:>12,}   of {summary.vocabulary:,} tokens ({summary.keys / summary.vocabulary:.1%})",
+        f"  senses    {summary.rows:>12,}   "
+        + ", ".join(f"{tokens:,} tokens with {k}" for k, tokens in summary.senses_per_token.items()),
+    ]
+
+
+@distill.command()
+@click.option("--senses", "folder", required=True, metavar="DIR", help="The dictionary that gets the words.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Leave out words of more tokens.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@json_option
+@store_option
+def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str) -> None:
+    """Add to a sense dictionary the words of a store that have synonyms or antonyms.
+
+    Senses of a word of several tokens are composed of its tokens' senses; a word of one token has that token's. The
+    store has to know how the dictionary's tokenizer cuts its words: see 'lexkit tokenize'.
+
+    \b
+    Example:
+      lexkit tokenize --tokenizer senses/tokenizer.json
+      lexkit distill compose --senses senses
+    """
+    with _extra():
+        from lexkit_distill.senses.compose import compose_senses
+    summary = compose_senses(
+        Path(folder).expanduser(), Path(store).expanduser(), max_tokens=max_tokens, progress=_progress(quiet)
     )
+    if as_json:
+        print_json(summary)
+    elif not quiet:
+        click.echo(f"{summary.path}  {format_size(summary.bytes)}")
+        click.echo(f"  words     {summary.words:>12,}   in relations")
+        click.echo(f"  one token {summary.single_token:>12,}   have that token's senses")
+        click.echo(f"  composed  {summary.composed:>12,}   of 2 to {max_tokens} tokens")
+        click.echo(
+            f"  left out  {summary.too_long + summary.without_senses:>12,}   {summary.too_long:,} of more than "
+            f"{max_tokens} tokens, {summary.without_senses:,} with a token that has no senses"
+        )
+
+
+@distill.command()
+@click.argument("words", nargs=-1, required=True, metavar="WORD...")
+@click.option("--senses", "folder", required=True, metavar="DIR", help="The dictionary.")
+@click.option("--neighbors", type=click.IntRange(min=1), default=8, show_default=True, help="Nearest keys to show.")
+@click.option(
+    "--plot", metavar="FILE", help="Draw the words, and their synonyms and antonyms if the store is given, instead."
+)
+@click.option(
+    "--store",
+    envvar="LEXKIT_STORE",
+    metavar="FILE",
+    help="The store the dictionary was composed with; for --plot.  [env: LEXKIT_STORE]",
+)
+@json_option
+def inspect(
+    words: tuple[str, ...], folder: str, neighbors: int, plot: str | None, store: str | None, as_json: bool
+) -> None:
+    """Show the senses of words: where they were seen, and which other words' senses are nearest.
+
+    Contexts are the occurrences nearest to the sense; the bar stands behind the token at which the teacher's state was
+    taken. Distances are mean squared differences.
+
+    \b
+    Example:
+      lexkit distill inspect bank --senses senses
+      lexkit distill inspect red car --senses senses --store lexkit.duckdb --plot red-car.png
+    """
+    with _extra():
+        from lexkit_distill.senses.dictionary import SenseDictionary
+        from lexkit_distill.senses.inspect import inspect_word
+    dictionary = SenseDictionary(Path(folder).expanduser())
+    if plot is not None:
+        _plot(dictionary, words, plot, store)
+        return
+    reports = [inspect_word(dictionary, word, neighbors=neighbors) for word in words]
+    for word, report in zip(words, reports, strict=True):
+        if report is None:
+            raise LexkitError(
+                f"{word!r} has no senses in {folder}: it is neither one token that was seen nor a composed word; "
+                "see 'lexkit distill compose'"
+            )
+    if as_json:
+        print_json(reports)
+        return
+    for report in reports:
+        assert report is not None
+        click.echo("\n".join(_inspection(report)))
+
+
+def _plot(dictionary: SenseDictionary, words: tuple[str, ...], path: str, store: str | None) -> None:
+    from lexkit_distill.senses.dictionary import TOKENIZER
+    from lexkit_distill.senses.lexical import read_relations
+    from lexkit_distill.senses.plot import plot_senses
+
+    relations = None
+    if store is not None:
+        relations = read_relations(
+            Path(store).expanduser(), dictionary.meta.tokenizer_fingerprint, dictionary.path / TOKENIZER
+        )
+    drawn = plot_senses(dictionary, words, Path(path).expanduser(), relations=relations)
+    click.echo(f"{path}  {drawn:,} senses")
+
+
+def _inspection(report: WordReport) -> list[str]:
+    seen = f", seen {report.n_seen:,} times" if report.n_seen is not None else ""
+    lines = [f"{report.word}: {len(report.senses)} senses; tokens {' '.join(map(repr, report.tokens))}{seen}"]
+    for number, sense in enumerate(report.senses, 1):
+        size = f" ({sense.size:,} in the sample)" if sense.size is not None else ""
+        lines.append(f"  {number}{size}")
+        lines.append("    near: " + ", ".join(f"{name.strip()} {distance:.2f}" for name, distance in sense.neighbors))
+        lines += [f"    {_one_line(context.before)} | {_one_line(context.after)}" for context in sense.contexts]
+    return lines
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _progress(quiet: bool) -> Progress:
+    if quiet or not is_terminal(sys.stderr):
+        return Progress()
+    from lexkit_distill.progress import Bar
+
+    return Bar()

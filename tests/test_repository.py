@@ -87,7 +87,8 @@ def test_every_command_and_option_of_the_docs_exists_and_every_command_is_docume
         assert f"`lexkit {name}" in guide, name
         command = cli.get_command(context, name)
         assert command is not None
-        options |= {option for parameter in command.params for option in parameter.opts}
+        for one in [command, *(command.commands.values() if isinstance(command, click.Group) else ())]:
+            options |= {option for parameter in one.params for option in parameter.opts}
     for document in DOCS:
         for line in re.findall(r"^(?:\$ )?lexkit .*", document.read_text(encoding="utf-8"), re.MULTILINE):
             assert set(re.findall(r"(?<= )--[a-z-]+", line)) <= options, line

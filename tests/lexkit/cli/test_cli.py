@@ -335,13 +335,6 @@ class TestStatsAndVerify:
         assert "E202" in {finding["code"] for finding in json.loads(done.stdout)["findings"]}
 
 
-def test_distill_says_what_to_install(run: Run) -> None:
-    done = run("distill", "train", "--config", "x.yaml")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert "pip install -U 'lexkit[distill]'" in done.stderr
-
-
 def test_a_reader_that_goes_away_is_no_error(starter_store: Path) -> None:
     command = [sys.executable, "-m", "lexkit", "sql", "SELECT * FROM synonyms", "--store", str(starter_store)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -1,0 +1,21 @@
+"""The errors that lexkit_distill raises on purpose; see `lexkit.errors`."""
+
+from __future__ import annotations
+
+from lexkit.errors import LexkitError
+
+
+class TeacherError(LexkitError):
+    """A teacher that cannot be loaded, or that does not do what a sense dictionary needs."""
+
+
+class CorpusError(LexkitError):
+    """A corpus that is missing, unreadable, or holds no text."""
+
+
+class SampleError(LexkitError):
+    """A sample of hidden states that cannot be made or continued."""
+
+
+class DictionaryError(LexkitError):
+    """A sense dictionary that is missing, unfinished, damaged, or belongs to something else."""

@@ -1,0 +1,268 @@
+"""From a teacher and a corpus to a sense dictionary: the stages in order, each of which goes on where it was killed.
+
+Under ``accelerate launch``, batches of the plan and blocks of tokens are dealt out among the processes; the first one
+does what cannot be shared. They meet in the sample's folder, so that this and the output have to be on a disk that all
+of them see.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+import lexkit
+from lexkit.durable import write_whole
+from lexkit.progress import Progress
+from lexkit_distill.errors import DictionaryError, SampleError
+from lexkit_distill.senses import dictionary as files
+from lexkit_distill.senses.collect import collect, share_of
+from lexkit_distill.senses.config import SensesConfig
+from lexkit_distill.senses.contexts import ContextWriter
+from lexkit_distill.senses.estimate import check_room
+from lexkit_distill.senses.plan import Plan, make_plan, open_plan
+from lexkit_distill.senses.processes import Processes
+from lexkit_distill.senses.reduce import read_blocks, reduce_tokens
+from lexkit_distill.senses.sample import Sample, Sampler, done_batches
+from lexkit_distill.teacher import Teacher, load_teacher
+
+LAYER = "last, after the final norm"
+
+
+@dataclass(frozen=True)
+class SensesSummary:
+    """What was made, of what."""
+
+    path: str
+    documents: int
+    duplicates: int
+    tokens: int
+    keys: int
+    rows: int
+    sampled: int
+    vocabulary: int
+    bytes: int
+    senses_per_token: dict[int, int]
+    """How many tokens have 1, 2, ... senses."""
+
+
+def build_senses(config: SensesConfig, progress: Progress | None = None) -> SensesSummary | None:
+    """Make a sense dictionary.
+
+    Returns:
+        What was made; None in every process but the first.
+
+    Raises:
+        LexkitError: one line that says what is wrong with the teacher, the corpus, the room or the folders.
+    """
+    processes = Processes()
+    progress = progress if progress is not None and processes.is_first else Progress()
+    output = Path(config.output).expanduser()
+    folder = Path(config.sample).expanduser() if config.sample else output / ".sample"
+    with disk_failures(output), processes.together():
+        if processes.is_first:
+            _claim(output)
+            folder.mkdir(parents=True, exist_ok=True)
+        processes.wait()
+        progress.stage("loading the teacher")
+        teacher = load_teacher(
+            config.teacher, gguf=config.gguf, dtype=config.dtype, device=config.device, process=processes.local_number
+        )
+        plan = _planned(config, teacher, folder, processes, progress)
+        _collected(config, teacher, plan, folder, processes, progress)
+        sample = Sample(folder, config.max_per_token)
+        work = folder / _work_name(config)
+        reduce_tokens(config, sample, work, teacher.device, processes, progress)
+        processes.wait()
+        if not processes.is_first:
+            return None
+        progress.stage("writing the dictionary")
+        summary = _written(config, teacher, plan, sample, output, work)
+        shutil.rmtree(work)
+        if not config.sample:
+            shutil.rmtree(folder)
+        progress.close()
+        return summary
+
+
+def _claim(output: Path) -> None:
+    if (output / files.META).exists():
+        raise DictionaryError(
+            f"{output}: a sense dictionary is there already; choose another --output, or delete it first"
+        )
+    if output.exists() and not output.is_dir():
+        raise DictionaryError(f"{output}: a file, not a folder; choose another --output")
+    output.mkdir(parents=True, exist_ok=True)
+
+
+def _planned(config: SensesConfig, teacher: Teacher, folder: Path, processes: Processes, progress: Progress) -> Plan:
+    if processes.is_first:
+        _check_same_sample(config, teacher, folder)
+        if open_plan(folder) is None:
+            make_plan(
+                folder,
+                config.corpus,
+                teacher.tokenizer,
+                max_length=config.max_length,
+                batch_tokens=config.batch_tokens,
+                progress=progress,
+            )
+    processes.wait()
+    plan = open_plan(folder)
+    assert plan is not None
+    if processes.is_first:
+        check_room(config, plan, teacher.hidden_size, folder, processes.number_of)
+    return plan
+
+
+def _check_same_sample(config: SensesConfig, teacher: Teacher, folder: Path) -> None:
+    """A sample may only be continued by what would have begun it in the same way."""
+    what = {
+        "teacher": teacher.fingerprint,
+        "tokenizer": teacher.tokenizer_fingerprint,
+        **{
+            f"--{name.replace('_', '-')}": getattr(config, name)
+            for name in ("anchor", "max_length", "batch_tokens", "max_per_token", "dtype", "seed")
+        },
+        "--corpus": list(config.corpus),
+    }
+    path = folder / "sample.json"
+    if not path.exists():
+        write_whole(path, json.dumps(what).encode())
+        return
+    before = json.loads(path.read_bytes())
+    for name, value in what.items():
+        if before.get(name) != value:
+            raise SampleError(
+                f"{folder}: holds a sample with another {name} ({_short(before.get(name))}, now {_short(value)}); give "
+                "the same again to continue it, another --sample or --output, or delete it"
+            )
+
+
+def _short(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) < 60 else text[:12]
+
+
+def _collected(
+    config: SensesConfig, teacher: Teacher, plan: Plan, folder: Path, processes: Processes, progress: Progress
+) -> None:
+    if done_batches(folder, plan.batches).all():
+        return
+    share = share_of(plan, config.batch_tokens, folder, processes.number, processes.number_of)
+    sampler = Sampler(
+        folder,
+        processes.number,
+        vocabulary=teacher.vocabulary_size,
+        hidden_size=teacher.hidden_size,
+        cap=config.max_per_token,
+        buffer_rows=max(config.memory_budget // (2 * teacher.hidden_size), 1),
+        batches=plan.batches,
+    )
+    processes.wait()  # all know what is done before anyone does more
+    teacher.check(_probe(plan))
+    progress.stage("reading hidden states")
+    collect(teacher, plan, sampler, share, anchor=config.anchor, seed=config.seed, progress=progress)
+    processes.wait()
+    if not done_batches(folder, plan.batches).all():
+        raise SampleError(f"{folder}: not all batches are done; another process failed: run the same command again")
+
+
+def _probe(plan: Plan) -> torch.Tensor:
+    """(2, T) real token ids, as many as the two longest of some pieces have."""
+    pieces = pq.ParquetFile(plan.path).read_row_group(0, ["token_ids"])["token_ids"].to_pylist()[-2:]
+    length = max(map(len, pieces))
+    rows = [(piece * length)[:length] for piece in pieces]
+    return torch.tensor(rows if len(rows) == 2 else rows * 2)
+
+
+def _work_name(config: SensesConfig) -> str:
+    k = config.k if config.k != "adaptive" else f"adaptive-{config.max_k}"
+    return f"blocks-{k}-{config.contexts}"
+
+
+def _written(
+    config: SensesConfig, teacher: Teacher, plan: Plan, sample: Sample, output: Path, work: Path
+) -> SensesSummary:
+    tokens, n_rows, inertia = [], [], []
+    for found in read_blocks(work):
+        tokens.append(found.token)
+        n_rows.append(len(found.rows))
+        inertia.append(found.inertia)
+    total = sum(n_rows)
+    contexts = ContextWriter(output / files.CONTEXTS, plan, sample.occurrences, config.contexts)
+    with files.RowWriter(output / files.SENSES, total, teacher.hidden_size) as writer:
+        for found in read_blocks(work):
+            writer.write(found.rows)
+            contexts.add(found.sizes, found.nearest)
+    contexts.close()
+    index = files.index_table(
+        {
+            "key_kind": ["token"] * len(tokens),
+            "token_ids": [[token] for token in tokens],
+            "word": [None] * len(tokens),
+            "first_row": np.cumsum([0, *n_rows])[:-1],
+            "n_rows": n_rows,
+            "n_seen": sample.seen[tokens],
+            "inertia": inertia,
+        }
+    )
+    files.write_table(output / files.INDEX, index)
+    write_whole(output / files.TOKENIZER, teacher.plain_tokenizer.to_str().encode())
+    files.write_meta(output, _meta(config, teacher, plan, rows=total, tokens=len(tokens)))
+    sizes = Counter(n_rows)
+    return SensesSummary(
+        path=str(output),
+        documents=plan.documents,
+        duplicates=plan.duplicates,
+        tokens=plan.tokens,
+        keys=len(tokens),
+        rows=total,
+        sampled=len(sample.occurrences),
+        vocabulary=int((~teacher.special_ids).sum()),
+        bytes=sum(path.stat().st_size for path in output.iterdir() if path.is_file()),
+        senses_per_token={k: sizes[k] for k in sorted(sizes)},
+    )
+
+
+def _meta(config: SensesConfig, teacher: Teacher, plan: Plan, *, rows: int, tokens: int) -> files.Meta:
+    return files.Meta(
+        format=files.FORMAT,
+        lexkit_version=lexkit.__version__,
+        teacher=teacher.name,
+        teacher_fingerprint=teacher.fingerprint,
+        tokenizer_fingerprint=teacher.tokenizer_fingerprint,
+        layer=LAYER,
+        anchor=config.anchor,
+        k=config.k if config.k != "adaptive" else f"adaptive, at most {config.max_k}",
+        max_per_token=config.max_per_token,
+        seed=config.seed,
+        corpus_fingerprint=plan.fingerprint,
+        dtype="bfloat16",
+        rows=rows,
+        hidden_size=teacher.hidden_size,
+        tokens=tokens,
+    )
+
+
+@contextmanager
+def disk_failures(output: Path) -> Iterator[None]:
+    """Around everything that writes: a full disk becomes one clear line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO):
+            raise
+        raise SampleError(
+            f"{error.filename or output}: cannot be written ({error.strerror}); free disk space or choose another "
+            "folder, then run the same command again to go on"
+        ) from error

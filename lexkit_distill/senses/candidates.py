@@ -1,0 +1,109 @@
+"""Which senses supervise a token: its own, those of its synonyms, those of its antonyms (paper, section 4.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lexkit.text import fold
+
+if TYPE_CHECKING:
+    from lexkit_distill.senses.dictionary import SenseDictionary
+    from lexkit_distill.senses.lexical import Relations
+
+CandidateKind = Literal["own", "synonym", "antonym"]
+Int64 = npt.NDArray[np.int64]
+
+
+class CandidateTable(NamedTuple):
+    """Rows of the dictionary for every token, in compressed sparse row form."""
+
+    offsets: Int64
+    """(V + 1,)"""
+    rows: Int64
+    """Those of token t are rows[offsets[t]:offsets[t + 1]]."""
+
+
+def own_senses(dictionary: SenseDictionary) -> CandidateTable:
+    """Return the rows of each token's own senses."""
+    keys = dictionary.token_key
+    counts = np.where(keys >= 0, dictionary.n_rows[keys], 0)
+    return CandidateTable(np.r_[0, np.cumsum(counts)], _ranges(dictionary.first[keys], counts))
+
+
+def related_senses(
+    dictionary: SenseDictionary, relations: Relations, kind: Literal["synonym", "antonym"], max_neighbors: int
+) -> CandidateTable:
+    """Return, for each token that is a word, the rows of the senses of its words' synonyms or antonyms.
+
+    A token is a word whatever its case and whether it begins with a space or not (`words_of_tokens`). Its own rows are
+    never among them, and no row is there twice.
+
+    Args:
+        dictionary: composed with the relations.
+        relations: of a store.
+        kind: of relation.
+        max_neighbors: neighbours of a token to take, the best attested first.
+    """
+    key_of_word = _keys_of_words(dictionary, relations)
+    tokens, words = words_of_tokens(dictionary, relations)
+    this, other = relations.of_kind(kind)
+    usable = key_of_word[other] >= 0
+    this, other = this[usable], other[usable]
+    # join tokens with pairs over the word; pairs are sorted by their first word, best first
+    begin, end = np.searchsorted(this, words, "left"), np.searchsorted(this, words, "right")
+    pair = _ranges(begin, end - begin)
+    token = np.repeat(tokens, end - begin)
+    neighbors = key_of_word[other[pair]]
+    own = dictionary.token_key[token]
+    is_own = (own >= 0) & (dictionary.first[neighbors] == dictionary.first[own])
+    token, neighbors = token[~is_own], neighbors[~is_own]
+    _, unique = np.unique(np.stack([token, dictionary.first[neighbors]]), axis=1, return_index=True)
+    unique.sort()  # the first of equal ones, in the old order
+    token, neighbors = token[unique], neighbors[unique]
+    place = np.arange(len(token)) - np.searchsorted(token, token, "left")
+    token, neighbors = token[place < max_neighbors], neighbors[place < max_neighbors]
+    counts = np.bincount(token, weights=dictionary.n_rows[neighbors], minlength=len(dictionary.token_key))
+    offsets = np.r_[0, np.cumsum(counts.astype(np.int64))]
+    return CandidateTable(offsets, _ranges(dictionary.first[neighbors], dictionary.n_rows[neighbors]))
+
+
+def words_of_tokens(dictionary: SenseDictionary, relations: Relations) -> tuple[Int64, Int64]:
+    """Return pairs of token id and word id, by token: the words that single tokens stand for.
+
+    The word spelt like the token counts; where there is none, those that differ in case only: " kind", "kind", " Kind"
+    and "Kind" all stand for kind, unless the store has Kind as well.
+    """
+    spelt: dict[str, list[int]] = {}
+    folded: dict[str, list[int]] = {}
+    for word_id, word in zip(relations.words["word_id"].to_pylist(), relations.words["word"].to_pylist(), strict=True):
+        spelt.setdefault(word, []).append(word_id)
+        folded.setdefault(fold(word), []).append(word_id)
+    tokens: list[int] = []
+    words: list[int] = []
+    for token in range(len(dictionary.token_key)):
+        text = dictionary.token_text(token)
+        if text[:1].isspace():
+            text = text[1:]
+        found = spelt.get(text) or folded.get(fold(text), [])
+        tokens += [token] * len(found)
+        words += found
+    return np.array(tokens, dtype=np.int64), np.array(words, dtype=np.int64)
+
+
+def _keys_of_words(dictionary: SenseDictionary, relations: Relations) -> Int64:
+    """(largest word id + 1,) the key of each word of the relations, or -1."""
+    words, ids = relations.words["word"].to_pylist(), relations.words["word_id"].to_numpy()
+    table = np.full(int(ids.max(initial=-1)) + 1, -1, dtype=np.int64)
+    table[ids] = [dictionary.word_key.get(word, -1) for word in words]
+    return table
+
+
+def _ranges(starts: Int64, counts: Int64) -> Int64:
+    """starts[0], starts[0] + 1 ... (counts[0] of them), starts[1] ..."""
+    counts = counts.astype(np.int64)
+    ends = np.cumsum(counts)
+    result: Int64 = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
+    return result

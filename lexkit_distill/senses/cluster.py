@@ -1,0 +1,181 @@
+"""k-means of each token's hidden states, many tokens at a time (paper, section 3.1).
+
+Greedy k-means++ and Lloyd's algorithm, as scikit-learn has them, in fp32 and to the same tolerance. What makes it
+quick: starts are found and first moved on a part of the points (Bradley and Fayyad 1998), so that all points need few
+iterations; and an iteration adds to a cluster's sum only the points that changed sides. All random numbers are hashes
+of (seed, token, step), so that a run can be repeated.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lexkit_distill.senses.keys import occurrence_keys
+
+TOLERANCE = 1e-4
+"""Converged when the centroids' squared moves sum up to this much of the points' mean variance per dimension."""
+MAX_ITERATIONS = 300
+_START_POINTS = 50
+"""Points for each cluster among which starts are sought and moved first; then all points count."""
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """What k-means found for T tokens with up to n points each."""
+
+    centroids: Tensor
+    """(T, k, d) fp32; the largest cluster first."""
+    sizes: Tensor
+    """(T, k) points of each cluster; 0 where a token has fewer than k different points."""
+    labels: Tensor
+    """(T, n) cluster of each point; k for padding."""
+    distances: Tensor
+    """(T, n) squared distance of each point to its centroid; 0 for padding."""
+
+    @property
+    def inertia(self) -> Tensor:
+        """(T,) sum of squared distances of points to their centroids."""
+        return self.distances.sum(1)
+
+
+def kmeans(points: Tensor, counts: Tensor, k: int, *, tokens: npt.NDArray[np.int64], seed: int) -> Clusters:
+    """Cluster the points of T tokens; a token with at most k points keeps these as they are.
+
+    Args:
+        points: (T, n, d), right-padded; any float dtype.
+        counts: (T,) how many of each token's points are real, at least 1.
+        k: clusters of a token.
+        tokens: (T,) token ids; with the seed, they make the random numbers.
+        seed: chooses the starts.
+    """
+    real = torch.arange(points.shape[1], device=points.device) < counts[:, None]  # (T, n)
+    x = points.float() if points.dtype != torch.float32 else points.clone()
+    if not bool(real.all()):
+        x.masked_fill_(~real[:, :, None], 0.0)
+    # Distances are differences of large products; about the mean they are exact enough in fp32
+    mean = x.sum(1) / counts[:, None]
+    x -= mean[:, None]
+    square = torch.linalg.vector_norm(x, dim=2).square_().masked_fill_(~real, 0.0)  # (T, n)
+    step = max(points.shape[1] // (_START_POINTS * k), 1)
+    some, some_real, some_square = x[:, ::step].contiguous(), real[:, ::step], square[:, ::step].contiguous()
+    centroids = _starts(some, some_square, some_real, k, _uniform(tokens, seed, k))
+    if step > 1:
+        centroids = _lloyd(some, some_square, some_real, centroids)
+    centroids = _lloyd(x, square, real, centroids)
+    return _finished(x, square, real, centroids, mean)
+
+
+def _uniform(tokens: npt.NDArray[np.int64], seed: int, k: int) -> Tensor:
+    """(T, k, trials) numbers from [0, 1), functions of seed, token, step and trial alone."""
+    trials = 2 + int(math.log(k))
+    steps = np.arange(k * trials, dtype=np.int64)
+    keys = occurrence_keys(seed, np.repeat(tokens.astype(np.uint64), len(steps)), np.tile(steps, len(tokens)))
+    return torch.from_numpy((keys >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(len(tokens), k, trials)
+
+
+def _starts(x: Tensor, square: Tensor, real: Tensor, k: int, uniform: Tensor) -> Tensor:
+    """Greedy k-means++ (Arthur and Vassilvitskii 2007): of a few draws by squared distance, the one that helps most."""
+    uniform = uniform.to(x.device)
+    rows = torch.arange(len(x), device=x.device)
+    chosen = torch.empty(len(x), k, x.shape[2], device=x.device)
+    candidates = (uniform[:, 0, :1] * real.sum(1, keepdim=True)).long()  # (T, 1)
+    nearest = torch.full_like(square, torch.inf).masked_fill_(~real, 0.0)
+    for step in range(k):
+        if step > 0:
+            mass = nearest.double().cumsum(1)
+            candidates = torch.searchsorted(mass, uniform[:, step] * mass[:, -1:], right=True)
+            candidates = candidates.clamp_max_(real.shape[1] - 1)
+        vectors = _take(x, candidates)  # (T, trials, d)
+        distances = (_partial_distances(x, vectors) + square[:, None]).clamp_min_(0.0)
+        closer = torch.minimum(distances, nearest[:, None], out=distances)  # (T, trials, n)
+        best = closer.sum(2).argmin(1)  # (T,)
+        nearest = closer[rows, best]
+        chosen[:, step] = vectors[rows, best]
+        nearest.scatter_(1, candidates[rows, best][:, None], 0.0)  # rounding must not let a point be drawn twice
+    return chosen
+
+
+def _take(x: Tensor, places: Tensor) -> Tensor:
+    """Rows (T, p, d) of x (T, n, d) at places (T, p)."""
+    return x.gather(1, places[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+def _partial_distances(x: Tensor, centroids: Tensor) -> Tensor:
+    """|x - c|^2 - |x|^2 (T, k, n). Centroids come first, which processors multiply twice as fast as points first."""
+    return torch.baddbmm(centroids.square().sum(2, keepdim=True), centroids, x.mT, alpha=-2.0)
+
+
+def _lloyd(x: Tensor, square: Tensor, real: Tensor, centroids: Tensor) -> Tensor:
+    k = centroids.shape[1]
+    limit = TOLERANCE * square.sum(1) / real.sum(1) / x.shape[2]
+    result = centroids.clone()
+    active = torch.arange(len(x), device=x.device)
+    sums = x.new_zeros(centroids.shape)
+    labels = torch.full(square.shape, k, device=x.device)
+    for _ in range(MAX_ITERATIONS):
+        distances, nearest = _partial_distances(x, centroids).min(1)
+        nearest.masked_fill_(~real, k)
+        sums += _changes(x, labels, nearest, k)
+        labels = nearest
+        moved = _means(x, real, sums, labels, distances + square)
+        moving = (moved - centroids).square_().sum((1, 2)) > limit
+        result[active] = centroids = moved
+        if not bool(moving.all()):  # those that are done rest, so that neighbours in the batch change nothing
+            if not bool(moving.any()):
+                break
+            active, x, square, real = active[moving], x[moving], square[moving], real[moving]
+            centroids, limit, sums, labels = centroids[moving], limit[moving], sums[moving], labels[moving]
+    return result
+
+
+def _changes(x: Tensor, before: Tensor, after: Tensor, k: int) -> Tensor:
+    """What the sums (T, k, d) of the clusters' points gain as points change sides; only these points are read."""
+    tokens, places = torch.nonzero(before != after, as_tuple=True)
+    if 4 * len(places) > before.numel():
+        return torch.bmm(_one_hot(after, k) - _one_hot(before, k), x)
+    gain = x.new_zeros(len(x) * (k + 1), x.shape[2])  # with a row for points that are in no cluster, k
+    points, row = x[tokens, places], tokens * (k + 1)
+    gain.index_add_(0, row + after[tokens, places], points)
+    gain.index_add_(0, row + before[tokens, places], points, alpha=-1)
+    return gain.view(len(x), k + 1, -1)[:, :k]
+
+
+def _one_hot(labels: Tensor, k: int) -> Tensor:
+    """(T, k, n) for labels (T, n)."""
+    return (labels[:, None] == torch.arange(k, device=labels.device)[:, None]).float()
+
+
+def _means(x: Tensor, real: Tensor, sums: Tensor, labels: Tensor, distances: Tensor) -> Tensor:
+    """Means (T, k, d) of the clusters; an empty one takes a point of those furthest from their centroids."""
+    k = sums.shape[1]
+    sizes = _sizes(labels, k)
+    means = sums / sizes.clamp_min(1)[:, :, None]
+    empty = sizes == 0
+    if bool(empty.any()):
+        furthest = distances.masked_fill(~real, -1.0).topk(k, dim=1).indices
+        spare = furthest.gather(1, (empty.cumsum(1) - 1).clamp_min(0))
+        means = torch.where(empty[:, :, None], _take(x, spare), means)
+    return means
+
+
+def _sizes(labels: Tensor, k: int) -> Tensor:
+    """(T, k) points of each cluster."""
+    rows = torch.arange(len(labels), device=labels.device)[:, None] * (k + 1)
+    return torch.bincount((rows + labels).flatten(), minlength=len(labels) * (k + 1)).view(-1, k + 1)[:, :k]
+
+
+def _finished(x: Tensor, square: Tensor, real: Tensor, centroids: Tensor, mean: Tensor) -> Clusters:
+    k = centroids.shape[1]
+    distances, labels = _partial_distances(x, centroids).min(1)
+    labels.masked_fill_(~real, k)
+    distances = (distances + square).clamp_min_(0.0).masked_fill_(~real, 0.0)
+    sizes = _sizes(labels, k)
+    order = sizes.argsort(dim=1, descending=True, stable=True)
+    rank = torch.nn.functional.pad(order.argsort(1), (0, 1), value=k)
+    return Clusters(_take(centroids, order) + mean[:, None], sizes.gather(1, order), rank.gather(1, labels), distances)

@@ -1,0 +1,181 @@
+"""Senses of words of several tokens, composed of their tokens' senses (paper, section 3.3).
+
+For each sense of the first token: take of every further token the sense nearest (L2) to the mean of what has been taken
+so far; the word's sense is the mean of all taken. A word so has as many senses as its first token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from lexkit.progress import Progress
+from lexkit_distill.senses import dictionary as files
+from lexkit_distill.senses.dictionary import SenseDictionary
+from lexkit_distill.senses.lexical import read_relations
+from lexkit_distill.senses.threads import mapped
+
+MAX_TOKENS = 3
+_COPY_ROWS = 1 << 16
+_CHUNK_ELEMENTS = 1 << 18
+"""Words x senses x dimensions composed at a time: what a processor's cache holds."""
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ComposeSummary:
+    """What became of the words of a store that are in relations."""
+
+    path: str
+    words: int
+    single_token: int
+    composed: int
+    too_long: int
+    """Words of more than the allowed number of tokens."""
+    without_senses: int
+    """Words with a token that the dictionary has no senses of."""
+    rows: int
+    bytes: int
+
+
+def compose_senses(
+    senses: Path, store: Path, *, max_tokens: int = MAX_TOKENS, progress: Progress | None = None
+) -> ComposeSummary:
+    """Add to a dictionary the words of a store that are in relations; words it had before are replaced.
+
+    A reader never sees words without their rows: the files are replaced one after the other, in an order in which each
+    step leaves a whole dictionary, at worst one without words.
+
+    Raises:
+        DictionaryError: no such dictionary.
+        StoreError: no such store, or its words are not cut by the dictionary's tokenizer.
+    """
+    progress = progress if progress is not None else Progress()
+    dictionary = SenseDictionary(senses)
+    meta = dictionary.meta
+    relations = read_relations(store, meta.tokenizer_fingerprint, senses / files.TOKENIZER)
+    progress.stage("composing words")
+    token_ids = relations.words["token_ids"].combine_chunks()
+    n_tokens = relations.words["n_tokens"].to_numpy().astype(np.int64)
+    keys = _key_matrix(dictionary, token_ids, n_tokens, max_tokens)
+    fits, known = n_tokens <= max_tokens, (keys != -1).all(1)
+    words = np.flatnonzero(fits & known)
+    keys, is_multiple = np.maximum(keys[words], -1), n_tokens[words] > 1
+
+    is_token = ~dictionary.is_word
+    token_table = dictionary.index.filter(pa.array(is_token))
+    n_token_rows = int((dictionary.first + dictionary.n_rows)[is_token].max(initial=0))
+    first_row, n_rows = dictionary.first[keys[:, 0]].copy(), dictionary.n_rows[keys[:, 0]]
+    added = np.cumsum(n_rows[is_multiple])
+    first_row[is_multiple] = n_token_rows + added - n_rows[is_multiple]
+    total = n_token_rows + int(added[-1] if len(added) else 0)
+
+    files.write_meta(senses, replace(meta, words=0, store_fingerprint=None, max_tokens=None, rows=n_token_rows))
+    files.write_table(senses / files.INDEX, token_table)
+    done = 0
+    with files.RowWriter(senses / files.SENSES, total, meta.hidden_size) as writer:
+        for start in range(0, n_token_rows, _COPY_ROWS):
+            writer.write(dictionary.rows[start : min(start + _COPY_ROWS, n_token_rows)])
+        for rows in compose(dictionary.rows, dictionary.first, dictionary.n_rows, keys[is_multiple]):
+            writer.write(rows)
+            done += len(rows)
+            progress.count(done, total - n_token_rows, "senses")
+    token_of_single = pa.array(keys[:, 0], mask=is_multiple)
+    word_table = files.index_table(
+        {
+            "key_kind": ["word"] * len(words),
+            "token_ids": token_ids.take(pa.array(words)).to_pylist(),
+            "word": relations.words["word"].take(pa.array(words)).to_pylist(),
+            "first_row": first_row,
+            "n_rows": n_rows,
+            "n_seen": dictionary.index["n_seen"].take(token_of_single),
+            "inertia": dictionary.index["inertia"].take(token_of_single),
+        }
+    )
+    files.write_table(senses / files.INDEX, pa.concat_tables([token_table, word_table]))
+    files.write_meta(
+        senses,
+        replace(meta, words=len(words), store_fingerprint=relations.fingerprint, max_tokens=max_tokens, rows=total),
+    )
+    progress.close()
+    return ComposeSummary(
+        path=str(senses),
+        words=len(n_tokens),
+        single_token=int((~is_multiple).sum()),
+        composed=int(is_multiple.sum()),
+        too_long=int((~fits).sum()),
+        without_senses=int((fits & ~known).sum()),
+        rows=total,
+        bytes=(senses / files.SENSES).stat().st_size,
+    )
+
+
+def compose(rows: Tensor, first: Int64, n_rows: Int64, words: Int64) -> Iterator[Tensor]:
+    """Yield the composed senses of words in order, as blocks of rows (R, d) in fp32.
+
+    Args:
+        rows: (N, d) sense embeddings.
+        first: (keys,) first row of each key.
+        n_rows: (keys,) how many rows it has, at least 1.
+        words: (W, m) keys of the tokens of each word, -1 beyond its last.
+    """
+    firsts, counts = torch.from_numpy(first), torch.from_numpy(n_rows)
+    k = int(counts[torch.from_numpy(words[words >= 0])].max()) if words.size else 1
+    chunk = max(_CHUNK_ELEMENTS // (k * rows.shape[1]), 1)
+
+    def composed(start: int) -> Tensor:
+        keys = torch.from_numpy(words[start : start + chunk])
+        total, is_real = _senses(rows, firsts, counts, keys[:, 0], k)
+        for place in range(1, keys.shape[1]):
+            has = torch.nonzero(keys[:, place] >= 0)[:, 0]
+            if len(has) == len(keys):
+                total += _aligned(total, place, *_senses(rows, firsts, counts, keys[:, place], k))
+            elif len(has):
+                mine = total.index_select(0, has)
+                mine += _aligned(mine, place, *_senses(rows, firsts, counts, keys[has, place], k))
+                total.index_copy_(0, has, mine)
+        total /= (keys >= 0).sum(1)[:, None, None]
+        return total.flatten(0, 1) if bool(is_real.all()) else total[is_real]
+
+    yield from mapped(composed, range(0, len(words), chunk))
+
+
+def _senses(rows: Tensor, first: Tensor, n_rows: Tensor, keys: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Senses (W, k, d) of keys (W,), in fp32, and which of them are real (W, k)."""
+    starts, is_real = first[keys], torch.arange(k) < n_rows[keys][:, None]
+    if len(keys) and int(starts.max()) <= len(rows) - k:
+        # k rows from each start, as one long row that is copied at once
+        blocks = rows.as_strided((len(rows) - k + 1, k * rows.shape[1]), (rows.shape[1], 1))
+        return blocks.index_select(0, starts).float().view(len(keys), k, -1), is_real
+    places = starts[:, None] + torch.where(is_real, torch.arange(k), 0)
+    return rows.index_select(0, places.flatten()).float().view(len(keys), k, -1), is_real
+
+
+def _aligned(total: Tensor, taken: int, senses: Tensor, is_real: Tensor) -> Tensor:
+    """Of senses (W, k, d), the one nearest to each mean of *taken* senses, given by their sums (W, k, d)."""
+    # |m - s|^2 = |m|^2 - 2 m.s + |s|^2, of which |m|^2 is the same for all s
+    square = torch.linalg.vector_norm(senses, dim=2).square_().masked_fill_(~is_real, torch.inf)
+    nearest = torch.baddbmm(square[:, None], total, senses.mT, alpha=-2.0 / taken).argmin(2)
+    nearest += torch.arange(len(senses))[:, None] * senses.shape[1]
+    return senses.flatten(0, 1).index_select(0, nearest.flatten()).view_as(total)
+
+
+def _key_matrix(dictionary: SenseDictionary, token_ids: pa.ListArray, n_tokens: Int64, max_tokens: int) -> Int64:
+    """(words, max_tokens) keys of each word's tokens: -1 for one without senses, -2 beyond the last."""
+    flat = np.asarray(token_ids.flatten())
+    table = np.append(dictionary.token_key, -1)
+    keys = table[np.minimum(flat, len(table) - 1)]
+    matrix = np.full((len(n_tokens), max_tokens), -2, dtype=np.int64)
+    starts = np.cumsum(n_tokens) - n_tokens
+    for place in range(max_tokens):
+        has = n_tokens > place
+        matrix[has, place] = keys[starts[has] + place]
+    return matrix

@@ -1,0 +1,371 @@
+"""The sense dictionary as it lies on disk, and reading it.
+
+A directory without pickles: ``senses.safetensors`` (rows (N, d), bf16), ``index.parquet`` (a row a key: which rows are
+whose), ``meta.json`` (written last), ``tokenizer.json`` (what a store cuts its words with, to fit), and
+``contexts.parquet`` (occurrences of each sense in words; may be deleted).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from lexkit.durable import sync, write_whole
+from lexkit.text import fold, normalize_word
+from lexkit_distill.errors import DictionaryError
+from lexkit_distill.senses.candidates import CandidateKind, CandidateTable, own_senses, related_senses
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from lexkit_distill.senses.lexical import Relations
+
+FORMAT = 1
+SENSES, INDEX, META, TOKENIZER, CONTEXTS = (
+    "senses.safetensors",
+    "index.parquet",
+    "meta.json",
+    "tokenizer.json",
+    "contexts.parquet",
+)
+INDEX_SCHEMA = pa.schema(
+    [
+        ("key_kind", pa.string()),
+        ("token_ids", pa.list_(pa.int32())),
+        ("word", pa.string()),
+        ("first_row", pa.int64()),
+        ("n_rows", pa.int32()),
+        ("n_seen", pa.int64()),
+        ("inertia", pa.float32()),
+    ]
+)
+
+
+_DELTA = {"first_row", "n_rows", "n_seen"}
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a dictionary was made of."""
+
+    format: int
+    lexkit_version: str
+    teacher: str
+    teacher_fingerprint: str
+    tokenizer_fingerprint: str
+    layer: str
+    anchor: str
+    k: str
+    max_per_token: int
+    seed: int
+    corpus_fingerprint: str
+    dtype: str
+    rows: int
+    hidden_size: int
+    tokens: int
+    words: int = 0
+    max_tokens: int | None = None
+    store_fingerprint: str | None = None
+
+
+class SenseDictionary:
+    """A sense dictionary, open for reading. Its rows are mapped into memory, not copied.
+
+    Args:
+        path: a directory that `lexkit distill senses` made.
+        teacher: fingerprint of the teacher it has to come from.
+        tokenizer: fingerprint of the tokenizer it has to fit.
+        relations: the relations of a store, for `candidates`; they have to be those it was composed with.
+
+    Raises:
+        DictionaryError: missing, unfinished, damaged, or of another teacher, tokenizer or store, saying which.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        teacher: str | None = None,
+        tokenizer: str | None = None,
+        relations: Relations | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.meta = read_meta(self.path)
+        self._check_belongs(teacher, tokenizer, relations)
+        self.relations = relations
+        self._candidates: dict[tuple[CandidateKind, int], CandidateTable] = {}
+        try:
+            self.index: pa.Table = pq.read_table(self.path / INDEX, schema=INDEX_SCHEMA).combine_chunks()
+            with safe_open(self.path / SENSES, framework="pt") as file:
+                self.rows: Tensor = file.get_tensor("senses")
+        except (OSError, SafetensorError, pa.ArrowException) as error:
+            raise DictionaryError(f"{self.path}: damaged ({_first_line(error)}); make it again") from error
+        self._check_whole()
+        self.first: npt.NDArray[np.int64] = self.index["first_row"].to_numpy().astype(np.int64)
+        self.n_rows: npt.NDArray[np.int64] = self.index["n_rows"].to_numpy().astype(np.int64)
+
+    def _check_belongs(self, teacher: str | None, tokenizer: str | None, relations: Relations | None) -> None:
+        meta = self.meta
+        if teacher is not None and teacher != meta.teacher_fingerprint:
+            raise DictionaryError(
+                f"{self.path}: made by another teacher ({meta.teacher}, weights {meta.teacher_fingerprint[:12]}, not "
+                f"{teacher[:12]}); give that teacher, or make a dictionary of this one with 'lexkit distill senses'"
+            )
+        if tokenizer is not None and tokenizer != meta.tokenizer_fingerprint:
+            raise DictionaryError(
+                f"{self.path}: made with another tokenizer ({meta.tokenizer_fingerprint[:12]}, not {tokenizer[:12]}); "
+                "give the teacher's own tokenizer"
+            )
+        if relations is not None and relations.fingerprint != meta.store_fingerprint:
+            composed = "with another store" if meta.store_fingerprint else "with no store yet"
+            raise DictionaryError(
+                f"{self.path}: composed {composed}; run 'lexkit distill compose --store {relations.path} "
+                f"--senses {self.path}'"
+            )
+
+    def _check_whole(self) -> None:
+        index = self.index
+        last = max((int(pc.max(pc.add(index["first_row"], index["n_rows"])).as_py()), 0), default=0)
+        if tuple(self.rows.shape[1:]) != (self.meta.hidden_size,) or last > len(self.rows):
+            raise DictionaryError(f"{self.path}: {INDEX} and {SENSES} do not fit each other; make it again")
+
+    @property
+    def is_word(self) -> npt.NDArray[np.bool_]:
+        """(keys,) whether each key is a word rather than a token."""
+        return np.asarray(pc.equal(self.index["key_kind"], "word"))
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that token ids are of."""
+        from lexkit.tokens.loading import load_tokenizer
+
+        return load_tokenizer(str(self.path / TOKENIZER))
+
+    @cached_property
+    def token_key(self) -> npt.NDArray[np.int64]:
+        """(V,) the key (row of `index`) of each token id, or -1."""
+        keys = np.flatnonzero(~self.is_word)
+        ids = self.index["token_ids"].combine_chunks().take(pa.array(keys)).flatten().to_numpy()
+        table = np.full(max(self.tokenizer.get_vocab_size(), int(ids.max(initial=-1)) + 1), -1, np.int64)
+        table[ids] = keys
+        return table
+
+    @cached_property
+    def word_key(self) -> dict[str, int]:
+        """The key (row of `index`) of each word."""
+        keys = np.flatnonzero(self.is_word)
+        words = self.index["word"].take(pa.array(keys)).to_pylist()
+        return dict(zip(words, keys.tolist(), strict=True))
+
+    def find(self, key: Sequence[int] | str) -> int | None:
+        """Return the key (row of `index`) of a word, or of token ids as a store cuts the word; None if it has none.
+
+        A word that the dictionary was not composed with, but that is a single token, has that token's key.
+        """
+        if isinstance(key, str):
+            word = normalize_word(key)
+            found = self.word_key.get(word, self.word_key.get(fold(word)))
+            if found is not None:
+                return found
+            key = self.tokenizer.encode(" " + word, add_special_tokens=False).ids
+        if len(key) == 1:
+            found = int(self.token_key[key[0]]) if 0 <= key[0] < len(self.token_key) else -1
+            return None if found < 0 else found
+        return self._key_of_tokens.get(tuple(key))
+
+    @cached_property
+    def _key_of_tokens(self) -> dict[tuple[int, ...], int]:
+        keys = np.flatnonzero(self.is_word)
+        ids = self.index["token_ids"].take(pa.array(keys)).to_pylist()
+        return dict(zip(map(tuple, ids), keys.tolist(), strict=True))
+
+    def senses(self, key: Sequence[int] | str) -> Tensor:
+        """Return the sense embeddings (n, d) of a word or of token ids, a view of the mapped rows; (0, d) if none."""
+        found = self.find(key)
+        if found is None:
+            return self.rows[:0]
+        return self.rows[self.first[found] : self.first[found] + int(self.n_rows[found])]
+
+    def candidates(self, token_id: int, kind: CandidateKind, *, max_neighbors: int = 25) -> Tensor:
+        """Return the rows (n,) of the senses that a token is pulled to (own, synonym) or pushed from (antonym).
+
+        Raises:
+            DictionaryError: it was opened without relations.
+        """
+        table = self.candidate_table(kind, max_neighbors=max_neighbors)
+        if not 0 <= token_id < len(table.offsets) - 1:
+            return torch.empty(0, dtype=torch.int64)
+        return torch.from_numpy(table.rows[table.offsets[token_id] : table.offsets[token_id + 1]])
+
+    def candidate_table(self, kind: CandidateKind, *, max_neighbors: int = 25) -> CandidateTable:
+        """Return `candidates` of all tokens at once; it is computed on the first call.
+
+        Raises:
+            DictionaryError: it was opened without relations.
+        """
+        if (kind, max_neighbors) not in self._candidates:
+            if kind == "own":
+                table = own_senses(self)
+            elif self.relations is None:
+                raise DictionaryError(f"{self.path}: opened without a store, so that no {kind}s are known; give one")
+            else:
+                table = related_senses(self, self.relations, kind, max_neighbors)
+            self._candidates[kind, max_neighbors] = table
+        return self._candidates[kind, max_neighbors]
+
+    def nearest(self, vectors: Tensor, kappa: int, *, block: int = 1 << 16) -> tuple[Tensor, Tensor]:
+        """Return the distances (Q, kappa), mean squared differences in ascending order, and rows of the nearest senses.
+
+        Args:
+            vectors: (Q, d).
+            kappa: how many; fewer if the dictionary has fewer.
+            block: rows to compare at a time.
+        """
+        queries = vectors.float()
+        distances = torch.empty(len(queries), 0)
+        rows = torch.empty(len(queries), 0, dtype=torch.int64)
+        for start in range(0, len(self.rows), block):
+            part = self.rows[start : start + block].float()
+            found = torch.cdist(queries, part, compute_mode="use_mm_for_euclid_dist").square() / queries.shape[1]
+            places = torch.arange(start, start + len(part)).expand(len(queries), -1)
+            distances, rows = torch.cat([distances, found], 1), torch.cat([rows, places], 1)
+            best = torch.topk(distances, min(kappa, distances.shape[1]), dim=1, largest=False, sorted=True)
+            distances, rows = best.values, rows.gather(1, best.indices)
+        return distances, rows
+
+    def key_of_rows(self, rows: Tensor) -> npt.NDArray[np.int64]:
+        """Return the key that each row was made for: a token's for its senses, a word's for composed ones."""
+        order = self._owner_order
+        place = np.searchsorted(self.first[order], rows.numpy(), side="right") - 1
+        keys: npt.NDArray[np.int64] = order[place]
+        return keys
+
+    @cached_property
+    def _owner_order(self) -> npt.NDArray[np.int64]:
+        # Words of one token share its rows; the token owns them
+        single = pc.equal(pc.list_value_length(self.index["token_ids"]), 1).to_numpy()
+        owners = np.flatnonzero(~(self.is_word & single))
+        return owners[np.argsort(self.first[owners], kind="stable")]
+
+    def name(self, key: int) -> str:
+        """Return a key as people read it: the word, or the token's text."""
+        word = self.index["word"][key].as_py()
+        return str(word) if word is not None else self.token_text(int(self.index["token_ids"][key][0].as_py()))
+
+    def token_text(self, token: int) -> str:
+        """Return the text of a token, its leading space kept."""
+        return str(self.tokenizer.decode([token], skip_special_tokens=False))
+
+
+def read_meta(path: Path) -> Meta:
+    """Read ``meta.json``.
+
+    Raises:
+        DictionaryError: no such dictionary, unfinished, damaged, or of a newer format.
+    """
+    if not path.is_dir():
+        raise DictionaryError(f"{path}: no such sense dictionary; make it with 'lexkit distill senses --output {path}'")
+    file = path / META
+    if not file.exists():
+        raise DictionaryError(
+            f"{path}: no finished sense dictionary (no {META}); make it with 'lexkit distill senses --output {path}'"
+        )
+    try:
+        values: dict[str, Any] = json.loads(file.read_bytes())
+        if values["format"] > FORMAT:
+            raise DictionaryError(f"{path}: of format {values['format']}, newer than this lexkit; update lexkit")
+        return Meta(**values)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DictionaryError(f"{file}: damaged ({_first_line(error)}); make the dictionary again") from error
+
+
+def write_meta(path: Path, meta: Meta) -> None:
+    """Write ``meta.json``, which makes the files beside it a dictionary."""
+    write_whole(path / META, (json.dumps(asdict(meta), indent=2) + "\n").encode())
+
+
+class RowWriter:
+    """Writes ``senses.safetensors`` row by row, under a name of its own until it is whole.
+
+    Args:
+        path: where the file goes at the end.
+        rows: N.
+        hidden_size: d.
+    """
+
+    def __init__(self, path: Path, rows: int, hidden_size: int) -> None:
+        self._path, self._rows = path, rows
+        self._beside = path.with_name(f"{path.name}.new")
+        self._written = 0
+        size = 2 * rows * hidden_size
+        header = json.dumps(
+            {"senses": {"dtype": "BF16", "shape": [rows, hidden_size], "data_offsets": [0, size]}},
+            separators=(",", ":"),
+        ).encode()
+        header += b" " * (-len(header) % 8)  # safetensors wants the data aligned
+        self._file: IO[bytes] = self._beside.open("wb")
+        self._file.write(len(header).to_bytes(8, "little") + header)
+
+    def __enter__(self) -> RowWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Finish the file and give it its name; remove it if its block failed."""
+        self._file.close()
+        if error is not None:
+            self._beside.unlink(missing_ok=True)
+            return
+        if self._written != self._rows:
+            raise ValueError(f"{self._written} rows written, {self._rows} promised")
+        sync(self._beside)
+        self._beside.replace(self._path)
+        sync(self._path.parent)
+
+    def write(self, rows: Tensor) -> None:
+        """Append rows (n, d), rounded to bf16."""
+        values = rows.detach().to(torch.bfloat16).contiguous()
+        self._file.write(values.view(torch.uint8).reshape(-1).numpy().data)
+        self._written += len(values)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file that has its name only when it is whole."""
+    beside = path.with_name(f"{path.name}.new")
+    pq.write_table(
+        table,
+        beside,
+        compression="zstd",
+        compression_level=9,
+        use_dictionary=["key_kind"],
+        column_encoding=dict.fromkeys(_DELTA & set(table.column_names), "DELTA_BINARY_PACKED"),
+        write_statistics=False,
+    )
+    sync(beside)
+    beside.replace(path)
+    sync(path.parent)
+
+
+def index_table(columns: dict[str, Iterable[Any]]) -> pa.Table:
+    """Return a table of `INDEX_SCHEMA`."""
+    return pa.table({field.name: pa.array(columns[field.name], field.type) for field in INDEX_SCHEMA}, INDEX_SCHEMA)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")

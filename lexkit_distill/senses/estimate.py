@@ -1,0 +1,82 @@
+"""What a dictionary will take, before the teacher runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from lexkit_distill.config import format_size
+from lexkit_distill.errors import SampleError
+from lexkit_distill.senses.config import SensesConfig
+from lexkit_distill.senses.plan import Plan
+from lexkit_distill.senses.sample import INDEX_BYTES, SLACK
+
+_INDEX_MEMORY = 64
+"""Bytes of memory for each occurrence while the parts' indexes are sorted together."""
+
+
+def sample_rows(counts: np.ndarray, cap: int) -> int:
+    """Return how many occurrences a sample of at most *cap* a token holds."""
+    return int(np.minimum(counts, cap).sum())
+
+
+def sample_bytes(rows: int, hidden_size: int) -> int:
+    """Return the most disk space that a sample of so many rows takes while it is made."""
+    return int(SLACK * rows * (2 * hidden_size + INDEX_BYTES))
+
+
+def check_room(config: SensesConfig, plan: Plan, hidden_size: int, folder: Path, processes: int) -> None:
+    """Refuse what cannot fit.
+
+    With anchor ``predicted`` the counts of the tokens read stand for those of the tokens predicted, which are fewer
+    and more frequent, so that their sample is smaller.
+
+    Raises:
+        SampleError: more than the disk budget, the free disk or the memory, saying what would fit.
+    """
+    counts = plan.counts()
+
+    def needed(cap: int) -> int:
+        senses = cap if config.k == "adaptive" else min(int(config.k), cap)
+        result = sample_rows(counts, senses) * 2 * hidden_size
+        return sample_bytes(sample_rows(counts, cap * processes), hidden_size) + 2 * result
+
+    need = needed(config.max_per_token)
+    free = shutil.disk_usage(folder).free + _size_of(folder)
+    for room, name in ((config.disk_budget, "--disk-budget"), (free, "free on the disk")):
+        if need > room:
+            raise SampleError(
+                f"{folder}: the sample may need {format_size(need)} and {format_size(room)} is "
+                f"{'the ' if name[0] == '-' else ''}{name}; "
+                f"{_remedy(needed, room, config.max_per_token)} or allow {format_size(need)}"
+            )
+    memory = sample_rows(counts, config.max_per_token) * _INDEX_MEMORY + config.memory_budget
+    available = _available_memory()
+    if available is not None and memory > available:
+        raise SampleError(
+            f"{folder}: this needs {format_size(memory)} of memory beside the teacher, and {format_size(available)} is "
+            "free; lower --max-per-token or --memory-budget"
+        )
+
+
+def _remedy(needed: Callable[[int], int], room: int, cap: int) -> str:
+    low, high = 0, cap
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if needed(middle) <= room else (low, middle)
+    return f"--max-per-token {low} would fit," if low else "not even --max-per-token 1 would fit, take a smaller corpus"
+
+
+def _size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("part-*"))
+
+
+def _available_memory() -> int | None:
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):  # not told on every system
+        return None

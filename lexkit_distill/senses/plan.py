@@ -1,0 +1,270 @@
+"""The plan: the corpus as token batches on disk, in an order that is a function of the corpus alone.
+
+Documents are cut into pieces of at most ``max_length`` tokens, and pieces are sorted by length and then by content.
+So neighbours are equally long and batches hold almost no padding; and which pieces make up a batch, hence every bit
+of the states that the teacher gives, depends neither on the order of files nor on how many processes share the work.
+DuckDB sorts, in bounded memory and on disk where it must. A document that occurs twice is taken once.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lexkit.durable import sync, write_whole
+from lexkit.progress import Progress
+from lexkit_distill.errors import CorpusError
+from lexkit_distill.senses.corpus import Document, documents
+from lexkit_distill.senses.keys import UInt64, document_hash
+
+_READ = 512
+"""Documents that are cut at a time."""
+_PIECES = pa.schema([("document", pa.uint64()), ("start", pa.int64()), ("token_ids", pa.list_(pa.int32()))])
+_SORT_MEMORY = "512MB"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the corpus holds, and where its pieces are."""
+
+    folder: Path
+    documents: int
+    duplicates: int
+    empty: int
+    tokens: int
+    pieces: int
+    batches: int
+    padding: float
+    """Share of the batches' positions that is padding."""
+    fingerprint: str
+    """Sum of the SHA-256 of the documents' hashes, modulo 2**256 (hex): the same in any order."""
+
+    @property
+    def path(self) -> Path:
+        """The pieces: document, start, token_ids."""
+        return self.folder / "plan.parquet"
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Return how often each token id occurs."""
+        counts: npt.NDArray[np.int64] = np.load(self.folder / "counts.npy")
+        return counts
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pieces that go through the teacher together."""
+
+    number: int
+    first_row: int
+    """Row of the first piece in the plan."""
+    documents: UInt64
+    """(B,)"""
+    starts: npt.NDArray[np.int64]
+    """(B,) place of each piece in its document, in tokens."""
+    lengths: npt.NDArray[np.int64]
+    """(B,)"""
+    token_ids: npt.NDArray[np.int64]
+    """(B, T), padded on the right with 0."""
+
+
+def make_plan(
+    folder: Path,
+    corpus: Sequence[str],
+    tokenizer: Any,  # noqa: ANN401  # a transformers tokenizer
+    *,
+    max_length: int,
+    batch_tokens: int,
+    progress: Progress,
+) -> Plan:
+    """Cut the corpus into tokens, write ``plan.parquet``, ``counts.npy`` and (last) ``plan.json`` into *folder*.
+
+    Raises:
+        CorpusError: as `documents`; nothing in it; or messages for a tokenizer without chat template.
+    """
+    tally = _Tally(len(tokenizer))
+    unsorted = folder / "unsorted.parquet"
+    texts = _texts(documents(corpus, tally.skip), tokenizer)
+    progress.stage("cutting the corpus into tokens")
+    with pq.ParquetWriter(unsorted, _PIECES, compression="zstd") as writer:
+        for batch in _pieces(texts, tokenizer, max_length):
+            writer.write_batch(batch)
+            tally.read += int(np.count_nonzero(batch["start"].to_numpy() == 0))
+            progress.count(tally.read, None, "documents")
+    progress.stage("sorting pieces by length")
+    _sort(unsorted, folder)
+    unsorted.unlink()
+    plan = _described(folder, tally, batch_tokens)
+    if plan.tokens == 0:
+        raise CorpusError(f"{', '.join(corpus)}: no text in it; name files with text or messages")
+    sync(plan.path)
+    values = {key: value for key, value in asdict(plan).items() if key != "folder"}
+    write_whole(folder / "plan.json", json.dumps(values).encode())
+    return plan
+
+
+def open_plan(folder: Path) -> Plan | None:
+    """Return the plan that is in *folder*, or None if it was never finished."""
+    path = folder / "plan.json"
+    if not path.exists():
+        return None
+    return Plan(folder, **json.loads(path.read_bytes()))
+
+
+def batches(plan: Plan, batch_tokens: int) -> Iterator[Batch]:
+    """Yield the batches in order, of pieces next to each other, at most *batch_tokens* padded tokens each.
+
+    A piece longer than that is a batch of its own.
+    """
+    first_row = 0
+    for number, rows in enumerate(_grouped(_rows(plan.path), batch_tokens)):
+        lengths = np.array([len(tokens) for _, _, tokens in rows], dtype=np.int64)
+        token_ids = np.zeros((len(rows), lengths.max()), dtype=np.int64)
+        for place, (_, _, tokens) in enumerate(rows):
+            token_ids[place, : len(tokens)] = tokens
+        yield Batch(
+            number,
+            first_row,
+            np.array([document for document, _, _ in rows], dtype=np.uint64),
+            np.array([start for _, start, _ in rows], dtype=np.int64),
+            lengths,
+            token_ids,
+        )
+        first_row += len(rows)
+
+
+class _Tally:
+    def __init__(self, vocabulary: int) -> None:
+        self.vocabulary = vocabulary
+        self.read = 0
+        self.skipped: Counter[str] = Counter()
+
+    def skip(self, reason: str) -> None:
+        self.skipped[reason] += 1
+
+
+_Row = tuple[int, int, npt.NDArray[np.int32]]
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=4096):
+            tokens = batch["token_ids"]
+            values, offsets = tokens.values.to_numpy(), tokens.offsets.to_numpy()
+            for place, (document, start) in enumerate(
+                zip(batch["document"].to_numpy().tolist(), batch["start"].to_numpy().tolist(), strict=True)
+            ):
+                yield document, start, values[offsets[place] : offsets[place + 1]]
+
+
+def _grouped(rows: Iterable[_Row], batch_tokens: int) -> Iterator[list[_Row]]:
+    group: list[_Row] = []
+    for row in rows:
+        if group and (len(group) + 1) * len(row[2]) > batch_tokens:  # rows come shortest first
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
+
+
+def _texts(found: Iterable[Document], tokenizer: Any) -> Iterator[tuple[str, bool]]:  # noqa: ANN401
+    """Each document as text, and whether a chat template wrote it."""
+    for document in found:
+        if document.text is not None:
+            yield document.text, False
+        elif not tokenizer.chat_template:
+            raise CorpusError(
+                f"{document.where}: chat messages, but the teacher's tokenizer has no chat template; "
+                "use an instruct model, or give 'text'"
+            )
+        else:
+            yield _chat(document, tokenizer), True
+
+
+def _chat(document: Document, tokenizer: Any) -> str:  # noqa: ANN401
+    try:
+        return str(tokenizer.apply_chat_template(list(document.messages), tokenize=False))
+    except Exception as error:  # a template may raise anything, most of all for roles it does not know
+        raise CorpusError(
+            f"{document.where}: the chat template refuses these messages ({error}); mend their roles"
+        ) from error
+
+
+def _pieces(texts: Iterator[tuple[str, bool]], tokenizer: Any, max_length: int) -> Iterator[pa.RecordBatch]:  # noqa: ANN401
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    while some := list(islice(texts, _READ)):
+        hashes, starts, pieces = [], [], []
+        for is_chat in (False, True):  # a chat template writes the special tokens itself
+            chosen = [text for text, chat in some if chat == is_chat]
+            for text, encoding in zip(
+                chosen, backend.encode_batch_fast(chosen, add_special_tokens=not is_chat), strict=True
+            ):
+                ids = np.array(encoding.ids, dtype=np.int32)
+                for start in range(0, len(ids), max_length):
+                    hashes.append(document_hash(text))
+                    starts.append(start)
+                    pieces.append(ids[start : start + max_length])
+        columns = [pa.array(hashes, pa.uint64()), pa.array(starts, pa.int64()), pa.array(pieces, pa.list_(pa.int32()))]
+        yield pa.record_batch(columns, schema=_PIECES)
+
+
+def _sort(unsorted: Path, folder: Path) -> None:
+    spill = folder / "spill"
+    with duckdb.connect(config={"memory_limit": _SORT_MEMORY, "temp_directory": str(spill), "threads": 2}) as database:
+        source, target = str(unsorted).replace("'", "''"), str(folder / "plan.parquet").replace("'", "''")
+        database.execute(
+            f"""
+            COPY (
+                FROM (
+                    SELECT document, start, any_value(token_ids) AS token_ids
+                    FROM '{source}'
+                    GROUP BY document, start
+                )
+                ORDER BY len(token_ids), document, start
+            ) TO '{target}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000)
+            """
+        )
+    shutil.rmtree(spill, ignore_errors=True)
+
+
+def _described(folder: Path, tally: _Tally, batch_tokens: int) -> Plan:
+    counts = np.zeros(tally.vocabulary, dtype=np.int64)
+    fingerprint = 0
+    tokens = pieces = n_documents = n_batches = padded = 0
+    for group in _grouped(_rows(folder / "plan.parquet"), batch_tokens):
+        n_batches += 1
+        padded += len(group) * len(group[-1][2])
+        pieces += len(group)
+        tokens += sum(len(row[2]) for row in group)
+        counts += np.bincount(np.concatenate([row[2] for row in group]), minlength=tally.vocabulary)
+        for document, start, _ in group:
+            if start == 0:
+                n_documents += 1
+                fingerprint += int.from_bytes(sha256(document.to_bytes(8, "little")).digest(), "little")
+    np.save(folder / "counts.npy", counts)
+    return Plan(
+        folder,
+        documents=n_documents,
+        duplicates=tally.read - n_documents,
+        empty=tally.skipped.total(),
+        tokens=tokens,
+        pieces=pieces,
+        batches=n_batches,
+        padding=1 - tokens / padded if padded else 0.0,
+        fingerprint=f"{fingerprint % 2**256:064x}",
+    )

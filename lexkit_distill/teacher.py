@@ -1,0 +1,261 @@
+"""The teacher: any causal language model of transformers, its tokenizer, and what identifies them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from lexkit.errors import TokenizerError
+from lexkit.tokens.loading import load_tokenizer
+from lexkit.tokens.spans import fingerprint as tokenizer_fingerprint
+from lexkit_distill.errors import TeacherError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_HEAD_TOKENS = 1024
+"""Tokens whose logits exist at a time: with 128,256 words in the vocabulary, 0.5 GB in fp32."""
+_SPLITS_DIGITS = ("smollm", "starcoder", "refact", "command-r")
+"""Pre-tokenizers (GGUF's ``tokenizer.ggml.pre``) that part every digit, which transformers' GGUF reader leaves out."""
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A causal language model in evaluation mode, and its tokenizer.
+
+    Hidden states are those of the last layer after the final norm, so that logits = head(hidden state).
+    """
+
+    name: str
+    model: Any
+    tokenizer: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self.model.device
+        return device
+
+    @property
+    def hidden_size(self) -> int:
+        """d: dimensions of a hidden state."""
+        return int(self.model.get_output_embeddings().weight.shape[1])
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Rows of the head, possibly more than the tokenizer has tokens."""
+        return int(self.model.get_output_embeddings().weight.shape[0])
+
+    @cached_property
+    def special_ids(self) -> Tensor:
+        """(V,) whether a token is special, or no token of the tokenizer at all."""
+        special = torch.zeros(self.vocabulary_size, dtype=torch.bool)
+        special[len(self.tokenizer) :] = True
+        special[list(self.tokenizer.all_special_ids)] = True
+        return special
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of names, shapes and values of all parameters, rounded to bf16.
+
+        It is the same whether the weights are loaded as bf16 or fp32.
+        """
+        digest = hashlib.sha256()
+        for name, parameter in sorted(self.model.named_parameters()):
+            values = parameter.detach().to(torch.bfloat16).contiguous().cpu()
+            digest.update(f"{name} {tuple(values.shape)}\n".encode())
+            digest.update(values.view(torch.uint8).reshape(-1).numpy().data)
+        return digest.hexdigest()
+
+    def last_hidden(self, token_ids: Tensor) -> Tensor:
+        """Return the hidden states (B, T, d) of right-padded token ids (B, T).
+
+        No mask is needed: in a causal model no position sees what is right of it. `check` verifies this.
+        """
+        hidden: Tensor = self.model.base_model(input_ids=token_ids, use_cache=False).last_hidden_state
+        return hidden
+
+    def predicted(self, hidden: Tensor) -> Tensor:
+        """Return the most likely next token (n,) at hidden states (n, d), without holding all logits at once."""
+        head = self.model.get_output_embeddings()
+        return torch.cat([head(part).argmax(dim=-1) for part in torch.split(hidden, _HEAD_TOKENS)])
+
+    @torch.inference_mode()
+    def check(self, token_ids: Tensor) -> None:
+        """Make sure that hidden states are what this class says they are, on two rows of real token ids (2, T).
+
+        Raises:
+            TeacherError: the head does not give the model's logits from them, or padding changes them.
+        """
+        hidden = self.last_hidden(token_ids)
+        logits = self.model(input_ids=token_ids, use_cache=False).logits
+        if not torch.isfinite(hidden).all():
+            raise TeacherError(
+                f"{self.name}: hidden states are not finite in {self.model.dtype}; use --dtype float32 or bfloat16"
+            )
+        # Caps and scales of logits (Gemma 2, Granite) keep their order
+        agreement = (self.predicted(hidden.flatten(0, 1)) == logits.flatten(0, 1).argmax(-1)).float().mean()
+        if agreement < 0.98:
+            raise TeacherError(
+                f"{self.name}: {type(self.model).__name__} does not compute its logits from the last hidden state "
+                f"alone (the head agrees on {agreement:.0%} of tokens); use another teacher"
+            )
+        half = token_ids.shape[1] // 2
+        alone = self.last_hidden(token_ids[:1, :half]).float()
+        error = (alone - hidden[:1, :half].float()).norm() / alone.norm()
+        if error > 0.05:
+            raise TeacherError(
+                f"{self.name}: {type(self.model).__name__} is not causal (later tokens change earlier states by "
+                f"{error:.0%}); use a decoder"
+            )
+
+    @cached_property
+    def plain_tokenizer(self) -> Tokenizer:
+        """The tokenizer as its ``tokenizer.json`` has it, which is what a store knows it by.
+
+        transformers may change what it loads. Where the file cuts text as the loaded tokenizer does, the file counts.
+        """
+        loaded = self.tokenizer.backend_tokenizer
+        with contextlib.suppress(TokenizerError):
+            own = load_tokenizer(self.name)
+            if own.get_vocab(True) == loaded.get_vocab(True) and _cuts_alike(own, loaded):
+                return own
+        from tokenizers import Tokenizer
+
+        copy = Tokenizer.from_str(loaded.to_str())
+        copy.no_padding()
+        copy.no_truncation()
+        return copy
+
+    @cached_property
+    def tokenizer_fingerprint(self) -> str:
+        """SHA-256 (hex) of the tokenizer, as `lexkit.tokens.spans.fingerprint` computes it for stores."""
+        return tokenizer_fingerprint(self.plain_tokenizer)
+
+
+_PROBE = " The unkindness of ravens,\n\n\tin 1984: naïve café-goers' 3.14159 (e.g. “kings”) don't co-operate — 東京 🙂 "
+
+
+def _cuts_alike(one: Tokenizer, other: Tokenizer) -> bool:
+    return one.encode(_PROBE, add_special_tokens=False).ids == other.encode(_PROBE, add_special_tokens=False).ids
+
+
+def load_teacher(
+    name: str, *, gguf: str | None = None, dtype: str = "bfloat16", device: str = "auto", process: int = 0
+) -> Teacher:
+    """Load a causal language model and its tokenizer.
+
+    Args:
+        name: a folder, or a name on the Hugging Face hub.
+        gguf: a GGUF file in it (or on its own path, if *name* is empty) to read instead; its weights become dense.
+        dtype: of weights and arithmetic.
+        device: a torch device, or ``auto``.
+        process: number of this process on its machine; chooses among several GPUs.
+
+    Raises:
+        TeacherError: it cannot be loaded, is no decoder, has no fast tokenizer, or has more tokens than its head.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    source: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
+    folder = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    place = chosen_device(device, process)
+    with _quiet(), _failure_told(name, gguf):
+        config = AutoConfig.from_pretrained(folder, **source)
+        if getattr(config, "is_encoder_decoder", False):
+            raise TeacherError(f"{name}: an encoder-decoder ({config.model_type}); use a decoder-only model")
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, **source)
+        if gguf:
+            from transformers import GgufConfig
+
+            source["quantization_config"] = GgufConfig(dequantize=True)
+            _restore_digits(tokenizer, Path(folder) / gguf)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **source)
+        model = model.to(place).eval().requires_grad_(False)
+    teacher = Teacher(name=folder if not gguf else f"{folder}/{gguf}", model=model, tokenizer=tokenizer)
+    _check_parts(teacher)
+    return teacher
+
+
+def _check_parts(teacher: Teacher) -> None:
+    if teacher.model.get_output_embeddings() is None:
+        raise TeacherError(f"{teacher.name}: has no language model head; use a causal language model")
+    if not getattr(teacher.tokenizer, "is_fast", False):
+        raise TeacherError(f"{teacher.name}: has no tokenizer.json (a 'fast' tokenizer); convert its tokenizer first")
+    if len(teacher.tokenizer) > teacher.vocabulary_size:
+        raise TeacherError(
+            f"{teacher.name}: the tokenizer has {len(teacher.tokenizer):,} tokens and the model "
+            f"{teacher.vocabulary_size:,}; they do not belong together"
+        )
+
+
+def chosen_device(device: str, process: int = 0) -> torch.device:
+    """Return the torch device that ``auto`` or a name stands for.
+
+    Raises:
+        TeacherError: no such device here.
+    """
+    try:
+        if device == "auto":
+            if torch.cuda.is_available():
+                return torch.device("cuda", process % torch.cuda.device_count())
+            return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        place = torch.device(device)
+        torch.empty(0, device=place)
+        return place
+    except (RuntimeError, AssertionError) as error:
+        reason = next(iter(str(error).splitlines()), "")
+        raise TeacherError(f"--device {device}: not usable here ({reason}); use cpu or auto") from error
+
+
+def _restore_digits(tokenizer: Any, path: Path) -> None:  # noqa: ANN401
+    from gguf import GGUFReader
+    from tokenizers.pre_tokenizers import Digits, Sequence
+
+    field = GGUFReader(path).fields.get("tokenizer.ggml.pre")
+    backend = tokenizer.backend_tokenizer
+    if field is not None and str(field.contents()) in _SPLITS_DIGITS and "Digits" not in str(backend.pre_tokenizer):
+        backend.pre_tokenizer = Sequence([Digits(individual_digits=True), backend.pre_tokenizer])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the bars, warnings and reports that transformers prints while it loads."""
+    from transformers.utils import logging
+
+    their_logging: Any = logging
+
+    level, bars = their_logging.get_verbosity(), their_logging.is_progress_bar_enabled()
+    their_logging.set_verbosity(their_logging.CRITICAL)
+    their_logging.disable_progress_bar()
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        their_logging.set_verbosity(level)
+        if bars:
+            their_logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _failure_told(name: str, gguf: str | None) -> Iterator[None]:
+    try:
+        yield
+    except TeacherError:
+        raise
+    except Exception as error:  # transformers, safetensors, gguf and the hub's client raise many kinds
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        file = f" (GGUF file {gguf})" if gguf else ""
+        raise TeacherError(
+            f"{name}{file}: cannot be loaded as a causal language model ({reason.rstrip('.')}); "
+            "give a folder that save_pretrained made, or a name on the hub"
+        ) from error

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Build = Callable[..., Path]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_a_dictionary_takes_two_bytes_a_number_and_one_per_cent(tmp_path: Path) -> None:
+    import numpy as np
+    import torch
+
+    from lexkit_distill.senses.dictionary import INDEX, SENSES, RowWriter, index_table, write_table
+
+    keys, k, d = 3000, 10, 576
+    with RowWriter(tmp_path / SENSES, keys * k, d) as writer:
+        for _ in range(keys):
+            writer.write(torch.randn(k, d))
+    random = np.random.default_rng(0)
+    columns = {
+        "key_kind": ["token"] * keys,
+        "token_ids": [[int(token)] for token in np.sort(random.choice(49152, keys, replace=False))],
+        "word": [None] * keys,
+        "first_row": np.arange(keys) * k,
+        "n_rows": [k] * keys,
+        "n_seen": random.integers(10, 10**7, keys),
+        "inertia": random.random(keys) * 1e5,
+    }
+    write_table(tmp_path / INDEX, index_table(columns))
+    size = sum((tmp_path / name).stat().st_size for name in (SENSES, INDEX))
+    assert size <= 1.01 * 2 * keys * k * d
+    assert (tmp_path / SENSES).stat().st_size - 2 * keys * k * d < 200
+    # the paper's Llama: 85,527 keys x 10 x 4096
+    assert round(2 * 85_527 * 10 * 4096 / 1e9, 1) == 7.0
+
+
+def test_opening_maps_the_rows(tmp_path: Path) -> None:
+    script = f"""
+import json, resource, sys
+from pathlib import Path
+import torch
+from safetensors import safe_open
+from lexkit_distill.senses.dictionary import RowWriter
+path = Path({str(tmp_path)!r}) / "senses.safetensors"
+with RowWriter(path, 200_000, 576) as writer:
+    for _ in range(20):
+        writer.write(torch.zeros(10_000, 576))
+def anonymous():
+    return int(next(l for l in open("/proc/self/status") if l.startswith("RssAnon")).split()[1])
+before = anonymous()
+with safe_open(path, framework="pt") as file:
+    rows = file.get_tensor("senses")
+rows[::1000].float().sum()
+print(anonymous() - before)
+"""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("needs /proc to tell mapped memory from copied")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 60_000  # kB, of 230 MB
+
+
+def test_commands_print_what_they_made(run: Run, teacher_folder: Path, corpus: Path, tmp_path: Path) -> None:
+    arguments = ["--teacher", teacher_folder, "--corpus", corpus, "--output", "senses", "--k", "3", "--device", "cpu"]
+    made = run("distill", "senses", *arguments, "--anchor", "input", "--dtype", "float32")
+    assert made.returncode == 0, made.stderr
+    assert made.stderr == ""
+    assert "400   " in made.stdout
+    report = run("distill", "inspect", "kind", "--senses", "senses", "--json")
+    (kind,) = json.loads(report.stdout)
+    assert kind["tokens"] == [" kind"]
+    assert [len(sense["contexts"]) for sense in kind["senses"]] == [3, 3, 3]
+    for sense in kind["senses"]:
+        for context in sense["contexts"]:
+            assert context["before"].endswith(" kind")  # the state was taken where kind was read
+        assert all(name.strip() != "kind" for name, _ in sense["neighbors"])
+    assert sum(sense["size"] for sense in kind["senses"]) == kind["n_seen"]
+    text = run("distill", "inspect", "kind", "--senses", "senses")
+    assert text.stdout.startswith("kind: 3 senses; tokens ' kind', seen ")
+    missing = run("distill", "inspect", "zzzz", "--senses", "senses")
+    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
+    assert "'zzzz' has no senses" in missing.stderr
+
+
+def test_a_map_is_drawn_of_words_and_their_relations(build: Build, tmp_path: Path, teacher_folder: Path) -> None:
+    import lexkit
+    from lexkit_distill.senses.compose import compose_senses
+    from lexkit_distill.senses.dictionary import SenseDictionary
+    from lexkit_distill.senses.lexical import read_relations
+    from lexkit_distill.senses.plot import plot_senses
+
+    (tmp_path / "pairs.txt").write_text("kind friendly\nkind glad\nquick swift\n", encoding="utf-8")
+    store = tmp_path / "store.duckdb"
+    lexkit.build(store, pairs=[("synonym", tmp_path / "pairs.txt")], tokenizers=[str(teacher_folder)])
+    folder = build(anchor="input")
+    compose_senses(folder, store)
+    dictionary = SenseDictionary(folder)
+    relations = read_relations(store, dictionary.meta.tokenizer_fingerprint, folder / "tokenizer.json")
+    drawn = plot_senses(dictionary, ["kind", "quick"], tmp_path / "map.svg", relations=relations)
+    assert drawn == sum(len(dictionary.senses(word)) for word in ("kind", "quick", "friendly", "glad", "swift"))
+    picture = (tmp_path / "map.svg").read_text(encoding="utf-8")
+    assert "synonyms of kind" in picture or "<svg" in picture
+    plot_senses(dictionary, ["kind", "quick"], tmp_path / "again.svg", relations=relations)
+    assert (tmp_path / "again.svg").read_text(encoding="utf-8") == picture
+
+
+def test_the_help_of_an_option_is_the_docstring_of_its_field() -> None:
+    import dataclasses
+
+    from lexkit_distill.config import field_docs
+    from lexkit_distill.senses.config import SensesConfig
+
+    docs = field_docs(SensesConfig)
+    assert set(docs) == {field.name for field in dataclasses.fields(SensesConfig)}
+    assert docs["max_per_token"] == "Occurrences of a token in the sample."
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("50GB", 50 * 10**9), ("1.5 MiB", 3 * 2**19), ("700", 700), ("2tb", 2 * 10**12)]
+)
+def test_sizes(text: str, size: int) -> None:
+    from lexkit_distill.config import parse_size
+
+    assert parse_size(text) == size
