@@ -1,10 +1,10 @@
 """What runs wiktextract, in a process of its own: ``python -m lexkit.sources.dumps.child``.
 
 ``language CODE EDITION`` prints the name that wiktextract has for a language, or nothing.
-``wiktwords JOURNAL JOBS ARGUMENT...`` is the command ``wiktwords`` with four changes: it ends when its parent ends,
-NLTK stays off the network, lines come in the order of the dump's pages however many processes there are, and pages
-that an earlier run has extracted are taken from its journal. The last two hold for version 1.99.7; the development
-version keeps the order by itself, and starts its second phase anew.
+``wiktwords JOURNAL JOBS ARGUMENT...`` is the command ``wiktwords`` with five changes: it ends when its parent ends,
+NLTK stays off the network, ``pkg_resources`` need not be there, lines come in the order of the dump's pages however
+many processes there are, and pages that an earlier run has extracted are taken from its journal. The last two hold for
+version 1.99.7; the development version keeps the order by itself, and starts its second phase anew.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from importlib.metadata import distribution
+from importlib.util import find_spec
 from multiprocessing import pool
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 _Result = tuple[bool, str, float, Any]
@@ -36,6 +38,7 @@ def main(arguments: list[str]) -> None:
     """Do what the module says."""
     _end_with_parent()
     mode, *rest = arguments
+    _supply_pkg_resources()
     if mode == "language":
         sys.stdout.write(_language_name(*rest) + "\n")
     else:
@@ -75,6 +78,21 @@ def _keep_nltk_offline() -> None:
     except ImportError:
         return
     setattr(nltk, "download", lambda *_, **__: True)  # noqa: B010  # the type checker knows no nltk
+
+
+def _supply_pkg_resources() -> None:
+    """Stand in for a module that setuptools had up to version 81, of which the released version uses one function."""
+    if find_spec("pkg_resources") is not None:
+        return
+
+    def resource_filename(package: str, name: str) -> str:
+        spec = find_spec(package)
+        assert spec is not None and spec.origin is not None
+        return str(Path(spec.origin).parent / name) + "/" * name.endswith("/")
+
+    module = ModuleType("pkg_resources")
+    setattr(module, "resource_filename", resource_filename)  # noqa: B010
+    sys.modules["pkg_resources"] = module
 
 
 def _run_wiktwords(journal: Path, jobs: int) -> None:
@@ -155,6 +173,7 @@ def _result(title: str, success: bool, kept: Any) -> _Result:  # noqa: ANN401
 
 
 if __name__ == "__mp_main__":  # the name of this module in spawned workers, which import wiktextract once more
+    _supply_pkg_resources()
     _keep_nltk_offline()
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -79,11 +79,12 @@ def counts(path: Path) -> Counter[str]:
 
 
 def related(store: Path) -> set[tuple[str, str, str]]:
+    """The stated relations."""
     with closing(duckdb.connect(str(store), read_only=True)) as connection:
         return set(
             connection.execute(
                 "SELECT a.word, b.word, kind FROM relation JOIN word a ON a.word_id = word_a"
-                " JOIN word b ON b.word_id = word_b"
+                " JOIN word b ON b.word_id = word_b WHERE direct"
             ).fetchall()
         )
 
