@@ -25,22 +25,27 @@ class Staging:
     """Temporary tables, one for each type of record; each has the record's fields and the column ``source``.
 
     A context manager: within its block what is staged spills to disk early, so that reading takes the same memory
-    whatever the size of the files.
+    whatever the size of the files, and DuckDB has one thread, so that the processes which parse keep the other cores.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        ((self._memory,),) = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+        ((self._memory, self._threads),) = connection.execute(
+            "SELECT current_setting('memory_limit'), current_setting('threads')"
+        ).fetchall()
         for record_type, table in _TABLES.items():
             empty = SCHEMAS[record_type].empty_table()
             self._insert(f"CREATE TEMP TABLE {table} AS SELECT *, NULL::VARCHAR AS source FROM batch", empty)
 
     def __enter__(self) -> Staging:
-        self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        self._set(_MEMORY, 1)
         return self
 
     def __exit__(self, *args: object) -> None:
-        self._connection.execute(f"SET memory_limit = '{self._memory}'")
+        self._set(self._memory, self._threads)
+
+    def _set(self, memory: str, threads: int) -> None:
+        self._connection.execute(f"SET memory_limit = '{memory}'; SET threads = {threads}")
 
     def add(self, source: str, records: Iterable[Record | Batch]) -> int:
         """Stage the records of one source, and return how many they are."""
