@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -34,6 +35,8 @@ from lexkit.store.statistics import Statistics, collect_statistics
 
 _HERE = Path(__file__).parent
 MAX_REJECTED = 0.01
+_WORDS = 10_000
+"""Words that become objects of Python at a time."""
 _NEGATIONS = pa.schema(
     [(name, pa.bool_() if name in ("reverses", "same_pos") else pa.string()) for name in Negation._fields]
 )
@@ -218,9 +221,7 @@ def _make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) ->
 
 def _add_morphology(connection: duckdb.DuckDBPyConnection, statements: Mapping[str, str], affixes: AffixSet) -> None:
     rows = connection.execute("SELECT * EXCLUDE (pos, source) FROM stage_analysis ORDER BY word").fetchall()
-    usage = connection.sql(statements["usage"]).to_arrow_table()
-    words, counts, pos = (usage[name].to_pylist() for name in ("word", "n_statements", "pos"))
-    vocabulary = {word: Usage(n, frozenset(tags)) for word, n, tags in zip(words, counts, pos, strict=True)}
+    vocabulary = _vocabulary(connection.sql(statements["usage"]).to_arrow_table().to_batches(_WORDS))
     found = list(find_negations(vocabulary, (Analysis(*row) for row in rows), affixes))
     cut = [analysis_of(negation) for negation in found if negation.analyser == "affix"]
     tables = {
@@ -235,6 +236,16 @@ def _add_morphology(connection: duckdb.DuckDBPyConnection, statements: Mapping[s
         connection.unregister(name)
     if cut:
         _add_affix_source(connection)
+
+
+def _vocabulary(batches: Iterable[pa.RecordBatch]) -> dict[str, Usage]:
+    """Every word with its usage; words of the same usage, which most are, share it."""
+    vocabulary: dict[str, Usage] = {}
+    usage_of = lru_cache(maxsize=_WORDS)(lambda n, pos: Usage(n, frozenset(pos)))
+    for batch in batches:
+        for word, n, pos in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            vocabulary[word] = usage_of(n, tuple(pos))
+    return vocabulary
 
 
 def _add_affix_source(connection: duckdb.DuckDBPyConnection) -> None:
