@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -88,6 +89,35 @@ def test_explain_shows_what_the_source_says(lexicon: Lexicon) -> None:
     assert [(e.source, e.pos, e.sense) for e in stated] == [("roget", "noun", "1 Existence \u00b62.1")]
 
 
+def test_words_that_differ_in_case_answer_as_one_list(tmp_path: Path) -> None:
+    stated, roget = tmp_path / "a.txt", tmp_path / "b.txt"
+    stated.write_text("Polish buff\nPolish glaze\npolish wax\npolish shine\npolish Polish\n", encoding="utf-8")
+    roget.write_text("polish buff\npolish shine\n", encoding="utf-8")
+    lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", stated), ("synonym", roget)])
+    with lexkit.open(tmp_path / "s.duckdb") as lexicon:
+        assert lexicon.find("POLISH") == ["Polish", "polish"]
+        found = [(n.word, n.sources, n.n_sources) for n in lexicon.synonyms("POLISH")]
+        one, both = ("pairs",), ("pairs", "pairs:2")
+        assert found == [
+            ("buff", both, 2),
+            ("shine", both, 2),
+            ("Polish", one, 1),
+            ("glaze", one, 1),
+            ("polish", one, 1),
+            ("wax", one, 1),
+        ]
+        assert [n.word for n in lexicon.synonyms("POLISH", limit=2)] == ["buff", "shine"]
+        (ids,) = lexicon.neighbors(["POLISH"], "synonym")["neighbors"]
+        assert lexicon.words().take(ids.values).to_pylist() == [word for word, _, _ in found]
+        assert [n.word for n in lexicon.synonyms("Polish")] == ["buff", "glaze", "polish"]
+
+
+def test_a_limit_below_nothing_is_refused(lexicon: Lexicon) -> None:
+    assert lexicon.synonyms("kind", limit=0) == []
+    with pytest.raises(QueryError, match="limit is -1"):
+        lexicon.synonyms("kind", limit=-1)
+
+
 class TestNeighbors:
     def test_they_are_those_of_each_word(self, lexicon: Lexicon) -> None:
         asked = lexicon.words().to_pylist()[::501]
@@ -115,6 +145,27 @@ class TestNeighbors:
         assert lists.type == pa.list_(pa.int32())
         n = [len(lexicon.synonyms(word)) for word in ("happy", "kind")]
         assert lists.offsets.to_pylist() == [0, n[0], n[0], n[0] + n[1]]
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["happy", None], "word 1 (from 0) is null"),
+            (pa.array([None], pa.string()), "word 0 (from 0) is null"),
+            ([1], "word 0 (from 0) is 1"),
+            (pa.array([1.5]), "word 0 (from 0) is 1.5"),
+            ("happy", "words is one str"),
+            (["\udcff"], "word 0 (from 0) is"),
+        ],
+    )
+    def test_what_is_no_word_is_refused(self, lexicon: Lexicon, words: Any, said: str) -> None:
+        with pytest.raises(QueryError) as refused:
+            lexicon.neighbors(words, "synonym")
+        assert str(refused.value).startswith(said)
+
+    @pytest.mark.parametrize("kind", ["synonyms", "", None])
+    def test_no_such_kind(self, lexicon: Lexicon, kind: Any) -> None:
+        with pytest.raises(QueryError, match=r"no kind .*; say synonym or antonym"):
+            lexicon.neighbors(["happy"], kind)
 
     def test_nothing_asked(self, lexicon: Lexicon) -> None:
         assert lexicon.neighbors([], "synonym").num_rows == 0
