@@ -16,6 +16,8 @@ import duckdb
 import pytest
 
 from lexkit.cli.main import cli
+from lexkit.store.checks import CHECKS
+from lexkit.store.verify import SPANS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -102,6 +104,12 @@ def test_every_table_view_and_column_is_documented() -> None:
     for table, column in rows:
         (row,) = re.findall(rf"^\| `{table}` \|.*", text, re.MULTILINE)
         assert re.search(rf"\b{column}\b", row), f"{table}.{column}"
+
+
+def test_every_check_is_documented() -> None:
+    text = (ROOT / "docs/data-model.md").read_text(encoding="utf-8")
+    for code, title in [*((check.code, check.title) for check in CHECKS), SPANS]:
+        assert f"| {code} | {title} |" in text, code
 
 
 def test_the_core_needs_no_torch() -> None:
