@@ -146,12 +146,16 @@ def has_duckdb_header(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def published(target: Path) -> Iterator[Path]:
+def published(target: Path, elsewhere: str = "choose another --output") -> Iterator[Path]:
     """Give a path to write a new store to; when the block ends well, it takes the name *target* in one step.
 
     If the block fails, *target* is what it was before. The new file is written in a folder beside the target, since a
     rename is atomic only within one file system; a folder that a killed build left is removed by the next. Where the
     target is a symbolic link, what it leads to is replaced.
+
+    Args:
+        target: the store's path.
+        elsewhere: what an error tells to do if there is no place here.
 
     Raises:
         StoreError: the target's folder is missing or not writable, the target is something else than a store, another
@@ -162,7 +166,7 @@ def published(target: Path) -> Iterator[Path]:
         _check_target(target, place)
     except OSError as error:
         raise StoreError(
-            f"{target}: its folder cannot be read ({error.strerror}); choose another with --output"
+            f"{target}: its folder cannot be read ({error.strerror}); mend its permissions, or {elsewhere}"
         ) from error
     try:
         with claimed(target, place) as folder:
@@ -177,11 +181,11 @@ def published(target: Path) -> Iterator[Path]:
         duckdb.TransactionException,
         duckdb.FatalException,
     ) as error:
-        raise _unwritten(target, str(error).splitlines()[0]) from error
+        raise _unwritten(target, str(error).splitlines()[0], elsewhere) from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             raise
-        raise _unwritten(target, error.strerror or str(error)) from error
+        raise _unwritten(target, error.strerror or str(error), elsewhere) from error
 
 
 @contextlib.contextmanager
@@ -194,7 +198,7 @@ def changed(target: Path) -> Iterator[Path]:
         StoreError: as `open_read_only` and `published`; or the store has been replaced.
     """
     open_read_only(target).close()
-    with published(target) as path:
+    with published(target, "copy the store to a larger disk") as path:
         before = target.stat()
         shutil.copyfile(target, path)
         yield path
@@ -202,8 +206,8 @@ def changed(target: Path) -> Iterator[Path]:
             raise StoreError(f"{target}: was replaced by another process meanwhile; run this again")
 
 
-def _unwritten(target: Path, reason: str) -> StoreError:
-    return StoreError(f"{target}: cannot be written ({reason}); free disk space or memory, or choose another --output")
+def _unwritten(target: Path, reason: str, elsewhere: str) -> StoreError:
+    return StoreError(f"{target}: cannot be written ({reason}); free disk space or memory, or {elsewhere}")
 
 
 def _check_target(target: Path, place: Path) -> None:
@@ -241,7 +245,9 @@ def claimed(target: Path, place: Path) -> Iterator[Path]:
     try:
         folder, lock = _claim(target, place)
     except OSError as error:
-        raise StoreError(f"{target}: its folder cannot be written ({error.strerror}); choose another") from error
+        raise StoreError(
+            f"{target}: its folder cannot be written ({error.strerror}); mend its permissions, or choose another"
+        ) from error
     try:
         with lock:
             yield folder

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from lexkit.arguments import require_list
 from lexkit.errors import TokenizerError
 from lexkit.store.checks import CHECKS, Check
 from lexkit.store.files import open_read_only
@@ -52,6 +53,7 @@ def verify_store(path: str | os.PathLike[str], tokenizers: Sequence[str] = ()) -
         StoreError: no such file, not a lexkit store, or of another schema version.
         TokenizerError: a tokenizer cannot be loaded, or is not the one that the store has by its name.
     """
+    require_list("tokenizers", tokenizers, "['NAME=PATH']")
     loaded = load_tokenizers(tokenizers)
     with open_read_only(Path(path)) as connection:
         for name, tokenizer in loaded.items():

@@ -165,6 +165,18 @@ def test_killed_at_any_moment_the_store_is_the_old_or_the_new_one(store: Path, b
     assert list(n_tokens(store)) == ["bytes"]
 
 
+def test_a_full_disk_leaves_the_old_store_and_names_no_option_that_tokenize_lacks(store: Path, bytes_: Path) -> None:
+    before = store.read_bytes()
+    command = f"ulimit -f 100; exec {sys.executable} -m lexkit tokenize --store {store} --tokenizer {bytes_}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {store}: cannot be written (")
+    assert done.stderr.endswith("); free disk space or memory, or copy the store to a larger disk\n")
+    assert len(done.stderr.splitlines()) == 1
+    assert store.read_bytes() == before
+    assert [path.name for path in store.parent.glob(".*")] == []
+
+
 def test_not_a_store(tmp_path: Path, bytes_: Path) -> None:
     with pytest.raises(StoreError, match="no such store"):
         lexkit.tokenize(tmp_path / "none.duckdb", [str(bytes_)])
