@@ -18,6 +18,7 @@ from typing import IO
 
 import duckdb
 
+from lexkit import __version__
 from lexkit.durable import sync
 from lexkit.errors import StoreError
 
@@ -117,13 +118,19 @@ def _check_schema(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     version = _schema_version(connection)
     if version is None:
         raise StoreError(f"{path}: a DuckDB file, but not a lexkit store; make one with 'lexkit build --output FILE'")
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path}: store of schema {version}, and this lexkit reads up to {SCHEMA_VERSION}; "
-            "update lexkit with 'pip install -U lexkit'"
-        )
-    if version < SCHEMA_VERSION:
-        raise StoreError(f"{path}: store of the old schema {version}; build it again with this lexkit")
+    if version == SCHEMA_VERSION:
+        return
+    rows = connection.execute("SELECT value FROM meta WHERE key = 'lexkit_version'").fetchall()
+    maker = f"lexkit {rows[0][0]}" if rows else "another lexkit"
+    mend = (
+        "update lexkit with 'pip install -U lexkit'"
+        if version > SCHEMA_VERSION
+        else f"build it again with 'lexkit build --output {path}' and the sources that its table meta names"
+    )
+    raise StoreError(
+        f"{path}: store of schema {version}, made by {maker}; lexkit {__version__} reads schema {SCHEMA_VERSION}; "
+        f"{mend} (docs/upgrading.md)"
+    )
 
 
 def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
