@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
 
-from lexkit.errors import QueryError
+from lexkit.errors import ArgumentError
 from lexkit.sources.records import Kind
+from lexkit.store.answers import Neighbor
 from lexkit.text import normalize_word
 
 _NEIGHBORS = """
@@ -39,22 +40,6 @@ listed AS (
 )
 SELECT coalesce(others, []) AS neighbors FROM asked LEFT JOIN listed USING (place) ORDER BY place
 """
-
-
-class Neighbor(NamedTuple):
-    """A word related to the one that was looked up."""
-
-    word: str
-    direct: bool
-    """Whether a source states the relation, rather than morphological negation deriving it."""
-    n_sources: int
-    sources: tuple[str, ...]
-    contested: bool
-    """Whether the two are in the store as the other kind, too."""
-    pos: tuple[str, ...]
-    """The parts of speech in which they are related, as far as the sources say."""
-    same_pos: bool
-    """Whether they have one part of speech; not so what -less derived (accurate, faultless: accurate, fault)."""
 
 
 class Index:
@@ -137,7 +122,7 @@ def find_neighbors(connection: duckdb.DuckDBPyConnection, words: Iterable[str], 
     """Return the neighbours of many words; see `lexkit.store.lexicon.Lexicon.neighbors`.
 
     Raises:
-        QueryError: something among the words is none.
+        ArgumentError: something among the words is none.
     """
     asked = _strings(words)
     normal = [normalize_word(word) for word in asked]
@@ -156,12 +141,11 @@ def find_neighbors(connection: duckdb.DuckDBPyConnection, words: Iterable[str], 
 
 def _strings(words: Iterable[Any]) -> list[str]:
     if isinstance(words, (str, bytes)):
-        raise QueryError(f"words is one {type(words).__name__}, not a list of words; put it in a list")
+        raise ArgumentError(f"words={words!r}: give a list of words, such as [{words!r}]")
     asked = words.to_pylist() if isinstance(words, (pa.Array, pa.ChunkedArray)) else list(words)
     for place, word in enumerate(asked):
         if not isinstance(word, str):
-            what = "null" if word is None else f"{word!r}, not a string"
-            raise QueryError(f"word {place} (from 0) is {what}; leave it out")
+            raise ArgumentError(f"words[{place}] is {word!r}; give words only")
         if any("\ud800" <= character <= "\udfff" for character in word):
-            raise QueryError(f"word {place} (from 0) is {word!r}, no text of Unicode; leave it out")
+            raise ArgumentError(f"words[{place}] is {word!r}, no text of Unicode; leave it out")
     return asked

@@ -10,16 +10,17 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from lexkit.arguments import require_choice, require_number
 from lexkit.errors import QueryError, StoreError
 from lexkit.sources.records import KINDS, Kind
+from lexkit.store.answers import Evidence, Neighbor
 from lexkit.store.files import cursor, open_read_only
 from lexkit.store.index import Index, find_neighbors
-from lexkit.store.index import Neighbor as Neighbor
 from lexkit.store.query import first_line, run_select
 from lexkit.store.statistics import Statistics, collect_statistics
 from lexkit.store.tables import find_tokenizer
@@ -27,24 +28,6 @@ from lexkit.store.tables import relations as relation_table
 from lexkit.text import fold, normalize_word
 
 _CONTRADICTED = "contradicted:"
-
-
-class Evidence(NamedTuple):
-    """One reason why two words are, or would be, related."""
-
-    kind: Kind
-    source: str
-    pos: str | None
-    sense: str | None
-    rule: str | None
-    """None for a stated relation; ``un-``, ``-less``, ``un-+in-`` ... for a derived one; ``negation`` or ``reversal``
-    for a word and its base, ``double negation`` for a word and its base's base."""
-    same_pos: bool
-    """Whether the two words have one part of speech, as far as derivation goes."""
-    contradicted: bool
-    """Whether a stated relation contradicts this derived one, so that it is no relation of the store."""
-    derived_from: tuple[str, str, Kind] | None
-    """The stated relation that a derived one comes from."""
 
 
 def open(path: str | os.PathLike[str]) -> Lexicon:
@@ -72,6 +55,7 @@ class Lexicon:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._connection = open_read_only(self.path)
+        self._closed = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> Lexicon:
@@ -83,8 +67,17 @@ class Lexicon:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; further questions are refused."""
+        self._closed = True
         self._connection.close()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        self._require_open()
+        return cursor(self._connection)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"{self.path}: is closed; open it again with lexkit.open")
 
     def __contains__(self, word: str) -> bool:
         return bool(self.find(word))
@@ -114,6 +107,10 @@ class Lexicon:
 
         Returns:
             Possibly nothing: the word is unknown (see `find`, `suggest`) or has no synonyms.
+
+        Raises:
+            QueryError: the store has no such source.
+            ArgumentError: *limit* is no number from 0 on.
         """
         return self._neighbors(word, "synonym", direct, same_pos, source, limit)
 
@@ -132,8 +129,9 @@ class Lexicon:
     def _neighbors(
         self, word: str, kind: Kind, direct: bool, same_pos: bool, source: str | None, limit: int | None
     ) -> list[Neighbor]:
-        if limit is not None and limit < 0:
-            raise QueryError(f"limit is {limit}; give a number from 0 up, or None for all")
+        require_number("limit", limit, 0)
+        if source is not None and source not in self._source_names:
+            raise QueryError(f"no source {source!r} in {self.path}; it has {', '.join(self._source_names)}")
         found = (
             neighbor
             for neighbor in self._index.neighbors(self._ids(word), kind)
@@ -157,12 +155,11 @@ class Lexicon:
             in CSR form, and ``lexicon.words().take(values)`` the words. An unknown word has an empty list.
 
         Raises:
-            QueryError: no such kind, or something among the words is none: null, a number.
+            ArgumentError: no such kind, or something among *words* that is no text.
         """
-        if kind not in KINDS:
-            raise QueryError(f"no kind {kind!r}; say synonym or antonym")
+        require_choice("kind", kind, KINDS)
         with self._damage_told():
-            return find_neighbors(cursor(self._connection), words, kind, direct)
+            return find_neighbors(self._cursor(), words, kind, direct)
 
     def relation(self, word: str, other: str) -> list[Kind]:
         """Return the kinds of relation between two words: none, one, or both where it is contested."""
@@ -209,6 +206,7 @@ class Lexicon:
 
     def suggest(self, word: str, limit: int = 5) -> list[str]:
         """Return the store's words most like *word* in spelling, the likest first; empty if nothing is near."""
+        require_number("limit", limit, 0)
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
@@ -251,7 +249,7 @@ class Lexicon:
         if tokenizer is not None:
             tokenizer = self.tokenizer(tokenizer)
         with self._damage_told():
-            return relation_table(cursor(self._connection), kind, tokenizer, max_tokens, contested=contested)
+            return relation_table(self._cursor(), kind, tokenizer, max_tokens, contested=contested)
 
     def keep_rate(self, tokenizer: str) -> pa.Table:
         """Return what share of the relations needs at most so many tokens a word (DSKD, Table 2).
@@ -287,7 +285,7 @@ class Lexicon:
             QueryError: the store has no such tokenizer.
         """
         with self._damage_told():
-            return find_tokenizer(cursor(self._connection), asked)
+            return find_tokenizer(self._cursor(), asked)
 
     def sources(self) -> list[str]:
         """Return the names of the sources, as evidence has them."""
@@ -296,7 +294,7 @@ class Lexicon:
     def statistics(self) -> Statistics:
         """Count what the store holds."""
         with self._damage_told():
-            return collect_statistics(cursor(self._connection))
+            return collect_statistics(self._cursor())
 
     def sql(
         self, query: str, params: Sequence[Any] = (), *, timeout: float | None = None, max_rows: int | None = None
@@ -316,11 +314,11 @@ class Lexicon:
         Raises:
             QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
         """
-        return run_select(cursor(self._connection), query, params, timeout, max_rows)
+        return run_select(self._cursor(), query, params, timeout, max_rows)
 
     def _rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         with self._damage_told():
-            return cursor(self._connection).execute(sql, list(params)).fetchall()
+            return self._cursor().execute(sql, list(params)).fetchall()
 
     @contextmanager
     def _damage_told(self) -> Iterator[None]:
@@ -342,15 +340,20 @@ class Lexicon:
         return [i for (i,) in self._rows("SELECT word_id FROM word WHERE folded = ? ORDER BY word_id", [fold(normal)])]
 
     @cached_property
+    def _source_names(self) -> list[str]:
+        return self.sources()
+
+    @cached_property
     def _folded(self) -> list[str]:
         return [folded for (folded,) in self._rows("SELECT folded FROM word ORDER BY word_id", [])]
 
     @property
     def _index(self) -> Index:
+        self._require_open()
         with self._lock:  # one thread loads, the others wait
             return self._loaded_index
 
     @cached_property
     def _loaded_index(self) -> Index:
         with self._damage_told():
-            return Index(cursor(self._connection))
+            return Index(self._cursor())

@@ -1,4 +1,4 @@
-"""Running one SELECT that need not be trusted with anything but the store."""
+"""One SELECT that need not be trusted, on a store that is open for reading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lexkit.errors import QueryError
+from lexkit.arguments import require_number
+from lexkit.errors import ArgumentError, QueryError
 
 _COMMENTS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 
@@ -18,11 +19,19 @@ _COMMENTS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 def run_select(
     connection: duckdb.DuckDBPyConnection,
     query: str,
-    params: Sequence[Any] = (),
-    timeout: float | None = None,
-    max_rows: int | None = None,
+    params: Sequence[Any],
+    timeout: float | None,
+    max_rows: int | None,
 ) -> pa.Table:
-    """Run one SELECT and return its rows; as `lexkit.store.lexicon.Lexicon.sql`."""
+    """Run one SELECT; see `lexkit.store.lexicon.Lexicon.sql`.
+
+    Raises:
+        QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
+        ArgumentError: *timeout* or *max_rows* leaves nothing.
+    """
+    if timeout is not None and not timeout > 0:
+        raise ArgumentError(f"timeout={timeout!r}: give seconds, more than 0")
+    require_number("max_rows", max_rows, 1)
     expired = threading.Event()
 
     def expire() -> None:
@@ -74,5 +83,5 @@ def _rows_of(relation: duckdb.DuckDBPyRelation, max_rows: int | None) -> pa.Tabl
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says, without the context that DuckDB puts below."""
+    """Return the line of an error that says what is wrong."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(" .:")

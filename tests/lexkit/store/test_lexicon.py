@@ -13,6 +13,7 @@ import lexkit
 from lexkit.errors import QueryError, StoreError
 from lexkit.sources.records import Kind
 from lexkit.store.lexicon import Lexicon
+from lexkit.store.verify import verify_store
 
 KINDS: tuple[Kind, ...] = ("synonym", "antonym")
 
@@ -312,14 +313,39 @@ class TestFilesThatAreNoStores:
         with pytest.raises(StoreError, match="a DuckDB file, but not a lexkit store"):
             lexkit.open(tmp_path / "d.duckdb")
 
-    @pytest.mark.parametrize(("version", "message"), [("2", "update lexkit"), ("0", "build it again")])
-    def test_another_schema(self, starter_store: Path, tmp_path: Path, version: str, message: str) -> None:
+    @pytest.mark.parametrize(
+        ("version", "mend"),
+        [
+            ("2", "update lexkit with 'pip install -U lexkit'"),
+            ("0", "build it again with 'lexkit build --output {}' and the sources that its table meta names"),
+        ],
+    )
+    def test_another_schema(self, tmp_path: Path, version: str, mend: str) -> None:
+        """Whatever else is in it: the tables of another schema may be others."""
         path = tmp_path / "s.duckdb"
-        path.write_bytes(starter_store.read_bytes())
         with duckdb.connect(str(path)) as connection:
-            connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", [version])
-        with pytest.raises(StoreError, match=message):
-            lexkit.open(path)
+            connection.execute("CREATE TABLE meta AS SELECT 'schema_version' AS key, ? AS value", [version])
+            connection.execute("INSERT INTO meta VALUES ('lexkit_version', '7.8.9')")
+        before = path.read_bytes()
+        told = (
+            f"{path}: store of schema {version}, made by lexkit 7.8.9; lexkit {lexkit.__version__} reads schema 1; "
+            f"{mend.format(path)} (docs/upgrading.md)"
+        )
+        for use in (lexkit.open, verify_store, lambda store: lexkit.tokenize(store, []), self.export):
+            with pytest.raises(StoreError) as caught:
+                use(path)
+            assert str(caught.value) == told
+        assert path.read_bytes() == before
+        lexkit.build(path, pairs=[("synonym", self.pairs(tmp_path))])
+        with lexkit.open(path) as lexicon:
+            assert "ancient" in lexicon
+
+    def export(self, store: Path) -> object:
+        return lexkit.export(store, store.with_name("out"))
+
+    def pairs(self, folder: Path) -> Path:
+        (folder / "pairs").write_text("old ancient", encoding="utf-8")
+        return folder / "pairs"
 
     def test_cut_off(self, starter_store: Path, tmp_path: Path) -> None:
         path = tmp_path / "cut.duckdb"
