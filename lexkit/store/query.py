@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import duckdb
@@ -13,6 +13,7 @@ import pyarrow as pa
 from lexkit.arguments import require_number
 from lexkit.errors import ArgumentError, QueryError
 
+_PATIENCE = 0.05  # seconds between attempts to interrupt a query
 _COMMENTS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 
 
@@ -32,31 +33,32 @@ def run_select(
     if timeout is not None and not timeout > 0:
         raise ArgumentError(f"timeout={timeout!r}: give seconds, more than 0")
     require_number("max_rows", max_rows, 1)
-    expired = threading.Event()
-
-    def expire() -> None:
-        expired.set()
-        connection.interrupt()
-
-    timer = threading.Timer(timeout or 0, expire)
+    # In a thread of its own: in this one, DuckDB would hear of Ctrl-C only when the query has ended
+    with ThreadPoolExecutor(1) as executor:
+        running = executor.submit(_rows, connection, query, params, max_rows)
+        try:
+            wait([running], timeout)
+        finally:
+            expired = not running.done()
+            while not running.done():
+                connection.interrupt()  # again and again, as it is lost on a query that is about to start
+                wait([running], _PATIENCE)
     try:
-        _require_single_select(connection, query)
-        if timeout is not None:
-            timer.start()
-        return _rows_of(connection.sql(query, params=list(params)), max_rows)
+        return running.result()
     except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
         reason = first_line(error)
-        if expired.is_set():
+        if expired:
             message = f"the query took longer than {timeout:g} s; narrow it, or allow more time"
-        elif "nterrupt" in reason:  # Ctrl-C, which is not the query's fault
-            raise
         elif isinstance(error, MemoryError) or "Out of Memory" in reason:
             message = "the query takes too much memory; narrow it, or allow more"
         else:
             message = f"{reason}; 'lexkit sql --schema' shows the tables and views"
         raise QueryError(message) from error
-    finally:
-        timer.cancel()
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, params: Sequence[Any], max_rows: int | None) -> pa.Table:
+    _require_single_select(connection, query)
+    return _rows_of(connection.sql(query, params=list(params)), max_rows)
 
 
 def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
