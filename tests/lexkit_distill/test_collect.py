@@ -242,7 +242,7 @@ def test_two_processes_give_the_same_dictionary_to_the_bit(
     build: Build, teacher_folder: Path, corpus: Path, tmp_path: Path
 ) -> None:
     one = build("one")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
     command += ["-m", "lexkit", "distill", "senses", "--teacher", str(teacher_folder), "--corpus", str(corpus)]
     command += ["--output", str(tmp_path / "two"), "--k", "4", "--max-per-token", "50", "--dtype", "float32"]
