@@ -159,8 +159,10 @@ def compare_clustering(states: dict[int, Tensor], chosen: list[tuple[int, int, i
     print_row("scikit-learn", [1000 * one / len(chosen) for one in seconds["scikit-learn"]], "ms a token")
     print_row("lexkit", [1000 * one / len(chosen) for one in seconds["lexkit"]], "ms a token", ratios)
     mean = sum(inertia["ours"].values()) / sum(inertia["theirs"].values())
-    each = np.mean([inertia["ours"][token] / max(inertia["theirs"][token], 1e-9) for token in states])
-    print(f"{'inertia against theirs':<28} {mean:>10.4f}   of sums; {each:.4f} mean over tokens")
+    # Tokens of at most k different points have none
+    some = [token for token, value in inertia["theirs"].items() if value > 1e-3]
+    each = np.mean([inertia["ours"][token] / inertia["theirs"][token] for token in some])
+    print(f"{'inertia against theirs':<28} {mean:>10.4f}   of sums; {each:.4f} mean over {len(some)} tokens")
 
 
 def measure_composing(folder: Path, runs: int, n_words: int = 20_000, m: int = 3) -> None:

@@ -50,13 +50,16 @@ def made(tmp_path_factory: pytest.TempPathFactory, real_teacher: Path, wikitext:
     return SenseDictionary(folder / "senses"), Sample(folder / "sample", CAP)
 
 
-def test_a_gguf_file_is_the_same_teacher_as_the_folder_made_of_it(real_teacher: Path, wikitext: Path) -> None:
+def test_a_gguf_file_is_the_same_teacher_as_the_folder_made_of_it(
+    real_teacher: Path, wikitext: Path, tmp_path: Path
+) -> None:
     import torch
 
     from lexkit_distill.teacher import load_teacher
 
     folder = load_teacher(str(real_teacher), dtype="float32", device="cpu")
-    gguf = load_teacher(str(real_teacher), gguf=GGUF, dtype="float32", device="cpu")
+    (tmp_path / GGUF).symlink_to(real_teacher / GGUF)
+    gguf = load_teacher(str(tmp_path), gguf=GGUF, dtype="float32", device="cpu")
     text = wikitext.read_text(encoding="utf-8")
     ids = folder.tokenizer(text)["input_ids"]
     assert gguf.tokenizer(text)["input_ids"] == ids
@@ -78,14 +81,17 @@ def test_inertia_over_200_real_tokens_is_that_of_scikit_learn(made: Any) -> None
     from lexkit_distill.senses.sample import groups
 
     dictionary, sample = made
-    found = sorted(groups(sample.occurrences.tokens), key=lambda entry: entry[1] - entry[2])[:200]
+    found = sorted(groups(sample.occurrences.tokens), key=lambda entry: entry[1] - entry[2])[:220]
     assert found[-1][2] - found[-1][1] > 10
     ours, theirs = [], []
     for token, first, last in found:
         points = sample.states(first, last).float().numpy()
         centroids = dictionary.senses([token]).float().numpy()
-        ours.append(((points[:, None] - centroids) ** 2).sum(2).min(1).sum())
-        theirs.append(KMeans(10, n_init=1, random_state=0).fit(points).inertia_)
+        reference = KMeans(10, n_init=1, random_state=0).fit(points).inertia_
+        if reference > 1e-3:  # the token has more than 10 different states
+            ours.append(((points[:, None] - centroids) ** 2).sum(2).min(1).sum())
+            theirs.append(reference)
+    assert len(theirs) > 150
     assert np.sum(ours) <= 1.01 * np.sum(theirs)
     assert np.mean(np.divide(ours, theirs)) <= 1.01
 
