@@ -84,7 +84,7 @@ def semantic_loss(
     senses: Tensor,
     *,
     beta_p: float = 1.0,
-    beta_n: float = 1.5,
+    beta_n: float = 1.0,
     gamma: float = 1.0,
 ) -> SemanticLoss:
     """Return the sum over positions of L_sem(t).

@@ -114,8 +114,12 @@ class Student:
         self.shares_prefix = difference <= _TOLERANCE[self.teacher.model.dtype]
         return difference
 
-    def causal_lm(self) -> Any:  # noqa: ANN401  # a transformers model
-        """Return the student as an ordinary causal language model, in the teacher's precision."""
+    def causal_lm(self, trained: dict[str, Tensor] | None = None) -> Any:  # noqa: ANN401  # a transformers model
+        """Return the student as an ordinary causal language model, in the teacher's precision.
+
+        Args:
+            trained: weights of `module` by name, if they are not in it (they are spread over processes, say).
+        """
         teacher = self.teacher.model
         with torch.device("meta"):
             model = type(teacher)(cut_config(teacher.config, 0, self.layers))
@@ -126,9 +130,14 @@ class Student:
             for name, value in teacher.state_dict().items()
             if not name.startswith(prefix) or int(name[len(prefix) :].partition(".")[0]) < first
         }
-        for name, value in self.trained.state_dict().items():
-            number, _, rest = name.partition(".")
-            state[f"{prefix}{first + int(number)}.{rest}"] = value.detach().to(teacher.dtype)
+        if trained is None:
+            trained = {f"layers.{name}": value for name, value in self.tail.layers.state_dict().items()}
+            shift = first
+        else:
+            shift = first if self.shares_prefix else 0
+        for name, value in trained.items():
+            _, number, rest = name.split(".", 2)
+            state[f"{prefix}{shift + int(number)}.{rest}"] = value.detach().to(teacher.device, teacher.dtype)
         model.load_state_dict(state, strict=True, assign=True)
         model.tie_weights()
         model.config.dtype = teacher.dtype
@@ -204,7 +213,7 @@ def _shell(base: Any, config: Any, layers: Any, norm: nn.Module) -> Any:  # noqa
     return shell.eval()
 
 
-def write_student(student: Student, folder: Path) -> None:
+def write_student(student: Student, folder: Path, trained: dict[str, Tensor] | None = None) -> None:
     """Write the student as an ordinary folder of transformers: weights, configurations, tokenizer."""
-    student.causal_lm().save_pretrained(folder)
+    student.causal_lm(trained).save_pretrained(folder)
     student.teacher.tokenizer.save_pretrained(folder)

@@ -75,9 +75,11 @@ class Supervision:
         self.synonyms, self.antonyms = related
         self._own_among_antonyms = own_among_antonyms
 
-    def available(self, tokens: Tensor, words: Tensor) -> Tensor:
-        """Return whether positions (n,) have any candidates."""
-        return (self.own.counts(tokens) + self.synonyms.counts(words) + self.antonyms.counts(words)) > 0
+    def available(self) -> tuple[Tensor, Tensor]:
+        """Return for every token (V,), and for every word (V + W,), whether it has candidates."""
+        tokens = torch.arange(self.vocabulary, device=self.own.offsets.device)
+        words = torch.arange(len(self.synonyms.offsets) - 1, device=tokens.device)
+        return self.own.counts(tokens) > 0, (self.synonyms.counts(words) + self.antonyms.counts(words)) > 0
 
     def choose(self, teacher_hidden: Tensor, tokens: Tensor, words: Tensor) -> Candidates:
         """Return the kappa nearest of each position's senses to the teacher's state.
@@ -132,6 +134,13 @@ class Supervision:
     def senses(self, rows: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Return the scaled senses (n, d) at *rows* (n,)."""
         return self.scale(self.rows[rows.to(self.rows.device)].to(device, dtype))
+
+    def gathered(self, candidates: Candidates, device: torch.device) -> tuple[Candidates, Tensor]:
+        """Return candidates as places in the second part, the (scaled) senses (U, d) that they name."""
+        rows, place = torch.unique(torch.stack(candidates), return_inverse=True)
+        known = int(rows[0] < 0) if len(rows) else 0  # -1 sorts first, and stays -1
+        place = place - known
+        return Candidates(place[0], place[1]), self.senses(rows[known:], device, torch.float32)
 
     def auto_gamma(self) -> float:
         """Return a margin from the dictionary's own spread.

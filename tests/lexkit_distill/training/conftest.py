@@ -61,3 +61,36 @@ def dictionary(senses: Path, store: Path) -> Any:
 
     relations = read_relations(store, read_meta(senses).tokenizer_fingerprint, senses / "tokenizer.json")
     return SenseDictionary(senses, relations=relations)
+
+
+@pytest.fixture
+def configured(
+    tmp_path: Path, six_layers: Path, senses: Path, store: Path, make_sentences: Callable[..., list[str]]
+) -> Callable[..., Any]:
+    """A configuration of the tiny teacher: 40 rows, ten steps an epoch."""
+    (tmp_path / "train.txt").write_text("\n\n".join(make_sentences(40, 5)), encoding="utf-8")
+    (tmp_path / "held.txt").write_text("\n\n".join(make_sentences(12, 6)), encoding="utf-8")
+
+    def make(**changes: Any) -> Any:
+        from lexkit_distill.training.config import TrainConfig
+
+        values: dict[str, Any] = {
+            "teacher": str(six_layers),
+            "data": (str(tmp_path / "train.txt"),),
+            "output": str(tmp_path / "student"),
+            "senses": str(senses),
+            "store": str(store),
+            "layers": 4,
+            "trained": 2,
+            "batch_size": 4,
+            "micro_batch_size": 2,
+            "max_length": 64,
+            "lr": 1e-3,
+            "gamma": "auto",
+            "dtype": "float32",
+            "device": "cpu",
+            "save_every": 4,
+        }
+        return TrainConfig(**{**values, **changes})
+
+    return make
