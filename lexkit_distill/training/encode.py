@@ -56,10 +56,19 @@ class TokenData:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of everything that training reads."""
-        digest = sha256()
-        for part in (self.token_ids, self.is_target, self.words, self.offsets):
-            digest.update(np.ascontiguousarray(part).data)
-        return digest.hexdigest()
+        return _digest(self.token_ids, self.is_target, self.words, self.offsets)
+
+    @cached_property
+    def states_fingerprint(self) -> str:
+        """SHA-256 (hex) of what the teacher's states depend on: all but the words."""
+        return _digest(self.token_ids, self.is_target, self.offsets)
+
+
+def _digest(*parts: np.ndarray) -> str:
+    digest = sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
 
 
 class WordFinder:

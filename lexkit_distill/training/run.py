@@ -22,6 +22,7 @@ from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.senses.lexical import read_relations
 from lexkit_distill.teacher import Teacher, load_teacher
 from lexkit_distill.training.batches import Batches
+from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.encode import TokenData, WordFinder, encode
 from lexkit_distill.training.export import export
@@ -128,6 +129,46 @@ def _train(
         held = _encoded(config, config.eval_data, teacher, None, Counter())
         held_out = Batches(held, config.batch_size, seed=config.seed)
     progress.stage("checking the student")
+    _check_student(student, batches, progress)
+    gamma = supervision.auto_gamma() if supervision and config.gamma == "auto" else 1.0
+    gamma = gamma if config.gamma == "auto" else float(config.gamma)
+    plan = _plan(config, student, batches, dropped, gamma)
+    _check_room(config, plan, teacher, folder)
+    identity = {
+        "data_fingerprint": data.fingerprint,
+        "teacher_fingerprint": teacher.fingerprint,
+        "senses_fingerprint": _dictionary_fingerprint(dictionary),
+    }
+    live = Live(student)
+    cache = None if dry_run else _cache(config, identity, batches, live, supervision, accelerator)
+    objective = Objective(config, student, supervision, gamma)
+    trainer = Trainer(
+        config, folder, student, objective, batches, held_out, cache or live, accelerator, identity, progress
+    )
+    outcome = trainer.run(until=2, saves=False) if dry_run else _run(trainer, folder, progress)
+    if cache is not None:
+        cache.close()
+    summary = TrainSummary(str(folder), plan, outcome)
+    if outcome.finished and not dry_run:
+        weights = trainer.best_weights()
+        if accelerator.is_main_process:
+            progress.stage("saving the student")
+            export(student, folder, weights, config, asdict(summary))
+            write_whole(folder / DONE, (json.dumps(asdict(summary), indent=2) + "\n").encode())
+    return summary if accelerator.is_main_process else None
+
+
+def _run(trainer: Trainer, folder: Path, progress: Progress) -> Outcome:
+    folder.mkdir(parents=True, exist_ok=True)
+    done = trainer.resume()
+    if done:
+        progress.note(f"going on after step {done:,}")
+    return trainer.run()
+
+
+def _check_student(student: Student, batches: Batches, progress: Progress) -> None:
+    """Compare, on the first batch, the head with the model's logits and the shared prefix with the plain way."""
+    teacher = student.teacher
     token_ids = torch.from_numpy(batches.batch(batches.step(0)[1][:2], 0).token_ids).to(teacher.device)
     check_head(teacher, token_ids[:1])
     difference = student.check_shared_prefix(token_ids)
@@ -136,35 +177,21 @@ def _train(
             f"the student's own layers give another state than the teacher's ({difference:.1%}); training runs all of "
             "them, which is slower"
         )
-    gamma = 1.0
-    if supervision is not None:
-        gamma = supervision.auto_gamma() if config.gamma == "auto" else float(config.gamma)
-    plan = _plan(config, student, batches, dropped, gamma)
-    _check_room(config, plan, teacher, folder)
-    identity = {"data_fingerprint": data.fingerprint, "teacher_fingerprint": teacher.fingerprint}
-    if dictionary is not None:
-        identity["senses_fingerprint"] = _dictionary_fingerprint(dictionary)
-    objective = Objective(config, student, supervision, gamma)
-    source = Live(student)
-    trainer = Trainer(config, folder, student, objective, batches, held_out, source, accelerator, identity, progress)
-    if dry_run:
-        outcome = trainer.run(until=2, saves=False)
-        return TrainSummary(str(folder), plan, outcome) if accelerator.is_main_process else None
-    folder.mkdir(parents=True, exist_ok=True)
-    done = trainer.resume()
-    if done:
-        progress.note(f"going on after step {done:,}")
-    outcome = trainer.run()
-    if not outcome.finished:
-        return TrainSummary(str(folder), plan, outcome) if accelerator.is_main_process else None
-    weights = trainer.best_weights()
-    if not accelerator.is_main_process:
+
+
+def _cache(
+    config: TrainConfig,
+    identity: dict[str, Any],
+    batches: Batches,
+    live: Live,
+    supervision: Supervision | None,
+    accelerator: Any,  # noqa: ANN401
+) -> TeacherCache | None:
+    if config.cache is None:
         return None
-    progress.stage("saving the student")
-    summary = TrainSummary(str(folder), plan, outcome)
-    export(student, folder, weights, config, asdict(summary))
-    write_whole(folder / DONE, (json.dumps(asdict(summary), indent=2) + "\n").encode())
-    return summary
+    folder = Path(config.cache).expanduser()
+    with accelerator.main_process_first():  # it makes the files; the others find them
+        return TeacherCache(folder, config, identity, batches, live, supervision)
 
 
 def _dictionary(config: TrainConfig, teacher: Teacher) -> SenseDictionary | None:
@@ -184,7 +211,9 @@ def _dictionary(config: TrainConfig, teacher: Teacher) -> SenseDictionary | None
     )
 
 
-def _dictionary_fingerprint(dictionary: SenseDictionary) -> str:
+def _dictionary_fingerprint(dictionary: SenseDictionary | None) -> str | None:
+    if dictionary is None:
+        return None
     meta = dictionary.meta
     return json.dumps([meta.corpus_fingerprint, meta.store_fingerprint, meta.anchor, meta.k, meta.seed, meta.rows])
 
