@@ -136,11 +136,12 @@ class Supervision:
         return self.scale(self.rows[rows.to(self.rows.device)].to(device, dtype))
 
     def gathered(self, candidates: Candidates, device: torch.device) -> tuple[Candidates, Tensor]:
-        """Return candidates as places in the second part, the (scaled) senses (U, d) that they name."""
-        rows, place = torch.unique(torch.stack(candidates), return_inverse=True)
-        known = int(rows[0] < 0) if len(rows) else 0  # -1 sorts first, and stays -1
-        place = place - known
-        return Candidates(place[0], place[1]), self.senses(rows[known:], device, torch.float32)
+        """Return candidates as places in the second part, the (scaled) senses (E, d) that they name in order."""
+        rows = torch.cat(candidates, 1)
+        known = rows >= 0
+        place = torch.where(known, known.flatten().cumsum(0).view_as(rows) - 1, -1)
+        positive, negative = place.chunk(2, dim=1)
+        return Candidates(positive, negative), self.senses(rows[known], device, torch.float32)
 
     def auto_gamma(self) -> float:
         """Return a margin from the dictionary's own spread.
