@@ -121,7 +121,7 @@ class Supervision:
         senses = self.senses(unique, teacher_hidden.device, torch.float32)
         hidden = self.scale(teacher_hidden.float()).repeat(2, 1)
         dots = pair_dots(hidden, senses, torch.cat([ends.new_zeros(1), ends]), place, queries)
-        distances = torch.linalg.vecdot(senses, senses)[place].sub_(dots, alpha=2)  # less |m|^2
+        distances = torch.linalg.vector_norm(senses, dim=1).square_()[place].sub_(dots, alpha=2)  # less |m|^2
         width = int(counts.max()) if n else 0
         padded = distances.new_full((2 * n, max(width, self.kappa)), torch.inf)
         column = torch.arange(len(rows), device=rows.device) - (ends - counts)[queries]
@@ -133,7 +133,7 @@ class Supervision:
 
     def senses(self, rows: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Return the scaled senses (n, d) at *rows* (n,)."""
-        return self.scale(self.rows[rows.to(self.rows.device)].to(device, dtype))
+        return self.scale(torch.index_select(self.rows, 0, rows.to(self.rows.device)).to(device, dtype))
 
     def gathered(self, candidates: Candidates, device: torch.device) -> tuple[Candidates, Tensor]:
         """Return candidates as places in the second part, the (scaled) senses (E, d) that they name in order."""
