@@ -14,6 +14,11 @@ from lexkit_distill.errors import TrainingError
 from lexkit_distill.training.config import TrainConfig, config_text
 from lexkit_distill.training.student import Student, write_student
 
+_PLACES = frozenset(
+    {"teacher", "output", "store", "senses", "data", "eval_data", "cache", "push_to_hub", "device", "mmlu_test"}
+)
+"""Fields that say where things are here; a model card is read elsewhere."""
+
 
 def export(
     student: Student, folder: Path, weights: dict[str, Tensor], config: TrainConfig, summary: dict[str, Any]
@@ -43,13 +48,11 @@ def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     template = resources.files(__package__).joinpath("model_card.md.jinja").read_text(encoding="utf-8")
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, autoescape=False)
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False)
     hyperparameters = {
         name: value
         for name in field_docs(TrainConfig)
-        if (value := getattr(config, name)) not in (None, (), False)
-        and name
-        not in ("output", "store", "senses", "data", "eval_data", "cache", "push_to_hub", "device", "mmlu_test")
+        if (value := getattr(config, name)) not in (None, (), False) and name not in _PLACES
     }
     return environment.from_string(template).render(
         version=lexkit.__version__,
@@ -86,7 +89,9 @@ def _upload(folder: Path, name: str) -> None:
     try:
         api = HfApi()
         api.create_repo(name, exist_ok=True)
-        api.upload_folder(repo_id=name, folder_path=folder, ignore_patterns=["checkpoints/*", "tensorboard/*"])
+        api.upload_folder(
+            repo_id=name, folder_path=folder, ignore_patterns=["checkpoints/*", "tensorboard/*", "train*"]
+        )
     except Exception as error:  # the client raises many kinds
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise TrainingError(

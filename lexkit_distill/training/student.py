@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lexkit_distill.errors import TrainingError
-from lexkit_distill.teacher import Teacher
+from lexkit_distill.teacher import Teacher, quiet_transformers
 from lexkit_distill.training.kd import Head
 
 _CROSS_LAYER = ("num_kv_shared_layers", "hidden_size_per_layer_input", "cross_attention_layers")
@@ -216,5 +216,6 @@ def _shell(base: Any, config: Any, layers: Any, norm: nn.Module) -> Any:  # noqa
 
 def write_student(student: Student, folder: Path, trained: dict[str, Tensor] | None = None) -> None:
     """Write the student as an ordinary folder of transformers: weights, configurations, tokenizer."""
-    student.causal_lm(trained).save_pretrained(folder)
+    with quiet_transformers():
+        student.causal_lm(trained).save_pretrained(folder)
     student.teacher.tokenizer.save_pretrained(folder)

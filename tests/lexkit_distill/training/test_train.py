@@ -48,14 +48,17 @@ def test_a_student_learns_and_is_an_ordinary_model(configured: Configured, tmp_p
     transformers.GenerationConfig.from_pretrained(tmp_path / "student")
 
 
-def test_the_model_card_names_data_hyperparameters_licences_and_results(configured: Configured, tmp_path: Path) -> None:
+def test_the_model_card_names_data_hyperparameters_licences_and_results(
+    configured: Configured, tmp_path: Path, six_layers: Path
+) -> None:
     from lexkit_distill.training.run import train
 
     train(configured(epochs=1, eval_data=(str(tmp_path / "held.txt"),)))
     card = (tmp_path / "student" / "README.md").read_text(encoding="utf-8")
     for part in ("| pairs |", "- train.txt", "| kappa | 5 |", "held-out perplexity", "4 layers", "licence"):
         assert part in card, part
-    assert str(tmp_path) not in card
+    assert str(tmp_path.parent) not in card
+    assert str(six_layers) not in card
     assert "{{" not in card
 
 
