@@ -35,27 +35,28 @@ def field_docs(config: type) -> dict[str, str]:
     return docs
 
 
-def options(config: type) -> Callable[[_Command], _Command]:
+def options(config: type, *, required: bool = True) -> Callable[[_Command], _Command]:
     """Return a decorator that gives a command an option for every field of the dataclass *config*.
 
     ``max_length: int`` becomes ``--max-length INTEGER``; a field without default is required; ``X | None`` is X that
     may be left out; a tuple may be given several times; a Literal is a choice; a bool is a flag. Field metadata
     ``metavar``, ``shown`` (the default in words) and ``type`` (a click type, or a function of the text) refine this.
+    With *required* false, no option is: values may come from elsewhere, too.
     """
 
     def decorate(command: _Command) -> _Command:
         docs, hints = field_docs(config), get_type_hints(config)
         for field in reversed(dataclasses.fields(config)):
-            command = _option(field, hints[field.name], docs[field.name])(command)
+            command = _option(field, hints[field.name], docs[field.name], required)(command)
         return command
 
     return decorate
 
 
-def _option(field: dataclasses.Field[Any], hint: object, text: str) -> Callable[[_Command], _Command]:
+def _option(field: dataclasses.Field[Any], hint: object, text: str, required: bool) -> Callable[[_Command], _Command]:
     name = f"--{field.name.replace('_', '-')}"
-    required = field.default is dataclasses.MISSING
-    default = None if required else field.default
+    missing = field.default is dataclasses.MISSING
+    default = None if missing else field.default
     kind, multiple = _unwrapped(hint)
     shown = default is not None and default != () and default is not False
     extra: dict[str, Any] = {"metavar": field.metadata["metavar"]} if "metavar" in field.metadata else {}
@@ -66,7 +67,7 @@ def _option(field: dataclasses.Field[Any], hint: object, text: str) -> Callable[
     return click.option(
         name,
         field.name,
-        required=required,
+        required=required and missing,
         default=default,
         multiple=multiple,
         show_default=field.metadata.get("shown", shown),

@@ -19,3 +19,11 @@ class SampleError(LexkitError):
 
 class DictionaryError(LexkitError):
     """A sense dictionary that is missing, unfinished, damaged, or belongs to something else."""
+
+
+class TrainingError(LexkitError):
+    """A training that cannot start, go on or be resumed."""
+
+
+class DataError(LexkitError):
+    """Training data that are missing, unreadable, empty or do not fit the teacher."""

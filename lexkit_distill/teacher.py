@@ -169,7 +169,7 @@ def load_teacher(
     source: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
     folder = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
     place = chosen_device(device, process)
-    with _quiet(), _failure_told(name, gguf):
+    with quiet_transformers(), _failure_told(name, gguf):
         config = AutoConfig.from_pretrained(folder, **source)
         if getattr(config, "is_encoder_decoder", False):
             raise TeacherError(f"{name}: an encoder-decoder ({config.model_type}); use a decoder-only model")
@@ -239,8 +239,8 @@ def _restore_digits(tokenizer: Any, path: Path) -> None:  # noqa: ANN401
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the bars, warnings and reports that transformers prints while it loads."""
+def quiet_transformers() -> Iterator[None]:
+    """Without the bars, warnings and reports that transformers prints while it loads and saves."""
     from transformers.utils import logging
 
     their_logging: Any = logging

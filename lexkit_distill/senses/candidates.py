@@ -47,25 +47,47 @@ def related_senses(
         kind: of relation.
         max_neighbors: neighbours of a token to take, the best attested first.
     """
-    key_of_word = _keys_of_words(dictionary, relations)
     tokens, words = words_of_tokens(dictionary, relations)
+    return _related(dictionary, relations, kind, max_neighbors, tokens, words, dictionary.token_key)
+
+
+def related_senses_of_words(
+    dictionary: SenseDictionary, relations: Relations, kind: Literal["synonym", "antonym"], max_neighbors: int
+) -> CandidateTable:
+    """Return, for each word of *relations* (by its place there), what `related_senses` returns for tokens."""
+    words = relations.words["word_id"].to_numpy().astype(np.int64)
+    own = _keys_of_words(dictionary, relations)[words]
+    return _related(dictionary, relations, kind, max_neighbors, np.arange(len(words)), words, own)
+
+
+def _related(
+    dictionary: SenseDictionary,
+    relations: Relations,
+    kind: str,
+    max_neighbors: int,
+    subjects: Int64,
+    words: Int64,
+    own_keys: Int64,
+) -> CandidateTable:
+    """Lists of the subjects 0, 1, ...: pairs of subject and word id, and the key of each subject itself (or -1)."""
+    key_of_word = _keys_of_words(dictionary, relations)
     this, other = relations.of_kind(kind)
     usable = key_of_word[other] >= 0
     this, other = this[usable], other[usable]
-    # join tokens with pairs over the word; pairs are sorted by their first word, best first
+    # join subjects with pairs over the word; pairs are sorted by their first word, best first
     begin, end = np.searchsorted(this, words, "left"), np.searchsorted(this, words, "right")
     pair = _ranges(begin, end - begin)
-    token = np.repeat(tokens, end - begin)
+    subject = np.repeat(subjects, end - begin)
     neighbors = key_of_word[other[pair]]
-    own = dictionary.token_key[token]
+    own = own_keys[subject]
     is_own = (own >= 0) & (dictionary.first[neighbors] == dictionary.first[own])
-    token, neighbors = token[~is_own], neighbors[~is_own]
-    _, unique = np.unique(np.stack([token, dictionary.first[neighbors]]), axis=1, return_index=True)
+    subject, neighbors = subject[~is_own], neighbors[~is_own]
+    _, unique = np.unique(np.stack([subject, dictionary.first[neighbors]]), axis=1, return_index=True)
     unique.sort()  # the first of equal ones, in the old order
-    token, neighbors = token[unique], neighbors[unique]
-    place = np.arange(len(token)) - np.searchsorted(token, token, "left")
-    token, neighbors = token[place < max_neighbors], neighbors[place < max_neighbors]
-    counts = np.bincount(token, weights=dictionary.n_rows[neighbors], minlength=len(dictionary.token_key))
+    subject, neighbors = subject[unique], neighbors[unique]
+    place = np.arange(len(subject)) - np.searchsorted(subject, subject, "left")
+    subject, neighbors = subject[place < max_neighbors], neighbors[place < max_neighbors]
+    counts = np.bincount(subject, weights=dictionary.n_rows[neighbors], minlength=len(own_keys))
     offsets = np.r_[0, np.cumsum(counts.astype(np.int64))]
     return CandidateTable(offsets, _ranges(dictionary.first[neighbors], dictionary.n_rows[neighbors]))
 

@@ -28,13 +28,15 @@ class Document:
     """File and line, for error messages."""
     text: str | None = None
     messages: tuple[Message, ...] = ()
+    prompt: str | None = None
+    """What *text* completes."""
 
 
 def documents(corpus: Sequence[str], skipped: Callable[[str], None]) -> Iterator[Document]:
     """Yield every document of the corpus that holds something.
 
-    In text files, blank lines part documents. A JSON line is an object with ``text`` or ``messages`` (a list of
-    objects with ``role`` and ``content``), or a string.
+    In text files, blank lines part documents. A JSON line is an object with ``text``, with ``messages`` (a list of
+    objects with ``role`` and ``content``), or with ``prompt`` and ``completion``; or a string.
 
     Args:
         corpus: files, folders, or ``hub:NAME[/CONFIG][:SPLIT]``.
@@ -102,13 +104,35 @@ def _paragraphs(lines: Iterator[str], path: Path) -> Iterator[Document]:
 
 
 def _json_lines(lines: Iterator[str], path: Path) -> Iterator[Document]:
+    for where, record in _records(lines, path):
+        yield _document(record, where)
+
+
+def _records(lines: Iterator[str], path: Path) -> Iterator[tuple[str, object]]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             where = f"{path}, line {number}"
             try:
-                yield _document(msgspec.json.decode(line), where)
+                yield where, msgspec.json.decode(line)
             except msgspec.DecodeError as error:
                 raise CorpusError(f"{where}: not JSON ({error}); a .jsonl file has one object a line") from error
+
+
+def records(name: str) -> Iterator[tuple[str, object]]:
+    """Yield place and value of every line of a JSONL file, or of every row of ``hub:NAME[/CONFIG][:SPLIT]``.
+
+    Raises:
+        CorpusError: as `documents`.
+    """
+    if name.startswith(_HUB):
+        yield from _hub_records(name[len(_HUB) :])
+        return
+    path = Path(name).expanduser()
+    try:
+        with open_binary(path) as stream:
+            yield from _records((_decoded(line, path, number) for number, line in enumerate(stream, 1)), path)
+    except SourceError as error:
+        raise CorpusError(str(error)) from error
 
 
 def _document(record: object, where: str) -> Document:
@@ -120,8 +144,12 @@ def _document(record: object, where: str) -> Document:
             return Document(where, messages=tuple(messages))
         if isinstance(text, str) or (text is None and "text" in record):
             return Document(where, text or "")
+        prompt, completion = record.get("prompt"), record.get("completion")
+        if isinstance(prompt, str) and isinstance(completion, str):
+            return Document(where, completion, prompt=prompt)
     raise CorpusError(
-        f"{where}: neither 'text' nor 'messages' (a list of objects with 'role' and 'content'); rename the fields"
+        f"{where}: neither 'text' nor 'messages' (a list of objects with 'role' and 'content') nor 'prompt' and "
+        "'completion'; rename the fields"
     )
 
 
@@ -130,6 +158,11 @@ def _is_message(message: object) -> bool:
 
 
 def _hub(name: str) -> Iterator[Document]:
+    for where, record in _hub_records(name):
+        yield _document(record, where)
+
+
+def _hub_records(name: str) -> Iterator[tuple[str, object]]:
     try:
         import datasets
     except ImportError as error:
@@ -143,7 +176,7 @@ def _hub(name: str) -> Iterator[Document]:
     try:
         rows = datasets.load_dataset(path, config, split=split or "train", streaming=True)
         for number, row in enumerate(rows, 1):
-            yield _document(row, f"hub:{name}, row {number}")
+            yield f"hub:{name}, row {number}", row
     except CorpusError:
         raise
     except Exception as error:  # the library and the hub's client raise many kinds

@@ -184,23 +184,26 @@ def _texts(found: Iterable[Document], tokenizer: Any) -> Iterator[tuple[str, boo
     """Each document as text, and whether a chat template wrote it."""
     for document in found:
         if document.text is not None:
-            yield document.text, False
-        elif not tokenizer.chat_template:
-            raise CorpusError(
-                f"{document.where}: chat messages, but the teacher's tokenizer has no chat template; "
-                "use an instruct model, or give 'text'"
-            )
+            yield (document.prompt or "") + document.text, False
         else:
-            yield _chat(document, tokenizer), True
+            yield chat_text(document.messages, document.where, tokenizer), True
 
 
-def _chat(document: Document, tokenizer: Any) -> str:  # noqa: ANN401
-    try:
-        return str(tokenizer.apply_chat_template(list(document.messages), tokenize=False))
-    except Exception as error:  # a template may raise anything, most of all for roles it does not know
+def chat_text(messages: Sequence[Any], where: str, tokenizer: Any, *, answer: bool = False) -> str:  # noqa: ANN401
+    """Return what the tokenizer's chat template makes of messages; *answer* has it begin the assistant's next turn.
+
+    Raises:
+        CorpusError: no template, or one that refuses the messages.
+    """
+    if not tokenizer.chat_template:
         raise CorpusError(
-            f"{document.where}: the chat template refuses these messages ({error}); mend their roles"
-        ) from error
+            f"{where}: chat messages, but the teacher's tokenizer has no chat template; "
+            "use an instruct model, or give 'text'"
+        )
+    try:
+        return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=answer))
+    except Exception as error:  # a template may raise anything, most of all for roles it does not know
+        raise CorpusError(f"{where}: the chat template refuses these messages ({error}); mend their roles") from error
 
 
 def _pieces(texts: Iterator[tuple[str, bool]], tokenizer: Any, max_length: int) -> Iterator[pa.RecordBatch]:  # noqa: ANN401

@@ -47,7 +47,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def save_teacher(
-    folder: Path, family: str = "llama", *, chat: bool = True, seed: int = 0, vocabulary: int = 400
+    folder: Path,
+    family: str = "llama",
+    *,
+    chat: bool = True,
+    seed: int = 0,
+    vocabulary: int = 400,
+    layers: int = 2,
+    **changes: Any,
 ) -> Path:
     """A tiny randomly initialised teacher with a byte-level BPE tokenizer of its own, saved as transformers does."""
     import torch
@@ -74,7 +81,7 @@ def save_teacher(
         "vocab_size": len(wrapped) + 8,  # some families have their own special tokens added
         "hidden_size": 32,
         "intermediate_size": 64,
-        "num_hidden_layers": 2,
+        "num_hidden_layers": layers,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "head_dim": 8,
@@ -92,7 +99,7 @@ def save_teacher(
         "gemma2": transformers.Gemma2Config,
     }
     torch.manual_seed(seed)
-    config = configs[family](**sizes)
+    config = configs[family](**{**sizes, **changes})
     # Spread out, so that the tokens it predicts differ
     config.initializer_range = 0.5
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)

@@ -1,21 +1,15 @@
-"""``lexkit distill``, found by lexkit through the entry point group ``lexkit.commands``.
-
-Nothing here imports torch before a command runs, and without it every command says what to install.
-"""
+"""``lexkit distill senses``, ``compose`` and ``inspect``."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import is_terminal, json_option, print_json, store_option
+from lexkit.cli.output import json_option, print_json, store_option
 from lexkit.errors import LexkitError
-from lexkit.progress import Progress
+from lexkit_distill.cli.group import distill, extra, progress
 from lexkit_distill.config import format_size, options
 from lexkit_distill.senses.config import SensesConfig
 
@@ -23,28 +17,6 @@ if TYPE_CHECKING:
     from lexkit_distill.senses.build import SensesSummary
     from lexkit_distill.senses.dictionary import SenseDictionary
     from lexkit_distill.senses.inspect import WordReport
-
-
-@click.group()
-def distill() -> None:
-    """Sense dictionaries from a teacher language model and a store.
-
-    \b
-    It needs the extra: pip install 'lexkit[distill]'
-    """
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    """Around the imports of a command: without the extra, one line that says how to get it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.partition(".")[0].startswith("lexkit"):
-            raise
-        raise LexkitError(
-            f"lexkit distill needs the package {error.name}, which is not installed; pip install 'lexkit[distill]'"
-        ) from error
 
 
 @distill.command()
@@ -61,11 +33,9 @@ def senses(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     Example:
       lexkit distill senses --teacher HuggingFaceTB/SmolLM2-135M-Instruct --corpus texts/ --output senses
     """
-    with _extra():
-        from lexkit_distill.progress import Bar
+    with extra():
         from lexkit_distill.senses.build import build_senses
-    bar = Bar() if not quiet and is_terminal(sys.stderr) else Progress()
-    summary = build_senses(SensesConfig(**fields), bar)
+    summary = build_senses(SensesConfig(**fields), progress(quiet))
     if summary is None:
         return
     if as_json:
@@ -108,10 +78,10 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
       lexkit tokenize --tokenizer senses/tokenizer.json
       lexkit distill compose --senses senses
     """
-    with _extra():
+    with extra():
         from lexkit_distill.senses.compose import compose_senses
     summary = compose_senses(
-        Path(folder).expanduser(), Path(store).expanduser(), max_tokens=max_tokens, progress=_progress(quiet)
+        Path(folder).expanduser(), Path(store).expanduser(), max_tokens=max_tokens, progress=progress(quiet)
     )
     if as_json:
         print_json(summary)
@@ -153,7 +123,7 @@ def inspect(
       lexkit distill inspect bank --senses senses
       lexkit distill inspect red car --senses senses --store lexkit.duckdb --plot red-car.png
     """
-    with _extra():
+    with extra():
         from lexkit_distill.senses.dictionary import SenseDictionary
         from lexkit_distill.senses.inspect import inspect_word
     dictionary = SenseDictionary(Path(folder).expanduser())
@@ -202,11 +172,3 @@ def _inspection(report: WordReport) -> list[str]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _progress(quiet: bool) -> Progress:
-    if quiet or not is_terminal(sys.stderr):
-        return Progress()
-    from lexkit_distill.progress import Bar
-
-    return Bar()

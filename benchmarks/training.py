@@ -1,0 +1,329 @@
+"""What a step of distillation costs, as ratios within one run.
+
+Usage: python benchmarks/training.py TEACHER TEXT --senses DIR --store FILE [--runs 5] [--dtype float32|bfloat16]
+       [--device cpu] [--only PART]...
+
+Parts: step (plain KD, ours, DSKD, cached), memory (of the same, each in a process of its own), semantic (L_sem against
+a loop over positions), head (CE + KL at 128,256 tokens). Two threads on a CPU; what is compared takes turns, and
+medians are printed with the least and the most. On one GPU: --device cuda, with a teacher such as
+Meta-Llama-3-8B-Instruct and the dictionary that 'lexkit distill senses' and 'compose' make of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lexkit_distill.senses.dictionary import TOKENIZER, SenseDictionary, read_meta
+from lexkit_distill.senses.lexical import read_relations
+from lexkit_distill.teacher import load_teacher
+from lexkit_distill.training.batches import Batch, Batches
+from lexkit_distill.training.cache import TeacherCache
+from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.encode import WordFinder, encode
+from lexkit_distill.training.kd import Head, kd_loss
+from lexkit_distill.training.samples import read_samples
+from lexkit_distill.training.semantic import semantic_loss
+from lexkit_distill.training.step import Live, Objective
+from lexkit_distill.training.student import Student
+from lexkit_distill.training.supervision import Supervision
+
+THREADS, ROWS, LENGTH = 2, 4, 256
+WAYS = ("plain KD", "KD", "DSKD", "DSKD, cached")
+
+
+class Bench:
+    """Teacher, student, data and dictionary of one precision."""
+
+    def __init__(self, options: argparse.Namespace, dtype: str) -> None:
+        self.options, self.dtype = options, dtype
+        self.teacher = load_teacher(options.teacher, dtype=dtype, device=options.device)
+        self.baseline = resident()
+        meta = read_meta(Path(options.senses))
+        relations = read_relations(Path(options.store), meta.tokenizer_fingerprint, Path(options.senses) / TOKENIZER)
+        self.dictionary = SenseDictionary(options.senses, relations=relations)
+        dropped: Counter[str] = Counter()
+        vocabulary = self.teacher.vocabulary_size
+        self.data = encode(
+            read_samples([options.text], dropped=dropped),
+            self.teacher.tokenizer,
+            WordFinder(relations, vocabulary),
+            max_length=LENGTH,
+            dropped=dropped,
+        )
+        self.supervision = Supervision(self.dictionary, vocabulary, device=options.device)
+        available = tuple(part.cpu().numpy() for part in self.supervision.available())
+        self.batches = Batches(self.data, ROWS, available=available)  # type: ignore[arg-type]
+        whole = np.flatnonzero(self.data.lengths == LENGTH)
+        self.list = [self.batches.batch(whole[place : place + ROWS], 0) for place in range(0, 8 * ROWS, ROWS)]
+
+    def way(self, name: str, folder: Path) -> Callable[[Batch], float]:
+        """Return what takes a step of one of `WAYS` and gives its loss."""
+        student = Student(self.teacher)
+        if name == "plain KD":
+            return self._plain(student)
+        beta = 0.0 if name == "KD" else 1.0
+        config = TrainConfig("", (), "", beta_p=beta, beta_n=beta, gamma="auto", dtype=self.dtype)
+        source: Any = Live(student)
+        supervision = None if name == "KD" else self.supervision
+        if name == "DSKD, cached":
+            identity = {"teacher_fingerprint": "", "data_fingerprint": "", "senses_fingerprint": ""}
+            source = TeacherCache(folder / self.dtype, config, identity, self.batches, source, supervision)
+            for batch in self.list:
+                source(batch)
+        objective = Objective(config, student, supervision, 5.0)
+        optimizer = torch.optim.AdamW(student.trained.parameters(), lr=1e-4)
+
+        def step(batch: Batch) -> float:
+            counts = {"targets": len(batch.positions.targets), "sampled": int(batch.positions.sampled.sum())}
+            loss, _ = objective(student.module, batch, source(batch), **counts)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            return float(loss.detach())
+
+        return step
+
+    def _plain(self, student: Student) -> Callable[[Batch], float]:
+        """A model of its own, all of its layers, and logits of both models as they come."""
+        student.full = copy.deepcopy(student.full)
+        head = student.head.weight.clone()
+        trained = [parameter for parameter in student.full.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=1e-4)
+
+        def step(batch: Batch) -> float:
+            token_ids = torch.from_numpy(batch.token_ids).to(self.teacher.device)
+            with torch.no_grad():
+                theirs = self.teacher.model(input_ids=token_ids, use_cache=False).logits[:, :-1].flatten(0, 1).float()
+            hidden = student.run(student.full, token_ids, None)
+            ours = functional.linear(hidden.to(head.dtype), head)[:, :-1].flatten(0, 1).float()
+            targets = token_ids[:, 1:].flatten()
+            ce = functional.cross_entropy(ours, targets)
+            p, log_q = functional.softmax(theirs, -1), functional.log_softmax(ours, -1)
+            loss = ce + functional.kl_div(log_q, p, reduction="batchmean")
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            return float(loss.detach())
+
+        return step
+
+
+def measure_steps(bench: Bench, runs: int) -> None:
+    """Time the ways in turns on the same batches."""
+    with tempfile.TemporaryDirectory() as folder:
+        ways = {name: bench.way(name, Path(folder)) for name in WAYS}
+        losses = {name: step(bench.list[0]) for name, step in ways.items()}
+        print(f"{bench.dtype}: loss of plain KD {losses['plain KD']:.5f}, of KD {losses['KD']:.5f}")
+        seconds = taking_turns(ways, bench, runs)
+        print_rows(seconds, f"{bench.dtype} step", ROWS * LENGTH)
+        ratio("DSKD / KD", seconds["DSKD"], seconds["KD"])
+        ratio("plain KD / KD", seconds["plain KD"], seconds["KD"])
+        ratio("plain KD / DSKD, cached", seconds["plain KD"], seconds["DSKD, cached"])
+
+
+def taking_turns(ways: dict[str, Callable[[Batch], float]], bench: Bench, runs: int) -> dict[str, list[float]]:
+    """Seconds of a step of each way, once a run."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for run in range(runs):
+        for name, step in ways.items():
+            batch = bench.list[run % len(bench.list)]
+            began = time.perf_counter()
+            step(batch)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def measure_memory(options: argparse.Namespace, dtype: str) -> None:
+    """Peak memory beyond the teacher, each way in a process of its own."""
+    peaks: dict[str, int] = {}
+    for name in WAYS[:3]:
+        command = [sys.executable, __file__, *sys.argv[1:3], "--senses", options.senses, "--store", options.store]
+        command += ["--dtype", dtype, "--device", options.device, "--peak-of", name]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        peaks[name] = json.loads(done.stdout.splitlines()[-1])
+        print(f"{dtype} memory beyond the teacher, {name:<14} {peaks[name] / 1e6:>8,.0f} MB")
+    print(f"  KD / plain KD  {peaks['KD'] / peaks['plain KD']:.2f}")
+
+
+def peak_of(bench: Bench, name: str) -> None:
+    """Print the peak memory beyond the teacher of three steps of one way."""
+    with tempfile.TemporaryDirectory() as folder:
+        step = bench.way(name, Path(folder))
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        for batch in bench.list[:3]:
+            step(batch)
+        print(resident("VmHWM") - bench.baseline)
+
+
+def resident(field: str = "VmRSS") -> int:
+    """Bytes of a line of /proc/self/status."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
+def measure_semantic(bench: Bench, runs: int) -> None:
+    """L_sem alone, choice of candidates included, against a loop over positions."""
+    supervision, student = bench.supervision, Student(bench.teacher)
+    batch = bench.list[0]
+    chosen = batch.positions.sampled
+    tokens, words = (torch.from_numpy(part[chosen]) for part in (batch.positions.targets, batch.positions.words))
+    known = Live(student)(batch)
+    m_t = known.teacher_hidden[torch.from_numpy(chosen)].float()
+    n_t = (m_t + 0.5 * torch.randn(m_t.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
+
+    def ours() -> tuple[Tensor, Tensor]:
+        local, senses = supervision.gathered(supervision.choose(m_t, tokens, words), m_t.device)
+        total = semantic_loss(n_t, local, senses, gamma=5.0).total / len(tokens)
+        return total.detach(), torch.autograd.grad(total, n_t)[0]
+
+    rows = bench.dictionary.rows.float()
+    lists = [
+        (supervision.own, supervision.synonyms, supervision.antonyms, int(token), int(word))
+        for token, word in zip(tokens, words, strict=True)
+    ]
+
+    def theirs() -> tuple[Tensor, Tensor]:
+        total = torch.zeros(())
+        for place, (own, synonyms, antonyms, token, word) in enumerate(lists):
+            positive, negative = rows[slice_of(own, token)], rows[slice_of(antonyms, word)]
+            positive = torch.cat([positive, rows[slice_of(synonyms, word)]])
+            for pool, is_positive in ((positive, True), (negative, False)):
+                if not len(pool):
+                    continue
+                distances = torch.norm(pool - m_t[place], dim=1)
+                nearest = pool[distances.topk(min(5, len(pool)), largest=False).indices]
+                mse = (n_t[place] - nearest).square().mean(1)
+                total = total + (mse.mean() if is_positive else torch.relu(5.0 - mse).mean())
+        total = total / len(lists)
+        return total.detach(), torch.autograd.grad(total, n_t)[0]
+
+    (loss, gradient), (expected, expected_gradient) = ours(), theirs()
+    torch.testing.assert_close(loss.float(), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-3, atol=1e-6)
+    print(f"L_sem: {len(tokens)} positions, loss {float(loss):.4f} and gradients equal")
+    compare({"ours": ours, "loop over positions": theirs}, "L_sem", runs, "loop over positions", "ours")
+
+
+def slice_of(lists: Any, which: int) -> Tensor:  # noqa: ANN401
+    """The rows of one list."""
+    if which < 0:
+        return lists.rows[:0]
+    return lists.rows[lists.offsets[which] : lists.offsets[which + 1]]
+
+
+def measure_head(runs: int, dtype: torch.dtype, vocabulary: int = 128_256, d: int = 1024, n: int = 1024) -> None:
+    """CE + KL with gradients, in chunks and with the logits of all tokens."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(vocabulary, d, generator=generator).mul_(d**-0.5).to(dtype)
+    student, teacher = (torch.randn(n, d, generator=generator).to(dtype) for _ in range(2))
+    student.requires_grad_()
+    targets = torch.randint(vocabulary, (n,), generator=generator)
+
+    def ours() -> tuple[Tensor, Tensor]:
+        found = kd_loss(student, teacher, targets, Head(weight))
+        return found.total.detach() / n, torch.autograd.grad(found.total, student)[0] / n
+
+    def materialised() -> tuple[Tensor, Tensor]:
+        logits = functional.linear(student, weight).float()
+        with torch.no_grad():
+            theirs = functional.softmax(functional.linear(teacher, weight).float(), -1)
+        loss = functional.cross_entropy(logits, targets)
+        own = functional.log_softmax(logits, -1)
+        loss = loss + functional.kl_div(own, theirs, reduction="batchmean")
+        return loss.detach(), torch.autograd.grad(loss, student)[0]
+
+    peaks = {}
+    results = {}
+    for name, way in (("ours", ours), ("materialised", materialised)):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        before = resident()
+        results[name] = way()
+        peaks[name] = resident("VmHWM") - before
+    tolerance = {"rtol": 2e-2, "atol": 1e-4} if dtype == torch.bfloat16 else {"rtol": 1e-3, "atol": 1e-6}
+    torch.testing.assert_close(results["ours"][0].float(), results["materialised"][0].float(), rtol=1e-3, atol=0)
+    torch.testing.assert_close(results["ours"][1], results["materialised"][1], **tolerance)
+    ratios = peaks["materialised"] / peaks["ours"]
+    print(
+        f"CE + KL, {n} tokens x {vocabulary:,}, d {d}, {dtype}: peak "
+        + ", ".join(f"{name} {peak / 1e6:,.0f} MB" for name, peak in peaks.items())
+        + f"; {ratios:.1f} times less"
+    )
+    compare({"ours": ours, "materialised": materialised}, f"CE + KL {dtype}", runs, "materialised", "ours")
+
+
+def compare(ways: dict[str, Callable[[], Any]], title: str, runs: int, slow: str, fast: str) -> None:
+    """Time ways in turns, and print medians and the ratio of two."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(runs):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - began)
+    print_rows(seconds, title)
+    ratio(f"{slow} / {fast}", seconds[slow], seconds[fast])
+
+
+def print_rows(seconds: dict[str, list[float]], title: str, tokens: int | None = None) -> None:
+    """Print a line a way."""
+    for name, times in seconds.items():
+        middle = statistics.median(times)
+        rate = f"  {tokens / middle:>8,.0f} tokens/s" if tokens else ""
+        print(f"{title:<24} {name:<20} {middle:>8.3f} s ({min(times):.3f} to {max(times):.3f}){rate}")
+
+
+def ratio(name: str, above: list[float], below: list[float]) -> None:
+    """Print the median of the ratios within runs."""
+    ratios = [one / other for one, other in zip(above, below, strict=True)]
+    print(f"  {name:<28} {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("teacher")
+    parser.add_argument("text")
+    parser.add_argument("--senses", required=True)
+    parser.add_argument("--store", required=True)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--dtype", action="append", choices=["float32", "bfloat16"])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", action="append")
+    parser.add_argument("--peak-of", choices=WAYS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(THREADS)
+    dtypes = options.dtype or ["float32", "bfloat16"]
+    if options.peak_of:
+        peak_of(Bench(options, dtypes[0]), options.peak_of)
+        return
+    parts = options.only or ["step", "memory", "semantic", "head"]
+    for dtype in dtypes:
+        if "step" in parts:
+            measure_steps(Bench(options, dtype), options.runs)
+        if "memory" in parts:
+            measure_memory(options, dtype)
+        if "head" in parts:
+            measure_head(options.runs, getattr(torch, dtype))
+    if "semantic" in parts:
+        measure_semantic(Bench(options, "float32"), options.runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The group ``lexkit distill``, and what its commands share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from lexkit.cli.output import is_terminal
+from lexkit.errors import LexkitError
+from lexkit.progress import Progress
+
+
+@click.group()
+def distill() -> None:
+    """Sense dictionaries from a teacher language model and a store, and students that learn from both.
+
+    \b
+    It needs the extra: pip install 'lexkit[distill]'
+    """
+
+
+@contextmanager
+def extra() -> Iterator[None]:
+    """Around the imports of a command: without the extra, one line that says how to get it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0].startswith("lexkit"):
+            raise
+        raise LexkitError(
+            f"lexkit distill needs the package {error.name}, which is not installed; pip install 'lexkit[distill]'"
+        ) from error
+
+
+def progress(quiet: bool) -> Progress:
+    """Return a bar where somebody watches."""
+    if quiet or not is_terminal(sys.stderr):
+        return Progress()
+    from lexkit_distill.progress import Bar
+
+    return Bar()

@@ -1,0 +1,158 @@
+"""Checkpoints: trained weights and the optimiser's state as safetensors, and where the run is as JSON.
+
+A checkpoint has its name only when it is whole. What else a step depends on (order, sample, learning rate) is a
+function of the step's number, so nothing more has to be kept to go on bit for bit.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+
+from lexkit.durable import sync, write_whole
+from lexkit_distill.errors import TrainingError
+
+_WEIGHTS, _OPTIMIZER, _STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+_PART = StateDictOptions(full_state_dict=True, strict=False)
+
+
+@dataclass
+class RunState:
+    """Where a run is."""
+
+    step: int = 0
+    """Steps done."""
+    best: float | None = None
+    """The least held-out loss so far."""
+    best_step: int = 0
+    worse: int = 0
+    """Evaluations since then."""
+    processes: int = 1
+
+
+def trained_state(module: nn.Module) -> dict[str, Tensor]:
+    """Return the trained weights by name, whole, in every process."""
+    names = {name.removeprefix("module.") for name, parameter in module.named_parameters() if parameter.requires_grad}
+    whole: dict[str, Any] = get_model_state_dict(module, options=_WHOLE)
+    return {name: value for name, value in whole.items() if name in names}
+
+
+def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
+    """Write weights in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.new")
+    save_file({name: value.contiguous() for name, value in weights.items()}, beside)
+    sync(beside)
+    beside.replace(path)
+
+
+def load_weights(path: Path, module: nn.Module) -> None:
+    """Put weights that `save_weights` wrote into a module."""
+    set_model_state_dict(module, dict(load_file(path)), options=_PART)
+
+
+def save_checkpoint(
+    folder: Path,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    state: RunState,
+    identity: dict[str, Any],
+    *,
+    keep_last: int,
+    is_first: bool,
+) -> None:
+    """Write a checkpoint in *folder* and remove old ones; all processes call this, the first writes.
+
+    Raises:
+        TrainingError: the disk is full or not writable.
+    """
+    weights = trained_state(module)
+    moments: Any = get_optimizer_state_dict(module, optimizer, options=_WHOLE)["state"]
+    if not is_first:
+        return
+    tensors = {
+        f"{name}|{key}": torch.as_tensor(value).contiguous()
+        for name, values in moments.items()
+        if isinstance(values, dict)
+        for key, value in values.items()
+    }
+    final = folder / f"step-{state.step:08d}"
+    beside = folder / "new"
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        save_weights(beside / _WEIGHTS, weights)
+        save_weights(beside / _OPTIMIZER, tensors)
+        write_whole(beside / _STATE, json.dumps({**asdict(state), "config": identity}).encode())
+        shutil.rmtree(final, ignore_errors=True)
+        beside.rename(final)
+        sync(folder)
+        for old in checkpoints(folder)[:-keep_last]:
+            shutil.rmtree(old)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        code = error.errno if isinstance(error, OSError) else None
+        hint = "free some space" if code == errno.ENOSPC else "check the disk"
+        raise TrainingError(f"{final}: {error}; {hint}, and run the same command again") from error
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in *folder*, the oldest first."""
+    return sorted(folder.glob("step-*"))
+
+
+def load_checkpoint(
+    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, identity: dict[str, Any]
+) -> RunState:
+    """Take a run up where a checkpoint left it.
+
+    Raises:
+        TrainingError: it is damaged, or of another configuration, saying where they differ.
+    """
+    try:
+        values = json.loads((path / _STATE).read_bytes())
+        theirs = values.pop("config")
+        state = RunState(**values)
+        check_identity(path, theirs, identity)
+        load_weights(path / _WEIGHTS, module)
+        moments: dict[str, dict[str, Tensor]] = {}
+        for name, value in load_file(path / _OPTIMIZER).items():
+            parameter, _, key = name.rpartition("|")
+            moments.setdefault(parameter, {})[key] = value
+        whole: dict[str, Any] = dict(get_optimizer_state_dict(module, optimizer, options=_WHOLE))
+        whole["state"] = moments
+        set_optimizer_state_dict(module, optimizer, whole, options=_PART)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise TrainingError(f"{path}: damaged ({error}); remove it to go on from the one before") from error
+    return state
+
+
+def check_identity(path: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Make sure that a checkpoint is of this run.
+
+    Raises:
+        TrainingError: it is not.
+    """
+    for name, value in ours.items():
+        if theirs.get(name) != value:
+            raise TrainingError(
+                f"{path}: a checkpoint of another configuration ({name} was {theirs.get(name)}, now {value}); "
+                "give that configuration, or another --output"
+            )

@@ -1,0 +1,99 @@
+"""The finished student: an ordinary model folder with a model card, and perhaps an upload."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+import lexkit
+from lexkit_distill.config import field_docs
+from lexkit_distill.errors import TrainingError
+from lexkit_distill.training.config import TrainConfig, config_text
+from lexkit_distill.training.student import Student, write_student
+
+_PLACES = frozenset(
+    {"teacher", "output", "store", "senses", "data", "eval_data", "cache", "push_to_hub", "device", "mmlu_test"}
+)
+"""Fields that say where things are here; a model card is read elsewhere."""
+
+
+def export(
+    student: Student, folder: Path, weights: dict[str, Tensor], config: TrainConfig, summary: dict[str, Any]
+) -> None:
+    """Write model, tokenizer, model card and ``train.yaml`` into *folder*, and upload them if asked to.
+
+    Raises:
+        TrainingError: they cannot be written or uploaded.
+    """
+    try:
+        write_student(student, folder, weights)
+        values = {name: getattr(config, name) for name in field_docs(TrainConfig)}
+        text = config_text(values, field_docs(TrainConfig), values)
+        (folder / "train.yaml").write_text(text, encoding="utf-8")
+        (folder / "README.md").write_text(model_card(config, summary), encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(
+            f"{folder}: the student cannot be written ({error.strerror}); free some space, and run the same command "
+            "again: training itself is done and in its last checkpoint"
+        ) from error
+    if config.push_to_hub:
+        _upload(folder, config.push_to_hub)
+
+
+def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
+    """Return a model card in Markdown: data, hyperparameters, licences of the lexical sources, results."""
+    from jinja2 import Environment, StrictUndefined
+
+    template = resources.files(__package__).joinpath("model_card.md.jinja").read_text(encoding="utf-8")
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False)
+    hyperparameters = {
+        name: value
+        for name in field_docs(TrainConfig)
+        if (value := getattr(config, name)) not in (None, (), False) and name not in _PLACES
+    }
+    return environment.from_string(template).render(
+        version=lexkit.__version__,
+        teacher=Path(config.teacher).name if Path(config.teacher).exists() else config.teacher,
+        method="Decoder-based sense knowledge distillation" if config.semantic else "Knowledge distillation",
+        data=[_shown(name) for name in config.data],
+        hyperparameters=hyperparameters,
+        sources=_sources(config),
+        plan=summary["plan"],
+        outcome=summary["outcome"],
+    )
+
+
+def _shown(name: str) -> str:
+    """A data set without the folders that lead to it here."""
+    head, colon, rest = name.rpartition(":")
+    return name if "hub:" in name else head + colon + Path(rest).name
+
+
+def _sources(config: TrainConfig) -> list[dict[str, Any]]:
+    """Name, licence and citation of the store's sources."""
+    if not config.samples_positions:
+        return []
+    from lexkit.store.lexicon import Lexicon
+
+    with Lexicon(Path(config.store).expanduser()) as lexicon:
+        rows: list[dict[str, Any]] = lexicon.sql("SELECT DISTINCT kind, licence FROM source ORDER BY kind").to_pylist()
+    return rows
+
+
+def _upload(folder: Path, name: str) -> None:
+    from huggingface_hub import HfApi
+
+    try:
+        api = HfApi()
+        api.create_repo(name, exist_ok=True)
+        api.upload_folder(
+            repo_id=name, folder_path=folder, ignore_patterns=["checkpoints/*", "tensorboard/*", "train*"]
+        )
+    except Exception as error:  # the client raises many kinds
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TrainingError(
+            f"--push-to-hub {name}: not uploaded ({reason}); the student is in {folder}: 'hf upload {name} {folder}'"
+        ) from error

@@ -1,0 +1,339 @@
+"""From a configuration to a student: load, check, train, save."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lexkit.durable import write_whole
+from lexkit.progress import Progress
+from lexkit_distill.config import format_size
+from lexkit_distill.errors import TrainingError
+from lexkit_distill.senses import dictionary as senses_files
+from lexkit_distill.senses.dictionary import SenseDictionary
+from lexkit_distill.senses.lexical import read_relations
+from lexkit_distill.teacher import Teacher, load_teacher
+from lexkit_distill.training.batches import Batches
+from lexkit_distill.training.cache import TeacherCache
+from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.encode import TokenData, WordFinder, encode
+from lexkit_distill.training.export import export
+from lexkit_distill.training.samples import read_samples
+from lexkit_distill.training.semantic import scale_of
+from lexkit_distill.training.step import Live, Objective
+from lexkit_distill.training.student import Student, check_head
+from lexkit_distill.training.supervision import Supervision
+from lexkit_distill.training.trainer import Outcome, Trainer
+
+DONE = "training.json"
+"""Written last; makes the output a finished student."""
+_ADAM_BYTES = 16
+"""fp32 weight, gradient and two moments of a trained parameter."""
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """What a training is going to do."""
+
+    teacher: str
+    layers: int
+    trained_parameters: int
+    shared_parameters: int
+    memory: int
+    """Bytes beside the teacher: trained weights, gradients, moments."""
+    rows: int
+    tokens: int
+    targets: int
+    positions: int
+    """Sampled for the semantic loss, in an epoch."""
+    dropped: dict[str, int]
+    steps: int
+    shared_prefix: bool
+    gamma: float
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """What was done."""
+
+    path: str
+    plan: TrainPlan
+    outcome: Outcome
+
+
+def train(config: TrainConfig, progress: Progress | None = None, *, dry_run: bool = False) -> TrainSummary | None:
+    """Train a student; a run that was killed goes on when this is called again.
+
+    Args:
+        config: what to do.
+        progress: told about stages and steps.
+        dry_run: build everything, take two steps, and write nothing.
+
+    Returns:
+        What was done; None in processes other than the first.
+
+    Raises:
+        TrainingError: the student, the configuration or a checkpoint do not fit, or a loss is not finite.
+        DataError: the data are missing, empty, or too long.
+        DictionaryError, StoreError, TeacherError: these are missing or do not belong together.
+    """
+    from accelerate import Accelerator
+    from accelerate.utils import DistributedDataParallelKwargs
+
+    progress = progress if progress is not None else Progress()
+    folder = Path(config.output).expanduser()
+    if (folder / DONE).exists() and not dry_run:
+        raise TrainingError(f"{folder}: a finished student is there already; remove it, or give another --output")
+    accelerator = Accelerator(
+        cpu=config.device == "cpu",
+        mixed_precision="no",
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+    )
+    try:
+        return _train(config, folder, accelerator, progress if accelerator.is_main_process else Progress(), dry_run)
+    finally:
+        progress.close()
+        if accelerator.num_processes > 1:
+            accelerator.end_training()
+            accelerator.state.destroy_process_group()
+
+
+def _train(
+    config: TrainConfig,
+    folder: Path,
+    accelerator: Any,  # noqa: ANN401
+    progress: Progress,
+    dry_run: bool,
+) -> TrainSummary | None:
+    progress.stage("loading the teacher")
+    teacher = load_teacher(
+        config.teacher, dtype=config.dtype, device=config.device, process=accelerator.local_process_index
+    )
+    student = Student(teacher, config.layers, config.trained)
+    dictionary = _dictionary(config, teacher)
+    dropped: Counter[str] = Counter()
+    progress.stage("cutting the data into tokens")
+    data = _encoded(config, config.data, teacher, dictionary, dropped)
+    supervision = _supervision(config, teacher, dictionary)
+    batches = _batches(config, data, supervision)
+    held_out = None
+    if config.eval_data:
+        held = _encoded(config, config.eval_data, teacher, None, Counter())
+        held_out = Batches(held, config.batch_size, seed=config.seed)
+    progress.stage("checking the student")
+    _check_student(student, batches, progress)
+    gamma = supervision.auto_gamma() if supervision and config.gamma == "auto" else 1.0
+    gamma = gamma if config.gamma == "auto" else float(config.gamma)
+    plan = _plan(config, student, batches, dropped, gamma)
+    _check_room(config, plan, teacher, folder)
+    identity = {
+        "data_fingerprint": data.fingerprint,
+        "teacher_fingerprint": teacher.fingerprint,
+        "senses_fingerprint": _dictionary_fingerprint(dictionary),
+    }
+    live = Live(student)
+    cache = None if dry_run else _cache(config, identity, batches, live, supervision, accelerator)
+    objective = Objective(config, student, supervision, gamma)
+    trainer = Trainer(
+        config, folder, student, objective, batches, held_out, cache or live, accelerator, identity, progress
+    )
+    outcome = trainer.run(until=2, saves=False) if dry_run else _run(trainer, folder, progress)
+    if cache is not None:
+        cache.close()
+    summary = TrainSummary(str(folder), plan, outcome)
+    if outcome.finished and not dry_run:
+        weights = trainer.best_weights()
+        if accelerator.is_main_process:
+            progress.stage("saving the student")
+            export(student, folder, weights, config, asdict(summary))
+            write_whole(folder / DONE, (json.dumps(asdict(summary), indent=2) + "\n").encode())
+    return summary if accelerator.is_main_process else None
+
+
+def _run(trainer: Trainer, folder: Path, progress: Progress) -> Outcome:
+    folder.mkdir(parents=True, exist_ok=True)
+    done = trainer.resume()
+    if done:
+        progress.note(f"going on after step {done:,}")
+    return trainer.run()
+
+
+def _check_student(student: Student, batches: Batches, progress: Progress) -> None:
+    """Compare, on the first batch, the head with the model's logits and the shared prefix with the plain way."""
+    teacher = student.teacher
+    token_ids = torch.from_numpy(batches.batch(batches.step(0)[1][:2], 0).token_ids).to(teacher.device)
+    check_head(teacher, token_ids[:1])
+    difference = student.check_shared_prefix(token_ids)
+    if not student.shares_prefix:
+        progress.note(
+            f"the student's own layers give another state than the teacher's ({difference:.1%}); training runs all of "
+            "them, which is slower"
+        )
+
+
+def _cache(
+    config: TrainConfig,
+    identity: dict[str, Any],
+    batches: Batches,
+    live: Live,
+    supervision: Supervision | None,
+    accelerator: Any,  # noqa: ANN401
+) -> TeacherCache | None:
+    if config.cache is None:
+        return None
+    folder = Path(config.cache).expanduser()
+    with accelerator.main_process_first():  # it makes the files; the others find them
+        return TeacherCache(folder, config, identity, batches, live, supervision)
+
+
+def _dictionary(config: TrainConfig, teacher: Teacher) -> SenseDictionary | None:
+    if not config.samples_positions:
+        return None
+    if config.senses is None:
+        raise TrainingError(
+            "no --senses: the semantic loss needs a sense dictionary ('lexkit distill senses'); or take --preset kd"
+        )
+    path = Path(config.senses).expanduser()
+    meta = senses_files.read_meta(path)
+    relations = read_relations(
+        Path(config.store).expanduser(), meta.tokenizer_fingerprint, path / senses_files.TOKENIZER
+    )
+    return SenseDictionary(
+        path, teacher=teacher.fingerprint, tokenizer=teacher.tokenizer_fingerprint, relations=relations
+    )
+
+
+def _dictionary_fingerprint(dictionary: SenseDictionary | None) -> str | None:
+    if dictionary is None:
+        return None
+    meta = dictionary.meta
+    return json.dumps([meta.corpus_fingerprint, meta.store_fingerprint, meta.anchor, meta.k, meta.seed, meta.rows])
+
+
+def _encoded(
+    config: TrainConfig,
+    data: tuple[str, ...],
+    teacher: Teacher,
+    dictionary: SenseDictionary | None,
+    dropped: Counter[str],
+) -> TokenData:
+    limit = getattr(teacher.model.config, "max_position_embeddings", None)
+    if limit is not None and config.max_length > limit:
+        raise TrainingError(f"--max-length {config.max_length}: {teacher.name} takes {limit} tokens; lower it")
+    samples = read_samples(
+        data,
+        seed=config.seed,
+        shots=config.shots,
+        fraction=config.fraction,
+        mmlu_test=config.mmlu_test,
+        dropped=dropped,
+    )
+    if config.targets == "teacher":
+        from lexkit_distill.training.answers import answered
+
+        samples = answered(samples, teacher)
+    finder = WordFinder(
+        dictionary.relations if dictionary is not None else None,
+        teacher.vocabulary_size,
+        multi_token_words=config.multi_token_words,
+        spaced_only=config.spaced_heads_only,
+    )
+    return encode(
+        samples,
+        teacher.tokenizer,
+        finder,
+        max_length=config.max_length,
+        loss_on=config.loss_on,
+        too_long=config.too_long,
+        dropped=dropped,
+    )
+
+
+def _supervision(config: TrainConfig, teacher: Teacher, dictionary: SenseDictionary | None) -> Supervision | None:
+    if dictionary is None:
+        return None
+    return Supervision(
+        dictionary,
+        teacher.vocabulary_size,
+        kappa=config.kappa,
+        max_neighbors=config.max_neighbors,
+        scale=scale_of(config.sense_scale, dictionary.rows),
+        multi_token_words=config.multi_token_words,
+        single_token_neighbors=not config.drop_single_token_neighbors,
+        own_among_antonyms=config.own_among_antonyms,
+        device=teacher.device,
+    )
+
+
+def _batches(config: TrainConfig, data: TokenData, supervision: Supervision | None) -> Batches:
+    available = None
+    if supervision is not None:
+        of_token, of_word = supervision.available()
+        available = of_token.cpu().numpy(), of_word.cpu().numpy()
+    return Batches(data, config.batch_size, sample_rate=config.sample_rate, seed=config.seed, available=available)
+
+
+def _plan(config: TrainConfig, student: Student, batches: Batches, dropped: Counter[str], gamma: float) -> TrainPlan:
+    trained = sum(parameter.numel() for parameter in student.trained.parameters())
+    data = batches.data
+    positions = batches.positions(np.arange(len(data)), 0)
+    steps = config.epochs * batches.steps_per_epoch
+    whole = {id(parameter): parameter.numel() for parameter in student.full.parameters()}
+    head = student.head.weight
+    if not any(parameter.data_ptr() == head.data_ptr() for parameter in student.full.parameters()):
+        whole[id(head)] = head.numel()
+    return TrainPlan(
+        teacher=student.teacher.name,
+        layers=student.layers,
+        trained_parameters=trained,
+        shared_parameters=sum(whole.values()) - trained,
+        memory=_ADAM_BYTES * trained,
+        rows=len(data),
+        tokens=len(data.token_ids),
+        targets=len(positions.targets),
+        positions=int(positions.sampled.sum()),
+        dropped={reason: number for reason, number in dropped.items() if number},
+        steps=steps if config.max_steps is None else min(steps, config.max_steps),
+        shared_prefix=student.shares_prefix,
+        gamma=gamma,
+    )
+
+
+def _check_room(config: TrainConfig, plan: TrainPlan, teacher: Teacher, folder: Path) -> None:
+    """Refuse what cannot fit on the disk or in memory.
+
+    Raises:
+        TrainingError: saying how much is needed and how much is free.
+    """
+    width = teacher.model.dtype.itemsize
+    model = (plan.trained_parameters + plan.shared_parameters) * width
+    disk = (config.keep_last + 1) * 12 * plan.trained_parameters + model
+    place = folder
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if disk > free:
+        raise TrainingError(
+            f"{folder}: checkpoints and student need {format_size(disk)} and {format_size(free)} is free on the disk; "
+            "lower --keep-last, or give another --output"
+        )
+    available = _free_memory(teacher.device)
+    if available is not None and plan.memory > available:
+        raise TrainingError(
+            f"training needs {format_size(plan.memory)} of memory beside the teacher and {format_size(available)} is "
+            "free; lower --trained, or use several processes with FSDP"
+        )
+
+
+def _free_memory(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines() if Path("/proc/meminfo").exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

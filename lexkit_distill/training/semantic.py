@@ -1,0 +1,124 @@
+"""The semantic consistency loss L_sem (paper, section 4.2), for all positions at once.
+
+    L_sem(t) = beta_p mean_{p in P} MSE(n_t, p) + beta_n mean_{a in A} max(gamma - MSE(n_t, a), 0)
+
+P and A are the candidates that `lexkit_distill.training.supervision` has chosen by the teacher's state m_t.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lexkit_distill.training.kd import with_gradient
+
+ScaleKind = Literal["none", "whiten", "unit"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The space in which distances are taken."""
+
+    kind: ScaleKind = "none"
+    factor: Tensor | None = None
+    """(d,) 1 / standard deviation of each dimension, for ``whiten``."""
+
+    def __call__(self, vectors: Tensor) -> Tensor:
+        """Return vectors (..., d) in that space.
+
+        ``whiten`` divides each dimension by its standard deviation among the senses; ``unit`` gives each vector a mean
+        square of 1, so that MSE(x, y) = 2 - 2 cos(x, y).
+        """
+        if self.kind == "whiten":
+            assert self.factor is not None
+            return vectors * self.factor.to(vectors)
+        if self.kind == "unit":
+            return vectors * vectors.square().mean(-1, keepdim=True).clamp_min(1e-12).rsqrt()
+        return vectors
+
+
+def scale_of(kind: ScaleKind, rows: Tensor, *, block: int = 1 << 16) -> Scale:
+    """Return the scale of a dictionary's rows (N, d)."""
+    if kind != "whiten":
+        return Scale(kind)
+    total, squares = torch.zeros(rows.shape[1]).double(), torch.zeros(rows.shape[1]).double()
+    for part in torch.split(rows, block):
+        total += part.double().sum(0).cpu()
+        squares += part.double().square().sum(0).cpu()
+    variance = squares / len(rows) - (total / len(rows)).square()
+    return Scale(kind, variance.clamp_min(1e-12).rsqrt().float())
+
+
+class Candidates(NamedTuple):
+    """Rows of the dictionary that supervise each position, -1 where there are fewer than kappa."""
+
+    positive: Tensor
+    """P (n, kappa), nearest to m_t first."""
+    negative: Tensor
+    """A (n, kappa), nearest to m_t first."""
+
+
+class SemanticLoss(NamedTuple):
+    """Sums over positions."""
+
+    total: Tensor
+    """() beta_p times the positive part + beta_n times the negative; has the gradient."""
+    positive: Tensor
+    """() of the means over P."""
+    negative: Tensor
+    """() of the means over A."""
+    active: Tensor
+    """() hinges that are not zero."""
+    hinges: Tensor
+    """() hinges in all."""
+    gradient: Tensor
+    """(n, d) of total at the student's (scaled) hidden states."""
+
+
+def semantic_loss(
+    hidden: Tensor,
+    candidates: Candidates,
+    senses: Tensor,
+    *,
+    beta_p: float = 1.0,
+    beta_n: float = 1.0,
+    gamma: float = 1.0,
+) -> SemanticLoss:
+    """Return the sum over positions of L_sem(t).
+
+    Args:
+        hidden: n_t (n, d), scaled.
+        candidates: rows of *senses*.
+        senses: (N, d), scaled.
+        beta_p: weight of the positive part.
+        beta_n: weight of the negative part.
+        gamma: margin.
+    """
+    n, kappa = candidates.positive.shape
+    d = hidden.shape[1]
+    with torch.no_grad(), torch.autocast(hidden.device.type, enabled=False):
+        rows = torch.cat([candidates.positive, candidates.negative], 1)
+        position, column = (rows >= 0).nonzero(as_tuple=True)
+        is_positive = column < kappa
+        difference = hidden.to(_exact(hidden))[position].sub_(senses[rows[position, column]])  # (E, d)
+        mse = torch.linalg.vecdot(difference, difference) / d
+        hinge = (gamma - mse).clamp_min_(0)
+        n_positive, n_negative = ((part >= 0).sum(1).clamp_min(1) for part in candidates)
+        share_p = torch.where(is_positive, 1 / n_positive[position], 0)
+        share_n = torch.where(is_positive, 0, 1 / n_negative[position])
+        positive, negative = (share_p * mse).sum(), (share_n * hinge).sum()
+        slope = beta_p * share_p - beta_n * share_n * (hinge > 0)
+        gradient = torch.zeros(n, d, dtype=difference.dtype, device=hidden.device)
+        gradient.index_add_(0, position, difference.mul_((2 / d * slope)[:, None].to(difference)))
+        total = beta_p * positive + beta_n * negative
+        active = ((hinge > 0) & ~is_positive).sum()
+        hinges = (~is_positive).sum()
+        gradient = gradient.to(hidden.dtype)
+    return SemanticLoss(with_gradient(hidden, total, gradient), positive, negative, active, hinges, gradient)
+
+
+def _exact(hidden: Tensor) -> torch.dtype:
+    return torch.float64 if hidden.dtype == torch.float64 else torch.float32

@@ -1,0 +1,221 @@
+"""The student: the first L layers of the teacher, of which the last n are trained (paper, section 5.1).
+
+Everything frozen is the teacher's own: embeddings, layers, norm and head are the same modules, so the student adds to
+memory its n trained layers alone, in fp32. And as its frozen layers are the teacher's, so is the hidden state after
+them: the student need only run its *tail*, the trained layers and the norm, from the state that the teacher's pass has
+computed anyway (the shared prefix).
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lexkit_distill.errors import TrainingError
+from lexkit_distill.teacher import Teacher, quiet_transformers
+from lexkit_distill.training.kd import Head
+
+_CROSS_LAYER = ("num_kv_shared_layers", "hidden_size_per_layer_input", "cross_attention_layers")
+_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.03, torch.float16: 0.01}
+
+
+class TeacherStates(NamedTuple):
+    """What one pass of the teacher gives."""
+
+    prefix: Tensor
+    """(B, T, d) hidden state after the layers that the student has frozen."""
+    final: Tensor
+    """m (B, T, d) hidden state of the last layer, after the final norm."""
+
+
+class Student:
+    """A student in training, and the teacher it shares its frozen parts with.
+
+    Args:
+        teacher: a Llama-like decoder.
+        layers: L; None is half of the teacher's.
+        trained: n, the last layers, which are trained.
+
+    Raises:
+        TrainingError: the teacher is no such decoder, or does not have so many layers.
+    """
+
+    def __init__(self, teacher: Teacher, layers: int | None = None, trained: int = 2) -> None:
+        base = teacher.model.base_model
+        check_architecture(teacher)
+        total = len(base.layers)
+        layers = max(total // 2, 1) if layers is None else layers
+        if not 1 <= trained <= layers <= total:
+            raise TrainingError(
+                f"--layers {layers} --trained {trained}: of a teacher with {total} layers, a student has at most "
+                f"{total}, and trains at most as many as it has"
+            )
+        self.teacher, self.layers, self.n_trained = teacher, layers, trained
+        self.head = head_of(teacher)
+        self.trained = nn.ModuleList(copy.deepcopy(base.layers[layers - trained : layers])).float()
+        self.trained.requires_grad_(True)
+        frozen = list(base.layers[: layers - trained])
+        norm = copy.deepcopy(base.norm)
+        self.full = _shell(base, cut_config(teacher.model.config, 0, layers), [*frozen, *self.trained], norm)
+        self.tail = _shell(base, cut_config(teacher.model.config, layers - trained, layers), self.trained, norm)
+        self.tail.embed_tokens = None
+        self.shares_prefix = True
+
+    @property
+    def module(self) -> nn.Module:
+        """What an optimiser, or a wrapper for several processes, gets."""
+        module: nn.Module = self.tail if self.shares_prefix else self.full
+        return module
+
+    @torch.no_grad()
+    def run_teacher(self, token_ids: Tensor) -> TeacherStates:
+        """Return the teacher's states of right-padded token ids (B, T)."""
+        kept: list[Tensor] = []
+
+        def keep(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            kept.append(args[0] if args else kwargs["hidden_states"])
+
+        first_trained = self.teacher.model.base_model.layers[self.layers - self.n_trained]
+        hook = first_trained.register_forward_pre_hook(keep, with_kwargs=True)
+        try:
+            final = self.teacher.last_hidden(token_ids)
+        finally:
+            hook.remove()
+        return TeacherStates(kept[0], final)
+
+    def run(self, module: nn.Module, token_ids: Tensor, prefix: Tensor | None) -> Tensor:
+        """Return the student's last hidden states n (B, T, d).
+
+        Args:
+            module: `tail` or `full`, perhaps wrapped for several processes.
+            token_ids: (B, T).
+            prefix: (B, T, d) of the teacher, for the tail; None runs all layers.
+        """
+        half = self.teacher.model.dtype
+        with torch.autocast(token_ids.device.type, half, enabled=half != torch.float32):
+            given = {"input_ids": token_ids} if prefix is None else {"inputs_embeds": prefix}
+            hidden: Tensor = module(**given, use_cache=False).last_hidden_state
+        return hidden
+
+    def check_shared_prefix(self, token_ids: Tensor) -> float:
+        """Compare the tail on the teacher's state with all L layers, and keep to the latter where they differ.
+
+        Returns:
+            The relative difference of the last hidden states.
+        """
+        with torch.no_grad():
+            short = self.run(self.tail, token_ids, self.run_teacher(token_ids).prefix).float()
+            plain = self.run(self.full, token_ids, None).float()
+        difference = float((short - plain).norm() / plain.norm())
+        self.shares_prefix = difference <= _TOLERANCE[self.teacher.model.dtype]
+        return difference
+
+    def causal_lm(self, trained: dict[str, Tensor] | None = None) -> Any:  # noqa: ANN401  # a transformers model
+        """Return the student as an ordinary causal language model, in the teacher's precision.
+
+        Args:
+            trained: weights of `module` by name, if they are not in it (they are spread over processes, say).
+        """
+        teacher = self.teacher.model
+        with torch.device("meta"):
+            model = type(teacher)(cut_config(teacher.config, 0, self.layers))
+        prefix = f"{teacher.base_model_prefix}.layers."
+        first = self.layers - self.n_trained
+        state = {
+            name: value
+            for name, value in teacher.state_dict().items()
+            if not name.startswith(prefix) or int(name[len(prefix) :].partition(".")[0]) < first
+        }
+        if trained is None:
+            trained = {f"layers.{name}": value for name, value in self.tail.layers.state_dict().items()}
+            shift = first
+        else:
+            shift = first if self.shares_prefix else 0
+        for name, value in trained.items():
+            _, number, rest = name.split(".", 2)
+            state[f"{prefix}{shift + int(number)}.{rest}"] = value.detach().to(teacher.device, teacher.dtype)
+        model.load_state_dict(state, strict=True, assign=True)
+        model.tie_weights()
+        model.config.dtype = teacher.dtype
+        if teacher.generation_config is not None:
+            model.generation_config = copy.deepcopy(teacher.generation_config)
+        return model.eval()
+
+
+def head_of(teacher: Teacher) -> Head:
+    """Return the teacher's head, which is the student's, too."""
+    module = teacher.model.get_output_embeddings()
+    cap = getattr(teacher.model.config, "final_logit_softcapping", None)
+    return Head(module.weight.detach(), getattr(module, "bias", None), cap)
+
+
+def check_architecture(teacher: Teacher) -> None:
+    """Make sure that a decoder can be cut after any layer.
+
+    Raises:
+        TrainingError: it has no plain stack of layers, or layers that read what others left.
+    """
+    base, kind = teacher.model.base_model, type(teacher.model).__name__
+    parts = ("embed_tokens", "layers", "norm")
+    missing = [name for name in parts if not isinstance(getattr(base, name, None), nn.Module)]
+    if missing:
+        raise TrainingError(
+            f"{teacher.name}: {kind} is not built like Llama (no {', '.join(missing)}); "
+            "use a Llama, Mistral, Qwen, SmolLM or Gemma model"
+        )
+    for name in _CROSS_LAYER:
+        if getattr(teacher.model.config, name, None):
+            raise TrainingError(
+                f"{teacher.name}: layers of {kind} share state with each other ({name}) and cannot be cut; "
+                "use a Llama, Mistral, Qwen, SmolLM or Gemma 1 to 3 model"
+            )
+
+
+@torch.no_grad()
+def check_head(teacher: Teacher, token_ids: Tensor) -> None:
+    """Make sure that `head_of` gives the teacher's logits, on token ids (1, T).
+
+    Raises:
+        TrainingError: it does not.
+    """
+    logits = teacher.model(input_ids=token_ids, use_cache=False).logits.float()[0]
+    head = head_of(teacher)
+    found = head.capped(head.logits(teacher.last_hidden(token_ids)[0]))
+    difference = float((found - logits).norm() / logits.norm())
+    if not difference < 0.02:
+        raise TrainingError(
+            f"{teacher.name}: {type(teacher.model).__name__} scales or changes its logits behind the head (difference "
+            f"{difference:.0%}), which is not supported; use a Llama, Mistral, Qwen, SmolLM or Gemma model"
+        )
+
+
+def cut_config(config: Any, first: int, last: int) -> Any:  # noqa: ANN401
+    """Return the configuration of layers *first* to *last* (exclusive); lists with an entry a layer are cut, too."""
+    cut = copy.deepcopy(config)
+    total = config.num_hidden_layers
+    cut.num_hidden_layers = last - first
+    for name, value in list(vars(config).items()):
+        if "layer" in name and isinstance(value, list | tuple) and len(value) == total:
+            setattr(cut, name, list(value[first:last]))
+    return cut
+
+
+def _shell(base: Any, config: Any, layers: Any, norm: nn.Module) -> Any:  # noqa: ANN401
+    """A model like *base* with these layers and norm, and everything else *base*'s own."""
+    with torch.device("meta"):
+        shell = type(base)(config)
+    for name, child in base.named_children():
+        setattr(shell, name, child)
+    shell.layers, shell.norm = nn.ModuleList(layers), norm
+    return shell.eval()
+
+
+def write_student(student: Student, folder: Path, trained: dict[str, Tensor] | None = None) -> None:
+    """Write the student as an ordinary folder of transformers: weights, configurations, tokenizer."""
+    with quiet_transformers():
+        student.causal_lm(trained).save_pretrained(folder)
+    student.teacher.tokenizer.save_pretrained(folder)

@@ -1,0 +1,279 @@
+"""The loop: steps, evaluation, checkpoints, logs, and stopping well.
+
+A small loop on accelerate rather than transformers' ``Trainer``. The losses need teacher and student in one step, means
+over all targets of a step, and batches that are a function of the step's number; and a run has to go on bit for bit,
+without pickles, from the middle of an epoch. In ``Trainer`` each of these is an override (sampler, collator,
+``compute_loss``, ``num_items_in_batch``, ``_save_checkpoint``, ``_load_rng_state``, ``evaluate``) that knows its
+inside and is longer than the loop below. accelerate gives what is left: devices, DDP, FSDP and reductions.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lexkit.progress import Progress
+from lexkit_distill.errors import TrainingError
+from lexkit_distill.training import checkpoint as files
+from lexkit_distill.training.batches import Batches, Int64
+from lexkit_distill.training.checkpoint import RunState
+from lexkit_distill.training.config import FREE, TrainConfig
+from lexkit_distill.training.logs import Log
+from lexkit_distill.training.step import SUMS, Live, Objective, Source, summary
+from lexkit_distill.training.student import Student
+
+CHECKPOINTS, BEST = "checkpoints", "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended."""
+
+    steps: int
+    total_steps: int
+    tokens: int
+    """Targets seen in this run."""
+    seconds: float
+    """Of this run."""
+    finished: bool
+    """False where a signal stopped it."""
+    loss: float
+    """Of the last step."""
+    best_step: int
+    held_out: dict[str, float]
+    """The last evaluation."""
+
+
+def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
+    """Return the rate of step *step*, counted from 0: a linear rise, then half a cosine down to 0."""
+    rise = round(config.warmup * steps)
+    if step < rise:
+        return config.lr * (step + 1) / rise
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1)))
+
+
+class Trainer:
+    """A student, its loss and its data, in one of perhaps several processes.
+
+    Args:
+        config: of the run.
+        folder: the output.
+        student: to train.
+        objective: its loss.
+        batches: the training data.
+        held_out: the held-out data, if any.
+        source: where the teacher's states come from.
+        accelerator: accelerate's.
+        identity: what a checkpoint has to agree with beside the configuration: data and teacher.
+        progress: told about steps.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        student: Student,
+        objective: Objective,
+        batches: Batches,
+        held_out: Batches | None,
+        source: Source,
+        accelerator: Any,  # noqa: ANN401
+        identity: dict[str, Any],
+        progress: Progress,
+    ) -> None:
+        self.config, self.folder, self.student, self.objective = config, folder, student, objective
+        self.batches, self.held_out, self.source = batches, held_out, source
+        self.accelerator, self.progress = accelerator, progress
+        self.steps = config.epochs * batches.steps_per_epoch
+        if config.max_steps is not None:
+            self.steps = min(self.steps, config.max_steps)
+        self.eval_every = config.eval_every or batches.steps_per_epoch
+        self.identity = {
+            **{name: value for name, value in _plain(config).items() if name not in FREE},
+            **identity,
+            "processes": accelerator.num_processes,
+        }
+        parameters = [parameter for parameter in student.module.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+        self.module: nn.Module
+        self.module, prepared = accelerator.prepare(student.module, optimizer)
+        self.optimizer: torch.optim.Optimizer = prepared.optimizer
+        self.state = RunState(processes=accelerator.num_processes)
+        self._stopped = self._all_stopped = False
+
+    def resume(self) -> int:
+        """Load the newest checkpoint, if there is one, and return the steps done.
+
+        Raises:
+            TrainingError: it is damaged or of another run.
+        """
+        found = files.checkpoints(self.folder / CHECKPOINTS)
+        if found:
+            self.state = files.load_checkpoint(found[-1], self.module, self.optimizer, self.identity)
+        return self.state.step
+
+    def run(self, *, until: int | None = None, saves: bool = True) -> Outcome:
+        """Train to the end, to step *until*, until a signal comes, or until the held-out loss gets no better.
+
+        Raises:
+            TrainingError: a loss that is not finite, or no room for a checkpoint.
+        """
+        steps = min(self.steps, until or self.steps)
+        is_first = self.accelerator.is_main_process
+        writes = saves and is_first
+        log = Log(self.folder, self.state.step, tensorboard=self.config.tensorboard) if writes else None
+        began, tokens, row, held_out = time.perf_counter(), 0.0, {"loss": math.nan}, {}
+        self.progress.stage("training")
+        with closing(log) if log is not None else nullcontext(), self._stoppable():
+            while self.state.step < steps and not self._early():
+                number = self.state.step
+                row = self._step(number)
+                tokens += row["targets"]
+                self.state.step = number + 1
+                if self.held_out is not None and ((number + 1) % self.eval_every == 0 or number + 1 == steps):
+                    held_out = self.evaluate(self.held_out)
+                    self._judge(held_out["ce"], saves=saves)
+                    row |= {f"eval_{name}": value for name, value in held_out.items()}
+                if log is not None:
+                    log.write({"step": number + 1, "epoch": number // self.batches.steps_per_epoch, **row})
+                self.progress.count(number + 1, self.steps, "steps")
+                stopped = self._all_stopped
+                if saves and ((number + 1) % self.config.save_every == 0 or number + 1 == steps or stopped):
+                    self._save()
+                if stopped:
+                    break
+        finished = self.state.step >= steps or self._early()
+        return Outcome(
+            self.state.step,
+            self.steps,
+            int(tokens),
+            time.perf_counter() - began,
+            finished,
+            row["loss"],
+            self.state.best_step if self.config.patience else self.state.step,
+            held_out,
+        )
+
+    def _step(self, number: int) -> dict[str, float]:
+        began = time.perf_counter()
+        epoch, rows = self.batches.step(number)
+        processes = self.accelerator.num_processes
+        shares = self.batches.shares(rows, processes, self.config.micro_batch_size)[self.accelerator.process_index]
+        positions = self.batches.positions(rows, epoch)
+        counts = {"targets": len(positions.targets), "sampled": int(positions.sampled.sum())}
+        sums = torch.zeros(len(SUMS) + 1, device=self.student.teacher.device)
+        for place, share in enumerate(shares):
+            batch = self.batches.batch(share, epoch)
+            last = place == len(shares) - 1
+            with nullcontext() if last else self.accelerator.no_sync(self.module):
+                loss, part = self.objective(self.module, batch, self.source(batch), **counts)
+                # DDP and FSDP take the mean over processes of what here are parts of one mean
+                (loss * processes).backward()
+            sums[:-1] += part
+        sums[-1] = float(self._stopped)
+        sums = self.accelerator.reduce(sums, "sum")
+        row = summary(sums[:-1].tolist(), self.config)
+        if not math.isfinite(row["loss"]):
+            self._not_finite(number, rows, row)
+        rate = learning_rate(number, self.steps, self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip)
+        if not math.isfinite(float(norm)):
+            self._not_finite(number, rows, {**row, "gradient_norm": float(norm)})
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._all_stopped = bool(sums[-1] > 0)
+        return {
+            **row,
+            "gradient_norm": float(norm),
+            "lr": rate,
+            "seconds": time.perf_counter() - began,
+        }
+
+    def _not_finite(self, number: int, rows: Int64, row: dict[str, float]) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        self._save()
+        terms = ", ".join(f"{name} {row[name]:g}" for name in ("ce", "kl", "semantic", "hidden"))
+        raise TrainingError(
+            f"step {number + 1}: the loss or its gradient is not finite ({terms}) on rows {rows.tolist()} of the data; "
+            f"the state before it is in {self.folder / CHECKPOINTS}; lower --lr, or use --dtype float32"
+        )
+
+    @torch.no_grad()
+    def evaluate(self, held_out: Batches) -> dict[str, float]:
+        """Return CE, perplexity, and KL to the teacher on held-out rows."""
+        source = Live(self.student)
+        sums = torch.zeros(len(SUMS), device=self.student.teacher.device)
+        for number in range(held_out.steps_per_epoch):
+            _, rows = held_out.step(number)
+            shares = held_out.shares(rows, self.accelerator.num_processes, self.config.micro_batch_size)
+            for share in shares[self.accelerator.process_index]:
+                batch = held_out.batch(share, 0)
+                sums += self.objective(self.module, batch, source(batch), targets=1, sampled=1)[1]
+        sums = self.accelerator.reduce(sums, "sum")
+        of = summary(sums.tolist(), self.config)
+        return {"ce": of["ce"], "perplexity": math.exp(min(of["ce"], 700)), "kl": of["kl"]}
+
+    def _judge(self, loss: float, *, saves: bool) -> None:
+        if self.state.best is None or loss < self.state.best:
+            self.state.best, self.state.best_step, self.state.worse = loss, self.state.step, 0
+            if self.config.patience and saves:
+                weights = files.trained_state(self.module)
+                if self.accelerator.is_main_process:
+                    files.save_weights(self.folder / CHECKPOINTS / BEST, weights)
+        else:
+            self.state.worse += 1
+
+    def _early(self) -> bool:
+        return self.config.patience is not None and self.state.worse >= self.config.patience
+
+    def best_weights(self) -> dict[str, Tensor]:
+        """Return the trained weights to keep: the last, or with ``patience`` the best."""
+        best = self.folder / CHECKPOINTS / BEST
+        if self.config.patience and best.exists():
+            files.load_weights(best, self.module)
+        return files.trained_state(self.module)
+
+    def _save(self) -> None:
+        files.save_checkpoint(
+            self.folder / CHECKPOINTS,
+            self.module,
+            self.optimizer,
+            self.state,
+            self.identity,
+            keep_last=self.config.keep_last,
+            is_first=self.accelerator.is_main_process,
+        )
+        self.accelerator.wait_for_everyone()
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Have SIGTERM end the run after the step that is on."""
+
+        def stop(_: int, __: FrameType | None) -> None:
+            self._stopped = True
+
+        try:
+            before = signal.signal(signal.SIGTERM, stop)
+        except ValueError:  # not the main thread: whoever has it decides
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _plain(config: TrainConfig) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}

@@ -1,0 +1,134 @@
+"""The teacher's states on disk: the same training without the teacher."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lexkit_distill.errors import TrainingError
+
+Configured = Callable[..., Any]
+
+
+def losses(folder: Path) -> list[list[str]]:
+    with (folder / "log.csv").open(newline="", encoding="utf-8") as file:
+        return [[row[name] for name in ("loss", "ce", "kl", "positive", "negative")] for row in csv.DictReader(file)]
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows that go through the teacher in training."""
+    from lexkit_distill.training.step import Live
+
+    seen: list[int] = []
+    run = Live.__call__
+
+    def count(self: Any, batch: Any) -> Any:
+        seen.extend(batch.rows.tolist())
+        return run(self, batch)
+
+    monkeypatch.setattr(Live, "__call__", count)
+    return seen
+
+
+def test_in_bf16_the_first_epoch_is_bit_for_bit_the_same_and_the_teacher_runs_once(
+    configured: Configured, tmp_path: Path, counted: list[int]
+) -> None:
+    from lexkit_distill.training.run import train
+
+    options = {"dtype": "bfloat16", "epochs": 2}
+    train(configured(output=str(tmp_path / "plain"), **options))
+    counted.clear()
+    train(configured(cache=str(tmp_path / "cache"), **options))
+    assert sorted(counted) == list(range(40))
+    plain, cached = losses(tmp_path / "plain"), losses(tmp_path / "student")
+    assert cached[:10] == plain[:10]
+    # In the second epoch rows are in other batches, whose products are summed in another order
+    assert [float(row[0]) for row in cached] == pytest.approx([float(row[0]) for row in plain], rel=0.02)
+
+
+def test_other_trainings_on_the_same_data_need_no_teacher(
+    configured: Configured, tmp_path: Path, counted: list[int]
+) -> None:
+    from lexkit_distill.training.run import train
+
+    train(configured(cache=str(tmp_path / "cache")))
+    counted.clear()
+    again = {"cache": str(tmp_path / "cache"), "output": str(tmp_path / "again")}
+    train(configured(**again))
+    assert losses(tmp_path / "again") == losses(tmp_path / "student")
+    for name, changes in {"kd": {"beta_p": 0.0, "beta_n": 0.0, "senses": None}, "kappa": {"kappa": 2}}.items():
+        train(configured(**{**again, "output": str(tmp_path / name)}, **changes))
+    assert counted == []
+    assert len(list((tmp_path / "cache").glob("candidates-*/candidates.bin"))) == 2
+
+
+@pytest.mark.parametrize("at", [6, 14])
+def test_a_run_with_a_cache_that_died_goes_on_bit_for_bit(
+    configured: Configured, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lexkit_distill.training.run import train
+    from lexkit_distill.training.trainer import Trainer
+
+    train(configured(output=str(tmp_path / "whole"), cache=str(tmp_path / "one")))
+    step = Trainer._step
+
+    def dies(self: Any, number: int) -> Any:
+        if number == at:
+            raise KeyboardInterrupt
+        return step(self, number)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Trainer, "_step", dies)
+        train(configured(cache=str(tmp_path / "two")))
+    train(configured(cache=str(tmp_path / "two")))
+    assert losses(tmp_path / "student") == losses(tmp_path / "whole")
+
+
+def test_rows_that_were_not_settled_before_the_machine_stopped_are_made_again(
+    configured: Configured, tmp_path: Path, counted: list[int]
+) -> None:
+    import numpy as np
+
+    from lexkit_distill.training.run import train
+
+    cache = tmp_path / "cache"
+    train(configured(cache=str(cache), epochs=1))
+    counted.clear()
+    state = np.memmap(cache / "rows.bin", dtype=np.uint8, mode="r+")
+    assert set(state.tolist()) == {2}
+    state[:5] = 1
+    state.flush()
+    (cache / "boot").write_text("another", encoding="utf-8")
+    train(configured(cache=str(cache), epochs=1, micro_batch_size=1, output=str(tmp_path / "again")))
+    assert sorted(counted) == [0, 1, 2, 3, 4]
+
+
+def test_a_cache_of_something_else_and_one_that_does_not_fit(
+    configured: Configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lexkit_distill.training import cache as module
+    from lexkit_distill.training.run import train
+
+    cache = tmp_path / "cache"
+    train(configured(cache=str(cache), epochs=1, max_steps=1))
+    meta = json.loads((cache / "meta.json").read_text(encoding="utf-8"))
+    again = {"cache": str(cache), "output": str(tmp_path / "again"), "epochs": 1}
+    for changes, match in (({"trained": 1}, "number of frozen layers"), ({"dtype": "bfloat16"}, "another dtype")):
+        with pytest.raises(TrainingError, match=match):
+            train(configured(**again, **changes))
+    (cache / "meta.json").write_text(json.dumps({**meta, "teacher": "0" * 64}), encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"a cache of another teacher .*give another --cache") as raised:
+        train(configured(**again))
+    assert "\n" not in str(raised.value)
+    (cache / "meta.json").write_text("{", encoding="utf-8")
+    with pytest.raises(TrainingError, match="damaged"):
+        train(configured(**again))
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10**6})())
+    with pytest.raises(TrainingError, match=r"the cache needs \d.* and 1.0 MB is free"):
+        module._check(tmp_path / "new", {}, 10**9)

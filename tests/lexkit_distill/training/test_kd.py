@@ -1,0 +1,121 @@
+"""CE and KL at the head, against the equations written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lexkit_distill.errors import TrainingError
+
+
+def example(n: int = 11, d: int = 6, vocabulary: int = 23, seed: int = 0) -> Any:
+    import torch
+
+    from lexkit_distill.training.kd import Head
+
+    generator = torch.Generator().manual_seed(seed)
+    student, teacher = (torch.randn(n, d, generator=generator, dtype=torch.float64) for _ in range(2))
+    targets = torch.randint(vocabulary, (n,), generator=generator)
+    return student.requires_grad_(), teacher, targets, Head(torch.randn(vocabulary, d, generator=generator).double())
+
+
+def literally(student: Any, teacher: Any, targets: Any, head: Any, alpha: float, temperature: float) -> Any:
+    """A loop over tokens: CE + alpha T^2 sum_v p(v) (log p(v) - log q(v))."""
+    import torch
+
+    total = torch.zeros((), dtype=student.dtype)
+    for n, m, target in zip(student, teacher, targets, strict=True):
+        logits, teacher_logits = head.weight @ n, head.weight @ m
+        if head.bias is not None:
+            logits, teacher_logits = logits + head.bias, teacher_logits + head.bias
+        if head.cap is not None:
+            logits, teacher_logits = (head.cap * torch.tanh(z / head.cap) for z in (logits, teacher_logits))
+        ce = -torch.log(torch.exp(logits[target]) / torch.exp(logits).sum())
+        p, q = torch.softmax(teacher_logits / temperature, 0), torch.softmax(logits / temperature, 0)
+        total = total + ce + alpha * temperature**2 * (p * (p / q).log()).sum()
+    return total
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+@pytest.mark.parametrize(("alpha", "temperature"), [(1.0, 1.0), (0.5, 1.0), (1.0, 2.0), (2.0, 0.5), (0.0, 1.0)])
+@pytest.mark.parametrize("extra", [{}, {"cap": 2.0}, {"bias": True}])
+def test_loss_and_gradient_are_those_of_the_equations(
+    chunk: int, alpha: float, temperature: float, extra: dict[str, Any]
+) -> None:
+    import torch
+
+    from lexkit_distill.training.kd import kd_loss
+
+    student, teacher, targets, head = example()
+    if "bias" in extra:
+        extra = {"bias": torch.linspace(-1, 1, len(head.weight)).double()}
+    head = head._replace(**extra)
+    found = kd_loss(student, teacher, targets, head, alpha=alpha, temperature=temperature, chunk=chunk)
+    (gradient,) = torch.autograd.grad(found.total, student)
+    expected = literally(student, teacher, targets, head, alpha, temperature)
+    (expected_gradient,) = torch.autograd.grad(expected, student)
+    torch.testing.assert_close(found.total, expected)
+    torch.testing.assert_close(gradient, expected_gradient)
+    torch.testing.assert_close(found.gradient, expected_gradient)
+
+
+def test_gradcheck() -> None:
+    import torch
+
+    from lexkit_distill.training.kd import kd_loss
+
+    student, teacher, targets, head = example(n=5)
+    assert torch.autograd.gradcheck(
+        lambda hidden: kd_loss(hidden, teacher, targets, head, alpha=0.7, temperature=1.5, chunk=2).total, (student,)
+    )
+
+
+def test_the_divergence_of_a_teacher_from_itself_is_zero() -> None:
+    from lexkit_distill.training.kd import kd_loss
+
+    _, teacher, targets, head = example()
+    for temperature in (1.0, 3.0):
+        found = kd_loss(teacher.clone(), teacher, targets, head, temperature=temperature)
+        assert float(found.kl) == pytest.approx(0, abs=1e-14)
+
+
+def test_a_fixed_weight_of_the_divergence_takes_the_place_of_alpha() -> None:
+    from lexkit_distill.training.kd import kd_loss
+
+    student, teacher, targets, head = example()
+    loss = kd_loss(student, teacher, targets, head, alpha=0.1, temperature=2.0, kl_weight=2.8)
+    assert float(loss.total.detach()) == pytest.approx(float(loss.ce + 2.8 * loss.kl))
+
+
+def test_no_gradient_is_formed_where_none_is_wanted() -> None:
+    import torch
+
+    from lexkit_distill.training.kd import kd_loss
+
+    student, teacher, targets, head = example()
+    with torch.no_grad():
+        assert kd_loss(student, teacher, targets, head).gradient is None
+
+
+def test_half_precision_is_near_the_exact_loss() -> None:
+    import torch
+
+    from lexkit_distill.training.kd import Head, kd_loss
+
+    student, teacher, targets, head = example(n=200, d=16, vocabulary=300)
+    exact = kd_loss(student, teacher, targets, head).total
+    rough = kd_loss(
+        student.detach().bfloat16().requires_grad_(), teacher.bfloat16(), targets, Head(head.weight.bfloat16())
+    )
+    torch.testing.assert_close(rough.total, exact, rtol=0.02, atol=0)
+    assert rough.gradient is not None
+    assert rough.gradient.dtype == torch.bfloat16
+
+
+def test_vocabularies_that_differ_are_refused() -> None:
+    from lexkit_distill.training.kd import Head, kd_loss
+
+    student, teacher, targets, head = example()
+    with pytest.raises(TrainingError, match="vocabulary has 23 tokens and the teacher's 20"):
+        kd_loss(student, teacher, targets, head, Head(head.weight[:20]))

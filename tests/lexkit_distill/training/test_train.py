@@ -1,0 +1,274 @@
+"""Training from configuration to model, in one process: what is written, and stopping and going on at any step."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lexkit_distill.errors import TrainingError
+
+Configured = Callable[..., Any]
+
+
+def log(folder: Path) -> list[dict[str, str]]:
+    """The rows of a log without their times."""
+    with (folder / "log.csv").open(newline="", encoding="utf-8") as file:
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+
+
+def test_a_student_learns_and_is_an_ordinary_model(configured: Configured, tmp_path: Path) -> None:
+    import transformers
+
+    from lexkit_distill.training.run import train
+
+    config = configured(epochs=3, eval_data=(str(tmp_path / "held.txt"),), tensorboard=True)
+    summary = train(config)
+    assert summary is not None
+    rows = log(tmp_path / "student")
+    assert [int(row["step"]) for row in rows] == list(range(1, 31))
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    held = [float(row["eval_kl"]) for row in rows if row["eval_kl"]]
+    assert len(held) == 3
+    assert held[-1] < held[0]
+    assert summary.outcome.held_out["kl"] == held[-1]
+    for row in rows:
+        assert float(row["sampled"]) > 0
+        assert 0 <= float(row["active_hinges"]) <= 1
+        total = sum(float(row[name]) for name in ("ce", "kl", "positive", "negative"))
+        assert float(row["loss"]) == pytest.approx(total)
+    assert list((tmp_path / "student" / "tensorboard").iterdir())
+    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "student")
+    assert model.config.num_hidden_layers == 4
+    transformers.AutoTokenizer.from_pretrained(tmp_path / "student")
+    transformers.GenerationConfig.from_pretrained(tmp_path / "student")
+
+
+def test_the_model_card_names_data_hyperparameters_licences_and_results(
+    configured: Configured, tmp_path: Path, six_layers: Path
+) -> None:
+    from lexkit_distill.training.run import train
+
+    train(configured(epochs=1, eval_data=(str(tmp_path / "held.txt"),)))
+    card = (tmp_path / "student" / "README.md").read_text(encoding="utf-8")
+    for part in ("| pairs |", "- train.txt", "| kappa | 5 |", "held-out perplexity", "4 layers", "licence"):
+        assert part in card, part
+    assert str(tmp_path.parent) not in card
+    assert str(six_layers) not in card
+    assert "{{" not in card
+
+
+def test_without_semantic_loss_no_dictionary_is_needed(configured: Configured, tmp_path: Path) -> None:
+    from lexkit_distill.training.run import train
+
+    train(configured(beta_p=0.0, beta_n=0.0, senses=None, epochs=1))
+    assert {row["semantic"] for row in log(tmp_path / "student")} == {"0.0"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden_weight": 1.0},
+        {"beta_p": 0.0, "beta_n": 0.0, "hidden_weight": 1.0},
+        {"sense_scale": "whiten"},
+        {"sense_scale": "unit"},
+        {"multi_token_words": True},
+        {"kl_weight": 2.8, "drop_single_token_neighbors": True, "own_among_antonyms": True, "spaced_heads_only": True},
+        {"dtype": "bfloat16"},
+        {"temperature": 2.0, "alpha": 0.5},
+    ],
+)
+def test_every_switch_runs_and_changes_the_loss(
+    configured: Configured, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    from lexkit_distill.training.run import train
+
+    steps = 10 if "multi_token_words" in changes else 2
+    train(configured(epochs=1, max_steps=steps))
+    train(configured(epochs=1, max_steps=steps, output=str(tmp_path / "other"), **changes))
+    losses = [[float(row["loss"]) for row in log(tmp_path / name)] for name in ("student", "other")]
+    assert losses[0] != losses[1]
+
+
+def test_the_loss_does_not_depend_on_the_micro_batches(configured: Configured, tmp_path: Path) -> None:
+    from lexkit_distill.training.run import train
+
+    losses = []
+    for micro in (1, 2, 4):
+        train(configured(epochs=1, micro_batch_size=micro, output=str(tmp_path / str(micro))))
+        losses.append([float(row["loss"]) for row in log(tmp_path / str(micro))])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert losses[2] == pytest.approx(losses[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("at", [3, 9, 14])
+def test_a_run_that_died_goes_on_bit_for_bit(
+    configured: Configured, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lexkit_distill.training.run import train
+    from lexkit_distill.training.trainer import Trainer
+
+    train(configured(output=str(tmp_path / "whole")))
+    step = Trainer._step
+
+    def dies(self: Any, number: int) -> Any:
+        if number == at:
+            raise KeyboardInterrupt
+        return step(self, number)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Trainer, "_step", dies)
+        train(configured())
+    assert not (tmp_path / "student" / "training.json").exists()
+    train(configured())
+    assert log(tmp_path / "student") == log(tmp_path / "whole")
+    same = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("student", "whole")]
+    assert same[0] == same[1]
+    kept = sorted(path.name for path in (tmp_path / "student" / "checkpoints").iterdir())
+    assert kept == ["step-00000016", "step-00000020"]
+
+
+def test_a_run_stops_when_the_held_out_loss_gets_no_better_and_keeps_the_best(
+    configured: Configured, tmp_path: Path
+) -> None:
+    from lexkit_distill.training.run import train
+
+    config = configured(eval_data=(str(tmp_path / "held.txt"),), eval_every=1, patience=2, lr=2.0, epochs=5)
+    summary = train(config)
+    assert summary is not None
+    outcome = summary.outcome
+    assert outcome.finished
+    assert outcome.steps == outcome.best_step + 2 < 50
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_rows_and_a_saved_state(
+    configured: Configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lexkit_distill.training import step
+    from lexkit_distill.training.run import train
+
+    plain = step.kd_loss
+    calls = []
+
+    def broken(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        found = plain(*arguments, **options)
+        return found._replace(ce=found.ce * float("nan")) if len(calls) == 11 else found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(step, "kd_loss", broken)
+        with pytest.raises(
+            TrainingError, match=r"step 6: the loss .* not finite .* on rows \[\d+, \d+, \d+, \d+\]"
+        ) as raised:
+            train(configured())
+    assert "\n" not in str(raised.value)
+    state = json.loads((tmp_path / "student/checkpoints/step-00000005/state.json").read_text(encoding="utf-8"))
+    assert state["step"] == 5
+    train(configured())
+    assert len(log(tmp_path / "student")) == 20
+
+
+def test_what_does_not_belong_together_is_one_clear_line(
+    configured: Configured, tmp_path: Path, make_teacher: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lexkit.errors import LexkitError, StoreError
+    from lexkit_distill.errors import DataError, DictionaryError
+    from lexkit_distill.training import run
+
+    def refused(error: type[LexkitError], match: str, **changes: Any) -> None:
+        with pytest.raises(error, match=match) as raised:
+            run.train(configured(**changes))
+        assert "\n" not in str(raised.value)
+        assert not (tmp_path / "student" / "training.json").exists()
+
+    (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
+    refused(DataError, "nothing to predict", data=(str(tmp_path / "empty.txt"),))
+    refused(TrainingError, "no --senses", senses=None)
+    refused(TrainingError, "takes 128 tokens; lower it", max_length=129)
+    refused(TrainingError, "a student has at most 6", layers=7)
+    refused(
+        DictionaryError,
+        "another teacher",
+        teacher=str(make_teacher(tmp_path / "other", layers=6, vocabulary=500, seed=9)),
+    )
+    import lexkit
+
+    (tmp_path / "pairs.txt").write_text("kind friendly\n", encoding="utf-8")
+    lexkit.build(tmp_path / "uncut.duckdb", pairs=[("synonym", tmp_path / "pairs.txt")])
+    refused(StoreError, "lexkit tokenize", store=str(tmp_path / "uncut.duckdb"))
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "_free_memory", lambda _: 1000)
+        refused(TrainingError, "of memory beside the teacher and 1.0 kB is free")
+        patched.setattr(run.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+        refused(TrainingError, "1.0 kB is free on the disk")
+    run.train(configured(max_steps=4, epochs=1))
+    with pytest.raises(TrainingError, match="a finished student is there already"):
+        run.train(configured(max_steps=4, epochs=1))
+
+
+def test_a_checkpoint_of_another_configuration_or_a_damaged_one(configured: Configured, tmp_path: Path) -> None:
+    from lexkit_distill.training.run import train
+
+    train(configured(max_steps=4, epochs=1))
+    (tmp_path / "student" / "training.json").unlink()
+    with pytest.raises(TrainingError, match=r"another configuration \(alpha was 1.0, now 2.0\)"):
+        train(configured(max_steps=4, epochs=1, alpha=2.0))
+    weights = tmp_path / "student/checkpoints/step-00000004/trained.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(TrainingError, match=r"damaged .*remove it"):
+        train(configured(max_steps=4, epochs=1))
+
+
+def test_the_plain_way_is_taken_with_a_note_where_the_prefix_differs(
+    configured: Configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lexkit.progress import Progress
+    from lexkit_distill.training.run import train
+    from lexkit_distill.training.student import Student
+
+    class Notes(Progress):
+        def __init__(self) -> None:
+            self.notes: list[str] = []
+
+        def note(self, text: str) -> None:
+            self.notes.append(text)
+
+    def differs(self: Student, _: Any) -> float:
+        self.shares_prefix = False
+        return 0.5
+
+    train(configured(epochs=1))
+    monkeypatch.setattr(Student, "check_shared_prefix", differs)
+    notes = Notes()
+    train(configured(epochs=1, output=str(tmp_path / "plain")), notes)
+    assert any("another state than the teacher's (50.0%)" in note for note in notes.notes)
+    assert log(tmp_path / "plain") == log(tmp_path / "student")
+    same = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("student", "plain")]
+    assert same[0] == same[1]
+
+
+def test_a_dry_run_writes_nothing(configured: Configured, tmp_path: Path) -> None:
+    from lexkit_distill.training.run import train
+
+    summary = train(configured(), dry_run=True)
+    assert summary is not None
+    assert summary.outcome.steps == 2
+    assert summary.plan.steps == 20
+    assert not (tmp_path / "student").exists()
+
+
+def test_the_teachers_own_answers_may_be_the_targets(configured: Configured, tmp_path: Path) -> None:
+    from lexkit_distill.training.run import train
+
+    file = tmp_path / "pairs.jsonl"
+    file.write_text('{"prompt": "the red car", "completion": " is quick"}\n' * 4, encoding="utf-8")
+    plans = [
+        train(configured(data=(str(file),), max_steps=1, max_length=128, targets=targets), dry_run=True)
+        for targets in ("gold", "teacher")
+    ]
+    gold, own = (plan.plan.targets for plan in plans if plan is not None)
+    assert own > gold
