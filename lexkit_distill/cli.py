@@ -17,6 +17,7 @@ from lexkit.cli.output import is_terminal, json_option, print_json, store_option
 from lexkit.errors import LexkitError
 from lexkit.progress import Progress
 from lexkit_distill.config import format_size, options
+from lexkit_distill.evaluation.command import evaluate
 from lexkit_distill.senses.config import SensesConfig
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def distill() -> None:
     \b
     It needs the extra: pip install 'lexkit[distill]'
     """
+
+
+distill.add_command(evaluate)
 
 
 @contextmanager

@@ -46,7 +46,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def save_teacher(
-    folder: Path, family: str = "llama", *, chat: bool = True, seed: int = 0, vocabulary: int = 400
+    folder: Path,
+    family: str = "llama",
+    *,
+    chat: bool = True,
+    seed: int = 0,
+    vocabulary: int = 400,
+    length: int = 128,
 ) -> Path:
     """A tiny randomly initialised teacher with a byte-level BPE tokenizer of its own, saved as transformers does."""
     import torch
@@ -77,7 +83,7 @@ def save_teacher(
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "head_dim": 8,
-        "max_position_embeddings": 128,
+        "max_position_embeddings": length,
         "bos_token_id": 1,
         "eos_token_id": 0,
         "pad_token_id": 0,
