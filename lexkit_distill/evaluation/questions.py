@@ -7,6 +7,7 @@ processes share the questions.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -205,7 +206,7 @@ def _text(file: Path) -> str:
 
 
 def _json_lines(file: Path) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(_text(file).splitlines(), 1):
+    for number, line in enumerate(_text(file).split("\n"), 1):
         if line.strip():
             where = f"{file}, line {number}"
             try:
@@ -237,7 +238,7 @@ def _read_mmlu(file: Path) -> list[Question]:
     """With a header row and answers 0 to 3, or as published: without, and A to D."""
     subject = file.stem.rpartition("_")[0]
     questions = []
-    for number, row in enumerate(csv.reader(_text(file).splitlines(keepends=True)), 1):
+    for number, row in enumerate(csv.reader(io.StringIO(_text(file), newline="")), 1):
         if number == 1 and row[:1] == ["question"]:
             continue
         where = f"{file}, row {number}"

@@ -90,7 +90,7 @@ def summarize(first: TaskScores, second: TaskScores | None, seed: int) -> TaskRe
         difference={
             measure.name: compare(measure, others[measure.name], seed)
             for measure in first.measures
-            if measure.name in others and measure.values.shape == others[measure.name].values.shape
+            if measure.name in others and measure.rows == others[measure.name].rows
         },
     )
 

@@ -11,6 +11,8 @@ from typing import Any
 from lexkit.progress import Progress
 from lexkit_distill.evaluation.config import BENCHMARKS, EvalConfig
 from lexkit_distill.evaluation.harness import ask
+from lexkit_distill.evaluation.lexical import read_lexical, score_lexical
+from lexkit_distill.evaluation.perplexity import read_text, score_text
 from lexkit_distill.evaluation.questions import Prepared, prepare
 from lexkit_distill.evaluation.results import Results, TaskScores, answer_scores, summarize, write
 from lexkit_distill.senses.processes import Processes
@@ -79,6 +81,15 @@ def _evaluate(
 
 
 def _job(task: str, config: EvalConfig, prepared: dict[str, Prepared], processes: Processes) -> Job:
+    """What is to be done with each model; the data of the task are read now."""
+    if task == "perplexity":
+        return _perplexity(config, processes)
+    if task == "lexical":
+        lists = read_lexical(config.data)
+        return lambda model, progress: (
+            score_lexical(lists, model, config.seed, progress) if processes.is_first else None
+        )
+
     def questions(model: Teacher, progress: Progress) -> TaskScores | None:
         answers = ask(
             prepared[task],
@@ -91,6 +102,28 @@ def _job(task: str, config: EvalConfig, prepared: dict[str, Prepared], processes
         return None if answers is None else answer_scores(answers)
 
     return questions
+
+
+def _perplexity(config: EvalConfig, processes: Processes) -> Job:
+    text = read_text(config.data, config.text)
+    teachers: list[Teacher] = []
+
+    def predict(model: Teacher, progress: Progress) -> TaskScores | None:
+        if config.teacher is not None and not teachers:
+            place = processes.local_number
+            teachers.append(load_teacher(config.teacher, dtype=config.dtype, device=config.device, process=place))
+        return score_text(
+            text,
+            model,
+            teachers[0] if teachers else None,
+            max_length=config.max_length,
+            limit=config.limit,
+            seed=config.seed,
+            processes=processes,
+            progress=progress,
+        )
+
+    return predict
 
 
 def _data(prepared: Prepared) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Measure:
     """(n, 1), or (n, 2): numerators and denominators of a ratio, or two scales whose ranks are compared."""
     kind: Kind = "mean"
     higher_is_better: bool = True
+    rows: str = ""
+    """What the rows are; measures are compared only if this is the same."""
 
     @property
     def is_binary(self) -> bool:
