@@ -193,7 +193,7 @@ def _by_threshold(train: Floats, pairs: list[Pair], val: Floats) -> Floats:
     synonyms = np.concatenate([[0.0], np.cumsum(1 - target[order])])
     below = antonyms + (synonyms[-1] - synonyms)  # right if the first so many are called antonyms
     above = len(target) - below
-    cuts = np.concatenate([[-np.inf], train[order]])
+    cuts = np.concatenate([[-np.inf], (train[order][:-1] + train[order][1:]) / 2, [np.inf]])
     called = val <= cuts[below.argmax()] if below.max() >= above.max() else val > cuts[above.argmax()]
     result: Floats = called.astype(np.float64)
     return result
