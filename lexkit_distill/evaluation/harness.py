@@ -10,14 +10,16 @@ import contextlib
 import io
 import json
 import logging
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
+from jinja2 import TemplateError
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
@@ -45,6 +47,22 @@ class Answer:
     shots: list[str]
     truncated: bool
     """Whether the prompt was longer than the model allows, so that its beginning was cut off."""
+
+
+class _Model(HFLM):  # type: ignore[misc]  # the harness is not typed
+    """The harness's model without bars of its own, so that lexkit's is seen."""
+
+    stderr: TextIO = sys.stderr
+
+    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
+        with contextlib.redirect_stderr(self.stderr):
+            found: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=disable_tqdm)
+        return found
+
+    def generate_until(self, requests: list[Any], disable_tqdm: bool = True) -> list[str]:
+        with contextlib.redirect_stderr(self.stderr):
+            found: list[str] = super().generate_until(requests, disable_tqdm=disable_tqdm)
+        return found
 
 
 class _Counter:
@@ -91,7 +109,8 @@ def ask(
 def _ask(
     task: str, questions: list[Question], model: Teacher, protocol: str, batch_size: int, progress: Progress
 ) -> list[Answer]:
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
+    stderr = sys.stderr
+    with _quiet(), _template_told(model), tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "questions.jsonl"
         with file.open("w", encoding="utf-8") as lines:
             lines.writelines(json.dumps(question.row()) + "\n" for question in questions)
@@ -101,7 +120,8 @@ def _ask(
         loaded = tasks["tasks"][name]
         loaded.set_config("num_fewshot", max(len(question.shots) for question in questions))
         # In bf16, sums of log-likelihoods of different answers would often be the same
-        lm = HFLM(pretrained=model.model, tokenizer=model.tokenizer, batch_size=batch_size, softmax_dtype="float32")
+        lm = _Model(pretrained=model.model, tokenizer=model.tokenizer, batch_size=batch_size, softmax_dtype="float32")
+        lm.stderr = stderr
         prompts = sum(len(question.choices) if protocol == "likelihood" else 1 for question in questions)
         lm.cache_hook = _Counter(progress, prompts)
         chat = protocol == "paper"
@@ -120,7 +140,8 @@ def _paired(samples: list[dict[str, Any]], questions: list[Question]) -> Iterato
 def _answer(task: str, sample: dict[str, Any], question: Question, lm: Any) -> Answer:  # noqa: ANN401
     responses = sample["filtered_resps"]
     likelihoods = not isinstance(responses[0], str)
-    room = lm.max_length - (0 if likelihoods else sample["arguments"][0][1]["max_gen_toks"])
+    # The last token of an option is only predicted; room for what is written is kept free
+    room = lm.max_length + (1 if likelihoods else -sample["arguments"][0][1]["max_gen_toks"])
     longest = max(
         len(lm.tok_encode("".join(part for part in arguments if isinstance(part, str))))
         for arguments in sample["arguments"]
@@ -139,13 +160,26 @@ def _answer(task: str, sample: dict[str, Any], question: Question, lm: Any) -> A
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the log, the warnings and the bars of the harness."""
-    logger = logging.getLogger("lm_eval")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    """Without the log, the warnings and the bars of the harness and of transformers."""
+    loggers = [logging.getLogger(name) for name in ("lm_eval", "transformers")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _template_told(model: Teacher) -> Iterator[None]:
+    try:
+        yield
+    except TemplateError as error:
+        raise EvaluationError(
+            f"{model.name}: its chat template refuses a question after worked examples ({error}); "
+            "use --protocol likelihood, or mend the template"
+        ) from error

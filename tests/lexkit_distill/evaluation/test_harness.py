@@ -93,6 +93,13 @@ def test_chats_need_a_chat_template(make_teacher: Callable[..., Path], tmp_path:
         answers_of(folder, arc)
 
 
+def test_a_chat_template_that_refuses_is_named(make_teacher: Callable[..., Path], tmp_path: Path, arc: Path) -> None:
+    folder = make_teacher(tmp_path / "refusing")
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('no chats today') }}", encoding="utf-8")
+    with pytest.raises(EvaluationError, match=r"its chat template refuses .*no chats today"):
+        answers_of(folder, arc)
+
+
 def test_prompts_that_are_cut_are_counted(make_teacher: Callable[..., Path], tmp_path: Path, arc: Path) -> None:
     folder = make_teacher(tmp_path / "short", length=128)
     cut = [answer.truncated for answer in answers_of(folder, arc, shots=5, protocol="likelihood")]
