@@ -189,3 +189,32 @@ def test_what_cannot_be_is_one_line(run: Run, arguments: list[str], code: int, m
     assert "Traceback" not in done.stderr
     if code == 1:
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("form", ["B", " B"])
+def test_a_letter_counts_alone_and_joined_with_the_space_before_it(
+    make_teacher: Callable[..., Path], tmp_path: Path, arc: Path, form: str
+) -> None:
+    import torch
+    import transformers
+
+    folder = make_teacher(tmp_path / "rigged", length=2048)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([" B"])
+    tokenizer.save_pretrained(folder)
+    (token,) = tokenizer(form, add_special_tokens=False)["input_ids"]
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    # A model that writes this token after everything, and the end after it
+    with torch.no_grad():
+        for weight in (model.lm_head.weight, model.model.embed_tokens.weight):
+            weight.zero_()
+        model.model.embed_tokens.weight[:, 0] = 100
+        model.model.embed_tokens.weight[token, 1] = 200
+        model.lm_head.weight[token, 0] = model.lm_head.weight[tokenizer.eos_token_id, 1] = 100
+    model.save_pretrained(folder)
+    answers = answers_of(folder, arc)
+    assert {answer.output.strip() for answer in answers} == {"B"}
+    assert [answer.scores for answer in answers] == [
+        {"acc": float(answer.target == "B"), "unanswered": 0.0} for answer in answers
+    ]
+    assert sum(answer.scores["acc"] for answer in answers) == 3
