@@ -1,9 +1,14 @@
 """lexkit: synonyms and antonyms from Wiktionary, Roget and MorphoLEX, every one with its evidence.
 
+>>> import tempfile
 >>> import lexkit
->>> summary = lexkit.build("lexkit.duckdb")            # doctest: +SKIP
->>> with lexkit.open("lexkit.duckdb") as lexicon:      # doctest: +SKIP
-...     [neighbor.word for neighbor in lexicon.antonyms("unkind")]
+>>> with tempfile.TemporaryDirectory() as folder:
+...     summary = lexkit.build(f"{folder}/lexkit.duckdb")  # no source is named: the small data that lexkit carries
+...     with lexkit.open(summary.path) as lexicon:
+...         print([neighbor.word for neighbor in lexicon.antonyms("unkind", direct=True)])
+...         print(lexicon.relation("kind", "friendly"), lexicon.explain("kind", "friendly")[0].derived_from)
+['friendly', 'gentle', 'thoughtful']
+['synonym'] ('unfriendly', 'unkind', 'synonym')
 """
 
 from __future__ import annotations

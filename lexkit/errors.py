@@ -31,5 +31,9 @@ class QueryError(LexkitError):
     """A query that a store refuses or does not understand."""
 
 
+class ArgumentError(LexkitError):
+    """An argument of a function that cannot be; the command line refuses such an option itself, and exits with 2."""
+
+
 class TokenizerError(LexkitError):
     """A tokenizer that cannot be found or loaded."""

@@ -180,6 +180,8 @@ def load_teacher(
             source["quantization_config"] = GgufConfig(dequantize=True)
             _restore_digits(tokenizer, Path(folder) / gguf)
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **source)
+        if gguf:
+            _make_ordinary(model)
         model = model.to(place).eval().requires_grad_(False)
     teacher = Teacher(name=folder if not gguf else f"{folder}/{gguf}", model=model, tokenizer=tokenizer)
     _check_parts(teacher)
@@ -215,6 +217,15 @@ def chosen_device(device: str, process: int = 0) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = next(iter(str(error).splitlines()), "")
         raise TeacherError(f"--device {device}: not usable here ({reason}); use cpu or auto") from error
+
+
+def _make_ordinary(model: Any) -> None:  # noqa: ANN401
+    """Its weights are dense now, but transformers would refuse to save it as the quantized model it was."""
+    for part in (model, model.config):
+        if hasattr(part, "hf_quantizer"):
+            part.hf_quantizer = None
+        if hasattr(part, "quantization_config"):
+            del part.quantization_config
 
 
 def _restore_digits(tokenizer: Any, path: Path) -> None:  # noqa: ANN401

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,14 +54,33 @@ def vocabulary() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def starter_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("starter") / "lexkit.duckdb"
-    lexkit.build(path)
-    return path
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Build a store for all processes that run tests, by the first that asks for it; nobody may change it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "stores"
+    folder.mkdir(exist_ok=True)
+
+    def build(name: str, **options: Any) -> Path:
+        path = folder / name / "lexkit.duckdb"
+        path.parent.mkdir(exist_ok=True)
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                lexkit.build(path, **options)
+        return path
+
+    return build
 
 
 @pytest.fixture(scope="session")
-def real_store(tmp_path_factory: pytest.TempPathFactory, shared: Callable[[str], Path]) -> Path:
+def starter_store(built_once: Callable[..., Path]) -> Path:
+    return built_once("starter")
+
+
+@pytest.fixture(scope="session")
+def real_store(
+    tmp_path_factory: pytest.TempPathFactory, shared: Callable[[str], Path], built_once: Callable[..., Path]
+) -> Path:
     """Roget, Wiktionary and MorphoLEX as they are, and the stated pairs of the paper's Table 1."""
     folder = tmp_path_factory.mktemp("real")
     pairs = []
@@ -68,9 +89,12 @@ def real_store(tmp_path_factory: pytest.TempPathFactory, shared: Callable[[str],
         rows = [row.split("\t") for row in TABLE_1.splitlines()]
         file.write_text("".join(f"{a} {b}\n" for a, b, row_kind in rows if row_kind == kind), encoding="utf-8")
         pairs.append((kind, file))
-    path = folder / "lexkit.duckdb"
-    lexkit.build(path, wiktionary=[shared(WIKTIONARY)], roget=[shared(ROGET)], morpholex=shared(MORPHOLEX), pairs=pairs)
-    return path
+    files: dict[str, Any] = {
+        "wiktionary": [shared(WIKTIONARY)],
+        "roget": [shared(ROGET)],
+        "morpholex": shared(MORPHOLEX),
+    }
+    return built_once("real", **files, pairs=pairs)
 
 
 @pytest.fixture

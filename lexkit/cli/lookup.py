@@ -13,7 +13,8 @@ from lexkit.cli.output import is_terminal, json_option, open_store, print_json, 
 from lexkit.errors import LexkitError
 
 if TYPE_CHECKING:
-    from lexkit.store.lexicon import Evidence, Lexicon, Neighbor
+    from lexkit.store.answers import Evidence, Neighbor
+    from lexkit.store.lexicon import Lexicon
 
 _STYLES = {"synonyms": "deep_sky_blue3", "antonyms": "dark_orange3"}  # to be read on dark and on light
 
@@ -94,7 +95,6 @@ def _show(
     word: str, kinds: tuple[str, ...], options: dict[str, Any], as_json: bool, store: str, plot: Path | None = None
 ) -> None:
     with open_store(store) as lexicon:
-        _require_source(lexicon, options["source"])
         found = _require_word(lexicon, word)
         title = ", ".join(found)
         related: dict[str, list[Neighbor]] = {kind: getattr(lexicon, kind)(word, **options) for kind in kinds}
@@ -216,8 +216,3 @@ def _require_word(lexicon: Lexicon, word: str) -> list[str]:
         hint = f"near words: {', '.join(near)}" if near else "no word is spelt nearly so; check the spelling"
         raise LexkitError(f"{word!r} is not in {lexicon.path}; {hint}")
     return found
-
-
-def _require_source(lexicon: Lexicon, source: str | None) -> None:
-    if source is not None and source not in (names := lexicon.sources()):
-        raise LexkitError(f"no source {source!r} in {lexicon.path}; it has {', '.join(names)}")

@@ -91,7 +91,8 @@ def main(args: Sequence[str] | None = None) -> None:
     debug = "--debug" in arguments
     if debug:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
-    signal.signal(signal.SIGTERM, _terminate)
+    terminate = _Termination()
+    signal.signal(signal.SIGTERM, terminate)
     try:
         # not cli.main(), which prints an empty line for Ctrl-C
         with cli.make_context("lexkit", arguments) as context:
@@ -112,12 +113,21 @@ def main(args: Sequence[str] | None = None) -> None:
         if debug:
             raise
         if _is_interrupt(error):
+            if terminate.code is not None:
+                sys.exit(terminate.code)
             _fail("interrupted; nothing was changed", 130)
         _fail(_message(error), 1)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)  # rather than ending at once, so that what is half done is removed
+class _Termination:
+    """What a signal does: raise, rather than end at once, so that what is half done is removed."""
+
+    code: int | None = None
+    """The exit code, once there was a signal. In the middle of a query, DuckDB makes an interrupt of the exception."""
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.code = 128 + number
+        raise SystemExit(self.code)
 
 
 def _is_interrupt(error: Exception) -> bool:

@@ -49,7 +49,7 @@ def plot_keep_rate(rates: pa.Table, tokenizer: str, path: Path) -> None:
                 ]
                 if points:
                     axes.plot(*zip(*points, strict=True), color=colour, marker=marker, label=f"{kind}s")
-            axes.set(title=_TITLES[reading], xlabel="m", ylim=(0, 103), xticks=range(1, 6))
+            axes.set(title=f"{reading}\n{_TITLES[reading]}", xlabel="m", ylim=(0, 103), xticks=range(1, 6))
             axes.grid(alpha=0.3)
             if place == 0:
                 axes.set_ylabel("per cent kept")

@@ -130,6 +130,8 @@ def _memory_limit(memory: int) -> Iterator[None]:
 
 def _print_rows(table: pa.Table, form: str) -> None:
     names = table.column_names
+    if form in ("json", "jsonl"):
+        _require_own_names(names)
     if form == "table":
         rows = [[_cell(row[i]) for i in range(len(names))] for row in _rows(table.slice(0, _SHOWN_ROWS))]
         print_table(None, names, rows)
@@ -144,6 +146,16 @@ def _print_rows(table: pa.Table, form: str) -> None:
     else:
         for row in _rows(table):
             click.echo(to_json(dict(zip(names, row, strict=True))))
+
+
+def _require_own_names(names: list[str]) -> None:
+    """Refuse columns of one name, which an object of JSON could not keep apart."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise QueryError(
+            f"{names.count(twice[0])} columns are named {twice[0]!r}, of which JSON would keep one; "
+            "name them apart with AS, or use --format csv"
+        )
 
 
 def _rows(table: pa.Table) -> list[tuple[Any, ...]]:

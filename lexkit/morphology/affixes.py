@@ -72,6 +72,9 @@ _IN_STEMS = (
     r"|noble|nobly|numera(?:te|cy)|opportun|organi[cz]|partial|passib|patien|penit|perfect|perforat|permeab|person(?!at)|pi(?:ous|et)|plausib"
     r"|polic|polite|poten|practic|precis|proper|propri|prob(?:ab|it)|provid|pruden|pur(?:e|i)|quiet|rational|real"
     r"|regul|relev|relig|resol|respons|reveren|san(?:e|it)|sat[ei]|sensate|secur|separa|sincer|sobri|solub|solven"
+    r"|appreciati|circumspect|cohesi|compassion|complex(?!ion)|connection|devot|devout|education|erudit|execution|exertion"
+    r"|exhaust|expect|fecund|limit(?:ed|ation)|liquid(?!a)|observation|occupation|percept|perturb|quorate|recognition"
+    r"|reconcil|reflection|relat(?:ed|ion)|urban|viscid"
     r"|stabilit|stable|subordina|tempera|tens[ei]?b|testa[tc]|trepid|toler|transiti|vali|vertebra|violat|visib|volunt|vulner"
 )
 _SEEMLY = re.compile(rf"(?:{_LATIN})|(?:{_IN_STEMS})\w*")

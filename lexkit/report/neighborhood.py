@@ -16,7 +16,8 @@ from lexkit.sources.records import Kind
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from lexkit.store.lexicon import Lexicon, Neighbor
+    from lexkit.store.answers import Neighbor
+    from lexkit.store.lexicon import Lexicon
 
 FORMATS = (".png", ".svg")
 MOST = 18

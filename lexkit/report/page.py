@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from lexkit.durable import write_whole
+from lexkit.errors import StoreError
 from lexkit.report import DEFAULT_LIMIT
 from lexkit.report.charts import KEEP_RATE, keep_rate_panels
 from lexkit.report.relations import pack_relations
@@ -65,9 +66,10 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
             counts are of all.
 
     Raises:
-        StoreError: the store is damaged.
+        StoreError: the store is damaged, or the file holds something else than a page.
         OSError: the file cannot be written.
     """
+    _require_page(path)
     packed = pack_relations(lexicon, limit)
     counts = lexicon.statistics()
     relations = sum(kind.relations for kind in counts.kinds)
@@ -98,6 +100,16 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
     data = page.encode()
     write_whole(path, data)
     return Report(path, len(data), relations, packed.n_relations)
+
+
+def _require_page(path: Path) -> None:
+    """See to it that nothing is lost but an older page; `--output` is easily taken for the store's."""
+    if not path.is_file():
+        return
+    with path.open("rb") as stream:
+        start = stream.read(1000).lstrip()
+    if start and not start.lower().startswith(b"<!doctype html"):
+        raise StoreError(f"{path}: exists and is not a page of HTML, so it is left alone; choose another --output")
 
 
 class Overlap(NamedTuple):

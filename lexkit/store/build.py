@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import get_args
 
 import duckdb
 import pyarrow as pa
 
 from lexkit import __version__
-from lexkit.errors import SourceError
+from lexkit.arguments import require_choice, require_list, require_number
+from lexkit.errors import ArgumentError, SourceError
 from lexkit.morphology.affixes import AffixSet
 from lexkit.morphology.look_alikes import LIST, LookAlikes
 from lexkit.morphology.negation import Negation, Usage, analysis_of, find_negations
@@ -104,8 +106,10 @@ def build(
         PluginError: a reader of *sources* is not installed, is broken, or yields what it must not.
         StoreError: the target cannot be written.
         TokenizerError: a tokenizer cannot be loaded.
+        ArgumentError: an option has a value that it cannot have.
     """
     started = time.perf_counter()
+    _check_arguments(pairs, sources, tokenizers, language, roget_scope, affixes, max_rejected, jobs)
     target = Path(output)
     n_jobs = jobs or _cores()
     clock = _Clock(progress or Progress())
@@ -133,6 +137,27 @@ def build(
     finally:
         clock.close()
     return BuildSummary(str(target), time.perf_counter() - started, statistics, clock.seconds)
+
+
+def _check_arguments(
+    pairs: object,
+    sources: object,
+    tokenizers: object,
+    language: object,
+    roget_scope: object,
+    affixes: object,
+    max_rejected: object,
+    jobs: object,
+) -> None:
+    require_list("pairs", pairs, "[('synonym', 'FILE')]", 2)
+    require_list("sources", sources, "[('wordnet', 'FOLDER')]", 2)
+    require_list("tokenizers", tokenizers, "['NAME=PATH']")
+    require_choice("roget_scope", roget_scope, get_args(Scope))
+    require_choice("affixes", affixes, get_args(AffixSet))
+    require_number("max_rejected", max_rejected, 0, 1, whole=False)
+    require_number("jobs", jobs, 1)
+    if not isinstance(language, str) or not language.strip():
+        raise ArgumentError(f"language={language!r}: give the code that Wiktionary has for it, such as 'en'")
 
 
 class _Clock(Progress):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lexkit import __version__
-from lexkit.errors import QueryError
+from lexkit.arguments import require_choice
 from lexkit.sources.catalog import is_non_commercial
 from lexkit.store import tables
 from lexkit.store.files import cursor, open_read_only
@@ -68,11 +68,13 @@ def export(
         The files, README aside.
 
     Raises:
-        QueryError: no such form, tokenizer or licence.
+        QueryError: no such tokenizer.
+        ArgumentError: no such form, or licence to be free of.
         StoreError: not a store, or the folder cannot be written or holds something else.
     """
-    if form not in FORMS or licence_free_of not in (None, "nc"):
-        raise QueryError(f"no export {form!r} free of {licence_free_of!r}; say {', '.join(FORMS)}, and nc or nothing")
+    require_choice("form", form, FORMS)
+    if licence_free_of is not None:
+        require_choice("licence_free_of", licence_free_of, ("nc",))
     with open_read_only(Path(store)) as opened:
         connection = cursor(opened)
         name = None if tokenizer is None else tables.find_tokenizer(connection, tokenizer)

@@ -18,6 +18,7 @@ from typing import IO
 
 import duckdb
 
+from lexkit import __version__
 from lexkit.durable import sync
 from lexkit.errors import StoreError
 
@@ -117,13 +118,19 @@ def _check_schema(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     version = _schema_version(connection)
     if version is None:
         raise StoreError(f"{path}: a DuckDB file, but not a lexkit store; make one with 'lexkit build --output FILE'")
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path}: store of schema {version}, and this lexkit reads up to {SCHEMA_VERSION}; "
-            "update lexkit with 'pip install -U lexkit'"
-        )
-    if version < SCHEMA_VERSION:
-        raise StoreError(f"{path}: store of the old schema {version}; build it again with this lexkit")
+    if version == SCHEMA_VERSION:
+        return
+    rows = connection.execute("SELECT value FROM meta WHERE key = 'lexkit_version'").fetchall()
+    maker = f"lexkit {rows[0][0]}" if rows else "another lexkit"
+    mend = (
+        "update lexkit with 'pip install -U lexkit'"
+        if version > SCHEMA_VERSION
+        else f"build it again with 'lexkit build --output {path}' and the sources that its table meta names"
+    )
+    raise StoreError(
+        f"{path}: store of schema {version}, made by {maker}; lexkit {__version__} reads schema {SCHEMA_VERSION}; "
+        f"{mend} (docs/upgrading.md)"
+    )
 
 
 def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -146,12 +153,16 @@ def has_duckdb_header(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def published(target: Path) -> Iterator[Path]:
+def published(target: Path, elsewhere: str = "choose another --output") -> Iterator[Path]:
     """Give a path to write a new store to; when the block ends well, it takes the name *target* in one step.
 
     If the block fails, *target* is what it was before. The new file is written in a folder beside the target, since a
     rename is atomic only within one file system; a folder that a killed build left is removed by the next. Where the
     target is a symbolic link, what it leads to is replaced.
+
+    Args:
+        target: the store's path.
+        elsewhere: what an error tells to do if there is no place here.
 
     Raises:
         StoreError: the target's folder is missing or not writable, the target is something else than a store, another
@@ -162,7 +173,7 @@ def published(target: Path) -> Iterator[Path]:
         _check_target(target, place)
     except OSError as error:
         raise StoreError(
-            f"{target}: its folder cannot be read ({error.strerror}); choose another with --output"
+            f"{target}: its folder cannot be read ({error.strerror}); mend its permissions, or {elsewhere}"
         ) from error
     try:
         with claimed(target, place) as folder:
@@ -177,11 +188,11 @@ def published(target: Path) -> Iterator[Path]:
         duckdb.TransactionException,
         duckdb.FatalException,
     ) as error:
-        raise _unwritten(target, str(error).splitlines()[0]) from error
+        raise _unwritten(target, str(error).splitlines()[0], elsewhere) from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             raise
-        raise _unwritten(target, error.strerror or str(error)) from error
+        raise _unwritten(target, error.strerror or str(error), elsewhere) from error
 
 
 @contextlib.contextmanager
@@ -194,7 +205,7 @@ def changed(target: Path) -> Iterator[Path]:
         StoreError: as `open_read_only` and `published`; or the store has been replaced.
     """
     open_read_only(target).close()
-    with published(target) as path:
+    with published(target, "copy the store to a larger disk") as path:
         before = target.stat()
         shutil.copyfile(target, path)
         yield path
@@ -202,8 +213,8 @@ def changed(target: Path) -> Iterator[Path]:
             raise StoreError(f"{target}: was replaced by another process meanwhile; run this again")
 
 
-def _unwritten(target: Path, reason: str) -> StoreError:
-    return StoreError(f"{target}: cannot be written ({reason}); free disk space or memory, or choose another --output")
+def _unwritten(target: Path, reason: str, elsewhere: str) -> StoreError:
+    return StoreError(f"{target}: cannot be written ({reason}); free disk space or memory, or {elsewhere}")
 
 
 def _check_target(target: Path, place: Path) -> None:
@@ -241,7 +252,9 @@ def claimed(target: Path, place: Path) -> Iterator[Path]:
     try:
         folder, lock = _claim(target, place)
     except OSError as error:
-        raise StoreError(f"{target}: its folder cannot be written ({error.strerror}); choose another") from error
+        raise StoreError(
+            f"{target}: its folder cannot be written ({error.strerror}); mend its permissions, or choose another"
+        ) from error
     try:
         with lock:
             yield folder

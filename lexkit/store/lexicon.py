@@ -3,84 +3,31 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from lexkit.arguments import require_choice, require_number
 from lexkit.errors import QueryError, StoreError
-from lexkit.sources.records import Kind
+from lexkit.sources.records import KINDS, Kind
+from lexkit.store.answers import Evidence, Neighbor
 from lexkit.store.files import cursor, open_read_only
+from lexkit.store.index import Index, find_neighbors
+from lexkit.store.query import first_line, run_select
 from lexkit.store.statistics import Statistics, collect_statistics
 from lexkit.store.tables import find_tokenizer
 from lexkit.store.tables import relations as relation_table
 from lexkit.text import fold, normalize_word
 
 _CONTRADICTED = "contradicted:"
-_NEIGHBORS = """
-WITH exact AS (SELECT place, word_id FROM asked JOIN word USING (word)),
-found AS (
-    FROM exact
-    UNION ALL
-    SELECT place, word_id FROM (FROM asked ANTI JOIN exact USING (place)) a JOIN word w ON w.folded = lower(a.word)
-),
-neighbor AS (
-    SELECT place, word_b AS other, direct, n_sources FROM found JOIN relation ON word_a = word_id
-    WHERE kind = $1 AND (direct OR $2)
-    UNION ALL
-    SELECT place, word_a, direct, n_sources FROM found JOIN relation ON word_b = word_id
-    WHERE kind = $1 AND (direct OR $2)
-),
-listed AS (
-    SELECT place, list(other ORDER BY direct DESC, n_sources DESC, other) AS others
-    FROM (SELECT place, other, bool_or(direct) AS direct, max(n_sources) AS n_sources FROM neighbor GROUP BY ALL)
-    GROUP BY place
-)
-SELECT coalesce(others, []) AS neighbors FROM asked LEFT JOIN listed USING (place) ORDER BY place
-"""
-_COMMENTS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
-
-
-class Neighbor(NamedTuple):
-    """A word related to the one that was looked up."""
-
-    word: str
-    direct: bool
-    """Whether a source states the relation, rather than morphological negation deriving it."""
-    n_sources: int
-    sources: tuple[str, ...]
-    contested: bool
-    """Whether the two are in the store as the other kind, too."""
-    pos: tuple[str, ...]
-    """The parts of speech in which they are related, as far as the sources say."""
-    same_pos: bool
-    """Whether they have one part of speech; not so what -less derived (accurate, faultless: accurate, fault)."""
-
-
-class Evidence(NamedTuple):
-    """One reason why two words are, or would be, related."""
-
-    kind: Kind
-    source: str
-    pos: str | None
-    sense: str | None
-    rule: str | None
-    """None for a stated relation; ``un-``, ``-less``, ``un-+in-`` ... for a derived one; ``negation`` or ``reversal``
-    for a word and its base, ``double negation`` for a word and its base's base."""
-    same_pos: bool
-    """Whether the two words have one part of speech, as far as derivation goes."""
-    contradicted: bool
-    """Whether a stated relation contradicts this derived one, so that it is no relation of the store."""
-    derived_from: tuple[str, str, Kind] | None
-    """The stated relation that a derived one comes from."""
 
 
 def open(path: str | os.PathLike[str]) -> Lexicon:
@@ -108,6 +55,7 @@ class Lexicon:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._connection = open_read_only(self.path)
+        self._closed = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> Lexicon:
@@ -119,8 +67,17 @@ class Lexicon:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; further questions are refused."""
+        self._closed = True
         self._connection.close()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        self._require_open()
+        return cursor(self._connection)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"{self.path}: is closed; open it again with lexkit.open")
 
     def __contains__(self, word: str) -> bool:
         return bool(self.find(word))
@@ -141,7 +98,8 @@ class Lexicon:
         """Return the synonyms of *word*, stated ones first, then by number of sources and by spelling.
 
         Args:
-            word: looked up as it is written, and regardless of case where the store has no such word.
+            word: looked up as it is written, and regardless of case where the store has no such word; if several
+                then are found (*POLISH*: Polish, polish), the answer is one list, each synonym in it once.
             direct: only those that a source states.
             same_pos: none of those that are derived across parts of speech (`Neighbor.same_pos`).
             source: only those for which this source is evidence.
@@ -149,6 +107,10 @@ class Lexicon:
 
         Returns:
             Possibly nothing: the word is unknown (see `find`, `suggest`) or has no synonyms.
+
+        Raises:
+            QueryError: the store has no such source.
+            ArgumentError: *limit* is no number from 0 on.
         """
         return self._neighbors(word, "synonym", direct, same_pos, source, limit)
 
@@ -167,16 +129,17 @@ class Lexicon:
     def _neighbors(
         self, word: str, kind: Kind, direct: bool, same_pos: bool, source: str | None, limit: int | None
     ) -> list[Neighbor]:
-        found: dict[Neighbor, None] = {}
-        for word_id in self._ids(word):
-            for neighbor in self._index.neighbors(word_id, kind):
-                if (
-                    (neighbor.direct or not direct)
-                    and (neighbor.same_pos or not same_pos)
-                    and (source is None or source in neighbor.sources)
-                ):
-                    found[neighbor] = None
-        return list(found)[:limit]
+        require_number("limit", limit, 0)
+        if source is not None and source not in self._source_names:
+            raise QueryError(f"no source {source!r} in {self.path}; it has {', '.join(self._source_names)}")
+        found = (
+            neighbor
+            for neighbor in self._index.neighbors(self._ids(word), kind)
+            if (neighbor.direct or not direct)
+            and (neighbor.same_pos or not same_pos)
+            and (source is None or source in neighbor.sources)
+        )
+        return list(islice(found, limit))
 
     def neighbors(self, words: Iterable[str], kind: Kind, *, direct: bool = False) -> pa.Table:
         """Return the synonyms or antonyms of many words at once, in one pass over the store.
@@ -190,22 +153,13 @@ class Lexicon:
             n rows in the order of *words*: ``word`` (string, as asked) and ``neighbors`` (list of int32, places in
             `words()`), in the order of `synonyms`. The list's ``offsets`` and ``values`` are a sparse matrix of n rows
             in CSR form, and ``lexicon.words().take(values)`` the words. An unknown word has an empty list.
+
+        Raises:
+            ArgumentError: no such kind, or something among *words* that is no text.
         """
-        asked = words.to_pylist() if isinstance(words, (pa.Array, pa.ChunkedArray)) else list(words)
-        normal = [normalize_word(word) for word in asked]
-        table = pa.table(
-            {
-                "place": pa.array(range(len(asked)), pa.int32()),
-                # no word of a store, and a lone surrogate could not even be asked for
-                "word": pa.array([word if word.isprintable() else None for word in normal], pa.string()),
-            }
-        )
+        require_choice("kind", kind, KINDS)
         with self._damage_told():
-            connection = cursor(self._connection)
-            connection.register("asked", table)
-            rows = connection.sql(_NEIGHBORS, params=[kind, not direct]).to_arrow_table()
-        found = rows["neighbors"].combine_chunks().cast(pa.list_(pa.int32()))
-        return pa.table({"word": pa.array(asked, pa.string()), "neighbors": found})
+            return find_neighbors(self._cursor(), words, kind, direct)
 
     def relation(self, word: str, other: str) -> list[Kind]:
         """Return the kinds of relation between two words: none, one, or both where it is contested."""
@@ -252,6 +206,7 @@ class Lexicon:
 
     def suggest(self, word: str, limit: int = 5) -> list[str]:
         """Return the store's words most like *word* in spelling, the likest first; empty if nothing is near."""
+        require_number("limit", limit, 0)
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
@@ -294,7 +249,7 @@ class Lexicon:
         if tokenizer is not None:
             tokenizer = self.tokenizer(tokenizer)
         with self._damage_told():
-            return relation_table(cursor(self._connection), kind, tokenizer, max_tokens, contested=contested)
+            return relation_table(self._cursor(), kind, tokenizer, max_tokens, contested=contested)
 
     def keep_rate(self, tokenizer: str) -> pa.Table:
         """Return what share of the relations needs at most so many tokens a word (DSKD, Table 2).
@@ -330,7 +285,7 @@ class Lexicon:
             QueryError: the store has no such tokenizer.
         """
         with self._damage_told():
-            return find_tokenizer(cursor(self._connection), asked)
+            return find_tokenizer(self._cursor(), asked)
 
     def sources(self) -> list[str]:
         """Return the names of the sources, as evidence has them."""
@@ -339,7 +294,7 @@ class Lexicon:
     def statistics(self) -> Statistics:
         """Count what the store holds."""
         with self._damage_told():
-            return collect_statistics(cursor(self._connection))
+            return collect_statistics(self._cursor())
 
     def sql(
         self, query: str, params: Sequence[Any] = (), *, timeout: float | None = None, max_rows: int | None = None
@@ -352,39 +307,18 @@ class Lexicon:
             timeout: seconds after which the query is given up; None waits.
             max_rows: rows beyond which the query is given up; None takes them all.
 
+        Returns:
+            Columns as the query names them. Two may have one name: tell them apart with ``AS``, or by their place;
+            Arrow's ``to_pylist`` and ``to_pydict`` keep one of them.
+
         Raises:
             QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
         """
-        connection = cursor(self._connection)
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            connection.interrupt()
-
-        timer = threading.Timer(timeout or 0, expire)
-        try:
-            _require_single_select(connection, query)
-            if timeout is not None:
-                timer.start()
-            return _rows_of(connection.sql(query, params=list(params)), max_rows)
-        except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
-            reason = _first_line(error)
-            if expired.is_set():
-                message = f"the query took longer than {timeout:g} s; narrow it, or allow more time"
-            elif "nterrupt" in reason:  # Ctrl-C, which is not the query's fault
-                raise
-            elif isinstance(error, MemoryError) or "Out of Memory" in reason:
-                message = "the query takes too much memory; narrow it, or allow more"
-            else:
-                message = f"{reason}; 'lexkit sql --schema' shows the tables and views"
-            raise QueryError(message) from error
-        finally:
-            timer.cancel()
+        return run_select(self._cursor(), query, params, timeout, max_rows)
 
     def _rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         with self._damage_told():
-            return cursor(self._connection).execute(sql, list(params)).fetchall()
+            return self._cursor().execute(sql, list(params)).fetchall()
 
     @contextmanager
     def _damage_told(self) -> Iterator[None]:
@@ -394,7 +328,7 @@ class Lexicon:
         except duckdb.InterruptException:
             raise
         except duckdb.Error as error:
-            raise StoreError(f"{self.path}: damaged ({_first_line(error)}); build it again") from error
+            raise StoreError(f"{self.path}: damaged ({first_line(error)}); build it again") from error
 
     def _ids(self, word: str) -> list[int]:
         normal = normalize_word(word)
@@ -406,105 +340,20 @@ class Lexicon:
         return [i for (i,) in self._rows("SELECT word_id FROM word WHERE folded = ? ORDER BY word_id", [fold(normal)])]
 
     @cached_property
+    def _source_names(self) -> list[str]:
+        return self.sources()
+
+    @cached_property
     def _folded(self) -> list[str]:
         return [folded for (folded,) in self._rows("SELECT folded FROM word ORDER BY word_id", [])]
 
     @property
-    def _index(self) -> _Index:
+    def _index(self) -> Index:
+        self._require_open()
         with self._lock:  # one thread loads, the others wait
             return self._loaded_index
 
     @cached_property
-    def _loaded_index(self) -> _Index:
+    def _loaded_index(self) -> Index:
         with self._damage_told():
-            return _Index(cursor(self._connection))
-
-
-class _Index:
-    """Words and relations in memory, as Arrow columns that are searched by bisection.
-
-    Columns are taken as they lie in the store, in the order of ``word_a`` (checked by `lexkit verify`); only their
-    order by ``word_b`` is computed, so that loading a million relations takes a tenth of a second.
-    """
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.words: pa.Array = connection.sql("SELECT word FROM word").to_arrow_table()["word"].combine_chunks()
-        table = connection.sql(
-            "SELECT word_a, word_b, n_sources, (kind = 'antonym')::TINYINT AS antonym, direct::TINYINT AS direct,"
-            " contested::TINYINT AS contested, same_pos::TINYINT AS same_pos, sources, pos FROM relation"
-        ).to_arrow_table()
-        order = connection.sql("SELECT rowid::INTEGER AS row FROM relation ORDER BY word_b").to_arrow_table()
-        self._word_a, self._word_b, self._n_sources = (_integers(table[i]) for i in range(3))
-        self._antonym, self._direct, self._contested, self._same_pos = (_integers(table[i]) for i in range(3, 7))
-        self._sources, self._pos = table["sources"].combine_chunks(), table["pos"].combine_chunks()
-        self._by_word_b = _integers(order["row"])
-
-    def word(self, word_id: int) -> str:
-        return str(self.words[word_id].as_py())
-
-    def find(self, word: str) -> int | None:
-        place = bisect_left(range(len(self.words)), word, key=self.word)
-        return place if place < len(self.words) and self.word(place) == word else None
-
-    def degree(self, word_id: int) -> int:
-        return len(self._rows(word_id))
-
-    def _rows(self, word_id: int) -> list[int]:
-        """Return the rows of the relations that have the word on either side."""
-        first, last = bisect_left(self._word_a, word_id), bisect_right(self._word_a, word_id)
-        start = bisect_left(self._by_word_b, word_id, key=self._word_b.__getitem__)
-        end = bisect_right(self._by_word_b, word_id, key=self._word_b.__getitem__)
-        return [*range(first, last), *self._by_word_b[start:end]]
-
-    def neighbors(self, word_id: int, kind: Kind) -> Iterator[Neighbor]:
-        antonym = int(kind == "antonym")
-        rows = [row for row in self._rows(word_id) if self._antonym[row] == antonym]
-        # the ids are those of two ends, one of which is this word
-        others = {row: self._word_a[row] + self._word_b[row] - word_id for row in rows}
-        for row in sorted(rows, key=lambda row: (-self._direct[row], -self._n_sources[row], others[row])):
-            pos = self._pos[row].as_py()
-            yield Neighbor(
-                self.word(others[row]),
-                bool(self._direct[row]),
-                self._n_sources[row],
-                tuple(self._sources[row].as_py().split(",")),
-                bool(self._contested[row]),
-                tuple(pos.split(",")) if pos else (),
-                bool(self._same_pos[row]),
-            )
-
-
-def _integers(column: pa.ChunkedArray) -> memoryview:
-    """A column of integers without NULLs, as Python can index it without Arrow's scalars."""
-    form: Literal["b", "i"] = "b" if column.type == pa.int8() else "i"
-    if not len(column):
-        return memoryview(b"").cast(form)
-    array = column.combine_chunks()
-    return memoryview(array.buffers()[1]).cast("b").cast(form)[array.offset : array.offset + len(array)]
-
-
-def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    statements = connection.extract_statements(query)
-    if len(statements) != 1:
-        raise QueryError(f"{len(statements)} statements; give exactly one SELECT")
-    # Some versions of DuckDB take a PRAGMA for the SELECT that it stands for
-    if _COMMENTS.sub("", query, count=1)[:6].upper() == "PRAGMA":
-        raise QueryError("PRAGMA is refused; a store is read with one SELECT")
-    if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
-        raise QueryError(f"{statements[0].type.name} is refused; a store is read with one SELECT")
-
-
-def _rows_of(relation: duckdb.DuckDBPyRelation, max_rows: int | None) -> pa.Table:
-    # through Arrow's interface for streams, which every version of DuckDB has, and where errors come as Arrow's
-    reader = pa.RecordBatchReader.from_stream(relation)
-    batches, n_rows = [], 0
-    for batch in reader:
-        batches.append(batch)
-        n_rows += batch.num_rows
-        if max_rows is not None and n_rows > max_rows:
-            raise QueryError(f"the query gives more than {max_rows:,} rows; add a LIMIT, or allow more")
-    return pa.Table.from_batches(batches, reader.schema)
-
-
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(" .:")
+            return Index(self._cursor())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from lexkit.arguments import require_list, require_number
 from lexkit.errors import TokenizerError
 from lexkit.progress import Progress
 from lexkit.store.checksum import record_checksums
@@ -63,7 +64,10 @@ def tokenize(
     Raises:
         StoreError: not a store, not writable, or being changed by another process.
         TokenizerError: a tokenizer cannot be loaded, or the store has another one of its name.
+        ArgumentError: *tokenizers* is no list, or *jobs* no number from 1 on.
     """
+    require_list("tokenizers", tokenizers, "['NAME=PATH']")
+    require_number("jobs", jobs, 1)
     target, progress = Path(store), progress or Progress()
     loaded = load_tokenizers(tokenizers)
     # Taken before the tokenizers are set to cut nothing off and fill nothing up: it is the file that is recorded

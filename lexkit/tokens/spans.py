@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lexkit.errors import TokenizerError
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _BATCH = 25_000
 """Words encoded at once: enough for all cores, and few enough that their encodings are freed before they pile up."""
+_GROUP = 250
+"""Words in one encoding, as if they were a text that somebody else had cut into words: to make an encoding and take its
+ids out costs more than most words do."""
 _BEFORE = "a"
 _PROBES = ("word", "unkind", "ice cream", "naïve", "Paris")
 
@@ -65,26 +68,51 @@ def spans(tokenizer: Tokenizer, words: Sequence[str]) -> Iterator[pa.RecordBatch
     tokenizer.no_padding()
     lead = leading(tokenizer)
     batches = (words[start : start + _BATCH] for start in range(0, len(words), _BATCH))
-
-    def encode(batch: Sequence[str]) -> list[Encoding]:
-        return tokenizer.encode_batch_fast([lead + word for word in batch], add_special_tokens=False)
+    encode = _encode_groups if _keeps_apart(tokenizer, lead) else _encode_each
 
     # The next batch is encoded, outside Python's lock, while this one is looked through
     with ThreadPoolExecutor(1) as executor:
-        waiting = [executor.submit(encode, batch) for batch in islice(batches, 1)]
+        waiting = [executor.submit(encode, tokenizer, lead, batch) for batch in islice(batches, 1)]
         while waiting:
             encodings = waiting.pop().result()
-            waiting += [executor.submit(encode, batch) for batch in islice(batches, 1)]
+            waiting += [executor.submit(encode, tokenizer, lead, batch) for batch in islice(batches, 1)]
             yield _record_batch(encodings)
 
 
-def _record_batch(encodings: Sequence[Encoding]) -> pa.RecordBatch:
-    ids, offsets = array("i"), array("i", [0])
-    for encoding in encodings:
+def _encode_groups(tokenizer: Tokenizer, lead: str, words: Sequence[str]) -> list[tuple[int, Encoding]]:
+    """Return encodings, each with the number of its words."""
+    texts = [lead + word for word in words]
+    groups = [texts[start : start + _GROUP] for start in range(0, len(texts), _GROUP)]
+    # not encode_batch_fast, which does not tell which word a token is of
+    encodings = tokenizer.encode_batch(groups, is_pretokenized=True, add_special_tokens=False)
+    return list(zip(map(len, groups), encodings, strict=True))
+
+
+def _encode_each(tokenizer: Tokenizer, lead: str, words: Sequence[str]) -> list[tuple[int, Encoding]]:
+    encodings = tokenizer.encode_batch_fast([lead + word for word in words], add_special_tokens=False)
+    return [(1, encoding) for encoding in encodings]
+
+
+def _keeps_apart(tokenizer: Tokenizer, lead: str) -> bool:
+    """Whether words that are encoded in a group get the tokens that each gets alone, and can be told apart."""
+    alone = _record_batch(_encode_each(tokenizer, lead, _PROBES))
+    together = _encode_groups(tokenizer, lead, _PROBES)
+    told = all(place is not None for _, encoding in together for place in encoding.word_ids)
+    return told and _record_batch(together).equals(alone)
+
+
+def _record_batch(encodings: Sequence[tuple[int, Encoding]]) -> pa.RecordBatch:
+    ids, counts = array("i"), array("i")
+    for n_words, encoding in encodings:
         ids.fromlist(encoding.ids)
-        offsets.append(len(ids))
+        if n_words == 1:
+            counts.append(len(encoding))
+        else:
+            n_tokens = Counter(encoding.word_ids)
+            counts.extend(n_tokens[place] for place in range(n_words))
+    offsets = array("i", accumulate(counts, initial=0))
     token_ids = pa.ListArray.from_arrays(_column(offsets), _column(ids))
-    return pa.record_batch([token_ids, pc.list_value_length(token_ids)], names=["token_ids", "n_tokens"])
+    return pa.record_batch([token_ids, _column(counts)], names=["token_ids", "n_tokens"])
 
 
 def _column(numbers: array[int]) -> pa.Array:

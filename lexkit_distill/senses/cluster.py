@@ -1,9 +1,9 @@
 """k-means of each token's hidden states, many tokens at a time (paper, section 3.1).
 
 Greedy k-means++ and Lloyd's algorithm, as scikit-learn has them, in fp32 and to the same tolerance. What makes it
-quick: starts are found and first moved on a part of the points (Bradley and Fayyad 1998), so that all points need few
-iterations; and an iteration adds to a cluster's sum only the points that changed sides. All random numbers are hashes
-of (seed, token, step), so that a run can be repeated.
+quick: starts are found and first moved on a part of the points (Bradley and Fayyad 1998), in inner products; a token
+with few points needs no more, and all points of the others need few iterations, each of which measures only the points
+that may have changed sides and adds to a cluster's sum only those that have.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lexkit_distill.senses.gram import MAX_ITERATIONS, TOLERANCE, lloyd, starts
 from lexkit_distill.senses.keys import occurrence_keys
 
-TOLERANCE = 1e-4
-"""Converged when the centroids' squared moves sum up to this much of the points' mean variance per dimension."""
-MAX_ITERATIONS = 300
 _START_POINTS = 50
 """Points for each cluster among which starts are sought and moved first; then all points count."""
+_SAFE = 0.9999
+"""Share of a distance that rounding cannot take away."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,14 @@ def kmeans(points: Tensor, counts: Tensor, k: int, *, tokens: npt.NDArray[np.int
     mean = x.sum(1) / counts[:, None]
     x -= mean[:, None]
     square = torch.linalg.vector_norm(x, dim=2).square_().masked_fill_(~real, 0.0)  # (T, n)
-    step = max(points.shape[1] // (_START_POINTS * k), 1)
+    limit = TOLERANCE * square.sum(1) / counts / points.shape[2]
+    step = -(-points.shape[1] // (_START_POINTS * k))
     some, some_real, some_square = x[:, ::step].contiguous(), real[:, ::step], square[:, ::step].contiguous()
-    centroids = _starts(some, some_square, some_real, k, _uniform(tokens, seed, k))
+    gram = torch.bmm(some, some.mT)
+    places = starts(gram, some_square, some_real, _uniform(tokens, seed, k))
+    centroids = torch.bmm(lloyd(gram, some_square, some_real, places, limit), some)
     if step > 1:
-        centroids = _lloyd(some, some_square, some_real, centroids)
-    centroids = _lloyd(x, square, real, centroids)
+        centroids = _lloyd(x, square, real, centroids, limit)
     return _finished(x, square, real, centroids, mean)
 
 
@@ -79,31 +81,10 @@ def _uniform(tokens: npt.NDArray[np.int64], seed: int, k: int) -> Tensor:
     return torch.from_numpy((keys >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(len(tokens), k, trials)
 
 
-def _starts(x: Tensor, square: Tensor, real: Tensor, k: int, uniform: Tensor) -> Tensor:
-    """Greedy k-means++ (Arthur and Vassilvitskii 2007): of a few draws by squared distance, the one that helps most."""
-    uniform = uniform.to(x.device)
-    rows = torch.arange(len(x), device=x.device)
-    chosen = torch.empty(len(x), k, x.shape[2], device=x.device)
-    candidates = (uniform[:, 0, :1] * real.sum(1, keepdim=True)).long()  # (T, 1)
-    nearest = torch.full_like(square, torch.inf).masked_fill_(~real, 0.0)
-    for step in range(k):
-        if step > 0:
-            mass = nearest.double().cumsum(1)
-            candidates = torch.searchsorted(mass, uniform[:, step] * mass[:, -1:], right=True)
-            candidates = candidates.clamp_max_(real.shape[1] - 1)
-        vectors = _take(x, candidates)  # (T, trials, d)
-        distances = (_partial_distances(x, vectors) + square[:, None]).clamp_min_(0.0)
-        closer = torch.minimum(distances, nearest[:, None], out=distances)  # (T, trials, n)
-        best = closer.sum(2).argmin(1)  # (T,)
-        nearest = closer[rows, best]
-        chosen[:, step] = vectors[rows, best]
-        nearest.scatter_(1, candidates[rows, best][:, None], 0.0)  # rounding must not let a point be drawn twice
-    return chosen
-
-
 def _take(x: Tensor, places: Tensor) -> Tensor:
     """Rows (T, p, d) of x (T, n, d) at places (T, p)."""
-    return x.gather(1, places[:, :, None].expand(-1, -1, x.shape[2]))
+    rows = torch.arange(len(x), device=x.device)[:, None] * x.shape[1] + places
+    return x.flatten(0, 1).index_select(0, rows.flatten()).view(*places.shape, x.shape[2])
 
 
 def _partial_distances(x: Tensor, centroids: Tensor) -> Tensor:
@@ -111,27 +92,71 @@ def _partial_distances(x: Tensor, centroids: Tensor) -> Tensor:
     return torch.baddbmm(centroids.square().sum(2, keepdim=True), centroids, x.mT, alpha=-2.0)
 
 
-def _lloyd(x: Tensor, square: Tensor, real: Tensor, centroids: Tensor) -> Tensor:
+def _lloyd(x: Tensor, square: Tensor, real: Tensor, centroids: Tensor, limit: Tensor) -> Tensor:
+    """Lloyd's iterations, measuring only the points whose nearest centroid may have changed (Hamerly 2010).
+
+    A point stays where it is as long as the way to its centroid is shorter than that to any other, whatever way these
+    have gone since it was measured.
+    """
     k = centroids.shape[1]
-    limit = TOLERANCE * square.sum(1) / real.sum(1) / x.shape[2]
     result = centroids.clone()
     active = torch.arange(len(x), device=x.device)
-    sums = x.new_zeros(centroids.shape)
-    labels = torch.full(square.shape, k, device=x.device)
+    distances, labels = _two_nearest(x, square, centroids)
+    labels.masked_fill_(~real, k)
+    sums = _changes(x, torch.full_like(labels, k), labels, k)
     for _ in range(MAX_ITERATIONS):
-        distances, nearest = _partial_distances(x, centroids).min(1)
-        nearest.masked_fill_(~real, k)
-        sums += _changes(x, labels, nearest, k)
-        labels = nearest
-        moved = _means(x, real, sums, labels, distances + square)
-        moving = (moved - centroids).square_().sum((1, 2)) > limit
+        moved = _means(x, real, sums, labels, distances[0])
+        moves = (moved - centroids).square_().sum(2)  # (T, k)
+        moving = moves.sum(1) > limit
         result[active] = centroids = moved
         if not bool(moving.all()):  # those that are done rest, so that neighbours in the batch change nothing
             if not bool(moving.any()):
                 break
             active, x, square, real = active[moving], x[moving], square[moving], real[moving]
             centroids, limit, sums, labels = centroids[moving], limit[moving], sums[moving], labels[moving]
+            distances, moves = distances[:, moving], moves[moving]
+        moves = torch.nn.functional.pad(moves.sqrt_(), (0, 1))
+        distances[0] += moves.gather(1, labels)
+        distances[1] -= moves.amax(1, keepdim=True)
+        before = labels
+        doubtful = real & (distances[0] >= distances[1] * _SAFE)
+        labels = _reassigned(x, square, real, centroids, labels, distances, doubtful)
+        sums += _changes(x, before, labels, k)
     return result
+
+
+def _two_nearest(x: Tensor, square: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances (2, T, n) to the nearest centroid and the next, and labels (T, n) of the nearest."""
+    partial = _partial_distances(x, centroids)
+    nearest, labels = partial.min(1)
+    partial.scatter_(1, labels[:, None], torch.inf)
+    return torch.stack([nearest, partial.amin(1)]).add_(square).clamp_min_(0.0).sqrt_(), labels
+
+
+def _reassigned(
+    x: Tensor,
+    square: Tensor,
+    real: Tensor,
+    centroids: Tensor,
+    labels: Tensor,
+    distances: Tensor,
+    doubtful: Tensor,
+) -> Tensor:
+    """Labels (T, n), where the *doubtful* points (T, n) are measured anew, and *distances* with them."""
+    number = doubtful.sum(1)
+    most = int(number.max())
+    if most == 0:
+        return labels
+    if 2 * most > labels.shape[1]:  # cheaper to measure all than to copy these
+        found, labels = _two_nearest(x, square, centroids)
+        distances.copy_(found)
+        return labels.masked_fill_(~real, centroids.shape[1])
+    places = doubtful.byte().argsort(dim=1, descending=True, stable=True)[:, :most]
+    is_real = torch.arange(most, device=x.device) < number[:, None]
+    found, nearest = _two_nearest(_take(x, places), square.gather(1, places), centroids)
+    for bound, measured in zip(distances, found, strict=True):
+        bound.scatter_(1, places, torch.where(is_real, measured, bound.gather(1, places)))
+    return labels.scatter(1, places, torch.where(is_real, nearest, labels.gather(1, places)))
 
 
 def _changes(x: Tensor, before: Tensor, after: Tensor, k: int) -> Tensor:

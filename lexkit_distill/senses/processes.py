@@ -11,10 +11,12 @@ class Processes:
     """Who this process is among them. On its own, nothing of torch.distributed is touched."""
 
     def __init__(self) -> None:
+        import torch
         from accelerate import PartialState
 
-        # The first process cuts the corpus while the others wait, which may take hours
-        self._state = PartialState(timeout=timedelta(days=7))
+        # Unless told to use the CPU, accelerate takes each process on a machine without GPU for one on its own. And the
+        # first process cuts the corpus while the others wait, which may take hours
+        self._state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=7))
 
     @property
     def number(self) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,15 @@ def make_sentences() -> Callable[..., list[str]]:
 @pytest.fixture(scope="session")
 def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_teacher(tmp_path_factory.mktemp("teacher"))
+
+
+@pytest.fixture(scope="session")
+def real_teacher() -> Path:
+    """The folder of SmolLM2-135M-Instruct; the test is skipped where it is not."""
+    folder = Path(os.environ.get("LEXKIT_TEST_TEACHER", ""))
+    if not (folder / "model.safetensors").exists():
+        pytest.skip("the real teacher is not there (benchmarks/teacher.py, LEXKIT_TEST_TEACHER)")
+    return folder
 
 
 @pytest.fixture

@@ -71,13 +71,53 @@ def test_a_token_gets_the_same_senses_whatever_it_is_clustered_with() -> None:
 def test_an_empty_cluster_is_given_a_far_point() -> None:
     import torch
 
-    from lexkit_distill.senses.cluster import _lloyd
+    from lexkit_distill.senses import cluster, gram
 
     points = torch.tensor([[[0.0, 0.0], [0.0, 1.0], [10.0, 0.0], [10.0, 1.0], [50.0, 0.0]]])
     starts = torch.tensor([[[0.0, 0.0], [-100.0, 0.0], [9.0, 0.0]]])
-    real = torch.ones(1, 5, dtype=torch.bool)
-    found = _lloyd(points, points.square().sum(2), real, starts)
+    real, limit = torch.ones(1, 5, dtype=torch.bool), torch.zeros(1)
+    square = points.square().sum(2)
+    found = cluster._lloyd(points, square, real, starts, limit)
     assert sorted(found[0, :, 0].tolist()) == [0.0, 10.0, 50.0]
+
+    weights = gram.mean_weights(torch.tensor([[0, 0, 2, 2, 2]]), 3, torch.tensor([[0.0, 1.0, 1.0, 2.0, 1681.0]]))
+    assert weights[0, 1].tolist() == [0, 0, 0, 0, 1]
+    places = torch.tensor([[0, 0, 2]])  # two centroids at one point: one of them gets no points
+    weights = gram.lloyd(points @ points.mT, square, real, places, limit)
+    assert sorted((weights @ points)[0, :, 0].tolist()) == [0.0, 10.0, 50.0]
+
+
+def literal_lloyd(points: Any, centroids: Any, limit: float) -> Any:
+    """Lloyd's algorithm with every distance measured in every iteration, in fp64."""
+    import torch
+
+    while True:
+        labels = torch.cdist(points, centroids).argmin(1)
+        moved = torch.stack([points[labels == one].mean(0) for one in range(len(centroids))])
+        done = (moved - centroids).square().sum() <= limit
+        centroids = moved
+        if done:
+            return centroids
+
+
+def test_skipping_and_inner_products_change_nothing() -> None:
+    import torch
+
+    from lexkit_distill.senses import cluster, gram
+
+    points = torch.from_numpy(mixture(4, 300, 24, seed=5) - 5)
+    counts = torch.tensor([300, 260, 120, 40])
+    real = torch.arange(300) < counts[:, None]
+    points.masked_fill_(~real[:, :, None], 0.0)
+    square, limit = points.square().sum(2), torch.full((4,), 1e-3)
+    places = torch.arange(6).expand(4, 6)
+    vectors = cluster._lloyd(points, square, real, points[:, :6].contiguous(), limit)
+    products = gram.lloyd(points @ points.mT, square, real, places, limit) @ points
+    for token, count in enumerate(counts.tolist()):
+        mine = points[token, :count].double()
+        expected = literal_lloyd(mine, mine[:6], 1e-3).float()
+        torch.testing.assert_close(vectors[token], expected, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(products[token], expected, rtol=1e-3, atol=1e-3)
 
 
 def test_fewer_different_points_than_clusters_leave_clusters_out() -> None:

@@ -242,7 +242,7 @@ def test_two_processes_give_the_same_dictionary_to_the_bit(
     build: Build, teacher_folder: Path, corpus: Path, tmp_path: Path
 ) -> None:
     one = build("one")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
     command += ["-m", "lexkit", "distill", "senses", "--teacher", str(teacher_folder), "--corpus", str(corpus)]
     command += ["--output", str(tmp_path / "two"), "--k", "4", "--max-per-token", "50", "--dtype", "float32"]
@@ -259,12 +259,13 @@ def test_two_processes_give_the_same_dictionary_to_the_bit(
 @pytest.mark.slow
 def test_memory_does_not_follow_the_corpus(teacher_folder: Path, tmp_path: Path, make_sentences: Any) -> None:
     script = f"""
-import resource, sys
+import re, sys
+from pathlib import Path
 from lexkit_distill.senses.build import build_senses
 from lexkit_distill.senses.config import SensesConfig
 build_senses(SensesConfig(teacher={str(teacher_folder)!r}, corpus=(sys.argv[1],), output=sys.argv[2], k="2",
     max_per_token=20, dtype="float32", device="cpu", memory_budget=64 * 2000))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 """
     peaks = []
     for size in (5_000, 20_000):

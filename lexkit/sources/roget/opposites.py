@@ -108,7 +108,8 @@ class Contrasts:
     def _forms(self, term: str, pos: str) -> Iterator[tuple[tuple[int, str], str]]:
         """Two terms contrast if they have the same key here with different variants."""
         for form in self._words.get(term, ()):
-            yield (form.row, ""), form.variant
+            if not form.pos or pos in form.pos:
+                yield (form.row, ""), form.variant
         for length in self._starts:
             for form in self._prefixes.get(term[:length], ()):
                 if len(term) - length >= _SHORTEST_REST and (not form.pos or pos in form.pos):

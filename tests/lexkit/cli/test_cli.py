@@ -277,6 +277,17 @@ class TestSql:
         done = run("sql", "SELECT 1 AS x, 2 AS x", "--store", starter_store)
         assert done.stdout.splitlines()[1] == "1,2"
 
+    @pytest.mark.parametrize("form", ["json", "jsonl"])
+    @pytest.mark.parametrize(
+        "query", ["SELECT 1 AS x, 2 AS x", "SELECT * FROM word a JOIN word b USING (word_id) WHERE false"]
+    )
+    def test_columns_of_one_name_are_no_json(self, run: Run, starter_store: Path, form: str, query: str) -> None:
+        done = run("sql", query, "--format", form, "--store", starter_store)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("error: 2 columns are named ")
+        assert "AS" in done.stderr
+        assert done.stderr.count("\n") == 1
+
     @pytest.mark.parametrize("query", ["DROP TABLE word", "SELECT 1; SELECT 2", "SELECT * FROM '/etc/passwd'", "SELEC"])
     def test_refusals_are_one_line(self, run: Run, starter_store: Path, query: str) -> None:
         done = run("sql", query, "--store", starter_store)

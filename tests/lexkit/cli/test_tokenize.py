@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -29,6 +30,20 @@ def test_tokenize_says_what_it_did(run: Run, tokenized: Path) -> None:
     done = run("tokenize", "--tokenizer", "other=letters", "--json")
     (row,) = json.loads(done.stdout)["tokenizers"]
     assert (row["tokenizer"], row["outcome"], row["words"]) == ("other", "added", 6)
+
+
+def test_verify_compares_the_spans_of_tokenizers_that_it_is_given(run: Run, tokenized: Path) -> None:
+    done = run("verify")
+    assert done.returncode == 0
+    assert done.stderr == "note: the spans of letters were not compared with their tokenizers; --tokenizer does\n"
+    assert json.loads(run("verify", "--json").stdout)["not_compared"] == ["letters"]
+    done = run("verify", "--tokenizer", "letters")
+    assert (done.returncode, done.stderr) == (0, "")
+    with duckdb.connect(str(tokenized / "lexkit.duckdb")) as connection:
+        connection.execute("UPDATE span SET token_ids = list_reverse(token_ids)")
+    done = run("verify", "--tokenizer", "letters")
+    assert "E217\ta span is not what its tokenizer makes of the word\t6\tletters be\n" in done.stdout
+    assert (done.returncode, done.stderr) == (1, "error: lexkit.duckdb: fails E109, E217; build it again\n")
 
 
 def test_keep_rate(run: Run, tokenized: Path) -> None:

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -270,10 +271,22 @@ class TestCommand:
         size = (tmp_path / "x.html").stat().st_size
         assert json.loads(done.stdout) == {"path": "x.html", "bytes": size, "relations": 30, "carried": 3}
 
+    def test_only_a_page_is_replaced(self, run: Callable[..., Any], hostile_store: Path, tmp_path: Path) -> None:
+        store = Path(shutil.copy(hostile_store, tmp_path / "lexkit.duckdb"))
+        before = store.read_bytes()
+        done = run("report", "--output", "lexkit.duckdb")
+        message = (
+            "error: lexkit.duckdb: exists and is not a page of HTML, so it is left alone; choose another --output\n"
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
+        assert store.read_bytes() == before
+        for _ in range(2):
+            assert run("report", "--quiet").returncode == 0
+
     def test_failures_are_one_line_and_leave_the_old_page(
         self, run: Callable[..., Any], hostile_store: Path, tmp_path: Path
     ) -> None:
-        (tmp_path / "old.html").write_text("old")
+        (tmp_path / "old.html").write_text("<!DOCTYPE html>old")
         for arguments, message in (
             (["--store", hostile_store, "-o", "no/report.html"], "no/report.html.*: No such file or directory"),
             (["--store", "none.duckdb", "-o", "old.html"], "none.duckdb: no such store"),
@@ -282,5 +295,5 @@ class TestCommand:
             assert (done.returncode, done.stdout) == (1, "")
             assert re.match(rf"error: .*{message}.*\n\Z", done.stderr), done.stderr
         assert run("report", "--store", hostile_store, "-o", ".").returncode == 2  # a folder
-        assert (tmp_path / "old.html").read_text() == "old"
+        assert (tmp_path / "old.html").read_text() == "<!DOCTYPE html>old"
         assert [path.name for path in tmp_path.iterdir()] == ["old.html"]

@@ -243,6 +243,8 @@ class TestGroups:
             ("monogamy", "polygamy", "noun"),
             ("uncle", "niece", "noun"),
             ("major key", "minor key", "noun"),
+            ("allegro", "adagio", "adv"),
+            ("bull", "bear", "noun"),
         ],
     )
     def test_forms_that_exclude_each_other(self, a: str, b: str, pos: str) -> None:
@@ -258,6 +260,7 @@ class TestGroups:
             ("contortion", "distortion", "noun"),
             ("reality", "actuality", "noun"),
             ("inter", "exter", "noun"),  # too little is left
+            ("call", "put", "verb"),  # options are nouns
         ],
     )
     def test_forms_that_do_not(self, a: str, b: str, pos: str) -> None:

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 import lexkit
 from lexkit.errors import SourceError, StoreError
 from lexkit.progress import Progress
-from lexkit.store.verify import verify_store
 
 TABLES = ("meta", "source", "rejection", "word", "relation", "evidence", "morphology", "negation", "tokenizer", "span")
 
@@ -416,32 +415,6 @@ class TestAtomicity:
         assert len(self.leftovers(tmp_path)) == 1
         lexkit.build(old)
         assert self.leftovers(tmp_path) == []
-
-    @pytest.mark.slow
-    def test_builds_killed_at_any_moment(self, old: Path, tmp_path: Path) -> None:
-        """Twenty times, at moments spread over a build of which other processes read a large file."""
-        wiktionary = tmp_path / "w.jsonl"
-        line = json.dumps({"word": "%s", "lang_code": "en", "synonyms": [{"word": "%s"}], "padding": "x" * 2000})
-        with wiktionary.open("w", encoding="utf-8") as stream:
-            stream.writelines(f"{line}\n" % (f"word{i}", f"same{i}") for i in range(30_000))
-        command = [sys.executable, "-m", "lexkit", "build", "--quiet", "--jobs", "2", "--wiktionary", str(wiktionary)]
-        started = time.monotonic()
-        subprocess.run([*command, "--output", str(tmp_path / "whole.duckdb")], check=True, timeout=300)
-        seconds = time.monotonic() - started
-        killed = 0
-        for number in range(20):
-            with subprocess.Popen([*command, "--output", str(old)]) as process:
-                time.sleep(seconds * (number + 0.5) / 20)
-                process.kill()
-            killed += process.returncode == -signal.SIGKILL
-            with lexkit.open(old) as lexicon:
-                assert "ancient" in lexicon or "same29999" in lexicon
-            assert [finding for finding in verify_store(old) if finding.code.startswith("E")] == []
-        assert killed >= 10
-        subprocess.run([*command, "--output", str(old)], check=True, timeout=300)
-        assert self.leftovers(tmp_path) == []
-        with lexkit.open(old) as lexicon:
-            assert lexicon.relation("word7", "same7") == ["synonym"]
 
     def test_a_terminated_build_leaves_nothing(self, old: Path, tmp_path: Path) -> None:
         before = old.read_bytes()

@@ -3,15 +3,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
 
 import lexkit
-from lexkit.errors import QueryError, StoreError
+from lexkit.errors import ArgumentError, QueryError, StoreError
 from lexkit.sources.records import Kind
 from lexkit.store.lexicon import Lexicon
+from lexkit.store.verify import verify_store
 
 KINDS: tuple[Kind, ...] = ("synonym", "antonym")
 
@@ -88,6 +90,29 @@ def test_explain_shows_what_the_source_says(lexicon: Lexicon) -> None:
     assert [(e.source, e.pos, e.sense) for e in stated] == [("roget", "noun", "1 Existence \u00b62.1")]
 
 
+def test_words_that_differ_in_case_answer_as_one_list(tmp_path: Path) -> None:
+    stated, roget = tmp_path / "a.txt", tmp_path / "b.txt"
+    stated.write_text("Polish buff\nPolish glaze\npolish wax\npolish shine\npolish Polish\n", encoding="utf-8")
+    roget.write_text("polish buff\npolish shine\n", encoding="utf-8")
+    lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", stated), ("synonym", roget)])
+    with lexkit.open(tmp_path / "s.duckdb") as lexicon:
+        assert lexicon.find("POLISH") == ["Polish", "polish"]
+        found = [(n.word, n.sources, n.n_sources) for n in lexicon.synonyms("POLISH")]
+        one, both = ("pairs",), ("pairs", "pairs:2")
+        assert found == [
+            ("buff", both, 2),
+            ("shine", both, 2),
+            ("Polish", one, 1),
+            ("glaze", one, 1),
+            ("polish", one, 1),
+            ("wax", one, 1),
+        ]
+        assert [n.word for n in lexicon.synonyms("POLISH", limit=2)] == ["buff", "shine"]
+        (ids,) = lexicon.neighbors(["POLISH"], "synonym")["neighbors"]
+        assert lexicon.words().take(ids.values).to_pylist() == [word for word, _, _ in found]
+        assert [n.word for n in lexicon.synonyms("Polish")] == ["buff", "glaze", "polish"]
+
+
 class TestNeighbors:
     def test_they_are_those_of_each_word(self, lexicon: Lexicon) -> None:
         asked = lexicon.words().to_pylist()[::501]
@@ -115,6 +140,22 @@ class TestNeighbors:
         assert lists.type == pa.list_(pa.int32())
         n = [len(lexicon.synonyms(word)) for word in ("happy", "kind")]
         assert lists.offsets.to_pylist() == [0, n[0], n[0], n[0] + n[1]]
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["happy", None], "words[1] is None; "),
+            (pa.array([None], pa.string()), "words[0] is None; "),
+            ([1], "words[0] is 1; "),
+            (pa.array([1.5]), "words[0] is 1.5; "),
+            ("happy", "words='happy': give a list of words"),
+            (["\udcff"], "words[0] is '\\udcff', no text of Unicode"),
+        ],
+    )
+    def test_what_is_no_word_is_refused(self, lexicon: Lexicon, words: Any, said: str) -> None:
+        with pytest.raises(ArgumentError) as refused:
+            lexicon.neighbors(words, "synonym")
+        assert str(refused.value).startswith(said)
 
     def test_nothing_asked(self, lexicon: Lexicon) -> None:
         assert lexicon.neighbors([], "synonym").num_rows == 0
@@ -261,14 +302,39 @@ class TestFilesThatAreNoStores:
         with pytest.raises(StoreError, match="a DuckDB file, but not a lexkit store"):
             lexkit.open(tmp_path / "d.duckdb")
 
-    @pytest.mark.parametrize(("version", "message"), [("2", "update lexkit"), ("0", "build it again")])
-    def test_another_schema(self, starter_store: Path, tmp_path: Path, version: str, message: str) -> None:
+    @pytest.mark.parametrize(
+        ("version", "mend"),
+        [
+            ("2", "update lexkit with 'pip install -U lexkit'"),
+            ("0", "build it again with 'lexkit build --output {}' and the sources that its table meta names"),
+        ],
+    )
+    def test_another_schema(self, tmp_path: Path, version: str, mend: str) -> None:
+        """Whatever else is in it: the tables of another schema may be others."""
         path = tmp_path / "s.duckdb"
-        path.write_bytes(starter_store.read_bytes())
         with duckdb.connect(str(path)) as connection:
-            connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", [version])
-        with pytest.raises(StoreError, match=message):
-            lexkit.open(path)
+            connection.execute("CREATE TABLE meta AS SELECT 'schema_version' AS key, ? AS value", [version])
+            connection.execute("INSERT INTO meta VALUES ('lexkit_version', '7.8.9')")
+        before = path.read_bytes()
+        told = (
+            f"{path}: store of schema {version}, made by lexkit 7.8.9; lexkit {lexkit.__version__} reads schema 1; "
+            f"{mend.format(path)} (docs/upgrading.md)"
+        )
+        for use in (lexkit.open, verify_store, lambda store: lexkit.tokenize(store, []), self.export):
+            with pytest.raises(StoreError) as caught:
+                use(path)
+            assert str(caught.value) == told
+        assert path.read_bytes() == before
+        lexkit.build(path, pairs=[("synonym", self.pairs(tmp_path))])
+        with lexkit.open(path) as lexicon:
+            assert "ancient" in lexicon
+
+    def export(self, store: Path) -> object:
+        return lexkit.export(store, store.with_name("out"))
+
+    def pairs(self, folder: Path) -> Path:
+        (folder / "pairs").write_text("old ancient", encoding="utf-8")
+        return folder / "pairs"
 
     def test_cut_off(self, starter_store: Path, tmp_path: Path) -> None:
         path = tmp_path / "cut.duckdb"

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,16 +151,16 @@ def test_a_store_replaced_meanwhile_is_not_overwritten(
     assert [path.name for path in store.parent.glob(".*")] == []
 
 
-def test_killed_at_any_moment_the_store_is_the_old_or_the_new_one(store: Path, bytes_: Path) -> None:
-    command = [sys.executable, "-m", "lexkit", "tokenize", "--store", str(store), "--tokenizer", str(bytes_)]
-    for seconds in (0.4, 0.6, 0.8):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert not [finding for finding in verify_store(store) if finding.code.startswith("E")]
-    lexkit.tokenize(store, [str(bytes_)])
-    assert list(n_tokens(store)) == ["bytes"]
+def test_a_full_disk_leaves_the_old_store_and_names_no_option_that_tokenize_lacks(store: Path, bytes_: Path) -> None:
+    before = store.read_bytes()
+    command = f"ulimit -f 100; exec {sys.executable} -m lexkit tokenize --store {store} --tokenizer {bytes_}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {store}: cannot be written (")
+    assert done.stderr.endswith("); free disk space or memory, or copy the store to a larger disk\n")
+    assert len(done.stderr.splitlines()) == 1
+    assert store.read_bytes() == before
+    assert [path.name for path in store.parent.glob(".*")] == []
 
 
 def test_not_a_store(tmp_path: Path, bytes_: Path) -> None:

@@ -1,40 +1,40 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
 
 import lexkit
-from lexkit.store.verify import CHECKS, verify_store
+from lexkit.errors import TokenizerError
+from lexkit.store.checks import CHECKS
+from lexkit.store.files import open_read_only
+from lexkit.store.verify import SPANS, run_check, verify_store
 
 
 @pytest.fixture(scope="module")
-def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tokenizer(tmp_path_factory: pytest.TempPathFactory, write_tokenizer: Callable[..., Path]) -> str:
+    return f"bytes={write_tokenizer(tmp_path_factory.mktemp('bytes') / 'tokenizer.json')}"
+
+
+@pytest.fixture(scope="module")
+def small_store(tmp_path_factory: pytest.TempPathFactory, tokenizer: str) -> Path:
     folder = tmp_path_factory.mktemp("small")
-    (folder / "synonyms").write_text("unkind cruel\nbig large\n", encoding="utf-8")
-    (folder / "antonyms").write_text("unkind friendly\nbig small\ncruel kind\nx\n" + "a b\n" * 200, encoding="utf-8")
-    (folder / "m.tsv").write_text("Word\tMorphoLexSegm\nunkind\t<un<{(kind)}\nkind\t{(kind)}\n", encoding="utf-8")
-    tokenizer = folder / "tokenizer.json"
-    write_tokenizer(tokenizer)
+    (folder / "synonyms").write_text(
+        "unkind cruel\nbig large\nunkind unfriendly\nunkind firm\nkind firm\n", encoding="utf-8"
+    )
+    antonyms = "unkind friendly\nbig small\ncruel kind\nx\n" + "a b\n" * 200
+    (folder / "antonyms").write_text(antonyms, encoding="utf-8")
+    rows = ("unkind\t<un<{(kind)}", "kind\t{(kind)}", "unfriendly\t<un<{(friend)}>ly>")
+    (folder / "m.tsv").write_text("\n".join(["Word\tMorphoLexSegm", *rows, ""]), encoding="utf-8")
     lexkit.build(
         folder / "s.duckdb",
         pairs=[("synonym", folder / "synonyms"), ("antonym", folder / "antonyms")],
         morpholex=folder / "m.tsv",
-        tokenizers=[str(tokenizer)],
+        tokenizers=[tokenizer],
     )
     return folder / "s.duckdb"
-
-
-def write_tokenizer(path: Path) -> None:
-    from tokenizers import Tokenizer
-    from tokenizers.models import BPE
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    alphabet = {letter: i for i, letter in enumerate(sorted(ByteLevel.alphabet()))}
-    tokenizer = Tokenizer(BPE(vocab=alphabet, merges=[]))
-    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    tokenizer.save(str(path))
 
 
 def test_stores_as_they_are_built_have_no_errors(small_store: Path, starter_store: Path, real_store: Path) -> None:
@@ -42,43 +42,120 @@ def test_stores_as_they_are_built_have_no_errors(small_store: Path, starter_stor
         assert [f for f in verify_store(store) if f.code.startswith("E")] == []
 
 
-BREAKAGES = {
-    "E101": "DROP TABLE rejection",
-    "E102": "UPDATE word SET word_id = word_id + 100 WHERE word = 'big'",
-    "E103": "UPDATE word SET word = 'large', folded = 'large' WHERE word = 'big'",
-    "E104": "UPDATE word SET folded = 'BIG' WHERE word = 'big'",
-    "E105": "UPDATE relation SET word_a = word_b, word_b = word_a WHERE kind = 'synonym'",
-    "E106": "INSERT INTO relation SELECT * FROM relation",
-    "E107": "UPDATE relation SET kind = 'hypernym' WHERE kind = 'synonym'",
-    "E108": "CREATE OR REPLACE TABLE relation AS FROM relation ORDER BY kind, word_a DESC",
-    "E109": "UPDATE evidence SET sense = 'another' WHERE kind = 'synonym'",
-    "E201": "UPDATE negation SET base_id = 999",
-    "E202": "DELETE FROM evidence WHERE kind = 'synonym'",
-    "E203": "DELETE FROM relation WHERE kind = 'synonym'",
-    "E204": "DELETE FROM source WHERE source = 'pairs'",
-    "E205": "UPDATE relation SET n_sources = 7",
-    "E206": "UPDATE rejection SET n = n + 1",
-    "E207": "DELETE FROM evidence WHERE rule IS NULL",
-    "E208": "UPDATE evidence SET rule = 'contradicted:negation' WHERE rule = 'negation'",
-    "E209": "UPDATE span SET n_tokens = n_tokens + 1",
-    "E210": "DELETE FROM span WHERE word_id = 0",
-    "W301": "UPDATE relation SET contested = true WHERE kind = 'synonym'",
-    "W302": "INSERT INTO source SELECT 'idle', 'pairs', uri, sha256, bytes, licence, 0, 0, read_at FROM source LIMIT 1",
-}
+DERIVED = "rule = 'un-' AND kind = 'synonym'"
+
+# What the promise is, and a statement that breaks it
+BREAKAGES = [
+    ("E101", "DROP TABLE rejection"),
+    ("E101", "DROP VIEW antonyms"),
+    ("E102", "UPDATE word SET word_id = word_id + 100 WHERE word = 'big'"),
+    ("E103", "UPDATE word SET word = 'large', folded = 'large' WHERE word = 'big'"),
+    ("E104", "UPDATE word SET folded = 'BIG' WHERE word = 'big'"),
+    ("E104", "UPDATE word SET word = 'b\tg', folded = 'b\tg' WHERE word = 'big'"),
+    ("E105", "UPDATE relation SET word_a = word_b, word_b = word_a WHERE kind = 'synonym'"),
+    ("E105", "UPDATE evidence SET word_a = word_b, word_b = word_a WHERE kind = 'synonym'"),
+    ("E105", "UPDATE evidence SET from_a = from_b, from_b = from_a WHERE from_a IS NOT NULL"),
+    ("E105", "UPDATE relation SET word_b = word_a WHERE kind = 'synonym'"),
+    ("E105", "UPDATE evidence SET word_b = word_a WHERE kind = 'synonym'"),
+    ("E105", "UPDATE negation SET base_id = word_id"),
+    ("E106", "INSERT INTO relation SELECT * FROM relation"),
+    ("E107", "UPDATE relation SET kind = 'hypernym' WHERE kind = 'synonym'"),
+    ("E107", "UPDATE evidence SET from_kind = 'hypernym' WHERE from_kind = 'synonym'"),
+    ("E108", "CREATE OR REPLACE TABLE relation AS FROM relation ORDER BY kind, word_a DESC"),
+    ("E109", "UPDATE evidence SET sense = 'another' WHERE kind = 'synonym'"),
+    ("E109", "DELETE FROM meta WHERE key = 'checksums'"),
+    ("E110", "CREATE OR REPLACE VIEW synonyms AS SELECT 'big' AS word, 'large' AS synonym"),
+    ("E201", "UPDATE negation SET base_id = 999"),
+    ("E201", "UPDATE span SET word_id = 999 WHERE word_id = 0"),
+    ("E201", "UPDATE evidence SET word_b = 999 WHERE kind = 'synonym'"),
+    ("E202", "DELETE FROM evidence WHERE kind = 'synonym'"),
+    ("E203", "DELETE FROM relation WHERE kind = 'synonym'"),
+    ("E204", "DELETE FROM source WHERE source = 'pairs'"),
+    ("E204", "UPDATE rejection SET source = 'nobody'"),
+    ("E205", "UPDATE relation SET n_sources = 7"),
+    ("E205", "UPDATE relation SET direct = NOT direct"),
+    ("E206", "UPDATE rejection SET n = n + 1"),
+    ("E206", "UPDATE source SET n_rejected = 0"),
+    ("E207", "DELETE FROM evidence WHERE rule IS NULL"),
+    ("E207", "UPDATE evidence SET from_kind = 'synonym' WHERE " + DERIVED),
+    ("E208", "UPDATE evidence SET rule = 'contradicted:negation' WHERE rule = 'negation'"),
+    ("E209", "UPDATE span SET n_tokens = n_tokens + 1"),
+    ("E209", "DELETE FROM tokenizer"),
+    ("E210", "DELETE FROM span WHERE word_id = 0"),
+    ("E210", "INSERT INTO span FROM span LIMIT 1"),
+    ("E211", "UPDATE evidence SET kind = 'antonym' WHERE " + DERIVED),
+    ("E211", "UPDATE evidence SET kind = 'synonym' WHERE rule = 'negation'"),
+    ("E211", "UPDATE evidence SET from_kind = NULL WHERE rule = 'un-+un-'"),
+    ("E212", "UPDATE evidence SET rule = 'in-' WHERE " + DERIVED),
+    ("E212", "DELETE FROM negation WHERE word_id = (SELECT word_id FROM word WHERE word = 'unkind')"),
+    ("E212", "DELETE FROM evidence WHERE " + DERIVED),
+    ("E213", "UPDATE evidence SET rule = replace(rule, 'contradicted:', '')"),
+    ("E214", "UPDATE source SET n_records = 0 WHERE source = 'pairs'"),
+    ("E214", "UPDATE source SET n_records = 2 WHERE source = 'pairs:2'"),
+    ("E214", "UPDATE source SET n_records = n_records + 1 WHERE source = 'morpholex'"),
+    ("E215", "DELETE FROM source WHERE source = 'pairs'"),
+    (
+        "E215",
+        "INSERT INTO source SELECT 'idle', 'pairs', uri, sha256, bytes, licence, 0, 0, read_at FROM source LIMIT 1",
+    ),
+    ("E216", "DELETE FROM morphology"),
+    ("E216", "INSERT INTO morphology FROM morphology"),
+    ("W301", "UPDATE relation SET contested = true WHERE kind = 'synonym'"),
+    (
+        "W302",
+        "INSERT INTO source SELECT 'idle', 'pairs', uri, sha256, bytes, licence, 0, 0, read_at FROM source LIMIT 1",
+    ),
+]
+
+
+def broken(store: Path, path: Path, statement: str) -> Path:
+    path.write_bytes(store.read_bytes())
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(statement)
+    return path
 
 
 def test_every_check_has_its_breakage() -> None:
-    assert list(BREAKAGES) == [check.code for check in CHECKS]
+    assert list(dict.fromkeys(code for code, _ in BREAKAGES)) == [check.code for check in CHECKS]
 
 
-@pytest.mark.parametrize("code", BREAKAGES)
-def test_each_check_finds_what_it_is_for(small_store: Path, tmp_path: Path, code: str) -> None:
-    path = tmp_path / "broken.duckdb"
-    path.write_bytes(small_store.read_bytes())
-    assert code not in {finding.code for finding in verify_store(path)}
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(BREAKAGES[code])
-    found = {finding.code: finding for finding in verify_store(path)}
-    assert code in found
-    assert found[code].n >= 1
-    assert found[code].example
+@pytest.mark.parametrize(("code", "statement"), BREAKAGES)
+def test_each_check_finds_what_it_is_for(small_store: Path, tmp_path: Path, code: str, statement: str) -> None:
+    (check,) = [check for check in CHECKS if check.code == code]
+    with open_read_only(broken(small_store, tmp_path / "b.duckdb", statement)) as connection:
+        found = run_check(connection, check)
+    assert found is not None
+    assert found.n >= 1
+    assert found.example
+    assert "Error" not in found.example  # the check itself can be run
+
+
+class TestSpans:
+    def test_those_of_the_tokenizer_are_found_right(self, small_store: Path, tokenizer: str) -> None:
+        assert verify_store(small_store, [tokenizer]) == []
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE span SET token_ids = list_reverse(token_ids) WHERE word_id = 3",
+            "UPDATE span SET token_ids = token_ids[2:], n_tokens = n_tokens - 1 WHERE word_id = 3",
+            "DELETE FROM span WHERE word_id = 3",
+        ],
+    )
+    def test_others_are_found(self, small_store: Path, tmp_path: Path, tokenizer: str, statement: str) -> None:
+        path = broken(small_store, tmp_path / "b.duckdb", statement)
+        found = {finding.code: finding for finding in verify_store(path, [tokenizer])}
+        assert found[SPANS[0]].n == 1
+        assert found[SPANS[0]].example == "bytes cruel"
+        assert SPANS[0] not in {finding.code for finding in verify_store(path)}
+
+    def test_another_tokenizer_is_none_to_compare_with(
+        self, small_store: Path, tmp_path: Path, tokenizer: str, write_tokenizer: Callable[..., Path]
+    ) -> None:
+        other = write_tokenizer(tmp_path / "other" / "tokenizer.json", ("e", "r"))
+        with pytest.raises(TokenizerError, match="give the one that the spans were made with"):
+            verify_store(small_store, [f"bytes={other}"])
+        with pytest.raises(
+            TokenizerError, match="no tokenizer of the name 'other'; it has bytes; name it with NAME=PATH"
+        ):
+            verify_store(small_store, [str(other)])

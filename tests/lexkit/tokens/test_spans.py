@@ -117,6 +117,35 @@ def test_batches_follow_one_another(tokenizer_file: Path, monkeypatch: pytest.Mo
     assert list(spans(tokenizer, [])) == []
 
 
+@pytest.mark.parametrize("legacy", [None, True, False])
+def test_words_of_a_group_are_cut_as_each_alone(
+    tokenizer_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, legacy: bool | None
+) -> None:
+    if legacy is None:
+        tokenizer = load_tokenizer(str(tokenizer_file))
+    else:
+        tokenizer = sentencepiece_style(tmp_path / "tokenizer.json", legacy=legacy)
+    words = ["kind", "un kind", "kin-d", "", "unkind", "k", "na\u00efve \u2581 <s>", "kind", "2,000", "\u0130un"]
+    monkeypatch.setattr("lexkit.tokens.spans._GROUP", 4)
+    grouped = list(spans(tokenizer, words))
+    lead = leading(tokenizer)
+    alone = [tokenizer.encode(lead + word, add_special_tokens=False).ids for word in words]
+    assert [ids for batch in grouped for ids in batch["token_ids"].to_pylist()] == alone
+    assert [n for batch in grouped for n in batch["n_tokens"].to_pylist()] == list(map(len, alone))
+    monkeypatch.setattr("lexkit.tokens.spans._keeps_apart", lambda *_: False)
+    assert list(spans(tokenizer, words)) == grouped
+
+
+def test_a_word_without_tokens_does_not_shift_the_others() -> None:
+    tokenizer = Tokenizer(BPE(vocab={"a": 0, " ": 1, "b": 2}, merges=[]))
+    (batch,) = spans(tokenizer, ["b", "x", "ab"])
+    words = [[tokenizer.id_to_token(i) for i in ids] for ids in batch["token_ids"].to_pylist()]
+    assert words == [[" ", "b"], [" "], [" ", "a", "b"]]
+    tokenizer.normalizer = normalizers.Replace(" ", "")  # type: ignore[assignment]
+    (batch,) = spans(tokenizer, ["b", "x", "ab"])
+    assert batch["n_tokens"].to_pylist() == [1, 0, 2]
+
+
 class TestRealVocabularies:
     @pytest.mark.parametrize(("name", "letters"), [("llama3", [362, 426, 356, 423]), ("mistral", [330, 365, 334, 384])])
     def test_known_ids(self, vocabulary: Callable[[str], Path], name: str, letters: list[int]) -> None:

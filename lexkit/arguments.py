@@ -1,0 +1,48 @@
+"""Arguments of the Python API that cannot be, told in one line; the command line has click for that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from lexkit.errors import ArgumentError
+
+
+def require_choice(name: str, value: object, choices: Collection[object]) -> None:
+    """Raise unless *value* is one of *choices*.
+
+    >>> require_choice("kind", "typo", ("synonym", "antonym"))
+    Traceback (most recent call last):
+    lexkit.errors.ArgumentError: kind='typo': no such value; say 'synonym' or 'antonym'
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise ArgumentError(f"{name}={value!r}: no such value; say {' or '.join(map(repr, choices))}")
+
+
+def require_number(name: str, value: object, least: float, most: float | None = None, *, whole: bool = True) -> None:
+    """Raise unless *value* is a number from *least* to *most*, a whole one where that is wanted; None may be anything.
+
+    >>> require_number("jobs", 0, 1)
+    Traceback (most recent call last):
+    lexkit.errors.ArgumentError: jobs=0: give a whole number from 1 on
+    """
+    if value is None:
+        return
+    is_number = isinstance(value, (int,) if whole else (int, float)) and not isinstance(value, bool)
+    if not is_number or not (least <= value and (most is None or value <= most)):  # type: ignore[operator]
+        wanted = f"from {least:g} on" if most is None else f"from {least:g} to {most:g}"
+        raise ArgumentError(f"{name}={value!r}: give a {'whole ' if whole else ''}number {wanted}")
+
+
+def require_list(name: str, value: Any, form: str, width: int = 1) -> None:  # noqa: ANN401
+    """Raise unless *value* is a list of texts or paths, or of tuples of *width* of them, as *form* shows.
+
+    A text alone is the mistake that is easily made, and would be taken for a list of its letters.
+
+    >>> require_list("tokenizers", "gpt2", "['gpt2']")
+    Traceback (most recent call last):
+    lexkit.errors.ArgumentError: tokenizers='gpt2': give a list, such as ['gpt2']
+    """
+    is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+    if not is_list or (width > 1 and any(not isinstance(item, (tuple, list)) or len(item) != width for item in value)):
+        raise ArgumentError(f"{name}={value!r}: give a list, such as {form}")

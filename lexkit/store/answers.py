@@ -1,0 +1,41 @@
+"""What a `Lexicon` answers with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lexkit.sources.records import Kind
+
+
+class Neighbor(NamedTuple):
+    """A word related to the one that was looked up."""
+
+    word: str
+    direct: bool
+    """Whether a source states the relation, rather than morphological negation deriving it."""
+    n_sources: int
+    sources: tuple[str, ...]
+    contested: bool
+    """Whether the two are in the store as the other kind, too."""
+    pos: tuple[str, ...]
+    """The parts of speech in which they are related, as far as the sources say."""
+    same_pos: bool
+    """Whether they have one part of speech; not so what -less derived (accurate, faultless: accurate, fault)."""
+
+
+class Evidence(NamedTuple):
+    """One reason why two words are, or would be, related."""
+
+    kind: Kind
+    source: str
+    pos: str | None
+    sense: str | None
+    rule: str | None
+    """None for a stated relation; ``un-``, ``-less``, ``un-+in-`` ... for a derived one; ``negation`` or ``reversal``
+    for a word and its base, ``double negation`` for a word and its base's base."""
+    same_pos: bool
+    """Whether the two words have one part of speech, as far as derivation goes."""
+    contradicted: bool
+    """Whether a stated relation contradicts this derived one, so that it is no relation of the store."""
+    derived_from: tuple[str, str, Kind] | None
+    """The stated relation that a derived one comes from."""

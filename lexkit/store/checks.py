@@ -1,0 +1,284 @@
+"""The checks of a store: what the schema promises, as numbered queries that must find nothing.
+
+``E1..`` is structure, ``E2..`` references and counts, ``W3..`` quality. Codes do not change their meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from lexkit.store.checksum import TABLES, checksum, recorded_checksums
+from lexkit.store.files import named_statements
+
+
+class Check(NamedTuple):
+    """A query whose rows are faults, or a function that returns them; the first column is shown as the example."""
+
+    code: str
+    title: str
+    faults: str | Callable[[duckdb.DuckDBPyConnection], list[tuple[str]]]
+
+
+_PAIR = "word_a || '/' || word_b || ' ' || kind"
+
+
+_HERE = Path(__file__).parent
+
+
+def _changed_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
+    recorded = recorded_checksums(connection)
+    return [(table,) for table in TABLES if checksum(connection, table) != recorded.get(table)]
+
+
+def _derived_otherwise(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
+    """Derive again, by the same statement as a build, and compare both ways."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE stated AS"
+        " SELECT word_a, word_b, kind, source, pos, sense FROM evidence WHERE rule IS NULL"
+    )
+    connection.execute("DROP TABLE IF EXISTS temp.derived")
+    connection.execute(named_statements(_HERE / "relations.sql")["derived"])
+    columns = (
+        "word_a, word_b, kind, source, pos, regexp_replace(rule, '^contradicted:', '') AS rule,"
+        " from_a, from_b, from_kind, same_pos"
+    )
+    return connection.execute(
+        f"""
+        WITH kept AS (SELECT {columns} FROM evidence WHERE rule IS NOT NULL), again AS (SELECT {columns} FROM derived)
+        SELECT {_PAIR} FROM ((FROM kept EXCEPT FROM again) UNION ALL (FROM again EXCEPT FROM kept))
+        ORDER BY ALL
+        """
+    ).fetchall()
+
+
+CHECKS = (
+    Check(
+        "E101",
+        "a table or view is missing",
+        """
+        SELECT name FROM (VALUES ('meta'), ('source'), ('rejection'), ('word'), ('relation'), ('evidence'),
+            ('morphology'), ('negation'), ('tokenizer'), ('span'), ('synonyms'), ('antonyms'), ('keep_rate')) t(name)
+        ANTI JOIN information_schema.tables ON table_name = name AND table_schema = 'main'
+        """,
+    ),
+    Check(
+        "E102",
+        "word ids are not 0, 1, 2 ... in the order of the words",
+        "SELECT word FROM (SELECT word, word_id, row_number() OVER (ORDER BY word) - 1 AS place FROM word)"
+        " WHERE word_id <> place",
+    ),
+    Check("E103", "a word stands twice", "SELECT word FROM word GROUP BY word HAVING count(*) > 1"),
+    Check(
+        "E104",
+        "a word is not normalised, or its folded form is wrong",
+        "SELECT word FROM word WHERE word <> nfc_normalize(word) OR word <> trim(word) OR word = ''"
+        " OR regexp_matches(word, '  |[\\t\\n\\v\\f\\r]') OR folded <> lower(word)",
+    ),
+    Check(
+        "E105",
+        "a pair is not in order, or a word is related to itself",
+        f"SELECT {_PAIR} FROM relation WHERE word_a >= word_b"
+        f" UNION ALL SELECT {_PAIR} FROM evidence WHERE word_a >= word_b OR from_a >= from_b"
+        " UNION ALL SELECT word_id || '/' || base_id || ' negation' FROM negation WHERE word_id = base_id",
+    ),
+    Check("E106", "a relation stands twice", f"SELECT {_PAIR} FROM relation GROUP BY ALL HAVING count(*) > 1"),
+    Check(
+        "E107",
+        "a kind is neither synonym nor antonym",
+        "SELECT kind FROM (SELECT kind FROM relation UNION ALL SELECT kind FROM evidence UNION ALL"
+        " SELECT from_kind FROM evidence WHERE from_kind IS NOT NULL) WHERE kind NOT IN ('synonym', 'antonym')",
+    ),
+    Check(
+        "E108",
+        "rows are not in the order of their keys",
+        """
+        SELECT word FROM (SELECT word, word_id, lag(word_id) OVER (ORDER BY rowid) AS before FROM word)
+        WHERE word_id <= before
+        UNION ALL
+        SELECT word_a || '/' || word_b FROM (
+            SELECT word_a, word_b, kind, lag((word_a, word_b, kind)) OVER (ORDER BY rowid) AS before FROM relation
+        ) WHERE (word_a, word_b, kind) <= before
+        """,
+    ),
+    Check(
+        "E109",
+        "a table does not hold what it was built with",
+        _changed_tables,
+    ),
+    Check(
+        "E110",
+        "a view does not show every relation in both directions",
+        """
+        SELECT name FROM (
+            SELECT 'synonyms' AS name, count(*) AS n FROM synonyms
+            UNION ALL SELECT 'antonyms', count(*) FROM antonyms
+        )
+        WHERE n <> (SELECT 2 * count(*) FROM relation WHERE relation.kind || 's' = name)
+        """,
+    ),
+    Check(
+        "E201",
+        "a word id is no word",
+        """
+        SELECT id FROM (
+            SELECT word_a AS id FROM relation UNION SELECT word_b FROM relation
+            UNION SELECT word_a FROM evidence UNION SELECT word_b FROM evidence
+            UNION SELECT from_a FROM evidence UNION SELECT from_b FROM evidence
+            UNION SELECT word_id FROM morphology UNION SELECT word_id FROM negation UNION SELECT base_id FROM negation
+            UNION SELECT word_id FROM span
+        ) ANTI JOIN word ON word_id = id WHERE id IS NOT NULL
+        """,
+    ),
+    Check(
+        "E202",
+        "a relation has no evidence",
+        f"""
+        SELECT {_PAIR} FROM relation ANTI JOIN (
+            SELECT * FROM evidence WHERE rule IS NULL OR NOT starts_with(rule, 'contradicted:')
+        ) USING (word_a, word_b, kind)
+        """,
+    ),
+    Check(
+        "E203",
+        "evidence has no relation",
+        f"""
+        SELECT {_PAIR} FROM (
+            SELECT * FROM evidence WHERE rule IS NULL OR NOT starts_with(rule, 'contradicted:')
+        ) ANTI JOIN relation USING (word_a, word_b, kind)
+        """,
+    ),
+    Check(
+        "E204",
+        "evidence, or a rejection, names an unknown source",
+        "SELECT source FROM (SELECT source FROM evidence UNION SELECT source FROM rejection)"
+        " ANTI JOIN source USING (source)",
+    ),
+    Check(
+        "E205",
+        "direct, n_sources, sources, pos, same_pos or contested disagree with the evidence",
+        f"""
+        WITH counted AS (
+            SELECT word_a, word_b, kind, bool_or(rule IS NULL) AS direct, count(DISTINCT source) AS n_sources,
+                string_agg(DISTINCT source, ',' ORDER BY source) AS sources,
+                coalesce(string_agg(DISTINCT pos, ',' ORDER BY pos), '') AS pos, bool_or(same_pos) AS same_pos,
+                count(*) OVER (PARTITION BY word_a, word_b) > 1 AS contested
+            FROM evidence WHERE rule IS NULL OR NOT starts_with(rule, 'contradicted:')
+            GROUP BY word_a, word_b, kind
+        )
+        SELECT {_PAIR} FROM relation r JOIN counted c USING (word_a, word_b, kind)
+        WHERE r.direct <> c.direct OR r.n_sources <> c.n_sources OR r.sources <> c.sources
+            OR r.contested <> c.contested OR r.pos <> c.pos OR r.same_pos <> c.same_pos
+        """,
+    ),
+    Check(
+        "E206",
+        "a source's count of rejections is not the sum of its rejections",
+        "SELECT source FROM source LEFT JOIN rejection USING (source) GROUP BY source, n_rejected"
+        " HAVING n_rejected <> coalesce(sum(n), 0)",
+    ),
+    Check(
+        "E207",
+        "derived evidence comes from a relation that no source states",
+        f"""
+        SELECT {_PAIR} FROM (SELECT * FROM evidence WHERE from_a IS NOT NULL) d ANTI JOIN (
+            SELECT word_a, word_b, kind FROM evidence WHERE rule IS NULL
+        ) s ON s.word_a = from_a AND s.word_b = from_b AND s.kind = from_kind
+        """,
+    ),
+    Check(
+        "E208",
+        "a contradicted derivation is contradicted by nothing",
+        f"""
+        SELECT {_PAIR} FROM (SELECT * FROM evidence WHERE starts_with(rule, 'contradicted:')) d ANTI JOIN (
+            SELECT word_a, word_b, kind FROM evidence WHERE rule IS NULL
+        ) s ON s.word_a = d.word_a AND s.word_b = d.word_b AND s.kind <> d.kind
+        """,
+    ),
+    Check(
+        "E209",
+        "a span's length is not its number of tokens, or its tokenizer is unknown",
+        "SELECT tokenizer || ' ' || word_id FROM span WHERE n_tokens <> len(token_ids)"
+        " UNION ALL SELECT tokenizer FROM (SELECT DISTINCT tokenizer FROM span) ANTI JOIN tokenizer USING (tokenizer)",
+    ),
+    Check(
+        "E210",
+        "a tokenizer has not one span for every word",
+        "SELECT tokenizer FROM tokenizer LEFT JOIN span USING (tokenizer) GROUP BY tokenizer"
+        " HAVING count(DISTINCT word_id) <> (SELECT count(*) FROM word) OR count(*) <> count(DISTINCT word_id)",
+    ),
+    Check(
+        "E211",
+        "derived evidence is of another kind than its rule gives",
+        f"""
+        SELECT {_PAIR} FROM (
+            SELECT *, regexp_replace(rule, '^contradicted:', '') AS name FROM evidence WHERE rule IS NOT NULL
+        )
+        WHERE kind IS DISTINCT FROM CASE
+            WHEN name IN ('negation', 'reversal') THEN 'antonym'
+            WHEN name = 'double negation' THEN 'synonym'
+            WHEN contains(name, '+') THEN from_kind
+            WHEN from_kind = 'synonym' THEN 'antonym'
+            WHEN from_kind = 'antonym' THEN 'synonym'
+        END
+        """,
+    ),
+    Check(
+        "E212",
+        "derived evidence is not what the negations give",
+        _derived_otherwise,
+    ),
+    Check(
+        "E213",
+        "derived evidence counts although the sources state the other kind only",
+        f"""
+        WITH stated AS (SELECT DISTINCT word_a, word_b, kind FROM evidence WHERE rule IS NULL)
+        SELECT {_PAIR} FROM (SELECT * FROM evidence WHERE rule NOT LIKE 'contradicted:%') d
+        ANTI JOIN stated s ON s.word_a = d.word_a AND s.word_b = d.word_b AND s.kind = d.kind
+        SEMI JOIN stated t ON t.word_a = d.word_a AND t.word_b = d.word_b AND t.kind <> d.kind
+        """,
+    ),
+    Check(
+        "E214",
+        "a source's count of records does not fit what comes of them",
+        """
+        SELECT source FROM source
+        LEFT JOIN (SELECT source, count(*) AS n FROM evidence WHERE rule IS NULL GROUP BY source) USING (source)
+        WHERE n_records < 0 OR n_rejected < 0 OR (n > 0 AND n_records = 0)
+            OR (kind = 'pairs' AND n > n_records - n_rejected)  -- a line states one relation
+            OR (kind = 'morpholex' AND n_records - n_rejected
+                <> (SELECT count(*) FROM morphology WHERE analyser = 'morpholex'))
+        """,
+    ),
+    Check(
+        "E215",
+        "the sources are not those that the build recorded",
+        """
+        WITH recorded AS (SELECT unnest(json_keys(value, '$.sources')) AS source FROM meta WHERE key = 'options')
+        SELECT source FROM (SELECT source FROM source WHERE kind <> 'affix') ANTI JOIN recorded USING (source)
+        UNION ALL
+        SELECT source FROM recorded ANTI JOIN source USING (source)
+        """,
+    ),
+    Check(
+        "E216",
+        "a word has several analyses, or is negated without one",
+        "SELECT word_id FROM morphology GROUP BY word_id HAVING count(*) > 1"
+        " UNION ALL SELECT word_id FROM negation ANTI JOIN morphology USING (word_id)",
+    ),
+    Check(
+        "W301",
+        "a pair is stated both as synonyms and as antonyms",
+        "SELECT a.word || ' / ' || b.word FROM relation JOIN word a ON a.word_id = word_a"
+        " JOIN word b ON b.word_id = word_b WHERE contested AND kind = 'synonym' AND direct",
+    ),
+    Check(
+        "W302",
+        "a source states nothing and analyses nothing",
+        "SELECT source FROM source ANTI JOIN evidence USING (source)"
+        " WHERE kind <> 'morpholex' OR NOT EXISTS (FROM morphology)",
+    ),
+)

@@ -1,0 +1,151 @@
+"""The words and relations of a store in memory, to be searched by bisection."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from lexkit.errors import ArgumentError
+from lexkit.sources.records import Kind
+from lexkit.store.answers import Neighbor
+from lexkit.text import normalize_word
+
+_NEIGHBORS = """
+WITH exact AS (SELECT place, word_id, true AS alone FROM asked JOIN word USING (word)),
+found AS (
+    FROM exact
+    UNION ALL
+    SELECT place, word_id, false
+    FROM (FROM asked ANTI JOIN exact USING (place)) a JOIN word w ON w.folded = lower(a.word)
+),
+neighbor AS (
+    SELECT place, alone, word_b AS other, direct, n_sources, sources FROM found JOIN relation ON word_a = word_id
+    WHERE kind = $1 AND (direct OR $2)
+    UNION ALL
+    SELECT place, alone, word_a, direct, n_sources, sources FROM found JOIN relation ON word_b = word_id
+    WHERE kind = $1 AND (direct OR $2)
+),
+listed AS (
+    SELECT place, list(other ORDER BY direct DESC, n_sources DESC, other) AS others
+    FROM (
+        SELECT place, other, bool_or(direct) AS direct, CASE WHEN any_value(alone) THEN max(n_sources)
+            ELSE len(list_distinct(string_split(string_agg(sources, ',') FILTER (NOT alone), ','))) END AS n_sources
+        FROM neighbor GROUP BY place, other
+    )
+    GROUP BY place
+)
+SELECT coalesce(others, []) AS neighbors FROM asked LEFT JOIN listed USING (place) ORDER BY place
+"""
+
+
+class Index:
+    """Words and relations in memory, as Arrow columns that are searched by bisection.
+
+    Columns are taken as they lie in the store, in the order of ``word_a`` (checked by `lexkit verify`); only their
+    order by ``word_b`` is computed, so that loading a million relations takes a tenth of a second.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.words: pa.Array = connection.sql("SELECT word FROM word").to_arrow_table()["word"].combine_chunks()
+        table = connection.sql(
+            "SELECT word_a, word_b, n_sources, (kind = 'antonym')::TINYINT AS antonym, direct::TINYINT AS direct,"
+            " contested::TINYINT AS contested, same_pos::TINYINT AS same_pos, sources, pos FROM relation"
+        ).to_arrow_table()
+        order = connection.sql("SELECT rowid::INTEGER AS row FROM relation ORDER BY word_b").to_arrow_table()
+        self._word_a, self._word_b, self._n_sources = (_integers(table[i]) for i in range(3))
+        self._antonym, self._direct, self._contested, self._same_pos = (_integers(table[i]) for i in range(3, 7))
+        self._sources, self._pos = table["sources"].combine_chunks(), table["pos"].combine_chunks()
+        self._by_word_b = _integers(order["row"])
+
+    def word(self, word_id: int) -> str:
+        """Return the word that an id stands for."""
+        return str(self.words[word_id].as_py())
+
+    def find(self, word: str) -> int | None:
+        """Return the id of a word as it is spelt, or None."""
+        place = bisect_left(range(len(self.words)), word, key=self.word)
+        return place if place < len(self.words) and self.word(place) == word else None
+
+    def degree(self, word_id: int) -> int:
+        """Return how many relations a word has."""
+        return len(self._rows(word_id))
+
+    def _rows(self, word_id: int) -> list[int]:
+        """Return the rows of the relations that have the word on either side."""
+        first, last = bisect_left(self._word_a, word_id), bisect_right(self._word_a, word_id)
+        start = bisect_left(self._by_word_b, word_id, key=self._word_b.__getitem__)
+        end = bisect_right(self._by_word_b, word_id, key=self._word_b.__getitem__)
+        return [*range(first, last), *self._by_word_b[start:end]]
+
+    def neighbors(self, word_ids: Sequence[int], kind: Kind) -> Iterator[Neighbor]:
+        """Yield what is related to any of the words, each once, in the order of `Lexicon.synonyms`."""
+        antonym = int(kind == "antonym")
+        # the ids are those of two ends, one of which is the word asked for; the other may be met from several
+        others: dict[int, list[int]] = {}
+        for word_id in word_ids:
+            for row in self._rows(word_id):
+                if self._antonym[row] == antonym:
+                    others.setdefault(self._word_a[row] + self._word_b[row] - word_id, []).append(row)
+        found = [(other, self._neighbor(other, rows)) for other, rows in others.items()]
+        for _, neighbor in sorted(found, key=lambda item: (-item[1].direct, -item[1].n_sources, item[0])):
+            yield neighbor
+
+    def _neighbor(self, other: int, rows: list[int]) -> Neighbor:
+        """One word, with all that the rows of its relations say of it."""
+        sources = {name for row in rows for name in self._sources[row].as_py().split(",")}
+        pos = {name for row in rows for name in self._pos[row].as_py().split(",") if name}
+        return Neighbor(
+            self.word(other),
+            any(self._direct[row] for row in rows),
+            len(sources),
+            tuple(sorted(sources)),
+            any(self._contested[row] for row in rows),
+            tuple(sorted(pos)),
+            any(self._same_pos[row] for row in rows),
+        )
+
+
+def _integers(column: pa.ChunkedArray) -> memoryview:
+    """A column of integers without NULLs, as Python can index it without Arrow's scalars."""
+    form: Literal["b", "i"] = "b" if column.type == pa.int8() else "i"
+    if not len(column):
+        return memoryview(b"").cast(form)
+    array = column.combine_chunks()
+    return memoryview(array.buffers()[1]).cast("b").cast(form)[array.offset : array.offset + len(array)]
+
+
+def find_neighbors(connection: duckdb.DuckDBPyConnection, words: Iterable[str], kind: Kind, direct: bool) -> pa.Table:
+    """Return the neighbours of many words; see `lexkit.store.lexicon.Lexicon.neighbors`.
+
+    Raises:
+        ArgumentError: something among the words is none.
+    """
+    asked = _strings(words)
+    normal = [normalize_word(word) for word in asked]
+    table = pa.table(
+        {
+            "place": pa.array(range(len(asked)), pa.int32()),
+            # what cannot be printed is no word of a store
+            "word": pa.array([word if word.isprintable() else None for word in normal], pa.string()),
+        }
+    )
+    connection.register("asked", table)
+    rows = connection.sql(_NEIGHBORS, params=[kind, not direct]).to_arrow_table()
+    found = rows["neighbors"].combine_chunks().cast(pa.list_(pa.int32()))
+    return pa.table({"word": pa.array(asked, pa.string()), "neighbors": found})
+
+
+def _strings(words: Iterable[Any]) -> list[str]:
+    if isinstance(words, (str, bytes)):
+        raise ArgumentError(f"words={words!r}: give a list of words, such as [{words!r}]")
+    asked = words.to_pylist() if isinstance(words, (pa.Array, pa.ChunkedArray)) else list(words)
+    for place, word in enumerate(asked):
+        if not isinstance(word, str):
+            raise ArgumentError(f"words[{place}] is {word!r}; give words only")
+        if any("\ud800" <= character <= "\udfff" for character in word):
+            raise ArgumentError(f"words[{place}] is {word!r}, no text of Unicode; leave it out")
+    return asked

@@ -1,0 +1,89 @@
+"""One SELECT that need not be trusted, on a store that is open for reading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from lexkit.arguments import require_number
+from lexkit.errors import ArgumentError, QueryError
+
+_PATIENCE = 0.05  # seconds between attempts to interrupt a query
+_COMMENTS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+
+
+def run_select(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    params: Sequence[Any],
+    timeout: float | None,
+    max_rows: int | None,
+) -> pa.Table:
+    """Run one SELECT; see `lexkit.store.lexicon.Lexicon.sql`.
+
+    Raises:
+        QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
+        ArgumentError: *timeout* or *max_rows* leaves nothing.
+    """
+    if timeout is not None and not timeout > 0:
+        raise ArgumentError(f"timeout={timeout!r}: give seconds, more than 0")
+    require_number("max_rows", max_rows, 1)
+    # In a thread of its own: in this one, DuckDB would hear of Ctrl-C only when the query has ended
+    with ThreadPoolExecutor(1) as executor:
+        running = executor.submit(_rows, connection, query, params, max_rows)
+        try:
+            wait([running], timeout)
+        finally:
+            expired = not running.done()
+            while not running.done():
+                connection.interrupt()  # again and again, as it is lost on a query that is about to start
+                wait([running], _PATIENCE)
+    try:
+        return running.result()
+    except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
+        reason = first_line(error)
+        if expired:
+            message = f"the query took longer than {timeout:g} s; narrow it, or allow more time"
+        elif isinstance(error, MemoryError) or "Out of Memory" in reason:
+            message = "the query takes too much memory; narrow it, or allow more"
+        else:
+            message = f"{reason}; 'lexkit sql --schema' shows the tables and views"
+        raise QueryError(message) from error
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, params: Sequence[Any], max_rows: int | None) -> pa.Table:
+    _require_single_select(connection, query)
+    return _rows_of(connection.sql(query, params=list(params)), max_rows)
+
+
+def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    statements = connection.extract_statements(query)
+    if len(statements) != 1:
+        raise QueryError(f"{len(statements)} statements; give exactly one SELECT")
+    # Some versions of DuckDB take a PRAGMA for the SELECT that it stands for
+    if _COMMENTS.sub("", query, count=1)[:6].upper() == "PRAGMA":
+        raise QueryError("PRAGMA is refused; a store is read with one SELECT")
+    if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+        raise QueryError(f"{statements[0].type.name} is refused; a store is read with one SELECT")
+
+
+def _rows_of(relation: duckdb.DuckDBPyRelation, max_rows: int | None) -> pa.Table:
+    # through Arrow's interface for streams, which every version of DuckDB has, and where errors come as Arrow's
+    reader = pa.RecordBatchReader.from_stream(relation)
+    batches, n_rows = [], 0
+    for batch in reader:
+        batches.append(batch)
+        n_rows += batch.num_rows
+        if max_rows is not None and n_rows > max_rows:
+            raise QueryError(f"the query gives more than {max_rows:,} rows; add a LIMIT, or allow more")
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+def first_line(error: Exception) -> str:
+    """Return the line of an error that says what is wrong."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(" .:")

@@ -1,0 +1,285 @@
+"""What a store is after the worst: killed writers, a full disk, several writers and readers at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import lexkit
+from lexkit.store.verify import verify_store
+
+LEXKIT = [sys.executable, "-m", "lexkit"]
+MOMENTS = 17
+"""Of each of the three commands: 51 together."""
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """What a folder holds, hidden files included."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in folder.glob(".*")]
+
+
+def errors(store: Path) -> list[str]:
+    return [finding.code for finding in verify_store(store) if finding.code.startswith("E")]
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two words that no other source has."""
+    path = tmp_path_factory.mktemp("pairs") / "pairs.txt"
+    path.write_text("oldone ancientone\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def small_store(pairs: Path) -> Path:
+    lexkit.build(pairs.with_name("small.duckdb"), pairs=[("synonym", pairs)])
+    return pairs.with_name("small.duckdb")
+
+
+@pytest.fixture(scope="module")
+def large_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A store that takes a second to change, and the file of Wiktionary's form that it was made from."""
+    source = tmp_path_factory.mktemp("large") / "w.jsonl"
+    line = json.dumps({"word": "%s", "lang_code": "en", "synonyms": [{"word": "%s"}], "padding": "x" * 1000})
+    with source.open("w", encoding="utf-8") as stream:
+        stream.writelines(f"{line}\n" % (f"word{i}", f"same{i}") for i in range(30_000))
+    lexkit.build(source.with_name("large.duckdb"), wiktionary=[source])
+    return source.with_name("large.duckdb"), source
+
+
+def end_of_group(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the process and all that it started have ended, within a minute."""
+    for _ in range(600):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def kill_at_random_moments(
+    command: list[str], target: Path, restore: Callable[[], None], check: Callable[[], None], seed: int
+) -> None:
+    """Kill a command at moments spread over the time that it takes; *check* the target after each."""
+    restore()
+    started = time.monotonic()
+    subprocess.run(command, check=True, timeout=300)
+    seconds = time.monotonic() - started
+    check()
+    n_killed = n_halfway = 0
+    moments = random.Random(seed)
+    for _ in range(MOMENTS):
+        restore()
+        process = subprocess.Popen(command, start_new_session=True)
+        time.sleep(moments.uniform(0, seconds))
+        process.send_signal(signal.SIGKILL)
+        n_killed += process.wait() == -signal.SIGKILL
+        assert end_of_group(process)
+        found = leftovers(target.parent)
+        n_halfway += bool(found)
+        assert len(found) <= 1
+        check()
+    assert n_killed >= MOMENTS // 2
+    assert n_halfway >= 1  # else the moments were none of those that matter
+    subprocess.run(command, check=True, timeout=300)
+    check()
+    assert leftovers(target.parent) == []
+
+
+@pytest.mark.slow
+class TestKilledAtAnyMoment:
+    def test_build(self, small_store: Path, large_store: tuple[Path, Path], tmp_path: Path) -> None:
+        target = tmp_path / "s.duckdb"
+
+        def check() -> None:
+            assert errors(target) == []
+            with lexkit.open(target) as lexicon:
+                counts = lexicon.statistics()
+            assert (counts.words, counts.evidence) in ((2, 1), (60_000, 30_000))
+
+        command = [*LEXKIT, "build", "--quiet", "--jobs", "2", "--wiktionary", str(large_store[1])]
+        restore = lambda: shutil.copy(small_store, target)  # noqa: E731
+        kill_at_random_moments([*command, "--output", str(target)], target, restore, check, seed=1)  # type: ignore[arg-type]
+
+    def test_tokenize(
+        self, large_store: tuple[Path, Path], tmp_path: Path, write_tokenizer: Callable[..., Path]
+    ) -> None:
+        target = tmp_path / "s.duckdb"
+        tokenizer = f"bytes={write_tokenizer(tmp_path / 'bytes' / 'tokenizer.json')}"
+
+        def check() -> None:
+            assert errors(target) == []  # E210: a span for every word
+            with lexkit.open(target) as lexicon:
+                assert lexicon.tokenizers() in ([], ["bytes"])
+                assert lexicon.statistics().evidence == 30_000
+
+        command = [*LEXKIT, "tokenize", "--quiet", "--store", str(target), "--tokenizer", tokenizer]
+        restore = lambda: shutil.copy(large_store[0], target)  # noqa: E731
+        kill_at_random_moments(command, target, restore, check, seed=2)  # type: ignore[arg-type]
+        assert [finding.code for finding in verify_store(target, [tokenizer])] == []
+
+    def test_export(self, small_store: Path, large_store: tuple[Path, Path], tmp_path: Path) -> None:
+        target = tmp_path / "out" / "thesaurus"
+        target.parent.mkdir()
+        lexkit.export(small_store, tmp_path / "old", form="jsonl")
+        lexkit.export(large_store[0], tmp_path / "new", form="jsonl")
+        whole = (tree(tmp_path / "old"), tree(tmp_path / "new"))
+
+        def restore() -> None:
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(tmp_path / "old", target)
+
+        def check() -> None:
+            assert tree(target) in whole
+
+        command = [*LEXKIT, "export", "--quiet", "--format", "jsonl", "--store", str(large_store[0]), str(target)]
+        kill_at_random_moments(command, target, restore, check, seed=3)
+
+
+FULL = """
+mount -t tmpfs -o size="$1" none "$2" && cp -r "$3"/. "$2" && cd "$2" || exit 99
+shift 3
+"$@"
+code=$?
+cp -r . ../after
+exit $code
+"""
+"""Runs a command on a small disk that holds what $3 does, in a name space of its own, and keeps what is there after."""
+
+
+class TestFullDisk:
+    """The commands run on a small file system that is really full; it ends with its process."""
+
+    @pytest.fixture
+    def disk(self, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+        namespace = ["unshare", "--map-root-user", "--mount"]
+        for folder in ("disk", "before"):
+            (tmp_path / folder).mkdir()
+        try:
+            probe = [*namespace, "mount", "-t", "tmpfs", "-o", "size=1m", "none", str(tmp_path / "disk")]
+            subprocess.run(probe, check=True, capture_output=True, timeout=60)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"no small disk can be mounted here ({error})")
+
+        def run(size: int, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+            folders = [str(tmp_path / "disk"), str(tmp_path / "before")]
+            return subprocess.run(
+                [*namespace, "sh", "-c", FULL, "sh", str(size), *folders, *LEXKIT, *map(str, arguments)],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+
+        return run
+
+    def assert_refused(self, done: subprocess.CompletedProcess[str], target: str, tmp_path: Path) -> None:
+        assert done.returncode == 1, done.stderr
+        assert done.stdout == ""
+        assert done.stderr.startswith(f"error: {target}: "), done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert "unexpected" not in done.stderr
+        assert tree(tmp_path / "after") == tree(tmp_path / "before")
+        assert leftovers(tmp_path / "after") == []
+
+    @pytest.mark.parametrize("size", [3 << 20, 5 << 20, 8 << 20])
+    def test_build(
+        self, size: int, disk: Callable[..., subprocess.CompletedProcess[str]], small_store: Path, tmp_path: Path
+    ) -> None:
+        shutil.copy(small_store, tmp_path / "before" / "s.duckdb")
+        self.assert_refused(disk(size, "build", "--output", "s.duckdb"), "s.duckdb", tmp_path)
+
+    @pytest.mark.parametrize("share", [1.5, 2.1])
+    def test_tokenize(
+        self,
+        share: float,
+        disk: Callable[..., subprocess.CompletedProcess[str]],
+        starter_store: Path,
+        tmp_path: Path,
+        write_tokenizer: Callable[..., Path],
+    ) -> None:
+        """The disk is full while the store is copied, or while spans are written."""
+        shutil.copy(starter_store, tmp_path / "before" / "s.duckdb")
+        tokenizer = write_tokenizer(tmp_path / "bytes" / "tokenizer.json")
+        size = int(starter_store.stat().st_size * share)
+        done = disk(size, "tokenize", "--store", "s.duckdb", "--tokenizer", tokenizer)
+        self.assert_refused(done, "s.duckdb", tmp_path)
+        assert "--output" not in done.stderr
+
+    @pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
+    def test_export(
+        self,
+        form: str,
+        disk: Callable[..., subprocess.CompletedProcess[str]],
+        small_store: Path,
+        starter_store: Path,
+        tmp_path: Path,
+    ) -> None:
+        lexkit.export(small_store, tmp_path / "before" / "out", form="csv")
+        done = disk(1 << 20, "export", "out", "--format", form, "--store", starter_store)
+        self.assert_refused(done, "out", tmp_path)
+
+    def test_report(
+        self,
+        disk: Callable[..., subprocess.CompletedProcess[str]],
+        small_store: Path,
+        starter_store: Path,
+        tmp_path: Path,
+    ) -> None:
+        with lexkit.open(small_store) as lexicon:
+            from lexkit.report.page import write_report
+
+            write_report(lexicon, tmp_path / "before" / "report.html")
+        done = disk(1 << 19, "report", "--store", starter_store)
+        self.assert_refused(done, "report.html", tmp_path)
+
+
+@pytest.mark.slow
+def test_of_many_builds_of_one_store_at_once_one_wins_and_the_others_say_so(small_store: Path, tmp_path: Path) -> None:
+    target = Path(shutil.copy(small_store, tmp_path / "s.duckdb"))
+    command = [*LEXKIT, "build", "--quiet", "--jobs", "1", "--output", str(target)]
+    for _ in range(3):
+        builds = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(6)]
+        told = [(build.communicate(timeout=300)[1], build.returncode) for build in builds]
+        refusal = f"error: {target}: another process is writing it; wait for it, or name another target\n"
+        assert {(text, code) for text, code in told} == {("", 0), (refusal, 1)}
+        assert errors(target) == []
+        assert leftovers(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_readers_go_on_while_builds_replace_the_store(small_store: Path, pairs: Path, tmp_path: Path) -> None:
+    target = Path(shutil.copy(small_store, tmp_path / "s.duckdb"))
+    commands = [
+        [*LEXKIT, "build", "--quiet", "--output", str(target)],
+        [*LEXKIT, "build", "--quiet", "--output", str(target), "--pairs", f"synonym={pairs}"],
+    ]
+    seen = set()
+    with lexkit.open(target) as first:
+        for command in commands * 3:
+            with subprocess.Popen(command) as build, lexkit.open(target) as held:
+                words = len(held.words())
+                while build.poll() is None:
+                    with lexkit.open(target) as lexicon:
+                        seen.add((len(lexicon.words()), lexicon.sql("SELECT count(*) AS n FROM word")["n"][0].as_py()))
+                    assert held.sql("SELECT count(*) AS n FROM word")["n"][0].as_py() == words
+            assert build.returncode == 0
+            seen.add((len(lexkit.open(target).words()),) * 2)
+        assert first.relation("oldone", "ancientone") == ["synonym"]
+    assert len(seen) == 2  # the old and the new, each whole
+    assert all(listed == counted for listed, counted in seen)
