@@ -9,6 +9,10 @@ class TeacherError(LexkitError):
     """A teacher that cannot be loaded, or that does not do what a sense dictionary needs."""
 
 
+class EvaluationError(LexkitError):
+    """A benchmark that is missing or not what it should be, or a model that cannot be put to it."""
+
+
 class CorpusError(LexkitError):
     """A corpus that is missing, unreadable, or holds no text."""
 

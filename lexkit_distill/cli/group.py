@@ -15,7 +15,7 @@ from lexkit.progress import Progress
 
 @click.group()
 def distill() -> None:
-    """Sense dictionaries from a teacher language model and a store, and students that learn from both.
+    """Sense dictionaries from a teacher language model and a store, students that learn from both, evaluation.
 
     \b
     It needs the extra: pip install 'lexkit[distill]'
@@ -23,15 +23,15 @@ def distill() -> None:
 
 
 @contextmanager
-def extra() -> Iterator[None]:
-    """Around the imports of a command: without the extra, one line that says how to get it."""
+def extra(name: str = "distill") -> Iterator[None]:
+    """Around the imports of a command: without its extra, one line that says how to get it."""
     try:
         yield
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.partition(".")[0].startswith("lexkit"):
             raise
         raise LexkitError(
-            f"lexkit distill needs the package {error.name}, which is not installed; pip install 'lexkit[distill]'"
+            f"lexkit distill needs the package {error.name}, which is not installed; pip install 'lexkit[{name}]'"
         ) from error
 
 

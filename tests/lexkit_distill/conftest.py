@@ -54,6 +54,7 @@ def save_teacher(
     seed: int = 0,
     vocabulary: int = 400,
     layers: int = 2,
+    length: int = 128,
     **changes: Any,
 ) -> Path:
     """A tiny randomly initialised teacher with a byte-level BPE tokenizer of its own, saved as transformers does."""
@@ -85,7 +86,7 @@ def save_teacher(
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "head_dim": 8,
-        "max_position_embeddings": 128,
+        "max_position_embeddings": length,
         "bos_token_id": 1,
         "eos_token_id": 0,
         "pad_token_id": 0,

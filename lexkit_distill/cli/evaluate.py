@@ -1,0 +1,83 @@
+"""``lexkit distill eval``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lexkit.cli.output import json_option, print_json, print_table
+from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.config import options
+from lexkit_distill.evaluation.config import EvalConfig
+
+if TYPE_CHECKING:
+    from lexkit_distill.evaluation.results import Results
+
+
+@distill.command("eval")
+@options(EvalConfig)
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@json_option
+def evaluate(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
+    """Evaluate a model: questions of benchmarks, held-out text, words.
+
+    It needs the extra: pip install 'lexkit[eval]'. Figures come with standard errors and 95% bootstrap intervals; with
+    --against, differences on the same questions, too. For several processes, start it with 'accelerate launch -m lexkit
+    distill eval ...'.
+
+    \b
+    Example:
+      lexkit distill eval --model student --against teacher --tasks arc,csqa --data benchmarks --protocol likelihood
+    """
+    with extra("eval"):
+        from lexkit_distill.evaluation.run import evaluate_models
+    results = evaluate_models(EvalConfig(**fields), progress(quiet))
+    if results is None:
+        return
+    if as_json:
+        print_json(results)
+    elif not quiet:
+        _print(results)
+
+
+def _print(results: Results) -> None:
+    rows = []
+    for task, result in results.tasks.items():
+        for who, metrics in (("model", result.metrics), ("against", result.against or {})):
+            rows += [
+                (task, name, who, f"{one.value:.4f}", _number(one.stderr), _interval(one.low, one.high), one.n)
+                for name, one in metrics.items()
+            ]
+    print_table(None, ("task", "metric", "of", "value", "stderr", "95% interval", "n"), rows)
+    compared = [
+        (
+            task,
+            name,
+            f"{one.difference:+.4f}",
+            _interval(one.low, one.high, "+"),
+            "" if one.only_first is None else f"{one.only_first}:{one.only_second}",
+            _number(one.p_mcnemar),
+        )
+        for task, result in results.tasks.items()
+        for name, one in (result.difference or {}).items()
+    ]
+    if compared:
+        click.echo()
+        print_table(None, ("task", "metric", "difference", "95% interval", "right only one", "p (McNemar)"), compared)
+    for task, result in results.tasks.items():
+        for who, details in (("model", result.details), ("against", result.against_details or {})):
+            if details.get("truncated"):
+                click.echo(
+                    f"{task}: {details['truncated']:,} prompts were longer than the {who} allows; their beginning was "
+                    "cut off. Use fewer --shots",
+                    err=True,
+                )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _interval(low: float | None, high: float | None, sign: str = "") -> str:
+    return "" if low is None or high is None else f"{low:{sign}.4f} to {high:{sign}.4f}"

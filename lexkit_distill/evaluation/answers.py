@@ -1,0 +1,68 @@
+"""What a model's answer is worth: the letter in what it wrote, and the words it shares with the right answers."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+
+from lexkit_distill.evaluation.questions import UNANSWERABLE
+
+_LEAD = r"(?:the\s+)?(?:correct\s+|best\s+|right\s+)?(?:answer|option|choice|letter)(?:\s+is)?\s*:?\s*"
+_LETTER = re.compile(
+    rf"\s*(?:{_LEAD})?[\W_]*([A-Z])(?![A-Za-z'\u2019])(?:(?=\s*$)|(?=\s*[^\w\s])|(?=\s*\n))", re.IGNORECASE
+)
+_LATER = re.compile(rf"{_LEAD}[\W_]*([A-Z])(?![A-Za-z'\u2019])", re.IGNORECASE)
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+
+
+def letter(text: str, letters: Sequence[str]) -> str | None:
+    """Return the letter that a model gave as its answer, or None.
+
+    It stands first, alone or before a full stop, a bracket or the end of the line (``B``, `` B``, ``(B)``,
+    ``B. Paris``), or after words such as "the answer is". A letter that begins a sentence ("A dog") is no answer.
+
+    Args:
+        text: what the model wrote; white space before it does not count, so that it is all one whether its tokenizer
+            joins the letter with the space before.
+        letters: of the options.
+    """
+    found = _LETTER.match(text) or _LATER.search(text)
+    given = found[1].upper() if found else None
+    return given if given in letters else None
+
+
+def normalized(text: str) -> str:
+    """Return an answer without case, punctuation, articles and superfluous space (SQuAD's own normalisation)."""
+    bare = "".join(character for character in text.lower() if character not in string.punctuation)
+    return " ".join(_ARTICLES.sub(" ", bare).split())
+
+
+def exact(given: str, right: Sequence[str]) -> float:
+    """Return 1 if the answer is one of the right ones; without right ones, if it says that there is none."""
+    return max(float(normalized(given) == normalized(answer)) for answer in _gold(right))
+
+
+def f1(given: str, right: Sequence[str]) -> float:
+    """Return the harmonic mean of precision and recall of words, the best over the right answers.
+
+    Without right answers it is 1 for saying that there is none, else 0 (SQuAD v2, Rajpurkar et al. 2018).
+    """
+    if not right or normalized(given) in _NONE:
+        return exact("" if normalized(given) in _NONE else given, right)
+    return max(_f1(normalized(given).split(), normalized(answer).split()) for answer in right)
+
+
+_NONE = (UNANSWERABLE, "")
+
+
+def _gold(right: Sequence[str]) -> Sequence[str]:
+    return right or _NONE
+
+
+def _f1(given: list[str], right: list[str]) -> float:
+    if not given or not right:
+        return float(given == right)
+    shared = sum((Counter(given) & Counter(right)).values())
+    return 2 * shared / (len(given) + len(right)) if shared else 0.0

@@ -1,0 +1,78 @@
+"""What `lexkit distill eval` can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import click
+
+from lexkit_distill.senses.config import DType
+
+BENCHMARKS = ("arc", "csqa", "piqa", "mmlu", "squad_v2")
+"""Tasks with questions, which lm-evaluation-harness puts to a model."""
+TASKS = (*BENCHMARKS, "perplexity", "lexical")
+Protocol = Literal["paper", "likelihood"]
+DEFAULT_SHOTS = 5
+
+
+def parse_tasks(value: str) -> str:
+    """Return names of tasks with commas between, each once, as they are known.
+
+    Raises:
+        click.BadParameter: an unknown name, or none.
+    """
+    names = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    unknown = [name for name in names if name not in TASKS]
+    if unknown or not names:
+        raise click.BadParameter(f"{', '.join(unknown) or 'no task'} is not among {', '.join(TASKS)}.")
+    return ",".join(names)
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """How a model is evaluated."""
+
+    model: str = field(metadata={"metavar": "NAME_OR_PATH"})
+    """The model: a folder, or a name on the Hugging Face hub."""
+    tasks: str = field(metadata={"type": parse_tasks, "metavar": "TASK,..."})
+    """Among arc, csqa, piqa, mmlu, squad_v2, perplexity and lexical; commas between."""
+    against: str | None = field(default=None, metadata={"metavar": "NAME_OR_PATH"})
+    """Another model, evaluated on the same questions and compared question by question."""
+    protocol: Protocol = "paper"
+    """How questions are put: paper has the model write the letter of its answer in a chat; likelihood takes the most
+    likely answer, as lm-evaluation-harness does by default."""
+    shots: int | None = field(default=None, metadata={"type": click.IntRange(min=0), "shown": "5, for squad_v2 1"})
+    """Worked examples before each question; squad_v2 takes one at most."""
+    limit: int | None = field(default=None, metadata={"type": click.IntRange(min=1)})
+    """Draw so many questions of each task by --seed. [default: all]"""
+    data: str | None = field(default=None, metadata={"metavar": "DIR"})
+    """Folder with the files of the tasks. [default: the Hugging Face hub]"""
+    text: str | None = field(default=None, metadata={"metavar": "FILE"})
+    """Held-out text for perplexity. [default: text/wikitext2-valid.txt or wiki.valid.tokens in --data]"""
+    teacher: str | None = field(default=None, metadata={"metavar": "NAME_OR_PATH"})
+    """For perplexity: also measure the divergence from this teacher, which has the same tokenizer."""
+    output: str = field(default="results.json", metadata={"metavar": "FILE"})
+    """Where the results go; what the model said to each question goes beside it, into *.questions.jsonl."""
+    seed: int = 0
+    """Draws worked examples, the questions of --limit, and bootstrap samples."""
+    batch_size: int = field(default=8, metadata={"type": click.IntRange(min=1)})
+    """Prompts in a batch."""
+    max_length: int = field(default=1024, metadata={"type": click.IntRange(min=2)})
+    """For perplexity: tokens of text the model sees at once."""
+    dtype: DType = "bfloat16"
+    """Arithmetic of the models."""
+    device: str = field(default="auto", metadata={"metavar": "DEVICE"})
+    """Where they run: cpu, cuda, cuda:1, mps; auto takes a GPU where there is one."""
+
+    @property
+    def task_names(self) -> list[str]:
+        """Of `tasks`, in the order given."""
+        return self.tasks.split(",")
+
+    def shots_of(self, task: str) -> int:
+        """Worked examples before a question of *task*."""
+        most = 1 if task == "squad_v2" else DEFAULT_SHOTS
+        if self.shots is None:
+            return most
+        return min(self.shots, 1) if task == "squad_v2" else self.shots

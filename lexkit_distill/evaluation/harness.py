@@ -1,0 +1,185 @@
+"""Questions put to a model by lm-evaluation-harness, with the tasks in ``tasks/``.
+
+Of the harness this uses prompts, batching, likelihoods and generation. It never asks the hub, and the questions are
+shared among processes here: the harness itself has every process of a machine without GPUs answer all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+from jinja2 import TemplateError
+from lm_eval.evaluator import evaluate
+from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
+
+from lexkit.progress import Progress
+from lexkit_distill.errors import EvaluationError
+from lexkit_distill.evaluation.questions import Prepared, Question
+from lexkit_distill.senses.processes import Processes
+from lexkit_distill.teacher import Teacher
+
+_TASKS = Path(__file__).parent / "tasks"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said to a question, and what that is worth."""
+
+    task: str
+    id: str
+    group: str
+    output: str | list[float]
+    """The text, or the log-likelihood of each option."""
+    target: str
+    scores: dict[str, float]
+    shots: list[str]
+    truncated: bool
+    """Whether the prompt was longer than the model allows, so that its beginning was cut off."""
+
+
+class _Model(HFLM):  # type: ignore[misc]  # the harness is not typed
+    """The harness's model without bars of its own, so that lexkit's is seen."""
+
+    stderr: TextIO = sys.stderr
+
+    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
+        with contextlib.redirect_stderr(self.stderr):
+            found: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=disable_tqdm)
+        return found
+
+    def generate_until(self, requests: list[Any], disable_tqdm: bool = True) -> list[str]:
+        with contextlib.redirect_stderr(self.stderr):
+            found: list[str] = super().generate_until(requests, disable_tqdm=disable_tqdm)
+        return found
+
+
+class _Counter:
+    """The place where the harness reports each answer to a cache."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._done, self._total = progress, 0, total
+
+    def add_partial(self, *_: object) -> None:
+        self._done += 1
+        self._progress.count(self._done, self._total, "prompts")
+
+
+def ask(
+    prepared: Prepared, model: Teacher, *, protocol: str, batch_size: int, processes: Processes, progress: Progress
+) -> list[Answer] | None:
+    """Put the questions of a task to a model; each process answers its share.
+
+    Returns:
+        In the first process, the answers in the order of the questions; in the others None.
+
+    Raises:
+        EvaluationError: a chat without chat template.
+    """
+    chat = protocol == "paper"
+    if chat and not getattr(model.tokenizer, "chat_template", None):
+        raise EvaluationError(
+            f"{model.name}: its tokenizer has no chat template, which --protocol paper needs; give it one, or use "
+            "--protocol likelihood"
+        )
+    share = prepared.questions[processes.number :: processes.number_of]
+    answers = _ask(prepared.task, share, model, protocol, batch_size, progress) if share else []
+    if processes.number_of > 1:
+        parts: list[list[Answer] | None] | None = [None] * processes.number_of if processes.is_first else None
+        torch.distributed.gather_object(answers, parts)
+        if parts is None:
+            return None
+        answers = [answer for part in parts for answer in part or ()]
+    by_id = {answer.id: answer for answer in answers}
+    assert len(by_id) == len(answers) == len(prepared.questions), "each question is answered once"
+    return [by_id[question.id] for question in prepared.questions]
+
+
+def _ask(
+    task: str, questions: list[Question], model: Teacher, protocol: str, batch_size: int, progress: Progress
+) -> list[Answer]:
+    stderr = sys.stderr
+    with _quiet(), _template_told(model), tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "questions.jsonl"
+        with file.open("w", encoding="utf-8") as lines:
+            lines.writelines(json.dumps(question.row()) + "\n" for question in questions)
+        manager = TaskManager(include_path=str(_TASKS), include_defaults=False, metadata={"questions": str(file)})
+        name = f"lexkit_{task}_{protocol}"
+        tasks = manager.load([name])
+        loaded = tasks["tasks"][name]
+        loaded.set_config("num_fewshot", max(len(question.shots) for question in questions))
+        # In bf16, sums of log-likelihoods of different answers would often be the same
+        lm = _Model(pretrained=model.model, tokenizer=model.tokenizer, batch_size=batch_size, softmax_dtype="float32")
+        lm.stderr = stderr
+        prompts = sum(len(question.choices) if protocol == "likelihood" else 1 for question in questions)
+        lm.cache_hook = _Counter(progress, prompts)
+        chat = protocol == "paper"
+        results = evaluate(
+            lm, tasks, bootstrap_iters=0, apply_chat_template=chat, fewshot_as_multiturn=chat, log_samples=True
+        )
+    assert results is not None
+    return [_answer(task, sample, question, lm) for sample, question in _paired(results["samples"][name], questions)]
+
+
+def _paired(samples: list[dict[str, Any]], questions: list[Question]) -> Iterator[tuple[dict[str, Any], Question]]:
+    for sample in samples:
+        yield sample, questions[sample["doc_id"]]
+
+
+def _answer(task: str, sample: dict[str, Any], question: Question, lm: Any) -> Answer:  # noqa: ANN401
+    responses = sample["filtered_resps"]
+    likelihoods = not isinstance(responses[0], str)
+    # The last token of an option is only predicted; room for what is written is kept free
+    room = lm.max_length + (1 if likelihoods else -sample["arguments"][0][1]["max_gen_toks"])
+    longest = max(
+        len(lm.tok_encode("".join(part for part in arguments if isinstance(part, str))))
+        for arguments in sample["arguments"]
+    )
+    return Answer(
+        task=task,
+        id=question.id,
+        group=question.group if question.choices else "",
+        output=[float(response[0]) for response in responses] if likelihoods else responses[0],
+        target=question.target,
+        scores={name: float(sample[name]) for name in sample["metrics"]},
+        shots=[shot.id for shot in question.shots],
+        truncated=longest > room,
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the log, the warnings and the bars of the harness and of transformers."""
+    loggers = [logging.getLogger(name) for name in ("lm_eval", "transformers")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _template_told(model: Teacher) -> Iterator[None]:
+    try:
+        yield
+    except TemplateError as error:
+        raise EvaluationError(
+            f"{model.name}: its chat template refuses a question after worked examples ({error}); "
+            "use --protocol likelihood, or mend the template"
+        ) from error

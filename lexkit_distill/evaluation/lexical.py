@@ -1,0 +1,216 @@
+"""Whether a model's vectors of words tell likeness and opposition.
+
+A word has two vectors: the mean of its tokens' input embeddings, and the mean of its tokens' last hidden states in a
+neutral context. The mean over all words is taken from each, for otherwise all cosines are nearly alike. Likeness is
+the cosine; SimLex-999 and SimVerb-3500 hold its ranks against people's. Pairs of AntSynNET are called antonyms below a
+cosine that is learnt on its training pairs, and by a logistic regression on the products and the distances of the
+coordinates, learnt on the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lexkit.progress import Progress
+from lexkit_distill.errors import EvaluationError
+from lexkit_distill.evaluation.files import find
+from lexkit_distill.evaluation.results import TaskScores
+from lexkit_distill.evaluation.statistics import Measure
+from lexkit_distill.teacher import Teacher
+
+CONTEXT = "The meaning of the word"
+"""What stands before a word."""
+_BATCH = 256
+Floats = npt.NDArray[np.float64]
+Vectors = dict[str, Floats]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two words and how alike people hold them, or 1 for antonyms and 0 for synonyms."""
+
+    first: str
+    second: str
+    value: float
+
+
+@dataclass(frozen=True)
+class PairScore:
+    """What a model makes of a pair."""
+
+    task: str
+    id: str
+    target: float
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class LexicalData:
+    """The pairs of all three."""
+
+    similarity: dict[str, list[Pair]]
+    train: list[Pair]
+    val: list[Pair]
+
+    @property
+    def words(self) -> list[str]:
+        """All words, once, sorted."""
+        every = [*self.train, *self.val, *(pair for pairs in self.similarity.values() for pair in pairs)]
+        return sorted({word for pair in every for word in (pair.first, pair.second)})
+
+
+def read_lexical(data: str | None) -> LexicalData:
+    """Read SimLex-999, SimVerb-3500 and AntSynNET, as published or without headers and further columns.
+
+    Raises:
+        EvaluationError: files are missing, or a line is no pair.
+    """
+    if data is None:
+        raise EvaluationError("lexical: the lists of words are not on the hub; name their folder with --data")
+    return LexicalData(
+        similarity={name: _pairs(find(data, name)) for name in ("simlex", "simverb")},
+        train=_pairs(find(data, "antsyn", examples=True), {0.0, 1.0}),
+        val=_pairs(find(data, "antsyn"), {0.0, 1.0}),
+    )
+
+
+def _pairs(files: list[Path], labels: set[float] | None = None) -> list[Pair]:
+    found = []
+    for file in files:
+        try:
+            lines = file.read_text(encoding="utf-8-sig").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise EvaluationError(f"{file}: cannot be read as UTF-8 ({error}); check the file") from error
+        for number, line in enumerate(lines, 1):
+            fields = line.split()
+            if not fields or (number == 1 and fields[0].lower() == "word1"):
+                continue
+            # SimLex-999 and SimVerb-3500 as published have the part of speech before the value
+            value = next((_number(field) for field in fields[2:4] if _number(field) is not None), None)
+            if value is None or (labels is not None and value not in labels):
+                wanted = f"one of {sorted(map(int, labels))}" if labels else "a number"
+                raise EvaluationError(f"{file}, line {number}: not two words and {wanted}; mend the line")
+            found.append(Pair(fields[0], fields[1], value))
+    if len(found) < 2:
+        raise EvaluationError(f"{files[0]}: fewer than two pairs; check the file")
+    return found
+
+
+def _number(field: str) -> float | None:
+    try:
+        return float(field)
+    except ValueError:
+        return None
+
+
+def score_lexical(data: LexicalData, model: Teacher, seed: int, progress: Progress) -> TaskScores:
+    """Return rank correlations and accuracies for both kinds of vectors."""
+    measures, lines = [], []
+    for kind, vectors in word_vectors(data.words, model, progress).items():
+        for name, pairs in data.similarity.items():
+            cosines = _cosines(pairs, vectors)
+            people = np.array([pair.value for pair in pairs])
+            measures.append(Measure(f"{name}_{kind}", np.stack([cosines, people], axis=1), "spearman"))
+            lines += _lines(name, pairs, {f"cosine_{kind}": cosines})
+        right = {
+            "threshold": _by_threshold(_cosines(data.train, vectors), data.train, _cosines(data.val, vectors)),
+            "probe": _by_probe(data, vectors, seed),
+        }
+        target = np.array([pair.value for pair in data.val])
+        correct = {f"{by}_{kind}": (called == target).astype(np.float64) for by, called in right.items()}
+        measures += [Measure(f"antsyn_{name}", values[:, None]) for name, values in correct.items()]
+        lines += _lines("antsyn", data.val, correct)
+    details = {"context": CONTEXT, "words": len(data.words), "train_pairs": len(data.train)}
+    return TaskScores(measures, details, lines)
+
+
+def _lines(name: str, pairs: list[Pair], scores: dict[str, Floats]) -> list[PairScore]:
+    return [
+        PairScore(
+            "lexical",
+            f"{name}: {pair.first} {pair.second}",
+            pair.value,
+            {key: float(values[place]) for key, values in scores.items()},
+        )
+        for place, pair in enumerate(pairs)
+    ]
+
+
+@torch.inference_mode()
+def word_vectors(words: Sequence[str], model: Teacher, progress: Progress) -> dict[str, Vectors]:
+    """Return for each word, of length 1 after the mean over words is taken off, its vectors (d,).
+
+    Returns:
+        ``input``: from the input embeddings; ``hidden``: from the last hidden states.
+    """
+    embeddings = model.model.get_input_embeddings().weight
+    found: dict[str, list[Floats]] = {"input": [], "hidden": []}
+    for start in range(0, len(words), _BATCH):
+        texts = [f"{CONTEXT} {word}" for word in words[start : start + _BATCH]]
+        encodings = [model.tokenizer(text, return_offsets_mapping=True) for text in texts]
+        longest = max(len(one["input_ids"]) for one in encodings)
+        ids = torch.zeros(len(texts), longest, dtype=torch.long)
+        mask = torch.zeros(len(texts), longest, 1)
+        for row, one in enumerate(encodings):
+            ids[row, : len(one["input_ids"])] = torch.tensor(one["input_ids"])
+            of_word = [float(end > len(CONTEXT)) for _, end in one["offset_mapping"]]
+            mask[row, : len(of_word), 0] = torch.tensor(of_word)
+        place = model.device
+        for kind, states in (("input", embeddings[ids.to(place)]), ("hidden", model.last_hidden(ids.to(place)))):
+            means = (states.float().cpu() * mask).sum(1) / mask.sum(1)
+            found[kind] += list(means.double().numpy())
+        progress.count(min(start + _BATCH, len(words)), len(words), "words")
+    return {kind: _centred(words, np.stack(rows)) for kind, rows in found.items()}
+
+
+def _centred(words: Sequence[str], rows: Floats) -> Vectors:
+    rows = rows - rows.mean(axis=0)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return dict(zip(words, rows, strict=True))
+
+
+def _both(pairs: list[Pair], vectors: Vectors) -> tuple[Floats, Floats]:
+    return np.stack([vectors[pair.first] for pair in pairs]), np.stack([vectors[pair.second] for pair in pairs])
+
+
+def _cosines(pairs: list[Pair], vectors: Vectors) -> Floats:
+    first, second = _both(pairs, vectors)
+    result: Floats = (first * second).sum(axis=1)
+    return result
+
+
+def _by_threshold(train: Floats, pairs: list[Pair], val: Floats) -> Floats:
+    """1 where a validation pair is called antonyms: on the side of a cosine that was best in training."""
+    target = np.array([pair.value for pair in pairs])
+    order = np.argsort(train, kind="stable")
+    antonyms = np.concatenate([[0.0], np.cumsum(target[order])])
+    synonyms = np.concatenate([[0.0], np.cumsum(1 - target[order])])
+    below = antonyms + (synonyms[-1] - synonyms)  # right if the first so many are called antonyms
+    above = len(target) - below
+    cuts = np.concatenate([[-np.inf], (train[order][:-1] + train[order][1:]) / 2, [np.inf]])
+    called = val <= cuts[below.argmax()] if below.max() >= above.max() else val > cuts[above.argmax()]
+    result: Floats = called.astype(np.float64)
+    return result
+
+
+def _by_probe(data: LexicalData, vectors: Vectors, seed: int) -> Floats:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    def features(pairs: list[Pair]) -> Floats:
+        first, second = _both(pairs, vectors)
+        return np.concatenate([first * second, np.abs(first - second)], axis=1)
+
+    target = np.array([pair.value for pair in data.train])
+    if len(set(target)) < 2:
+        return np.full(len(data.val), target[0])
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000, random_state=seed))
+    result: Floats = probe.fit(features(data.train), target).predict(features(data.val)).astype(np.float64)
+    return result

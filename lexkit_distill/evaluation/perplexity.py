@@ -1,0 +1,213 @@
+"""How well a model predicts held-out text, and how far its predictions are from a teacher's.
+
+The text is one run of tokens, cut into windows that overlap by a token, so that every token but the first is predicted
+once, from what stands before it in its window (and from the token of the beginning, if the tokenizer writes one).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from random import Random
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lexkit.progress import Progress
+from lexkit_distill.errors import EvaluationError
+from lexkit_distill.evaluation.files import find
+from lexkit_distill.evaluation.results import TaskScores
+from lexkit_distill.evaluation.statistics import Kind, Measure
+from lexkit_distill.senses.corpus import documents
+from lexkit_distill.senses.processes import Processes
+from lexkit_distill.teacher import Teacher
+
+_TOKENS_AT_ONCE = 256
+"""Tokens whose logits exist at a time."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Token ids of a stretch of text, the first of which is context only."""
+
+    number: int
+    token_ids: list[int]
+    bytes: int
+    """Of the text of the predicted tokens, in UTF-8."""
+
+
+@dataclass(frozen=True)
+class WindowScore:
+    """Sums over the predicted tokens of a window."""
+
+    task: str
+    id: int
+    tokens: int
+    bytes: int
+    nats: float
+    """Cross-entropy: minus the natural logarithm of the probability of the text."""
+    kl: float | None
+    """KL(teacher || model), in nats."""
+    agreed: int | None
+    """Tokens for which both hold the same next token most likely."""
+
+
+def read_text(data: str | None, text: str | None) -> str:
+    """Return the held-out text: documents with blank lines between.
+
+    Raises:
+        EvaluationError: neither ``--text`` nor ``--data`` names one, or it holds none.
+        CorpusError: it is unreadable.
+    """
+    if text is None and data is None:
+        raise EvaluationError("perplexity: no text to predict; name a file with --text")
+    names = [text] if text is not None else [str(find(str(data), "perplexity")[0])]
+    found = [document.text for document in documents(names, lambda _: None) if document.text]
+    if not found:
+        raise EvaluationError(f"{names[0]}: no text in it; perplexity needs plain text, or JSON lines with 'text'")
+    return "\n\n".join(found)
+
+
+def windows(text: str, model: Teacher, max_length: int) -> list[Window]:
+    """Cut a text into windows of at most *max_length* tokens, or of as many as the model allows.
+
+    Raises:
+        EvaluationError: fewer than two tokens.
+    """
+    encoding = model.plain_tokenizer.encode(text, add_special_tokens=False)
+    ids, ends = encoding.ids, [end for _, end in encoding.offsets]
+    if len(ids) < 2:
+        raise EvaluationError("perplexity: the text has fewer than two tokens; name a longer one with --text")
+    most = min(max_length, getattr(model.model.config, "max_position_embeddings", None) or max_length) - 1
+    found = []
+    for number, start in enumerate(range(0, len(ids) - 1, most - 1)):
+        part = ids[start : start + most]
+        covered = text[ends[start] : ends[start + len(part) - 1]]
+        found.append(Window(number, part, len(covered.encode())))
+    return found
+
+
+def score_text(
+    text: str,
+    model: Teacher,
+    teacher: Teacher | None,
+    *,
+    max_length: int,
+    limit: int | None,
+    seed: int,
+    processes: Processes,
+    progress: Progress,
+) -> TaskScores | None:
+    """Return the measures of a model on a text; each process predicts its share of the windows.
+
+    Returns:
+        None in processes other than the first.
+
+    Raises:
+        EvaluationError: the text is too short, or the teacher has another tokenizer.
+    """
+    if teacher is not None and teacher.tokenizer_fingerprint != model.tokenizer_fingerprint:
+        raise EvaluationError(
+            f"--teacher {teacher.name}: its tokenizer is not that of {model.name}, and divergences need the same "
+            "tokens; name the model it was distilled from"
+        )
+    every = windows(text, model, max_length)
+    if limit is not None and limit < len(every):
+        every = sorted(Random(f"{seed} perplexity").sample(every, limit), key=lambda window: window.number)
+    scores = []
+    share = every[processes.number :: processes.number_of]
+    for done, window in enumerate(share, 1):
+        scores.append(score_window(window, model, teacher))
+        progress.count(done, len(share), "windows")
+    if processes.number_of > 1:
+        parts: list[list[WindowScore] | None] | None = [None] * processes.number_of if processes.is_first else None
+        torch.distributed.gather_object(scores, parts)
+        if parts is None:
+            return None
+        scores = sorted((score for part in parts for score in part or ()), key=lambda score: score.id)
+    assert [score.id for score in scores] == [window.number for window in every], "each window is predicted once"
+    cut = sha256(repr([window.token_ids for window in every]).encode()).hexdigest()
+    return TaskScores(_measures(scores, cut), {"tokens": sum(score.tokens for score in scores)}, scores)
+
+
+def _measures(scores: list[WindowScore], cut: str) -> list[Measure]:
+    """Figures; *cut* identifies the tokens, for only the same can be compared."""
+
+    def ratio(name: str, above: list[float], below: list[int], *, higher: bool = False) -> Measure:
+        kind: Kind = "perplexity" if name == "perplexity" else "ratio"
+        return Measure(name, np.array([above, below], dtype=np.float64).T, kind, higher, rows=cut)
+
+    nats, tokens = [score.nats for score in scores], [score.tokens for score in scores]
+    found = [
+        ratio("cross_entropy", nats, tokens),
+        ratio("perplexity", nats, tokens),
+        ratio("bits_per_byte", [value / math.log(2) for value in nats], [score.bytes for score in scores]),
+    ]
+    if scores[0].kl is not None:
+        found.append(ratio("kl", [score.kl or 0.0 for score in scores], tokens))
+        found.append(ratio("agreement", [float(score.agreed or 0) for score in scores], tokens, higher=True))
+    return found
+
+
+@torch.inference_mode()
+def score_window(window: Window, model: Teacher, teacher: Teacher | None) -> WindowScore:
+    """Return the sums over a window."""
+    ids = torch.tensor(_beginning(model) + window.token_ids, device=model.device)[None]
+    targets = ids[0, len(ids[0]) - len(window.token_ids) + 1 :]
+    nats, kl, agreed = 0.0, 0.0, 0
+    theirs: Iterable[Tensor | None] = itertools.repeat(None)
+    if teacher is not None:
+        theirs = _log_probabilities(teacher, ids.to(teacher.device), len(targets))
+    begin = 0
+    for own, other in zip(_log_probabilities(model, ids, len(targets)), theirs, strict=False):
+        part = targets[begin : begin + len(own)]
+        begin += len(own)
+        nats -= float(own.gather(1, part[:, None]).double().sum())
+        if other is not None:
+            if own.shape != other.shape:  # heads may be padded differently
+                size = min(own.shape[1], other.shape[1])
+                own, other = own[:, :size].log_softmax(-1), other[:, :size].log_softmax(-1)
+            kl += float((other.exp() * (other - own)).double().sum())
+            agreed += int((own.argmax(1) == other.argmax(1)).sum())
+    with_teacher = teacher is not None
+    return WindowScore(
+        "perplexity",
+        window.number,
+        len(targets),
+        window.bytes,
+        nats,
+        kl if with_teacher else None,
+        agreed if with_teacher else None,
+    )
+
+
+def _beginning(model: Teacher) -> list[int]:
+    """The token of the beginning, if the tokenizer writes one before a text."""
+    tokenizer = model.tokenizer
+    first = tokenizer("a")["input_ids"][0]
+    return [first] if first == tokenizer.bos_token_id else []
+
+
+def _log_probabilities(model: Teacher, ids: Tensor, last: int) -> Iterator[Tensor]:
+    """Yield (n, V) of the next token at the *last* positions but one, some positions at a time, in fp32."""
+    hidden = model.last_hidden(ids)[0, -last - 1 : -1]
+    for part in torch.split(hidden, _TOKENS_AT_ONCE):
+        yield _head(model)(part).float().log_softmax(-1)
+
+
+def _head(model: Teacher) -> Callable[[Tensor], Tensor]:
+    """From hidden states to logits, with what some families do to them after the head."""
+    head, config = model.model.get_output_embeddings(), model.model.config
+    cap = getattr(config, "final_logit_softcapping", None)  # Gemma 2
+    divisor = getattr(config, "logits_scaling", None) or 1.0  # Granite
+    factor = getattr(config, "logit_scale", None) or 1.0  # Cohere
+
+    def logits(hidden: Tensor) -> Tensor:
+        found: Tensor = head(hidden) * (factor / divisor)
+        return cap * torch.tanh(found / cap) if cap else found
+
+    return logits

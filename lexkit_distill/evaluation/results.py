@@ -1,0 +1,118 @@
+"""What an evaluation found: ``results.json``, and beside it a line for each question and model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lexkit.cli.output import to_json
+from lexkit_distill.errors import EvaluationError
+from lexkit_distill.evaluation.harness import Answer
+from lexkit_distill.evaluation.statistics import Comparison, Estimate, Measure, compare, estimate
+
+_HIGHER_IS_WORSE = {"unanswered"}
+
+
+@dataclass(frozen=True)
+class TaskScores:
+    """A model's measures on a task, and what it said."""
+
+    measures: list[Measure]
+    details: dict[str, Any] = field(default_factory=dict)
+    """What else is worth knowing: questions cut, accuracy by subject."""
+    lines: list[Any] = field(default_factory=list)
+    """For the log, one for each question."""
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """The figures of a task."""
+
+    metrics: dict[str, Estimate]
+    details: dict[str, Any]
+    against: dict[str, Estimate] | None = None
+    against_details: dict[str, Any] | None = None
+    difference: dict[str, Comparison] | None = None
+    """The model's figure minus that of the one it is held against."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that ``results.json`` holds."""
+
+    model: str
+    against: str | None
+    config: dict[str, Any]
+    versions: dict[str, str]
+    data: dict[str, Any]
+    """Per task: files, questions available and asked."""
+    tasks: dict[str, TaskResult]
+
+
+def answer_scores(answers: Sequence[Answer]) -> TaskScores:
+    """Return the measures of answered questions: each metric, and its parts for subjects and kinds of questions."""
+    measures = [_measure(name, answers, name) for name in answers[0].scores]
+    details: dict[str, Any] = {"truncated": sum(answer.truncated for answer in answers)}
+    groups = sorted({answer.group for answer in answers} - {""})
+    if groups:
+        by_group = {group: [one.scores["acc"] for one in answers if one.group == group] for group in groups}
+        details["groups"] = {group: {"acc": float(np.mean(accs)), "n": len(accs)} for group, accs in by_group.items()}
+        details["acc_mean_of_groups"] = float(np.mean([group["acc"] for group in details["groups"].values()]))
+    if "f1" in answers[0].scores:
+        for name, answerable in (("answerable", True), ("unanswerable", False)):
+            part = [answer for answer in answers if (answer.target != "unanswerable") == answerable]
+            if part:
+                measures.append(_measure(f"f1_{name}", part, "f1"))
+    return TaskScores(measures, details, list(answers))
+
+
+def _measure(name: str, answers: Sequence[Answer], key: str) -> Measure:
+    values = np.array([[answer.scores[key]] for answer in answers])
+    return Measure(name, values, higher_is_better=name not in _HIGHER_IS_WORSE)
+
+
+def summarize(first: TaskScores, second: TaskScores | None, seed: int) -> TaskResult:
+    """Return figures and, with a second model, differences."""
+    metrics = {measure.name: estimate(measure, seed) for measure in first.measures}
+    if second is None:
+        return TaskResult(metrics, first.details)
+    others = {measure.name: measure for measure in second.measures}
+    return TaskResult(
+        metrics,
+        first.details,
+        against={name: estimate(measure, seed) for name, measure in others.items()},
+        against_details=second.details,
+        difference={
+            measure.name: compare(measure, others[measure.name], seed)
+            for measure in first.measures
+            if measure.name in others and measure.rows == others[measure.name].rows
+        },
+    )
+
+
+def write(results: Results, lines: dict[str, list[Any]], output: Path) -> Path:
+    """Write the results and, beside them, what each model (``model``, ``against``) said; return the latter's path.
+
+    Raises:
+        EvaluationError: they cannot be written.
+    """
+    log = output.with_name(f"{output.stem}.questions.jsonl")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        text = "".join(f"{to_json({'model': who, **vars(line)})}\n" for who, said in lines.items() for line in said)
+        _replace(log, text)
+        _replace(output, to_json(results, indent=2) + "\n")
+    except OSError as error:
+        raise EvaluationError(f"--output {output}: cannot be written ({error.strerror}); choose another") from error
+    return log
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
