@@ -23,8 +23,8 @@ def evaluate(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     """Evaluate a model: questions of benchmarks, held-out text, words.
 
     It needs the extra: pip install 'lexkit[eval]'. Figures come with standard errors and 95% bootstrap intervals; with
-    --against, differences on the same questions, too. For several processes, start it with 'accelerate launch -m lexkit
-    distill eval ...'.
+    --against, differences on the same questions, too. For several processes, start it with
+    'accelerate launch --multi_gpu --num_processes N -m lexkit distill eval ...', on CPUs, too.
 
     \b
     Example:

@@ -42,7 +42,8 @@ def train(
     """Train a smaller student of a teacher, with senses (DSKD) or without (--preset kd).
 
     An option counts more than the file, and the file more than the preset. A run that was killed goes on when the same
-    command is given again. For several processes, start it with 'accelerate launch -m lexkit distill train ...'.
+    command is given again. For several processes, start it with
+    'accelerate launch --multi_gpu --num_processes N -m lexkit distill train ...', on CPUs, too.
 
     \b
     Example:

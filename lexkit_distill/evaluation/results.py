@@ -49,6 +49,8 @@ class Results:
     against: str | None
     config: dict[str, Any]
     versions: dict[str, str]
+    processes: int
+    """That shared the work."""
     data: dict[str, Any]
     """Per task: files, questions available and asked."""
     tasks: dict[str, TaskResult]

@@ -56,6 +56,7 @@ def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
             against=config.against,
             config=dataclasses.asdict(config),
             versions={name: version(name) for name in _PACKAGES},
+            processes=processes.number_of,
             data={task: _data(one) for task, one in prepared.items()},
             tasks=tasks,
         )

@@ -48,7 +48,7 @@ class RunState:
 
 
 def trained_state(module: nn.Module) -> dict[str, Tensor]:
-    """Return the trained weights by name, whole, in every process."""
+    """Return the trained weights by name, whole, in the first process; nothing in the others, which take part."""
     names = {name.removeprefix("module.") for name, parameter in module.named_parameters() if parameter.requires_grad}
     whole: dict[str, Any] = get_model_state_dict(module, options=_WHOLE)
     return {name: value for name, value in whole.items() if name in names}
@@ -84,12 +84,12 @@ def save_checkpoint(
         TrainingError: the disk is full or not writable.
     """
     weights = trained_state(module)
-    moments: Any = get_optimizer_state_dict(module, optimizer, options=_WHOLE)["state"]
-    if not is_first:
+    optimizer_state: Any = get_optimizer_state_dict(module, optimizer, options=_WHOLE)
+    if not is_first:  # and torch has given it nothing
         return
     tensors = {
         f"{name}|{key}": torch.as_tensor(value).contiguous()
-        for name, values in moments.items()
+        for name, values in optimizer_state["state"].items()
         if isinstance(values, dict)
         for key, value in values.items()
     }
@@ -136,9 +136,8 @@ def load_checkpoint(
         for name, value in load_file(path / _OPTIMIZER).items():
             parameter, _, key = name.rpartition("|")
             moments.setdefault(parameter, {})[key] = value
-        whole: dict[str, Any] = dict(get_optimizer_state_dict(module, optimizer, options=_WHOLE))
-        whole["state"] = moments
-        set_optimizer_state_dict(module, optimizer, whole, options=_PART)
+        groups = get_optimizer_state_dict(module, optimizer)["param_groups"]  # every process has them
+        set_optimizer_state_dict(module, optimizer, {"state": moments, "param_groups": groups}, options=_PART)  # type: ignore[dict-item]
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise TrainingError(f"{path}: damaged ({error}); remove it to go on from the one before") from error
     return state

@@ -19,7 +19,7 @@ from lexkit_distill.errors import TrainingError
 from lexkit_distill.senses import dictionary as senses_files
 from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.senses.lexical import read_relations
-from lexkit_distill.teacher import Teacher, load_teacher
+from lexkit_distill.teacher import Teacher, chosen_device, load_teacher
 from lexkit_distill.training.batches import Batches
 from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
@@ -43,6 +43,7 @@ class TrainPlan:
     """What a training is going to do."""
 
     teacher: str
+    processes: int
     layers: int
     trained_parameters: int
     shared_parameters: int
@@ -92,7 +93,8 @@ def train(config: TrainConfig, progress: Progress | None = None, *, dry_run: boo
     if (folder / DONE).exists() and not dry_run:
         raise TrainingError(f"{folder}: a finished student is there already; remove it, or give another --output")
     accelerator = Accelerator(
-        cpu=config.device == "cpu",
+        # Unless told to use the CPU, accelerate takes each process on a machine without GPU for one on its own
+        cpu=chosen_device(config.device, 0).type == "cpu",
         mixed_precision="no",
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
@@ -131,7 +133,7 @@ def _train(
     _check_student(student, batches, progress)
     gamma = supervision.auto_gamma() if supervision and config.gamma == "auto" else 1.0
     gamma = gamma if config.gamma == "auto" else float(config.gamma)
-    plan = _plan(config, student, batches, dropped, gamma)
+    plan = _plan(config, student, batches, dropped, gamma, accelerator.num_processes)
     _check_room(config, plan, teacher, folder)
     identity = {
         "data_fingerprint": data.fingerprint,
@@ -280,7 +282,9 @@ def _batches(config: TrainConfig, data: TokenData, supervision: Supervision | No
     return Batches(data, config.batch_size, sample_rate=config.sample_rate, seed=config.seed, available=available)
 
 
-def _plan(config: TrainConfig, student: Student, batches: Batches, dropped: Counter[str], gamma: float) -> TrainPlan:
+def _plan(
+    config: TrainConfig, student: Student, batches: Batches, dropped: Counter[str], gamma: float, processes: int
+) -> TrainPlan:
     trained = sum(parameter.numel() for parameter in student.trained.parameters())
     data = batches.data
     positions = batches.positions(np.arange(len(data)), 0)
@@ -291,6 +295,7 @@ def _plan(config: TrainConfig, student: Student, batches: Batches, dropped: Coun
         whole[id(head)] = head.numel()
     return TrainPlan(
         teacher=student.teacher.name,
+        processes=processes,
         layers=student.layers,
         trained_parameters=trained,
         shared_parameters=sum(whole.values()) - trained,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -106,7 +107,9 @@ class Trainer:
         parameters = [parameter for parameter in student.module.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
         self.module: nn.Module
-        self.module, prepared = accelerator.prepare(student.module, optimizer)
+        with warnings.catch_warnings():  # newer versions of torch have another name for DDP's broadcast_buffers
+            warnings.simplefilter("ignore", FutureWarning)
+            self.module, prepared = accelerator.prepare(student.module, optimizer)
         self.optimizer: torch.optim.Optimizer = prepared.optimizer
         self.state = RunState(processes=accelerator.num_processes)
         self._stopped = self._all_stopped = False
@@ -239,7 +242,7 @@ class Trainer:
         return self.config.patience is not None and self.state.worse >= self.config.patience
 
     def best_weights(self) -> dict[str, Tensor]:
-        """Return the trained weights to keep: the last, or with ``patience`` the best."""
+        """Return, in the first process, the trained weights to keep: the last, or with ``patience`` the best."""
         best = self.folder / CHECKPOINTS / BEST
         if self.config.patience and best.exists():
             files.load_weights(best, self.module)

@@ -121,8 +121,9 @@ def test_every_task_of_real_data_can_be_asked(
 
 
 def launch(count: int, *arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(count)]
-    launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "lexkit"]
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(count)]
+    launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launcher += ["--main_process_port", "0", "-m", "lexkit"]
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [*launcher, *map(str, arguments)],
@@ -151,7 +152,10 @@ def test_several_processes_answer_each_question_once(run: Run, model_folder: Pat
     assert [line.get("output") for line in found[0]] == [line.get("output") for line in found[1]]
     tasks = [json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["tasks"] for name in ("alone", "together")]
     assert tasks[0]["arc"] == tasks[1]["arc"]
+    assert tasks[0]["perplexity"] == tasks[1]["perplexity"]
     assert tasks[0]["perplexity"]["metrics"]["cross_entropy"]["n"] == 7
+    counts = [json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["processes"] for name in ("alone", "together")]
+    assert counts == [1, 2]
 
 
 def test_two_models_are_held_against_each_other(

@@ -6,7 +6,7 @@ from importlib import resources
 
 import pytest
 
-CONFIGS = {"gpus.yaml": "MULTI_GPU", "fsdp.yaml": "FSDP", "cpu.yaml": "MULTI_CPU"}
+CONFIGS = {"gpus.yaml": "MULTI_GPU", "fsdp.yaml": "FSDP", "cpu.yaml": "MULTI_GPU"}
 
 
 def test_every_shipped_configuration_is_tested() -> None:
