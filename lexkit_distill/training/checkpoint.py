@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,10 @@ class RunState:
     best_step: int = 0
     worse: int = 0
     """Evaluations since then."""
+    loss: float | None = None
+    """Of the last step."""
+    held_out: dict[str, float] = field(default_factory=dict)
+    """The last evaluation."""
     processes: int = 1
 
 

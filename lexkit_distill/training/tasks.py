@@ -155,15 +155,18 @@ def mmlu_questions(folder: Path) -> set[str]:
     """Return the normalised questions of all CSV files of MMLU's test in a folder, with a header row or without.
 
     Raises:
-        DataError: no such files.
+        DataError: no such files, or one that is no CSV file in UTF-8.
     """
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise DataError(f"{folder}: no .csv file of MMLU's test in it; check --mmlu-test")
     found: set[str] = set()
     for file in files:
-        with file.open(encoding="utf-8", newline="") as stream:
-            found.update(_normalized(row[0]) for row in csv.reader(stream) if row)
+        try:
+            with file.open(encoding="utf-8", newline="") as stream:
+                found.update(_normalized(row[0]) for row in csv.reader(stream) if row)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise DataError(f"{file}: cannot be read as CSV in UTF-8 ({error}); check the file") from error
     return found - {"question"}
 
 

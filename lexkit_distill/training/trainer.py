@@ -135,18 +135,18 @@ class Trainer:
         is_first = self.accelerator.is_main_process
         writes = saves and is_first
         log = Log(self.folder, self.state.step, tensorboard=self.config.tensorboard) if writes else None
-        began, tokens, row, held_out = time.perf_counter(), 0.0, {"loss": math.nan}, {}
+        began, tokens = time.perf_counter(), 0.0
         self.progress.stage("training")
         with closing(log) if log is not None else nullcontext(), self._stoppable():
             while self.state.step < steps and not self._early():
                 number = self.state.step
                 row = self._step(number)
                 tokens += row["targets"]
-                self.state.step = number + 1
+                self.state.step, self.state.loss = number + 1, row["loss"]
                 if self.held_out is not None and ((number + 1) % self.eval_every == 0 or number + 1 == steps):
-                    held_out = self.evaluate(self.held_out)
-                    self._judge(held_out["ce"], saves=saves)
-                    row |= {f"eval_{name}": value for name, value in held_out.items()}
+                    self.state.held_out = self.evaluate(self.held_out)
+                    self._judge(self.state.held_out["ce"], saves=saves)
+                    row |= {f"eval_{name}": value for name, value in self.state.held_out.items()}
                 if log is not None:
                     log.write({"step": number + 1, "epoch": number // self.batches.steps_per_epoch, **row})
                 self.progress.count(number + 1, self.steps, "steps")
@@ -162,9 +162,9 @@ class Trainer:
             int(tokens),
             time.perf_counter() - began,
             finished,
-            row["loss"],
+            math.nan if self.state.loss is None else self.state.loss,
             self.state.best_step if self.config.patience else self.state.step,
-            held_out,
+            self.state.held_out,
         )
 
     def _step(self, number: int) -> dict[str, float]:

@@ -184,3 +184,18 @@ def test_the_hub_is_read_like_files(monkeypatch: pytest.MonkeyPatch) -> None:
     found = prepare("csqa", None, shots=5, limit=None, seed=0)
     assert found.questions[0].target == "B"
     assert {shot.target for shot in found.questions[0].shots} == {"C"}
+
+
+def test_a_line_ends_only_where_the_format_says_so(tmp_path: Path) -> None:
+    from lexkit_distill.evaluation.questions import prepare
+
+    odd = "one\u0085two\u2028three\u2029four\u000bfive\u001csix"  # at which str.splitlines() ends a line
+    (tmp_path / "arc").mkdir()
+    (tmp_path / "mmlu/test").mkdir(parents=True)
+    record = {"id": "1", "question": odd, "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "A"}
+    line = json.dumps(record, ensure_ascii=False) + "\n"
+    (tmp_path / "arc/validation.jsonl").write_text(line, encoding="utf-8")
+    (tmp_path / "mmlu/test/anatomy_test.csv").write_text(f"{odd},a,b,c,d,A\n", encoding="utf-8", newline="")
+    for task in ("arc", "mmlu"):
+        (question,) = prepare(task, str(tmp_path), shots=0, limit=None, seed=0).questions
+        assert question.question == odd

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -322,3 +323,46 @@ def test_bad_data_are_one_clear_line(six_layers: Path, tmp_path: Path) -> None:
     ]
     with pytest.raises(DataError, match="cannot be told from prompts"):
         encoded(lines(tmp_path / "chat.jsonl", {"messages": chat}), tokenizer)
+
+
+ODD = "one\u0085two\u2028three\u2029four\u000bfive\u001csix"
+"""Characters at which str.splitlines() ends a line, and JSON and CSV do not."""
+
+
+@pytest.mark.parametrize(
+    ("task", "record"),
+    [
+        ("arc", {"question": ODD, "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "A"}),
+        ("csqa", {"question": {"stem": ODD, "choices": [{"label": "A", "text": "a"}]}, "answerKey": "A"}),
+        ("piqa", {"goal": ODD, "sol1": "a", "sol2": "b", "label": 1}),
+        ("mmlu-pro", {"question": ODD, "options": ["a", "b", "c"], "answer_index": 2}),
+        ("squad", {"context": ODD, "question": ODD, "answers": {"text": ["one"]}}),
+    ],
+)
+def test_a_line_ends_only_where_the_format_says_so(tmp_path: Path, task: str, record: Any) -> None:
+    from lexkit_distill.training.samples import read_samples
+    from lexkit_distill.training.tasks import read_task
+
+    file = tmp_path / "file.jsonl"
+    # JSON escapes what is below U+0020 only
+    file.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for _ in range(2)), encoding="utf-8")
+    examples = read_task(task, str(file), 0)
+    assert len(examples) == 2
+    assert all(ODD in example.question for example in examples)
+    test = tmp_path / "mmlu"
+    test.mkdir()
+    with (test / "test.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerow([ODD, "a", "b", "c", "d", "A"])
+    dropped: Counter[str] = Counter()
+    kept = list(read_samples([f"{task}:{file}"], shots=0, mmlu_test=str(test), dropped=dropped))
+    assert len(kept) == (0 if task == "mmlu-pro" else 2)
+    assert dropped["question of MMLU's test"] == (2 if task == "mmlu-pro" else 0)
+
+
+def test_a_test_of_mmlu_that_is_not_utf8_is_one_clear_line(tmp_path: Path) -> None:
+    from lexkit_distill.training.tasks import mmlu_questions
+
+    (tmp_path / "a_test.csv").write_bytes(b"caf\xe9,a,b,c,d,A\n")
+    with pytest.raises(DataError, match=r"a_test.csv: cannot be read as CSV in UTF-8") as raised:
+        mmlu_questions(tmp_path)
+    assert "\n" not in str(raised.value)

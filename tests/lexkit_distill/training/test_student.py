@@ -161,3 +161,30 @@ def test_decoders_that_are_not_like_llama_are_refused(tmp_path: Path, six_layers
     scaled.model.lm_head.register_forward_hook(lambda _module, _args, logits: logits / 8)
     with pytest.raises(TrainingError, match="changes its logits behind the head"):
         check_head(scaled, torch.arange(2, 20)[None])
+
+
+def test_layers_that_share_state_are_refused() -> None:
+    import transformers
+
+    from lexkit_distill.teacher import Teacher
+    from lexkit_distill.training.student import check_architecture
+
+    config = transformers.Gemma3nTextConfig(
+        vocab_size=64,
+        vocab_size_per_layer_input=64,
+        hidden_size=16,
+        hidden_size_per_layer_input=8,
+        intermediate_size=32,
+        num_hidden_layers=4,
+        num_kv_shared_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        laurel_rank=4,
+        layer_types=["sliding_attention", "full_attention"] * 2,
+        activation_sparsity_pattern=[0.0] * 4,
+    )
+    teacher = Teacher("gemma-3n", transformers.Gemma3nForCausalLM(config), None)
+    with pytest.raises(TrainingError, match=r"share state with each other \(num_kv_shared_layers\)") as raised:
+        check_architecture(teacher)
+    assert "\n" not in str(raised.value)

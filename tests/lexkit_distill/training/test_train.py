@@ -145,6 +145,35 @@ def test_a_run_stops_when_the_held_out_loss_gets_no_better_and_keeps_the_best(
     assert outcome.steps == outcome.best_step + 2 < 50
 
 
+@pytest.mark.parametrize("at", [2, 3, 4])
+def test_a_run_that_died_stops_early_where_the_unbroken_one_does(
+    configured: Configured, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lexkit_distill.training.run import train
+    from lexkit_distill.training.trainer import Trainer
+
+    common = {"eval_data": (str(tmp_path / "held.txt"),), "eval_every": 1, "patience": 3, "lr": 2.0, "save_every": 2}
+    whole = train(configured(output=str(tmp_path / "whole"), **common))
+    assert whole is not None
+    assert whole.outcome.steps == whole.outcome.best_step + 3 >= at
+    judge = Trainer._judge
+
+    def dies(self: Any, loss: float, *, saves: bool) -> None:
+        judge(self, loss, saves=saves)
+        if self.state.step == at:  # judged, the best perhaps written, but in no checkpoint
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Trainer, "_judge", dies)
+        train(configured(**common))
+    again = train(configured(**common))
+    assert again is not None
+    assert again.outcome.best_step == whole.outcome.best_step
+    assert log(tmp_path / "student") == log(tmp_path / "whole")
+    same = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("student", "whole")]
+    assert same[0] == same[1]
+
+
 def test_a_loss_that_is_not_finite_stops_with_step_rows_and_a_saved_state(
     configured: Configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
