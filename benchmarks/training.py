@@ -1,12 +1,15 @@
 """What a step of distillation costs, as ratios within one run.
 
 Usage: python benchmarks/training.py TEACHER TEXT --senses DIR --store FILE [--runs 5] [--dtype float32|bfloat16]
-       [--device cpu] [--only PART]...
+       [--device cpu] [--only PART]... [--rows 4] [--length 256]
 
 Parts: step (plain KD, ours, DSKD, cached), memory (of the same, each in a process of its own), semantic (L_sem against
 a loop over positions), head (CE + KL at 128,256 tokens). Two threads on a CPU; what is compared takes turns, and
 medians are printed with the least and the most. On one GPU: --device cuda, with a teacher such as
 Meta-Llama-3-8B-Instruct and the dictionary that 'lexkit distill senses' and 'compose' make of it.
+
+TEXT is as --data of 'lexkit distill train'. With a task (arc:FILE), only the answers are predicted, and rows have at
+most --length tokens; a text makes rows of exactly so many.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ from lexkit_distill.training.step import Live, Objective
 from lexkit_distill.training.student import Student
 from lexkit_distill.training.supervision import Supervision
 
-THREADS, ROWS, LENGTH = 2, 4, 256
+THREADS = 2
 WAYS = ("plain KD", "KD", "DSKD", "DSKD, cached")
 
 
@@ -63,14 +66,22 @@ class Bench:
             read_samples([options.text], dropped=dropped),
             self.teacher.tokenizer,
             WordFinder(relations, vocabulary),
-            max_length=LENGTH,
+            max_length=options.length,
+            too_long="drop",
             dropped=dropped,
         )
         self.supervision = Supervision(self.dictionary, vocabulary, device=options.device)
         available = tuple(part.cpu().numpy() for part in self.supervision.available())
-        self.batches = Batches(self.data, ROWS, available=available)  # type: ignore[arg-type]
-        whole = np.flatnonzero(self.data.lengths == LENGTH)
-        self.list = [self.batches.batch(whole[place : place + ROWS], 0) for place in range(0, 8 * ROWS, ROWS)]
+        self.batches = Batches(self.data, options.rows, available=available)  # type: ignore[arg-type]
+        steps = [self.batches.step(number)[1] for number in range(self.batches.steps_per_epoch)]
+        if (self.data.lengths == options.length).sum() >= 8 * options.rows:
+            whole = np.flatnonzero(self.data.lengths == options.length)
+            steps = [whole[place : place + options.rows] for place in range(0, 8 * options.rows, options.rows)]
+        self.list = [self.batches.batch(rows, 0) for rows in steps[:8]]
+        tokens = sum(int(self.data.lengths[batch.rows].sum()) for batch in self.list) / 8
+        targets = sum(len(batch.positions.targets) for batch in self.list) / 8
+        print(f"{dtype}: {tokens:,.0f} tokens a step, of which {targets:,.0f} are predicted", flush=True)
+        self.tokens = round(tokens)
 
     def way(self, name: str, folder: Path) -> Callable[[Batch], float]:
         """Return what takes a step of one of `WAYS` and gives its loss."""
@@ -109,10 +120,10 @@ class Bench:
         def step(batch: Batch) -> float:
             token_ids = torch.from_numpy(batch.token_ids).to(self.teacher.device)
             with torch.no_grad():
-                theirs = self.teacher.model(input_ids=token_ids, use_cache=False).logits[:, :-1].flatten(0, 1).float()
+                theirs = chosen(self.teacher.model(input_ids=token_ids, use_cache=False).logits, batch)
             hidden = student.run(student.full, token_ids, None)
-            ours = functional.linear(hidden.to(head.dtype), head)[:, :-1].flatten(0, 1).float()
-            targets = token_ids[:, 1:].flatten()
+            ours = chosen(functional.linear(hidden.to(head.dtype), head), batch)
+            targets = torch.from_numpy(batch.positions.targets).to(ours.device)
             ce = functional.cross_entropy(ours, targets)
             p, log_q = functional.softmax(theirs, -1), functional.log_softmax(ours, -1)
             loss = ce + functional.kl_div(log_q, p, reduction="batchmean")
@@ -124,6 +135,13 @@ class Bench:
         return step
 
 
+def chosen(logits: Tensor, batch: Batch) -> Tensor:
+    """The logits (n, V) in fp32 of (B, T, V) at the positions that predict: a slice, if these are all."""
+    rows, places = (torch.from_numpy(part).to(logits.device) for part in (batch.positions.rows, batch.positions.places))
+    is_all = len(rows) == logits.shape[0] * (logits.shape[1] - 1)
+    return (logits[:, :-1].flatten(0, 1) if is_all else logits[rows, places]).float()
+
+
 def measure_steps(bench: Bench, runs: int) -> None:
     """Time the ways in turns on the same batches."""
     with tempfile.TemporaryDirectory() as folder:
@@ -131,7 +149,7 @@ def measure_steps(bench: Bench, runs: int) -> None:
         losses = {name: step(bench.list[0]) for name, step in ways.items()}
         print(f"{bench.dtype}: loss of plain KD {losses['plain KD']:.5f}, of KD {losses['KD']:.5f}")
         seconds = taking_turns(ways, bench, runs)
-        print_rows(seconds, f"{bench.dtype} step", ROWS * LENGTH)
+        print_rows(seconds, f"{bench.dtype} step", bench.tokens)
         ratio("DSKD / KD", seconds["DSKD"], seconds["KD"])
         ratio("plain KD / KD", seconds["plain KD"], seconds["KD"])
         ratio("plain KD / DSKD, cached", seconds["plain KD"], seconds["DSKD, cached"])
@@ -157,6 +175,7 @@ def measure_memory(options: argparse.Namespace, dtype: str) -> None:
     for name in WAYS[:3]:
         command = [sys.executable, __file__, *sys.argv[1:3], "--senses", options.senses, "--store", options.store]
         command += ["--dtype", dtype, "--device", options.device, "--peak-of", name]
+        command += ["--rows", str(options.rows), "--length", str(options.length)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         peaks[name] = json.loads(done.stdout.splitlines()[-1])
         print(f"{dtype} memory beyond the teacher, {name:<14} {peaks[name] / 1e6:>8,.0f} MB")
@@ -305,6 +324,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--dtype", action="append", choices=["float32", "bfloat16"])
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--rows", type=int, default=4)
+    parser.add_argument("--length", type=int, default=256)
     parser.add_argument("--only", action="append")
     parser.add_argument("--peak-of", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
