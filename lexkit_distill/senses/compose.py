@@ -165,7 +165,7 @@ def _composed(senses: Tensor, is_real: Tensor) -> Tensor:
     those of all senses of two tokens, so no mean is formed before the last.
     """
     n_words, m, k, d = senses.shape
-    square = torch.linalg.vector_norm(senses, dim=3).square_().masked_fill_(~is_real, torch.inf)
+    square = torch.linalg.vector_norm(senses[:, 1:], dim=3).square_().masked_fill_(~is_real[:, 1:], torch.inf)
     taken = torch.empty(n_words, k, m, dtype=torch.int64)  # which sense of each token
     taken[:, :, 0] = torch.arange(k)
     for place in range(1, m):
@@ -173,7 +173,7 @@ def _composed(senses: Tensor, is_real: Tensor) -> Tensor:
         for before in range(1, place):
             rows = taken[:, :, before, None].expand(-1, -1, k)
             products += torch.bmm(senses[:, before], senses[:, place].mT).gather(1, rows)
-        taken[:, :, place] = torch.add(square[:, place, None], products, alpha=-2.0 / place).argmin(2)
+        taken[:, :, place] = torch.add(square[:, place - 1, None], products, alpha=-2.0 / place).argmin(2)
     taken += torch.arange(n_words * m).view(n_words, 1, m) * k
     return torch.nn.functional.embedding_bag(taken.flatten(0, 1), senses.view(-1, d), mode="mean").view(n_words, k, d)
 
