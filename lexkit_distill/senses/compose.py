@@ -24,7 +24,7 @@ from lexkit_distill.senses.threads import mapped
 
 MAX_TOKENS = 3
 _COPY_ROWS = 1 << 16
-_CHUNK_ELEMENTS = 1 << 18
+_CHUNK_ELEMENTS = 1 << 20
 """Words x senses x dimensions composed at a time: what a processor's cache holds."""
 
 Int64 = npt.NDArray[np.int64]
@@ -133,39 +133,49 @@ def compose(rows: Tensor, first: Int64, n_rows: Int64, words: Int64) -> Iterator
 
     def composed(start: int) -> Tensor:
         keys = torch.from_numpy(words[start : start + chunk])
-        total, is_real = _senses(rows, firsts, counts, keys[:, 0], k)
-        for place in range(1, keys.shape[1]):
-            has = torch.nonzero(keys[:, place] >= 0)[:, 0]
-            if len(has) == len(keys):
-                total += _aligned(total, place, *_senses(rows, firsts, counts, keys[:, place], k))
-            elif len(has):
-                mine = total.index_select(0, has)
-                mine += _aligned(mine, place, *_senses(rows, firsts, counts, keys[has, place], k))
-                total.index_copy_(0, has, mine)
-        total /= (keys >= 0).sum(1)[:, None, None]
-        return total.flatten(0, 1) if bool(is_real.all()) else total[is_real]
+        n_tokens = (keys >= 0).sum(1)
+        alike = [torch.nonzero(n_tokens == m)[:, 0] for m in sorted(set(n_tokens.tolist()))]
+        parts = [_composed(*_senses(rows, firsts, counts, keys[mine, : n_tokens[mine[0]]], k)) for mine in alike]
+        found = torch.empty(len(keys), k, rows.shape[1])
+        for mine, part in zip(alike, parts, strict=True):
+            found.index_copy_(0, mine, part)
+        is_real = torch.arange(k) < counts[keys[:, 0]][:, None]
+        return found.flatten(0, 1) if bool(is_real.all()) else found[is_real]
 
     yield from mapped(composed, range(0, len(words), chunk))
 
 
 def _senses(rows: Tensor, first: Tensor, n_rows: Tensor, keys: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Senses (W, k, d) of keys (W,), in fp32, and which of them are real (W, k)."""
-    starts, is_real = first[keys], torch.arange(k) < n_rows[keys][:, None]
+    """Senses (W, m, k, d) of keys (W, m), in fp32, and which of them are real (W, m, k)."""
+    starts, is_real = first[keys], torch.arange(k) < n_rows[keys][..., None]
     if len(keys) and int(starts.max()) <= len(rows) - k:
         # k rows from each start, as one long row that is copied at once
         blocks = rows.as_strided((len(rows) - k + 1, k * rows.shape[1]), (rows.shape[1], 1))
-        return blocks.index_select(0, starts).float().view(len(keys), k, -1), is_real
-    places = starts[:, None] + torch.where(is_real, torch.arange(k), 0)
-    return rows.index_select(0, places.flatten()).float().view(len(keys), k, -1), is_real
+        found = blocks.index_select(0, starts.flatten())
+    else:
+        places = starts[..., None] + torch.where(is_real, torch.arange(k), 0)
+        found = rows.index_select(0, places.flatten())
+    return found.float().view(*keys.shape, k, -1), is_real
 
 
-def _aligned(total: Tensor, taken: int, senses: Tensor, is_real: Tensor) -> Tensor:
-    """Of senses (W, k, d), the one nearest to each mean of *taken* senses, given by their sums (W, k, d)."""
-    # |m - s|^2 = |m|^2 - 2 m.s + |s|^2, of which |m|^2 is the same for all s
-    square = torch.linalg.vector_norm(senses, dim=2).square_().masked_fill_(~is_real, torch.inf)
-    nearest = torch.baddbmm(square[:, None], total, senses.mT, alpha=-2.0 / taken).argmin(2)
-    nearest += torch.arange(len(senses))[:, None] * senses.shape[1]
-    return senses.flatten(0, 1).index_select(0, nearest.flatten()).view_as(total)
+def _composed(senses: Tensor, is_real: Tensor) -> Tensor:
+    """Senses (W, k, d) of words, of those (W, m, k, d) of their m tokens.
+
+    The nearest sense s to a mean of p others t is that of the least |s|^2 - 2/p sum(t.s). The products t.s are
+    those of all senses of two tokens, so no mean is formed before the last.
+    """
+    n_words, m, k, d = senses.shape
+    square = torch.linalg.vector_norm(senses[:, 1:], dim=3).square_().masked_fill_(~is_real[:, 1:], torch.inf)
+    taken = torch.empty(n_words, k, m, dtype=torch.int64)  # which sense of each token
+    taken[:, :, 0] = torch.arange(k)
+    for place in range(1, m):
+        products = torch.bmm(senses[:, 0], senses[:, place].mT)  # (W, k, k)
+        for before in range(1, place):
+            rows = taken[:, :, before, None].expand(-1, -1, k)
+            products += torch.bmm(senses[:, before], senses[:, place].mT).gather(1, rows)
+        taken[:, :, place] = torch.add(square[:, place - 1, None], products, alpha=-2.0 / place).argmin(2)
+    taken += torch.arange(n_words * m).view(n_words, 1, m) * k
+    return torch.nn.functional.embedding_bag(taken.flatten(0, 1), senses.view(-1, d), mode="mean").view(n_words, k, d)
 
 
 def _key_matrix(dictionary: SenseDictionary, token_ids: pa.ListArray, n_tokens: Int64, max_tokens: int) -> Int64:

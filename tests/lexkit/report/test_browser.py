@@ -99,8 +99,8 @@ class TestExploring:
         )
         assert active == options[0]
         browser.press("Enter")
-        browser.wait(f"location.hash === '#word={options[0]}'")
-        assert browser.run("explored.textContent") == options[0]
+        browser.wait(f"explored.textContent === '{options[0]}'")
+        assert browser.run("location.hash") == f"#word={options[0]}"
         assert browser.run("suggestions.hidden")
 
     def test_nodes_of_the_graph_are_links(self, browser: Any, page: Path) -> None:

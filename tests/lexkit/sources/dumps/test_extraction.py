@@ -243,8 +243,22 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("phase", ["collect", "extract"])
+@pytest.mark.parametrize(
+    ("phase", "how"),
+    [
+        ("extract", signal.SIGINT),
+        ("collect", signal.SIGKILL),
+        *(
+            pytest.param(phase, how, marks=pytest.mark.slow)
+            for phase, how in [
+                ("collect", signal.SIGINT),
+                ("collect", signal.SIGTERM),
+                ("extract", signal.SIGTERM),
+                ("extract", signal.SIGKILL),
+            ]
+        ),
+    ],
+)
 def test_no_process_outlives_a_stopped_build(
     write_dump: Callable[..., Path],
     development: Path,
@@ -269,6 +283,7 @@ def test_no_process_outlives_a_stopped_build(
     assert development.read_text().split().count("collect") == (2 if phase == "collect" else 1)
 
 
+@pytest.mark.slow
 def test_twelve_builds_killed_at_random_moments_leave_nothing_half(
     write_dump: Callable[..., Path], development: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
