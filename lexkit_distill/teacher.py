@@ -26,6 +26,13 @@ _HEAD_TOKENS = 1024
 """Tokens whose logits exist at a time: with 128,256 words in the vocabulary, 0.5 GB in fp32."""
 _SPLITS_DIGITS = ("smollm", "starcoder", "refact", "command-r")
 """Pre-tokenizers (GGUF's ``tokenizer.ggml.pre``) that part every digit, which transformers' GGUF reader leaves out."""
+_GGUF_SPECIAL = {
+    "bos_token": "tokenizer.ggml.bos_token_id",
+    "eos_token": "tokenizer.ggml.eos_token_id",
+    "unk_token": "tokenizer.ggml.unknown_token_id",
+    "pad_token": "tokenizer.ggml.padding_token_id",
+}
+"""Where a GGUF file names the special tokens of a tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,8 @@ class Teacher:
         special = torch.zeros(self.vocabulary_size, dtype=torch.bool)
         special[len(self.tokenizer) :] = True
         special[list(self.tokenizer.all_special_ids)] = True
+        # Marks such as <file_sep> are special without having one of transformers' roles
+        special[[place for place, token in self.tokenizer.added_tokens_decoder.items() if token.special]] = True
         return special
 
     @cached_property
@@ -178,7 +187,7 @@ def load_teacher(
             from transformers import GgufConfig
 
             source["quantization_config"] = GgufConfig(dequantize=True)
-            _restore_digits(tokenizer, Path(folder) / gguf)
+            _restore_tokenizer(tokenizer, Path(folder) / gguf)
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **source)
         if gguf:
             _make_ordinary(model)
@@ -228,14 +237,25 @@ def _make_ordinary(model: Any) -> None:  # noqa: ANN401
             del part.quantization_config
 
 
-def _restore_digits(tokenizer: Any, path: Path) -> None:  # noqa: ANN401
+def _restore_tokenizer(tokenizer: Any, path: Path) -> None:  # noqa: ANN401
+    """Give the tokenizer what the GGUF file has and transformers' reader leaves out.
+
+    Besides digits these are, where Hugging Face files lie beside it, the chat template and names of special tokens.
+    """
     from gguf import GGUFReader
     from tokenizers.pre_tokenizers import Digits, Sequence
 
-    field = GGUFReader(path).fields.get("tokenizer.ggml.pre")
+    fields = GGUFReader(path).fields
     backend = tokenizer.backend_tokenizer
-    if field is not None and str(field.contents()) in _SPLITS_DIGITS and "Digits" not in str(backend.pre_tokenizer):
+    kind = fields.get("tokenizer.ggml.pre")
+    if kind is not None and str(kind.contents()) in _SPLITS_DIGITS and "Digits" not in str(backend.pre_tokenizer):
         backend.pre_tokenizer = Sequence([Digits(individual_digits=True), backend.pre_tokenizer])
+    template = fields.get("tokenizer.chat_template")
+    if template is not None and not tokenizer.chat_template:
+        tokenizer.chat_template = str(template.contents())
+    for name, field in _GGUF_SPECIAL.items():
+        if field in fields and getattr(tokenizer, name) is None:
+            setattr(tokenizer, name, tokenizer.convert_ids_to_tokens(int(fields[field].contents())))
 
 
 @contextlib.contextmanager

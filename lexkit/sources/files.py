@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -104,7 +105,7 @@ def _decompressed(raw: IO[bytes], compression: str) -> IO[bytes]:
         return bz2.BZ2File(raw)
     import pyarrow as pa
 
-    return pa.CompressedInputStream(pa.PythonFile(raw), "zstd")  # type: ignore[no-any-return]
+    return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw), "zstd"))
 
 
 def read_text(path: Path) -> str:

@@ -136,8 +136,10 @@ def _check_same_sample(config: SensesConfig, teacher: Teacher, folder: Path) -> 
         "--corpus": list(config.corpus),
     }
     path = folder / "sample.json"
-    if not path.exists():
-        write_whole(path, json.dumps(what).encode())
+    if not path.exists() or not any(folder.glob("state-*")):  # no state was read: nothing is lost by a new start
+        if not path.exists() or json.loads(path.read_bytes()) != what:
+            (folder / "plan.json").unlink(missing_ok=True)
+            write_whole(path, json.dumps(what).encode())
         return
     before = json.loads(path.read_bytes())
     for name, value in what.items():

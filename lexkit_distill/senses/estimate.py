@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from lexkit_distill.config import format_size
 from lexkit_distill.errors import SampleError
+from lexkit_distill.memory import available_memory
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.plan import Plan
 from lexkit_distill.senses.sample import INDEX_BYTES, SLACK
@@ -55,7 +56,7 @@ def check_room(config: SensesConfig, plan: Plan, hidden_size: int, folder: Path,
                 f"{_remedy(needed, room, config.max_per_token)} or allow {format_size(need)}"
             )
     memory = sample_rows(counts, config.max_per_token) * _INDEX_MEMORY + config.memory_budget
-    available = _available_memory()
+    available = available_memory(torch.device("cpu"))
     if available is not None and memory > available:
         raise SampleError(
             f"{folder}: this needs {format_size(memory)} of memory beside the teacher, and {format_size(available)} is "
@@ -73,10 +74,3 @@ def _remedy(needed: Callable[[int], int], room: int, cap: int) -> str:
 
 def _size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("part-*"))
-
-
-def _available_memory() -> int | None:
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):  # not told on every system
-        return None

@@ -19,7 +19,7 @@ from lexkit_distill.senses.lexical import Relations
 
 _FORMS = (".png", ".svg", ".pdf")
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-_MARKERS = {"word": "o", "synonym": "o", "antonym": "X"}
+_MARKERS = {"word": "o", "synonym": "^", "antonym": "X"}
 
 
 def plot_senses(
@@ -102,10 +102,10 @@ def _draw(axes: Any, places: npt.NDArray[np.float32], name: str, colour: str, ro
     axes.scatter(
         places[:, 0],
         places[:, 1],
-        s=28 if strong else 14,
+        s=40 if strong else 24,
         color=colour,
         marker=_MARKERS[role],
-        alpha=0.9 if strong else 0.5,
+        alpha=0.9 if strong else 0.6,
         linewidths=0,
     )
     middle = places[np.square(places - np.median(places, axis=0)).sum(1).argmin()]  # a label where there is a point
@@ -135,7 +135,7 @@ def _legend(words: Sequence[str], chosen: list[tuple[str, int, str]]) -> list[An
                     marker=_MARKERS[role],
                     color=_COLOURS[number % len(_COLOURS)],
                     label=label,
-                    markersize=6 if role == "word" else 4,
+                    markersize=6 if role == "word" else 5,
                 )
             )
     return handles

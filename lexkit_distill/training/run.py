@@ -16,6 +16,7 @@ from lexkit.durable import write_whole
 from lexkit.progress import Progress
 from lexkit_distill.config import format_size
 from lexkit_distill.errors import TrainingError
+from lexkit_distill.memory import available_memory
 from lexkit_distill.senses import dictionary as senses_files
 from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.senses.lexical import read_relations
@@ -329,16 +330,9 @@ def _check_room(config: TrainConfig, plan: TrainPlan, teacher: Teacher, folder: 
             f"{folder}: checkpoints and student need {format_size(disk)} and {format_size(free)} is free on the disk; "
             "lower --keep-last, or give another --output"
         )
-    available = _free_memory(teacher.device)
+    available = available_memory(teacher.device)
     if available is not None and plan.memory > available:
         raise TrainingError(
             f"training needs {format_size(plan.memory)} of memory beside the teacher and {format_size(available)} is "
             "free; lower --trained, or use several processes with FSDP"
         )
-
-
-def _free_memory(device: torch.device) -> int | None:
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines() if Path("/proc/meminfo").exists() else []
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

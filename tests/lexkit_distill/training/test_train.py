@@ -230,7 +230,7 @@ def test_what_does_not_belong_together_is_one_clear_line(
     lexkit.build(tmp_path / "uncut.duckdb", pairs=[("synonym", tmp_path / "pairs.txt")])
     refused(StoreError, "lexkit tokenize", store=str(tmp_path / "uncut.duckdb"))
     with monkeypatch.context() as patched:
-        patched.setattr(run, "_free_memory", lambda _: 1000)
+        patched.setattr(run, "available_memory", lambda _: 1000)
         refused(TrainingError, "of memory beside the teacher and 1.0 kB is free")
         patched.setattr(run.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
         refused(TrainingError, "1.0 kB is free on the disk")
