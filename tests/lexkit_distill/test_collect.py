@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 Build = Callable[..., Path]
@@ -100,7 +101,9 @@ def test_a_shuffled_corpus_in_several_files_gives_the_same_dictionary_to_the_bit
     folder.mkdir()
     (folder / "a.txt").write_text("\n\n".join(documents[:100]), encoding="utf-8")
     with gzip.open(folder / "b.jsonl.gz", "wt", encoding="utf-8") as stream:
-        stream.writelines(json.dumps({"text": text}) + "\n" for text in documents[100:])
+        stream.writelines(json.dumps({"text": text}) + "\n" for text in documents[100:130])
+    with pa.CompressedOutputStream(str(folder / "c.jsonl.zst"), "zstd") as packed:
+        packed.write("".join(json.dumps({"text": text}) + "\n" for text in documents[130:]).encode())
     assert same(build("one"), build("other", corpus=(str(folder),)))
 
 
