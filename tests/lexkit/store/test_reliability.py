@@ -72,21 +72,41 @@ def end_of_group(process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
+def seconds_at_work(command: list[str], folder: Path) -> tuple[float, float]:
+    """Run a command; return the seconds that it takes, and those of them with something half made in *folder*."""
+    started, at_work = time.monotonic(), 0.0
+    with subprocess.Popen(command) as process:
+        while process.poll() is None:
+            before = time.monotonic()
+            time.sleep(0.001)
+            at_work += bool(leftovers(folder)) * (time.monotonic() - before)
+    assert process.returncode == 0
+    return time.monotonic() - started, at_work
+
+
 def kill_at_random_moments(
     command: list[str], target: Path, restore: Callable[[], None], check: Callable[[], None], seed: int
 ) -> None:
-    """Kill a command at moments spread over the time that it takes; *check* the target after each."""
+    """Kill a command `MOMENTS` times, anywhere in its run and while it has something half made; *check* after each.
+
+    A run that ends before its moment comes counts for nothing; another one takes its place.
+    """
     restore()
-    started = time.monotonic()
-    subprocess.run(command, check=True, timeout=300)
-    seconds = time.monotonic() - started
+    seconds, at_work = seconds_at_work(command, target.parent)
     check()
     n_killed = n_halfway = 0
     moments = random.Random(seed)
-    for _ in range(MOMENTS):
+    for attempt in range(10 * MOMENTS):
+        if n_killed >= MOMENTS and n_halfway >= MOMENTS // 3:
+            break
         restore()
         process = subprocess.Popen(command, start_new_session=True)
-        time.sleep(moments.uniform(0, seconds))
+        if attempt % 2:
+            while process.poll() is None and not leftovers(target.parent):
+                time.sleep(0.001)
+            time.sleep(moments.uniform(0, at_work))
+        else:
+            time.sleep(moments.uniform(0, seconds))
         process.send_signal(signal.SIGKILL)
         n_killed += process.wait() == -signal.SIGKILL
         assert end_of_group(process)
@@ -94,8 +114,8 @@ def kill_at_random_moments(
         n_halfway += bool(found)
         assert len(found) <= 1
         check()
-    assert n_killed >= MOMENTS // 2
-    assert n_halfway >= 1  # else the moments were none of those that matter
+    assert n_killed >= MOMENTS
+    assert n_halfway >= MOMENTS // 3
     subprocess.run(command, check=True, timeout=300)
     check()
     assert leftovers(target.parent) == []
