@@ -1,0 +1,137 @@
+"""Make what the study of docs/study.md trains with: texts, a store, sense dictionaries.
+
+Usage: python benchmarks/study/prepare.py FOLDER --data DIR --teacher DIR
+
+DIR of --data has the public files that docs/study.md lists; --teacher is a folder of benchmarks/teacher.py. What
+is in FOLDER already is left as it is, so that a run that was ended goes on. On two cores it takes half an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow.compute as pc
+import torch
+
+from lexkit_distill.senses import dictionary as files
+from lexkit_distill.senses.dictionary import RowWriter, SenseDictionary
+
+LEXKIT = [sys.executable, "-m", "lexkit"]
+BLOCK = 50
+"""Paragraphs that stay together: neighbours tell of the same things, and would leak from one part into another."""
+PARTS = (("senses", 8), ("train", 9), ("validation", 1), ("test", 2))
+"""Of every 20 blocks of the text."""
+ANCHORS = ("predicted", "next", "input")
+
+
+def split(source: Path, folder: Path) -> None:
+    """Deal blocks of paragraphs out to the parts of the study."""
+    paragraphs = [line.strip() for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
+    names = [name for name, share in PARTS for _ in range(share)]
+    order = np.random.default_rng(0).permutation(len(names))
+    texts: dict[str, list[str]] = {name: [] for name, _ in PARTS}
+    for place in range(0, len(paragraphs), BLOCK):
+        texts[names[order[place // BLOCK % len(names)]]] += paragraphs[place : place + BLOCK]
+    for name, part in texts.items():
+        (folder / f"{name}.txt").write_text("\n\n".join(part) + "\n", encoding="utf-8")
+        print(f"{name}: {len(part):,} paragraphs, {sum(len(text.split()) for text in part):,} words", flush=True)
+
+
+def run(*arguments: str | Path) -> None:
+    """Run lexkit."""
+    print("lexkit", *arguments, flush=True)
+    subprocess.run([*LEXKIT, *map(str, arguments)], check=True)
+
+
+def make_stores(derived: Path, stated: Path, data: Path, tokenizer: Path) -> None:
+    """Build a store, and a copy of it without the relations that only negation gives."""
+    if not derived.exists():
+        sources = ["--wiktionary", data / "wiktionary/wiktextract-1.99.7-mini.jsonl.gz"]
+        sources += ["--roget", data / "roget/roget10681.txt"]
+        sources += ["--morpholex", data / "morpholex/MorphoLEX_en-reconstructed.xlsx"]
+        run("build", "--quiet", *sources, "--tokenizer", f"teacher={tokenizer}", "--output", derived)
+    if not stated.exists():
+        beside = stated.with_suffix(".new")
+        shutil.copy(derived, beside)
+        with duckdb.connect(str(beside)) as connection:
+            connection.execute("DELETE FROM relation WHERE NOT direct")
+        beside.replace(stated)
+
+
+def altered(source: Path, target: Path, how: str) -> None:
+    """Make a dictionary whose senses say nothing of their words: another token's, or the mean of all.
+
+    Composed words are left out; compose them again.
+    """
+    if (target / files.META).exists():
+        return
+    target.mkdir(exist_ok=True)
+    dictionary = SenseDictionary(source)
+    index = dictionary.index.filter(pc.equal(dictionary.index["key_kind"], "token"))
+    meta = {**vars(dictionary.meta)}
+    first, counts = index["first_row"].to_numpy(), index["n_rows"].to_numpy()
+    rows = dictionary.rows[: int((first + counts).max())]
+    if how == "shuffled":
+        # among tokens with as many senses, so that every token keeps its number of them
+        generator, source_of = np.random.default_rng(0), np.arange(len(first))
+        for count in np.unique(counts):
+            same = np.flatnonzero(counts == count)
+            source_of[same] = np.roll(generator.permutation(same), 1) if len(same) > 1 else same
+        order = np.concatenate([np.arange(first[key], first[key] + counts[key]) for key in source_of])
+        rows = rows[torch.from_numpy(order)]
+        first = np.cumsum(counts) - counts
+        index = index.set_column(index.column_names.index("first_row"), "first_row", [first])
+    else:
+        rows = rows.float().mean(0).to(rows.dtype).expand(len(rows), -1)
+    with RowWriter(target / files.SENSES, len(rows), rows.shape[1]) as writer:
+        writer.write(rows)
+    files.write_table(target / files.INDEX, index.cast(files.INDEX_SCHEMA))
+    shutil.copy(source / files.TOKENIZER, target / files.TOKENIZER)
+    # Of another corpus, so that no cache of one is taken for the other's
+    meta |= {"corpus_fingerprint": f"{how} {meta['corpus_fingerprint']}", "rows": len(rows)}
+    meta |= {"words": 0, "max_tokens": None, "store_fingerprint": None}
+    (target / files.META).write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Make everything that is not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True)
+    options = parser.parse_args()
+    folder, data = options.folder, options.data
+    folder.mkdir(parents=True, exist_ok=True)
+    split(data / "text/wikitext2-train-5k.txt", folder)
+    # The text with <unk> in it is nearest to what is left, and only senses are taken from it
+    jobs = [(anchor, [folder / "senses.txt", data / "text/wikitext2-valid.txt"], anchor) for anchor in ANCHORS]
+    jobs.append(("same-text", [folder / "train.txt"], "predicted"))
+    for name, corpus, anchor in jobs:
+        target = folder / "senses" / name
+        if not (target / files.META).exists():
+            target.parent.mkdir(exist_ok=True)
+            texts = [argument for text in corpus for argument in ("--corpus", text)]
+            run("distill", "senses", "--teacher", options.teacher, *texts, "--anchor", anchor, "--output", target)
+    predicted = folder / "senses" / "predicted"
+    for how in ("shuffled", "mean"):
+        altered(predicted, folder / "senses" / how, how)
+    make_stores(folder / "derived.duckdb", folder / "stated.duckdb", data, predicted / files.TOKENIZER)
+    stated = folder / "senses" / "stated"
+    if not stated.exists():
+        shutil.copytree(predicted, stated)
+    for target in sorted((folder / "senses").iterdir()):
+        meta = files.read_meta(target)
+        if meta.store_fingerprint is None:
+            store = "stated" if target == stated else "derived"
+            run("distill", "compose", "--senses", target, "--store", folder / f"{store}.duckdb")
+
+
+if __name__ == "__main__":
+    main()
