@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,14 @@ from lexkit.progress import Progress
 from lexkit_distill.config import format_size
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.memory import available_memory
-from lexkit_distill.senses import dictionary as senses_files
 from lexkit_distill.senses.dictionary import SenseDictionary
-from lexkit_distill.senses.lexical import read_relations
-from lexkit_distill.teacher import Teacher, chosen_device, load_teacher
+from lexkit_distill.teacher import Teacher, chosen_device
 from lexkit_distill.training.batches import Batches
 from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.encode import TokenData, WordFinder, encode
+from lexkit_distill.training.encode import TokenData
 from lexkit_distill.training.export import export
-from lexkit_distill.training.samples import read_samples
-from lexkit_distill.training.semantic import scale_of
+from lexkit_distill.training.loaded import Loaded
 from lexkit_distill.training.step import Live, Objective
 from lexkit_distill.training.student import Student, check_head
 from lexkit_distill.training.supervision import Supervision
@@ -70,13 +66,16 @@ class TrainSummary:
     outcome: Outcome
 
 
-def train(config: TrainConfig, progress: Progress | None = None, *, dry_run: bool = False) -> TrainSummary | None:
+def train(
+    config: TrainConfig, progress: Progress | None = None, *, dry_run: bool = False, loaded: Loaded | None = None
+) -> TrainSummary | None:
     """Train a student; a run that was killed goes on when this is called again.
 
     Args:
         config: what to do.
         progress: told about stages and steps.
         dry_run: build everything, take two steps, and write nothing.
+        loaded: keeps teacher and data for further trainings in this process.
 
     Returns:
         What was done; None in processes other than the first.
@@ -100,7 +99,8 @@ def train(config: TrainConfig, progress: Progress | None = None, *, dry_run: boo
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     try:
-        return _train(config, folder, accelerator, progress if accelerator.is_main_process else Progress(), dry_run)
+        shown = progress if accelerator.is_main_process else Progress()
+        return _train(config, folder, accelerator, shown, dry_run, loaded if loaded is not None else Loaded())
     finally:
         progress.close()
         if accelerator.num_processes > 1:
@@ -114,21 +114,69 @@ def _train(
     accelerator: Any,  # noqa: ANN401
     progress: Progress,
     dry_run: bool,
+    loaded: Loaded,
 ) -> TrainSummary | None:
+    ready = prepare(config, folder, accelerator, progress, loaded, cached=not dry_run)
+    trainer = ready.trainer
+    outcome = trainer.run(until=2, saves=False) if dry_run else _run(trainer, folder, progress)
+    ready.close()
+    summary = TrainSummary(str(folder), ready.plan, outcome)
+    if outcome.finished and not dry_run:
+        weights = trainer.best_weights()
+        if accelerator.is_main_process:
+            progress.stage("saving the student")
+            export(trainer.student, folder, weights, config, asdict(summary))
+            write_whole(folder / DONE, (json.dumps(asdict(summary), indent=2) + "\n").encode())
+    return summary if accelerator.is_main_process else None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A training that is about to begin."""
+
+    trainer: Trainer
+    plan: TrainPlan
+    cache: TeacherCache | None
+
+    def close(self) -> None:
+        """Have the cache on the disk."""
+        if self.cache is not None:
+            self.cache.close()
+
+
+def prepare(
+    config: TrainConfig,
+    folder: Path,
+    accelerator: Any,  # noqa: ANN401
+    progress: Progress,
+    loaded: Loaded,
+    *,
+    cached: bool = True,
+) -> Ready:
+    """Load and check everything that a training needs.
+
+    Args:
+        config: what to do.
+        folder: the output; nothing is written to it.
+        accelerator: accelerate's.
+        progress: told about stages.
+        loaded: what earlier trainings have left, and where this one leaves its own.
+        cached: whether to use ``config.cache``.
+
+    Raises:
+        LexkitError: as `train` says.
+    """
     progress.stage("loading the teacher")
-    teacher = load_teacher(
-        config.teacher, dtype=config.dtype, device=config.device, process=accelerator.local_process_index
-    )
+    teacher = loaded.teacher(config, accelerator.local_process_index)
     student = Student(teacher, config.layers, config.trained)
-    dictionary = _dictionary(config, teacher)
-    dropped: Counter[str] = Counter()
+    dictionary = loaded.dictionary(config, teacher)
     progress.stage("cutting the data into tokens")
-    data = _encoded(config, config.data, teacher, dictionary, dropped)
-    supervision = _supervision(config, teacher, dictionary)
+    data, dropped = loaded.data(config, config.data, teacher, dictionary)
+    supervision = loaded.supervision(config, teacher, dictionary)
     batches = _batches(config, data, supervision)
     held_out = None
     if config.eval_data:
-        held = _encoded(config, config.eval_data, teacher, None, Counter())
+        held, _ = loaded.data(config, config.eval_data, teacher, None)
         held_out = Batches(held, config.batch_size, seed=config.seed)
     progress.stage("checking the student")
     _check_student(student, batches, progress)
@@ -142,22 +190,12 @@ def _train(
         "senses_fingerprint": _dictionary_fingerprint(dictionary),
     }
     live = Live(student)
-    cache = None if dry_run else _cache(config, identity, batches, live, supervision, accelerator)
+    cache = _cache(config, identity, batches, live, supervision, accelerator) if cached else None
     objective = Objective(config, student, supervision, gamma)
     trainer = Trainer(
         config, folder, student, objective, batches, held_out, cache or live, accelerator, identity, progress
     )
-    outcome = trainer.run(until=2, saves=False) if dry_run else _run(trainer, folder, progress)
-    if cache is not None:
-        cache.close()
-    summary = TrainSummary(str(folder), plan, outcome)
-    if outcome.finished and not dry_run:
-        weights = trainer.best_weights()
-        if accelerator.is_main_process:
-            progress.stage("saving the student")
-            export(student, folder, weights, config, asdict(summary))
-            write_whole(folder / DONE, (json.dumps(asdict(summary), indent=2) + "\n").encode())
-    return summary if accelerator.is_main_process else None
+    return Ready(trainer, plan, cache)
 
 
 def _run(trainer: Trainer, folder: Path, progress: Progress) -> Outcome:
@@ -196,83 +234,11 @@ def _cache(
         return TeacherCache(folder, config, identity, batches, live, supervision)
 
 
-def _dictionary(config: TrainConfig, teacher: Teacher) -> SenseDictionary | None:
-    if not config.samples_positions:
-        return None
-    if config.senses is None:
-        raise TrainingError(
-            "no --senses: the semantic loss needs a sense dictionary ('lexkit distill senses'); or take --preset kd"
-        )
-    path = Path(config.senses).expanduser()
-    meta = senses_files.read_meta(path)
-    relations = read_relations(
-        Path(config.store).expanduser(), meta.tokenizer_fingerprint, path / senses_files.TOKENIZER
-    )
-    return SenseDictionary(
-        path, teacher=teacher.fingerprint, tokenizer=teacher.tokenizer_fingerprint, relations=relations
-    )
-
-
 def _dictionary_fingerprint(dictionary: SenseDictionary | None) -> str | None:
     if dictionary is None:
         return None
     meta = dictionary.meta
     return json.dumps([meta.corpus_fingerprint, meta.store_fingerprint, meta.anchor, meta.k, meta.seed, meta.rows])
-
-
-def _encoded(
-    config: TrainConfig,
-    data: tuple[str, ...],
-    teacher: Teacher,
-    dictionary: SenseDictionary | None,
-    dropped: Counter[str],
-) -> TokenData:
-    limit = getattr(teacher.model.config, "max_position_embeddings", None)
-    if limit is not None and config.max_length > limit:
-        raise TrainingError(f"--max-length {config.max_length}: {teacher.name} takes {limit} tokens; lower it")
-    samples = read_samples(
-        data,
-        seed=config.seed,
-        shots=config.shots,
-        fraction=config.fraction,
-        mmlu_test=config.mmlu_test,
-        dropped=dropped,
-    )
-    if config.targets == "teacher":
-        from lexkit_distill.training.answers import answered
-
-        samples = answered(samples, teacher)
-    finder = WordFinder(
-        dictionary.relations if dictionary is not None else None,
-        teacher.vocabulary_size,
-        multi_token_words=config.multi_token_words,
-        spaced_only=config.spaced_heads_only,
-    )
-    return encode(
-        samples,
-        teacher.tokenizer,
-        finder,
-        max_length=config.max_length,
-        loss_on=config.loss_on,
-        too_long=config.too_long,
-        dropped=dropped,
-    )
-
-
-def _supervision(config: TrainConfig, teacher: Teacher, dictionary: SenseDictionary | None) -> Supervision | None:
-    if dictionary is None:
-        return None
-    return Supervision(
-        dictionary,
-        teacher.vocabulary_size,
-        kappa=config.kappa,
-        max_neighbors=config.max_neighbors,
-        scale=scale_of(config.sense_scale, dictionary.rows),
-        multi_token_words=config.multi_token_words,
-        single_token_neighbors=not config.drop_single_token_neighbors,
-        own_among_antonyms=config.own_among_antonyms,
-        device=teacher.device,
-    )
 
 
 def _batches(config: TrainConfig, data: TokenData, supervision: Supervision | None) -> Batches:
@@ -284,7 +250,7 @@ def _batches(config: TrainConfig, data: TokenData, supervision: Supervision | No
 
 
 def _plan(
-    config: TrainConfig, student: Student, batches: Batches, dropped: Counter[str], gamma: float, processes: int
+    config: TrainConfig, student: Student, batches: Batches, dropped: dict[str, int], gamma: float, processes: int
 ) -> TrainPlan:
     trained = sum(parameter.numel() for parameter in student.trained.parameters())
     data = batches.data
