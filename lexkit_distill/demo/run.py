@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,7 +28,6 @@ from lexkit_distill.training.run import DONE, train
 MARK = "demo.json"
 """Says what a folder is a demonstration of; written first."""
 STEPS, EVAL_EVERY, TRAINED, MAX_LENGTH = 64, 8, 2, 128
-STORE = "lexkit.duckdb"
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,20 @@ def run_demo(config: DemoConfig, progress: Callable[[str], Progress] = lambda _:
         LexkitError: one line that says what is wrong with the teacher, the text or the folder.
     """
     text = read_text(config.text)
-    if config.teacher is not None and (given := Path(config.teacher).expanduser()).is_dir():
-        config = replace(config, teacher=str(given.absolute()))
-    folder = Path(config.output).expanduser().absolute()  # checkpoints know their paths, wherever they go on
-    if config.teacher is None and not (folder / "teacher" / NAME).exists():
-        packaged_weights()  # its absence is told before anything is made
+    # Checkpoints know their paths, from wherever they go on
+    folder = _absolute(config.output)
+    if config.teacher is not None and _absolute(config.teacher).is_dir():
+        config = replace(config, teacher=str(_absolute(config.teacher)))
+    # A teacher that is missing is told of before anything is made
+    if config.teacher is not None:
+        _layers(config.teacher)
+    elif not (folder / "teacher" / NAME).exists():
+        packaged_weights()
     _claim(folder, config, text)
     parts = text.write(folder / "text")
     teacher = config.teacher or _teacher(folder / "teacher", progress("teacher"))
     layers = _layers(teacher)
-    store, senses = folder / STORE, folder / "senses"
+    store, senses = folder / "lexkit.duckdb", folder / "senses"
     if not store.exists():
         lexkit.build(store, tokenizers=[f"teacher={teacher}"], progress=progress("store"))
     _make_senses(config, teacher, parts["senses"], senses, store, progress("senses"))
@@ -106,6 +110,10 @@ def run_demo(config: DemoConfig, progress: Callable[[str], Progress] = lambda _:
     return demo
 
 
+def _absolute(path: str) -> Path:
+    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100  # not resolve(): a link keeps its name
+
+
 def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
     """Make *folder* this demonstration's, or find that it is.
 
@@ -115,18 +123,19 @@ def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
     """
     what = {"teacher": config.teacher, "text": text.fingerprint, "seed": config.seed, "lexkit": lexkit.__version__}
     mark = folder / MARK
-    if (folder / STORE).exists() and mark.exists():
+    if mark.exists():
         other = [name for name, value in json.loads(mark.read_bytes()).items() if value != what.get(name)]
         if other:
             raise TrainingError(
                 f"{folder}: a demo with another {' and '.join(other)} is there; remove it, or give another --output"
             )
-    elif folder.exists() and any(folder.iterdir()) and not mark.exists():
+    elif folder.exists() and any(folder.iterdir()):
         raise TrainingError(f"{folder}: holds something that is no demo; give another --output")
     else:
-        for name in ("teacher", "text"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         write_whole(mark, (json.dumps(what, indent=2) + "\n").encode())
+    for name in ("teacher", "text"):
+        (folder / name).mkdir(exist_ok=True)
 
 
 def _teacher(folder: Path, progress: Progress) -> str:
@@ -151,8 +160,8 @@ def _layers(teacher: str) -> int:
     except Exception as error:  # transformers and the hub's client raise many kinds
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise TeacherError(
-            f"{teacher}: no causal language model ({reason.rstrip('.')}); give --teacher a folder that save_pretrained "
-            "made, or a name on the hub"
+            f"{teacher}: cannot be loaded as a causal language model ({reason.rstrip('.')}); give --teacher a folder "
+            "that save_pretrained made, or a name on the hub"
         ) from error
 
 
