@@ -134,12 +134,12 @@ def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
     else:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(mark, (json.dumps(what, indent=2) + "\n").encode())
-    for name in ("teacher", "text"):
-        (folder / name).mkdir(exist_ok=True)
+    (folder / "text").mkdir(exist_ok=True)
 
 
 def _teacher(folder: Path, progress: Progress) -> str:
-    progress.stage("reading the weights of the package")
+    if not (folder / NAME).exists():
+        progress.stage("reading the weights of the package")
     try:
         return str(dense_teacher(folder))
     finally:

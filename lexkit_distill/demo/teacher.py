@@ -45,6 +45,7 @@ def dense_teacher(folder: Path) -> Path:
         return made
     weights = packaged_weights()
     teacher = load_teacher(str(weights.parent), gguf=weights.name, dtype="float32", device="cpu")
+    folder.mkdir(exist_ok=True)
     unfinished = folder / f"{NAME}.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     with quiet_transformers():
