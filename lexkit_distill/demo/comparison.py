@@ -1,0 +1,88 @@
+"""What came of the demonstration: figures, curves and their picture."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from lexkit.durable import write_whole
+from lexkit.errors import LexkitError
+
+MEASURES = {"ce": "held-out CE (nats a token)", "kl": "KL to the teacher (nats a token)"}
+_COLOURS = {"kd": "#0072b2", "dskd": "#d55e00"}
+NOTE = (
+    "One seed, {words:,} words, {steps} steps: this shows that everything works, not which method is better; "
+    "see docs/study.md for that."
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two students of one teacher, trained on the same rows in the same order."""
+
+    teacher: str
+    text: str
+    paragraphs: dict[str, int]
+    """Of each part of the text, and those that were left out."""
+    seed: int
+    layers: dict[str, int]
+    """Of the teacher and the students, and those that were trained."""
+    steps: int
+    held_out: dict[str, dict[str, float]]
+    """ce, perplexity and kl of the teacher, of its first layers as they are (untrained), and of each student."""
+    curves: dict[str, list[dict[str, float]]]
+    """step, ce and kl of each student, from the untrained one on."""
+    seconds: dict[str, float]
+    """That the steps of each student took."""
+    note: str
+
+
+def read_log(folder: Path) -> tuple[list[dict[str, float]], float]:
+    """Return the evaluations in a student's ``log.csv``, and the seconds of all steps."""
+    with (folder / "log.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    curve = [
+        {"step": int(row["step"]), **{name: float(row[f"eval_{name}"]) for name in MEASURES}}
+        for row in rows
+        if row["eval_ce"]
+    ]
+    return curve, sum(float(row["seconds"]) for row in rows)
+
+
+def plot(comparison: Comparison, path: Path) -> None:
+    """Draw both measures of both students over the steps, as PNG.
+
+    Raises:
+        LexkitError: matplotlib is missing.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise LexkitError("drawing needs matplotlib; install it with pip install 'lexkit[plot]'") from error
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    for axes, (name, label) in zip(figure.subplots(1, 2), MEASURES.items(), strict=True):
+        lasts = [curve[-1][name] for curve in comparison.curves.values()]
+        for student, curve in comparison.curves.items():
+            # without step 0, beside which everything else is a flat line
+            steps, values = zip(*((point["step"], point[name]) for point in curve[1:]), strict=True)
+            axes.plot(steps, values, marker="o", markersize=3.5, color=_COLOURS[student], label=student.upper())
+            axes.annotate(
+                f"{values[-1]:.2f}",
+                (steps[-1], values[-1]),
+                xytext=(5, 0),
+                textcoords="offset points",
+                color=_COLOURS[student],
+                va="bottom" if values[-1] == max(lasts) else "top",
+            )
+        axes.set(xlabel="step", ylabel=label, xlim=(0, comparison.steps * 1.15))
+        axes.set_title(" · ".join(f"{who} {comparison.held_out[who][name]:.2f}" for who in ("untrained", "teacher")))
+        axes.margins(y=0.1)
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False)
+    layers = comparison.layers
+    figure.suptitle(f"{comparison.teacher}: the first {layers['student']} of its {layers['teacher']} layers")
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=150)
+    write_whole(path, picture.getvalue())

