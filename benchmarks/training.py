@@ -3,10 +3,14 @@
 Usage: python benchmarks/training.py TEACHER TEXT --senses DIR --store FILE [--runs 5] [--dtype float32|bfloat16]
        [--device cpu] [--only PART]... [--rows 4] [--length 256]
 
-Parts: step (plain KD, ours, DSKD, cached), memory (of the same, each in a process of its own), semantic (L_sem against
-a loop over positions), head (CE + KL at 128,256 tokens). Two threads on a CPU; what is compared takes turns, and
-medians are printed with the least and the most. On one GPU: --device cuda, with a teacher such as
+Parts: step (plain KD two ways, ours, DSKD, cached), memory (of the same, each in a process of its own), semantic
+(L_sem against a loop over positions), head (CE + KL at 128,256 tokens). Two threads on a CPU; what is compared takes
+turns, and medians are printed with the least and the most. On one GPU: --device cuda, with a teacher such as
 Meta-Llama-3-8B-Instruct and the dictionary that 'lexkit distill senses' and 'compose' make of it.
+
+Plain KD runs both models whole and holds the logits of both. 'masked' takes CE and KL of all positions and masks those
+that are not predicted afterwards; 'answers only' selects the predicted positions before the softmaxes, which costs less
+where they are few. Where every token is predicted the two differ little.
 
 TEXT is as --data of 'lexkit distill train'. With a task (arc:FILE), only the answers are predicted, and rows have at
 most --length tokens; a text makes rows of exactly so many.
@@ -47,7 +51,8 @@ from lexkit_distill.training.student import Student
 from lexkit_distill.training.supervision import Supervision
 
 THREADS = 2
-WAYS = ("plain KD", "KD", "DSKD", "DSKD, cached")
+WAYS = ("plain KD, masked", "plain KD, answers only", "KD", "DSKD", "DSKD, cached")
+PLAIN = WAYS[:2]
 
 
 class Bench:
@@ -86,8 +91,8 @@ class Bench:
     def way(self, name: str, folder: Path) -> Callable[[Batch], float]:
         """Return what takes a step of one of `WAYS` and gives its loss."""
         student = Student(self.teacher)
-        if name == "plain KD":
-            return self._plain(student)
+        if name in PLAIN:
+            return self._plain(student, masked_loss if name == PLAIN[0] else chosen_loss)
         beta = 0.0 if name == "KD" else 1.0
         config = TrainConfig("", (), "", beta_p=beta, beta_n=beta, gamma="auto", dtype=self.dtype)
         source: Any = Live(student)
@@ -110,7 +115,7 @@ class Bench:
 
         return step
 
-    def _plain(self, student: Student) -> Callable[[Batch], float]:
+    def _plain(self, student: Student, loss_of: Callable[[Tensor, Tensor, Batch], Tensor]) -> Callable[[Batch], float]:
         """A model of its own, all of its layers, and logits of both models as they come."""
         student.full = copy.deepcopy(student.full)
         head = student.head.weight.clone()
@@ -120,13 +125,9 @@ class Bench:
         def step(batch: Batch) -> float:
             token_ids = torch.from_numpy(batch.token_ids).to(self.teacher.device)
             with torch.no_grad():
-                theirs = chosen(self.teacher.model(input_ids=token_ids, use_cache=False).logits, batch)
+                theirs = self.teacher.model(input_ids=token_ids, use_cache=False).logits
             hidden = student.run(student.full, token_ids, None)
-            ours = chosen(functional.linear(hidden.to(head.dtype), head), batch)
-            targets = torch.from_numpy(batch.positions.targets).to(ours.device)
-            ce = functional.cross_entropy(ours, targets)
-            p, log_q = functional.softmax(theirs, -1), functional.log_softmax(ours, -1)
-            loss = ce + functional.kl_div(log_q, p, reduction="batchmean")
+            loss = loss_of(functional.linear(hidden.to(head.dtype), head), theirs, batch)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -135,11 +136,42 @@ class Bench:
         return step
 
 
-def chosen(logits: Tensor, batch: Batch) -> Tensor:
-    """The logits (n, V) in fp32 of (B, T, V) at the positions that predict: a slice, if these are all."""
-    rows, places = (torch.from_numpy(part).to(logits.device) for part in (batch.positions.rows, batch.positions.places))
-    is_all = len(rows) == logits.shape[0] * (logits.shape[1] - 1)
-    return (logits[:, :-1].flatten(0, 1) if is_all else logits[rows, places]).float()
+def predicted(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows, places and targets of the positions that predict."""
+    positions = batch.positions
+    rows, places, targets = (
+        torch.from_numpy(part).to(device) for part in (positions.rows, positions.places, positions.targets)
+    )
+    return rows, places, targets
+
+
+def masked_loss(ours: Tensor, theirs: Tensor, batch: Batch) -> Tensor:
+    """CE + KL in fp32 of logits (B, T, V) at all positions, masked afterwards.
+
+    That is how public code does it: CE in transformers' loss/loss_utils.py (ForCausalLMLoss, ignore_index -100), KL in
+    huggingface/trl's experimental/gkd/gkd_trainer.py (generalized_jsd_loss; in fp32 only if the logits are; its callers
+    sliced off the longest prompt of a batch for a time) and jongwooko/distillm's distillm/losses.py (forward_kl; fp32).
+    """
+    rows, places, targets = predicted(batch, ours.device)
+    labels = targets.new_full(ours.shape[:2], -100)
+    labels[rows, places] = targets
+    ours = ours.float()
+    ce = functional.cross_entropy(ours.flatten(0, 1), labels.flatten(), ignore_index=-100)
+    p, log_q = functional.softmax(theirs, -1, dtype=torch.float32), functional.log_softmax(ours, -1)
+    kl = functional.kl_div(log_q, p, reduction="none").sum(-1)
+    mask = labels != -100
+    return ce + (kl * mask).sum() / mask.sum()
+
+
+def chosen_loss(ours: Tensor, theirs: Tensor, batch: Batch) -> Tensor:
+    """The same of logits at the positions that predict: a slice, if these are all."""
+    rows, places, targets = predicted(batch, ours.device)
+    is_all = len(rows) == ours.shape[0] * (ours.shape[1] - 1)
+    ours, theirs = (
+        (logits[:, :-1].flatten(0, 1) if is_all else logits[rows, places]).float() for logits in (ours, theirs)
+    )
+    p, log_q = functional.softmax(theirs, -1), functional.log_softmax(ours, -1)
+    return functional.cross_entropy(ours, targets) + functional.kl_div(log_q, p, reduction="batchmean")
 
 
 def measure_steps(bench: Bench, runs: int) -> None:
@@ -147,12 +179,13 @@ def measure_steps(bench: Bench, runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ways = {name: bench.way(name, Path(folder)) for name in WAYS}
         losses = {name: step(bench.list[0]) for name, step in ways.items()}
-        print(f"{bench.dtype}: loss of plain KD {losses['plain KD']:.5f}, of KD {losses['KD']:.5f}")
+        print(f"{bench.dtype}: loss " + ", ".join(f"{losses[name]:.5f} of {name}" for name in (*PLAIN, "KD")))
         seconds = taking_turns(ways, bench, runs)
         print_rows(seconds, f"{bench.dtype} step", bench.tokens)
         ratio("DSKD / KD", seconds["DSKD"], seconds["KD"])
-        ratio("plain KD / KD", seconds["plain KD"], seconds["KD"])
-        ratio("plain KD / DSKD, cached", seconds["plain KD"], seconds["DSKD, cached"])
+        for name in PLAIN:
+            ratio(f"{name} / KD", seconds[name], seconds["KD"])
+            ratio(f"{name} / DSKD, cached", seconds[name], seconds["DSKD, cached"])
 
 
 def taking_turns(ways: dict[str, Callable[[Batch], float]], bench: Bench, runs: int) -> dict[str, list[float]]:
@@ -172,14 +205,15 @@ def taking_turns(ways: dict[str, Callable[[Batch], float]], bench: Bench, runs: 
 def measure_memory(options: argparse.Namespace, dtype: str) -> None:
     """Peak memory beyond the teacher, each way in a process of its own."""
     peaks: dict[str, int] = {}
-    for name in WAYS[:3]:
+    for name in (*PLAIN, "KD", "DSKD"):
         command = [sys.executable, __file__, *sys.argv[1:3], "--senses", options.senses, "--store", options.store]
         command += ["--dtype", dtype, "--device", options.device, "--peak-of", name]
         command += ["--rows", str(options.rows), "--length", str(options.length)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         peaks[name] = json.loads(done.stdout.splitlines()[-1])
-        print(f"{dtype} memory beyond the teacher, {name:<14} {peaks[name] / 1e6:>8,.0f} MB")
-    print(f"  KD / plain KD  {peaks['KD'] / peaks['plain KD']:.2f}")
+        print(f"{dtype} memory beyond the teacher, {name:<22} {peaks[name] / 1e6:>8,.0f} MB")
+    for name in PLAIN:
+        print(f"  {'KD / ' + name:<36} {peaks['KD'] / peaks[name]:.2f}")
 
 
 def peak_of(bench: Bench, name: str) -> None:
@@ -305,13 +339,13 @@ def print_rows(seconds: dict[str, list[float]], title: str, tokens: int | None =
     for name, times in seconds.items():
         middle = statistics.median(times)
         rate = f"  {tokens / middle:>8,.0f} tokens/s" if tokens else ""
-        print(f"{title:<24} {name:<20} {middle:>8.3f} s ({min(times):.3f} to {max(times):.3f}){rate}")
+        print(f"{title:<24} {name:<22} {middle:>8.3f} s ({min(times):.3f} to {max(times):.3f}){rate}")
 
 
 def ratio(name: str, above: list[float], below: list[float]) -> None:
     """Print the median of the ratios within runs."""
     ratios = [one / other for one, other in zip(above, below, strict=True)]
-    print(f"  {name:<28} {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})", flush=True)
+    print(f"  {name:<36} {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})", flush=True)
 
 
 def main() -> None:
