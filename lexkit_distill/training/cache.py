@@ -3,11 +3,13 @@
     meta.json                    what it is of
     prefix.bin, final.bin        bf16 (tokens, d) after the frozen layers, (positions, d) after the final norm
     rows.bin                     a byte a row: 0 missing, 1 written, 2 known to be on the disk
+    expected-T/                  embedding.bin, bf16 (positions, d), and log_partition.bin, fp32 (positions,): what
+                                 stands for the teacher's distributions at temperature T (`kd`); and rows.bin
     candidates-KEY/              candidates.bin, int32 (positions, 2 kappa) rows of the dictionary, and rows.bin
 
 Files are mapped into memory and filled as the first epoch goes; a run that is killed, and several processes, fill the
 same ones. What is read is always what was written, so that a value does not depend on who computed it. States are
-rounded to bf16, which in bf16 arithmetic they are anyway.
+rounded to bf16, which in bf16 arithmetic they are anyway. A model with a soft cap on its logits has no expected-T.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ from lexkit_distill.config import format_size
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.training.batches import Batch, Batches
 from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.kd import Expected, expect
 from lexkit_distill.training.semantic import Candidates
 from lexkit_distill.training.step import Known, Live
 from lexkit_distill.training.supervision import Supervision
@@ -82,7 +86,10 @@ class TeacherCache:
         chosen = folder / f"candidates-{sha256(json.dumps(choice).encode()).hexdigest()[:16]}"
         kappa = 2 * config.kappa if supervision is not None and config.semantic else 0
         tokens, positions = int(self._tokens[-1]), int(self._positions[-1])
-        _check(folder, meta, 2 * width * (tokens + positions) + 4 * kappa * positions)
+        self._temperature = config.temperature
+        linear = student.head.cap is None
+        size = 2 * width * (tokens + (2 if linear else 1) * positions) + 4 * (kappa + linear) * positions
+        _check(folder, meta, size)
         chosen.mkdir(parents=True, exist_ok=True)
         self._prefix = (
             _mapped(folder / "prefix.bin", (tokens, width), torch.bfloat16) if student.shares_prefix else None
@@ -91,6 +98,15 @@ class TeacherCache:
         self._rows = _Done(folder / "rows.bin", rows)
         self._candidates = _mapped(chosen / "candidates.bin", (positions, kappa), torch.int32) if kappa else None
         self._chosen = _Done(chosen / "rows.bin", rows)
+        self._expected: Expected | None = None
+        if linear:
+            of_temperature = folder / f"expected-{config.temperature:g}"
+            of_temperature.mkdir(exist_ok=True)
+            self._expected = Expected(
+                _mapped(of_temperature / "embedding.bin", (positions, width), torch.bfloat16),
+                _mapped(of_temperature / "log_partition.bin", (positions,), torch.float32),
+            )
+            self._expects = _Done(of_temperature / "rows.bin", rows)
         write_whole(folder / "meta.json", json.dumps(meta).encode())
 
     def __call__(self, batch: Batch) -> Known:
@@ -108,7 +124,7 @@ class TeacherCache:
             found = torch.cat([self._candidates[span] for span in spans] or [self._candidates[:0]])
             found = found[torch.from_numpy(batch.positions.sampled)].to(self._device, torch.int64)
             candidates = Candidates(*found.chunk(2, dim=1))
-        return Known(self._prefix_of(batch), final, candidates)
+        return Known(self._prefix_of(batch), final, candidates, self._expected_of(batch, spans, final))
 
     def _prefix_of(self, batch: Batch) -> Tensor | None:
         if self._prefix is None:
@@ -118,6 +134,30 @@ class TeacherCache:
             part = self._prefix[self._tokens[row] : self._tokens[row + 1]]
             prefix[place, : len(part)] = part
         return prefix.to(self._device, self._live.student.teacher.model.dtype)
+
+    def _expected_of(self, batch: Batch, spans: list[slice], final: Tensor) -> Expected | None:
+        if self._expected is None:
+            return None
+        missing = ~self._expects.have(batch.rows)
+        if missing.any():
+            which = torch.from_numpy(np.isin(batch.positions.rows, np.flatnonzero(missing))).to(self._device)
+            found = expect(final[which], self._live.student.head, temperature=self._temperature)
+            self._scatter(missing, spans, found, self._expected)
+            self._expects.mark(batch.rows[missing])
+        embedding, log_partition = (
+            torch.cat([part[span] for span in spans] or [part[:0]]).to(self._device) for part in self._expected
+        )
+        return Expected(embedding, log_partition)
+
+    @staticmethod
+    def _scatter(missing: np.ndarray, spans: list[slice], found: Iterable[Tensor], into: Iterable[Tensor]) -> None:
+        """Write what was found for the positions of the missing rows to where it belongs."""
+        for part, target in zip(found, into, strict=True):
+            begin = 0
+            for place in np.flatnonzero(missing):
+                count = spans[place].stop - spans[place].start
+                target[spans[place]] = part[begin : begin + count].to("cpu", target.dtype)
+                begin += count
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
         joined = torch.cat(parts or [self._final[:0]])
@@ -143,18 +183,16 @@ class TeacherCache:
         targets, words = (
             torch.from_numpy(part).to(self._device)[which] for part in (positions.targets, positions.words)
         )
-        found = torch.cat(self._supervision.choose(final[which], targets, words), 1).to("cpu", torch.int32)
-        begin = 0
-        for place in np.flatnonzero(missing):
-            count = spans[place].stop - spans[place].start
-            self._candidates[spans[place]] = found[begin : begin + count]
-            begin += count
+        found = torch.cat(self._supervision.choose(final[which], targets, words), 1)
+        self._scatter(missing, spans, [found], [self._candidates])
         self._chosen.mark(batch.rows[missing])
 
     def close(self) -> None:
         """Have everything on the disk."""
         self._rows.settle()
         self._chosen.settle()
+        if self._expected is not None:
+            self._expects.settle()
 
 
 class _Done:

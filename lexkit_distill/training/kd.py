@@ -3,10 +3,19 @@
 The head is frozen, so the only gradient that is wanted is the one at the student's last hidden state. It is formed in
 the forward pass, a chunk of tokens at a time: one buffer with the logits of both models is all that ever exists. Where
 they share the head, as they do, one product makes both.
+
+A teacher that answers the same again need not be asked again. Where logits are linear in the state (no soft cap), KL is
+the Bregman divergence of the log partition function A(h) = log sum_v exp(w_v h / T):
+
+    KL(p || q) = A(n) - A(m) - e (n - m) / T,    e = sum_v p(v) w_v
+
+so that e (d,) and A(m) stand for the teacher's whole distribution: a cache keeps them (`Expected`), and of the three
+products with the head two are left.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -41,6 +50,15 @@ class Head(NamedTuple):
         return exact if self.cap is None else (exact / self.cap).tanh_().mul_(self.cap)
 
 
+class Expected(NamedTuple):
+    """All that the loss needs of the teacher's distributions p at temperature T; see above."""
+
+    embedding: Tensor
+    """e (n, d), the mean of the head's rows under p."""
+    log_partition: Tensor
+    """A(m) (n,), fp32."""
+
+
 class KDLoss(NamedTuple):
     """Sums over tokens."""
 
@@ -64,6 +82,7 @@ def kd_loss(
     alpha: float = 1.0,
     temperature: float = 1.0,
     kl_weight: float | None = None,
+    expected: Expected | None = None,
     chunk: int | None = None,
 ) -> KDLoss:
     """Return the sum over tokens of CE(t) + alpha T^2 KL(teacher || student)(t).
@@ -77,6 +96,7 @@ def kd_loss(
         alpha: weight of the KL term.
         temperature: T, of both softmaxes in the KL term.
         kl_weight: weight of the KL term in place of alpha T^2 (a deviation of the authors' code).
+        expected: what `expect` says of *teacher_hidden* at this temperature, if that is known.
         chunk: tokens at a time.
 
     Raises:
@@ -96,46 +116,138 @@ def kd_loss(
         exact = torch.float32 if student_hidden.device.type == "mps" else torch.float64
         ce = student_hidden.new_zeros((), dtype=exact)
         kl = ce.clone()
-        buffer = head.weight.new_empty(2 * min(chunk, len(targets)), len(head.weight))
+        size = min(chunk, len(targets)) * (1 if expected is not None else 2)
+        buffer = head.weight.new_empty(size, len(head.weight))
         for start in range(0, len(targets), chunk):
             rows = slice(start, start + chunk)
-            n = len(targets[rows])
-            student, teacher = buffer[:n], buffer[n : 2 * n]
-            if head is teacher_head:
-                both = torch.cat(
-                    [student_hidden[rows].to(head.weight.dtype), teacher_hidden[rows].to(head.weight.dtype)]
-                )
-                head.logits(both, out=buffer[: 2 * n])
+            ours, theirs, of_rows = student_hidden[rows], teacher_hidden[rows], targets[rows]
+            if expected is None:
+                part = _asked(ours, theirs, of_rows, head, teacher_head, weight, temperature, wanted, buffer)
             else:
-                head.logits(student_hidden[rows], out=student)
-                teacher_head.logits(teacher_hidden[rows], out=teacher)
-            step = max(_CACHED_ELEMENTS // len(head.weight), 1) if buffer.device.type == "cpu" else n
-            for first in range(0, n, step):
-                part = slice(first, first + step)
-                block = _block(
-                    head.capped(student[part]),
-                    teacher_head.capped(teacher[part]),
-                    targets[rows][part],
-                    weight,
-                    temperature,
-                    head.cap if wanted else None,
-                )
-                ce += block.ce.sum(dtype=exact)
-                kl += block.kl.sum(dtype=exact)
-                if wanted:
-                    student[part] = block.gradient
+                known = Expected(*(value[rows] for value in expected))
+                part = _known(ours, theirs, of_rows, head, known, weight, temperature, buffer)
+            ce += part.ce.sum(dtype=exact)
+            kl += part.kl.sum(dtype=exact)
             if gradient is not None:
-                gradient[rows] = student @ head.weight
+                gradient[rows] = part.gradient @ head.weight
+        if gradient is not None and expected is not None:
+            gradient.sub_(expected.embedding.to(gradient), alpha=weight / temperature)
         total = ce + weight * kl
     if gradient is not None:
         total = with_gradient(student_hidden, total, gradient)
     return KDLoss(total, ce, kl, gradient)
 
 
+@torch.no_grad()
+def expect(teacher_hidden: Tensor, head: Head, *, temperature: float = 1.0, chunk: int | None = None) -> Expected:
+    """Return what stands for the teacher's distributions at hidden states m_t (n, d); the head has no soft cap."""
+    assert head.cap is None
+    chunk = chunk or max(CHUNK_ELEMENTS // len(head.weight), 16)
+    embedding = teacher_hidden.new_empty(teacher_hidden.shape, dtype=head.weight.dtype)
+    exact = torch.float64 if head.weight.dtype == torch.float64 else torch.float32
+    log_partition = teacher_hidden.new_empty(len(teacher_hidden), dtype=exact)
+    buffer = head.weight.new_empty(min(chunk, len(teacher_hidden)), len(head.weight))
+    for start in range(0, len(teacher_hidden), chunk):
+        rows = slice(start, start + chunk)
+        logits = head.logits(teacher_hidden[rows], out=buffer[: len(teacher_hidden[rows])])
+        for part in _parts(len(logits), buffer):
+            q, log_partition[rows][part] = _softmax(logits[part], temperature)
+            logits[part] = q
+        torch.mm(logits, head.weight, out=embedding[rows])
+    return Expected(embedding, log_partition)
+
+
+def _parts(n: int, buffer: Tensor) -> Iterator[slice]:
+    """The rows of a chunk of logits that go through the softmaxes at once."""
+    step = max(_CACHED_ELEMENTS // buffer.shape[1], 1) if buffer.device.type == "cpu" else n
+    for first in range(0, n, max(step, 1)):
+        yield slice(first, first + step)
+
+
+def _softmax(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """The softmax (n, V) of logits / T in their precision, at least fp32, and the log of its denominator (n,)."""
+    exact = logits.to(torch.promote_types(logits.dtype, torch.float32), copy=True)
+    if temperature != 1:
+        exact /= temperature
+    largest = exact.amax(1)
+    exact.sub_(largest[:, None]).exp_()
+    total = exact.sum(1)
+    return exact.div_(total[:, None]), total.log().add_(largest)
+
+
 class _Block(NamedTuple):
     ce: Tensor  # (n,)
     kl: Tensor  # (n,)
     gradient: Tensor  # (n, V) at the student's logits, before the cap
+
+
+def _known(
+    student_hidden: Tensor,
+    teacher_hidden: Tensor,
+    targets: Tensor,
+    head: Head,
+    expected: Expected,
+    weight: float,
+    temperature: float,
+    buffer: Tensor,
+) -> _Block:
+    """Losses of a chunk of tokens whose teacher's distributions are known; the gradient lacks the teacher's part."""
+    logits = head.logits(student_hidden, out=buffer[: len(targets)])
+    exact = torch.promote_types(logits.dtype, torch.float32)
+    difference = (student_hidden - teacher_hidden.to(student_hidden)).to(exact)
+    kl = torch.linalg.vecdot(expected.embedding.to(exact), difference).div_(-temperature) - expected.log_partition
+    ce = torch.empty_like(kl)
+    for part in _parts(len(targets), buffer):
+        picked = targets[part, None]
+        at_target = logits[part].gather(1, picked).squeeze(1)
+        q, log_partition = _softmax(logits[part], 1.0)
+        ce[part] = log_partition - at_target
+        if temperature == 1:
+            kl[part] += log_partition
+            q.mul_(1 + weight)
+        else:
+            q_t, log_partition = _softmax(logits[part], temperature)
+            kl[part] += log_partition
+            q.add_(q_t, alpha=weight / temperature)
+        logits[part] = q.scatter_add_(1, picked, q.new_full(picked.shape, -1))
+    return _Block(ce, kl, logits)
+
+
+def _asked(
+    student_hidden: Tensor,
+    teacher_hidden: Tensor,
+    targets: Tensor,
+    head: Head,
+    teacher_head: Head,
+    weight: float,
+    temperature: float,
+    wanted: bool,
+    buffer: Tensor,
+) -> _Block:
+    """Losses of a chunk of tokens with the logits of both models."""
+    n = len(targets)
+    student, teacher = buffer[:n], buffer[n : 2 * n]
+    if head is teacher_head:
+        both = torch.cat([student_hidden.to(head.weight.dtype), teacher_hidden.to(head.weight.dtype)])
+        head.logits(both, out=buffer[: 2 * n])
+    else:
+        head.logits(student_hidden, out=student)
+        teacher_head.logits(teacher_hidden, out=teacher)
+    ce, kl = [], []
+    for part in _parts(n, buffer):
+        block = _block(
+            head.capped(student[part]),
+            teacher_head.capped(teacher[part]),
+            targets[part],
+            weight,
+            temperature,
+            head.cap if wanted else None,
+        )
+        ce.append(block.ce)
+        kl.append(block.kl)
+        if wanted:
+            student[part] = block.gradient
+    return _Block(torch.cat(ce), torch.cat(kl), student)
 
 
 def _block(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lexkit_distill.training.batches import Batch
 from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.kd import kd_loss
+from lexkit_distill.training.kd import Expected, kd_loss
 from lexkit_distill.training.semantic import Candidates, semantic_loss
 from lexkit_distill.training.student import Student
 from lexkit_distill.training.supervision import Supervision
@@ -44,6 +44,8 @@ class Known(NamedTuple):
     """m_t (n, d) at the positions of the batch."""
     candidates: Candidates | None
     """Of the sampled positions, if they are known already."""
+    expected: Expected | None = None
+    """What stands for the teacher's distributions (n positions), if that is known already."""
 
 
 class Source(Protocol):
@@ -110,6 +112,7 @@ class Objective:
             alpha=config.alpha,
             temperature=config.temperature,
             kl_weight=config.kl_weight,
+            expected=known.expected,
         )
         loss = kd.total.float() / max(targets, 1)
         sums = dict.fromkeys(SUMS, torch.zeros((), device=device))

@@ -60,6 +60,52 @@ def test_loss_and_gradient_are_those_of_the_equations(
     torch.testing.assert_close(found.gradient, expected_gradient)
 
 
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+@pytest.mark.parametrize(("alpha", "temperature"), [(1.0, 1.0), (0.5, 1.0), (1.0, 2.0), (2.0, 0.5), (0.0, 1.0)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_mean_embedding_and_a_log_partition_stand_for_the_teacher(
+    chunk: int, alpha: float, temperature: float, bias: bool
+) -> None:
+    import torch
+
+    from lexkit_distill.training.kd import expect, kd_loss
+
+    student, teacher, targets, head = example()
+    if bias:
+        head = head._replace(bias=torch.linspace(-1, 1, len(head.weight)).double())
+    expected = expect(teacher, head, temperature=temperature, chunk=chunk)
+    p = torch.softmax((teacher @ head.weight.T + (head.bias if bias else 0)) / temperature, 1)
+    torch.testing.assert_close(expected.embedding, p @ head.weight)
+    options = {"alpha": alpha, "temperature": temperature, "chunk": chunk}
+    known = kd_loss(student, teacher, targets, head, expected=expected, **options)
+    plain = kd_loss(student, teacher, targets, head, **options)
+    for name in ("total", "ce", "kl", "gradient"):
+        torch.testing.assert_close(getattr(known, name), getattr(plain, name))
+    literal = literally(student, teacher, targets, head, alpha, temperature)
+    torch.testing.assert_close(known.total, literal)
+    wanted, found = (torch.autograd.grad(loss, student)[0] for loss in (literal, known.total))
+    torch.testing.assert_close(found, wanted)
+
+
+def test_in_bf16_the_divergence_from_a_known_teacher_is_as_near_as_from_one_that_is_asked() -> None:
+    import torch
+
+    from lexkit_distill.training.kd import expect, kd_loss
+
+    student, teacher, targets, head = example(n=400, d=64, vocabulary=1000)
+    exact = kd_loss(student, teacher, targets, head)
+    half = head._replace(weight=head.weight.bfloat16())
+    n, m = student.detach().float(), teacher.bfloat16()
+    plain = kd_loss(n, m, targets, half)
+    known = kd_loss(n, m, targets, half, expected=expect(m, half))
+    for found in (plain, known):
+        assert float(found.kl) == pytest.approx(float(exact.kl), rel=2e-3)
+        assert float(found.ce) == pytest.approx(float(exact.ce), rel=2e-3)
+    itself = kd_loss(m.float(), m, targets, half, expected=expect(m, half))
+    assert float(itself.kl) == pytest.approx(0, abs=1e-2)
+    assert torch.isfinite(known.total)
+
+
 def test_gradcheck() -> None:
     import torch
 
