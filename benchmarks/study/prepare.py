@@ -28,6 +28,10 @@ BLOCK = 50
 """Paragraphs that stay together: neighbours tell of the same things, and would leak from one part into another."""
 PARTS = (("senses", 8), ("train", 9), ("validation", 1), ("test", 2))
 """Of every 20 blocks of the text."""
+LEFT_OUT = {"stated": "NOT direct", "no-synonyms": "kind = 'synonym'"}
+"""Stores without some relations: only the stated ones, only antonyms."""
+QUESTIONS = 1500
+"""Of CommonsenseQA's training set, as many as ARC-Challenge has and a half more."""
 ANCHORS = ("predicted", "next", "input")
 
 
@@ -50,23 +54,25 @@ def run(*arguments: str | Path) -> None:
     subprocess.run([*LEXKIT, *map(str, arguments)], check=True)
 
 
-def make_stores(derived: Path, stated: Path, data: Path, tokenizer: Path) -> None:
-    """Build a store, and a copy of it without the relations that only negation gives."""
+def make_stores(derived: Path, data: Path, tokenizer: Path) -> None:
+    """Build a store, and copies of it that lack some relations."""
     if not derived.exists():
         sources = ["--wiktionary", data / "wiktionary/wiktextract-1.99.7-mini.jsonl.gz"]
         sources += ["--roget", data / "roget/roget10681.txt"]
         sources += ["--morpholex", data / "morpholex/MorphoLEX_en-reconstructed.xlsx"]
         run("build", "--quiet", *sources, "--tokenizer", f"teacher={tokenizer}", "--output", derived)
-    if not stated.exists():
-        beside = stated.with_suffix(".new")
-        shutil.copy(derived, beside)
-        with duckdb.connect(str(beside)) as connection:
-            connection.execute("DELETE FROM relation WHERE NOT direct")
-        beside.replace(stated)
+    for name, left_out in LEFT_OUT.items():
+        store = derived.with_name(f"{name}.duckdb")
+        if not store.exists():
+            beside = store.with_suffix(".new")
+            shutil.copy(derived, beside)
+            with duckdb.connect(str(beside)) as connection:
+                connection.execute(f"DELETE FROM relation WHERE {left_out}")
+            beside.replace(store)
 
 
 def altered(source: Path, target: Path, how: str) -> None:
-    """Make a dictionary whose senses say nothing of their words: another token's, or the mean of all.
+    """Make a copy of a dictionary; *how* gives each token another's senses (shuffled), or the mean of all (mean).
 
     Composed words are left out; compose them again.
     """
@@ -78,7 +84,9 @@ def altered(source: Path, target: Path, how: str) -> None:
     meta = {**vars(dictionary.meta)}
     first, counts = index["first_row"].to_numpy(), index["n_rows"].to_numpy()
     rows = dictionary.rows[: int((first + counts).max())]
-    if how == "shuffled":
+    if how in LEFT_OUT:
+        pass
+    elif how == "shuffled":
         # among tokens with as many senses, so that every token keeps its number of them
         generator, source_of = np.random.default_rng(0), np.arange(len(first))
         for count in np.unique(counts):
@@ -110,6 +118,8 @@ def main() -> None:
     folder, data = options.folder, options.data
     folder.mkdir(parents=True, exist_ok=True)
     split(data / "text/wikitext2-train-5k.txt", folder)
+    questions = (data / "benchmarks/csqa/train_rand_split.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "csqa.jsonl").write_text("".join(questions[:QUESTIONS]), encoding="utf-8")
     # The text with <unk> in it is nearest to what is left, and only senses are taken from it
     jobs = [(anchor, [folder / "senses.txt", data / "text/wikitext2-valid.txt"], anchor) for anchor in ANCHORS]
     jobs.append(("same-text", [folder / "train.txt"], "predicted"))
@@ -122,14 +132,15 @@ def main() -> None:
     predicted = folder / "senses" / "predicted"
     for how in ("shuffled", "mean"):
         altered(predicted, folder / "senses" / how, how)
-    make_stores(folder / "derived.duckdb", folder / "stated.duckdb", data, predicted / files.TOKENIZER)
-    stated = folder / "senses" / "stated"
-    if not stated.exists():
-        shutil.copytree(predicted, stated)
+    make_stores(folder / "derived.duckdb", data, predicted / files.TOKENIZER)
+    for name in LEFT_OUT:
+        if not (folder / "senses" / name).exists():
+            # Only the senses of tokens, which no store has changed
+            altered(predicted, folder / "senses" / name, name)
     for target in sorted((folder / "senses").iterdir()):
         meta = files.read_meta(target)
         if meta.store_fingerprint is None:
-            store = "stated" if target == stated else "derived"
+            store = target.name if target.name in LEFT_OUT else "derived"
             run("distill", "compose", "--senses", target, "--store", folder / f"{store}.duckdb")
 
 

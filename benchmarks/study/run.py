@@ -1,0 +1,211 @@
+"""Run the study of docs/study.md.
+
+Usage: python benchmarks/study/run.py FOLDER --data DIR --teacher DIR [--processes 2] [--table FILE]
+
+FOLDER is one that prepare.py has filled. Every run leaves its figures in FOLDER/runs; those that are there are not done
+again, so that a study that was ended goes on. In the end, and after each phase, all of them are written to --table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import multiprocessing
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import arms
+import torch
+from accelerate import Accelerator
+from arms import Run
+from ideas import objective_of
+from measures import Bench
+
+from lexkit.durable import write_whole
+from lexkit.progress import Progress
+from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.loaded import Loaded
+from lexkit_distill.training.run import prepare
+from lexkit_distill.training.trainer import Trainer
+
+BASE: dict[str, Any] = {
+    "layers": 15,
+    "trained": 2,
+    "shots": 0,
+    "loss_on": "all",
+    "max_length": 128,
+    "too_long": "drop",
+    "batch_size": 8,
+    "micro_batch_size": 8,
+    "epochs": 100,
+    "dtype": "bfloat16",
+    "device": "cpu",
+}
+
+
+class Worker:
+    """A process that trains and measures, one run after the other."""
+
+    def __init__(self, folder: Path, data: Path, teacher: Path) -> None:
+        torch.set_num_threads(1)
+        self.folder, self.data, self.teacher = folder, data, teacher
+        self.loaded = Loaded()
+        self.accelerator = Accelerator(cpu=True, mixed_precision="no")
+        self._bench: Bench | None = None
+
+    def config(self, run: Run) -> TrainConfig:
+        """Return the configuration of a run, all but its number of steps."""
+        return TrainConfig(
+            teacher=str(self.teacher),
+            data=(
+                str(self.folder / "train.txt"),
+                f"arc:{self.data / 'benchmarks/arc/train.jsonl'}",
+                f"csqa:{self.folder / 'csqa.jsonl'}",
+            ),
+            output=str(self.folder / "none"),
+            senses=str(self.folder / "senses" / run.arm.senses),
+            store=str(self.folder / f"{run.arm.store}.duckdb"),
+            cache=str(self.folder / "cache"),
+            **{**BASE, **run.options},
+        )
+
+    def bench(self) -> Bench:
+        """Return what students are measured by."""
+        if self._bench is None:
+            config = self.config(Run(arms.Arm("any"), "tuning", 0, 0, 0.0, 1.0))
+            teacher = self.loaded.teacher(config, 0)
+            dictionary = self.loaded.dictionary(config, teacher)
+            supervision = self.loaded.supervision(config, teacher, dictionary)
+            data, _ = self.loaded.data(config, config.data, teacher, dictionary)
+            assert supervision is not None
+            counts = torch.bincount(torch.from_numpy(data.token_ids).long(), minlength=teacher.vocabulary_size)
+            self._bench = Bench(self.folder, self.data, teacher, supervision, counts)
+        return self._bench
+
+    def __call__(self, run: Run) -> dict[str, Any]:
+        """Train, measure, and leave the figures behind."""
+        bench = self.bench()
+        config = self.config(run)
+        ready = prepare(config, self.folder / "none", self.accelerator, Progress(), self.loaded)
+        per_step = ready.plan.targets / (ready.plan.steps / config.epochs)
+        config = replace(config, max_steps=max(round(run.tokens / per_step), 1))
+        plain = ready.trainer
+        trainer = Trainer(
+            config,
+            self.folder / "none",
+            plain.student,
+            objective_of(run.arm.objective, plain.objective),
+            plain.batches,
+            None,
+            plain.source,
+            self.accelerator,
+            plain.identity,
+            Progress(),
+        )
+        began, cpu = time.perf_counter(), time.process_time()
+        outcome = trainer.run(saves=False)
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+        ready.close()
+        plain.student.tail.eval()
+        found = bench.validation(plain.student)
+        if run.phase != "tuning":
+            found |= bench.test(plain.student, questions=run.phase == "main")
+        told = {
+            "phase": run.phase,
+            "arm": run.arm.name,
+            "tokens": run.tokens,
+            "seed": run.seed,
+            "lr": run.lr,
+            "weight": run.weight,
+            "gamma": round(ready.plan.gamma, 4),
+            "steps": outcome.steps,
+            "predicted": outcome.tokens,
+            "seconds": round(seconds, 2),
+            "cpu_seconds": round(cpu, 2),
+        }
+        row = told | {name: round(value, 6) for name, value in found.items()}
+        write_whole(self.folder / "runs" / f"{run.key}.json", (json.dumps(row) + "\n").encode())
+        return row
+
+
+_worker: Worker | None = None
+
+
+def begin(folder: Path, data: Path, teacher: Path) -> None:
+    """Make a process a worker."""
+    global _worker
+    _worker = Worker(folder, data, teacher)
+
+
+def work(run: Run) -> dict[str, Any]:
+    """Do a run in this process."""
+    assert _worker is not None
+    return _worker(run)
+
+
+def missing(folder: Path, runs: list[Run]) -> list[Run]:
+    """Return the runs that are not done."""
+    return [run for run in runs if not (folder / "runs" / f"{run.key}.json").exists()]
+
+
+def results(folder: Path, runs: list[Run]) -> list[dict[str, Any]]:
+    """Return the figures of the runs that are done."""
+    files = [folder / "runs" / f"{run.key}.json" for run in runs]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the figures as CSV."""
+    names = list(max(rows, key=len))
+    beside = path.with_suffix(".new")
+    with beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    beside.replace(path)
+
+
+def main() -> None:
+    """Do what is not done yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--table", type=Path, default=Path(__file__).with_name("results.csv"))
+    parser.add_argument("--only", type=int, help="so many runs, to try it")
+    options = parser.parse_args()
+    folder: Path = options.folder.resolve()
+    (folder / "runs").mkdir(exist_ok=True)
+    arguments = (folder, options.data.resolve(), options.teacher.resolve())
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(options.processes, begin, arguments) as pool:
+        tuning = arms.tuning_runs()
+        done = do(pool, folder, tuning, options.only)
+        write_table(options.table, done)
+        best = arms.chosen(done)
+        for name, (lr, weight) in best.items():
+            print(f"chosen for {name}: lr {lr:g}, weight {weight:g}", flush=True)
+        runs = arms.compared_runs(best)
+        write_table(options.table, [*done, *do(pool, folder, runs, options.only)])
+
+
+def do(pool: Any, folder: Path, runs: list[Run], only: int | None) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Do what is missing of some runs, and return the figures of all."""
+    todo = missing(folder, runs)[:only]
+    began = time.perf_counter()
+    for number, row in enumerate(pool.imap_unordered(work, todo), 1):
+        print(
+            f"{number} of {len(todo)}, {time.perf_counter() - began:.0f} s: {row['arm']}, {row['tokens']:,} tokens, "
+            f"seed {row['seed']}, lr {row['lr']:g}, weight {row['weight']:g}: CE {row['validation_ce']:.4f}, "
+            f"KL {row['validation_kl']:.4f}, {row['predicted'] / row['seconds']:,.0f} tokens/s",
+            flush=True,
+        )
+    return results(folder, runs)
+
+
+if __name__ == "__main__":
+    main()
