@@ -1,0 +1,276 @@
+"""Make the tables and figures of docs/study.md from the table of results.
+
+Usage: python benchmarks/study/report.py [RESULTS.csv] [--write docs/study.md]
+
+Without --write the tables are printed. With it, those in the page (between '<!-- NAME -->' and '<!-- end -->') are put
+in the place of the old ones, and figures are drawn beside the page.
+
+All differences are paired: runs with the same seed have the same rows in the same order and the same sampled positions.
+Intervals are Student's t over the seeds, 95%; they tell of seeds, not of other texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import arms
+import numpy as np
+from scipy.stats import t as student_t
+
+Row = dict[str, Any]
+MEASURES = {
+    "test_ce": "CE",
+    "test_kl": "KL",
+    "test_agreement": "top-1 agreement",
+    "test_ce_related": "CE, related",
+    "test_kl_related": "KL, related",
+    "test_ce_rare": "CE, rare",
+    "test_kl_rare": "KL, rare",
+    "simlex": "SimLex",
+    "simverb": "SimVerb",
+    "antsyn": "AntSynNET",
+    "arc": "ARC",
+    "csqa": "CSQA",
+    "piqa": "PIQA",
+}
+_TEXT = ("test_ce", "test_kl", "test_agreement", "test_ce_related", "test_kl_related", "test_ce_rare", "test_kl_rare")
+_WORDS = ("simlex", "simverb", "antsyn")
+_TASKS = ("arc", "csqa", "piqa")
+_SHORT = ("test_ce", "test_kl", "test_ce_related", "test_ce_rare", "simlex", "antsyn")
+
+
+def read(path: Path) -> list[Row]:
+    """Read the results; what is a number becomes one."""
+
+    def value(text: str) -> Any:  # noqa: ANN401
+        try:
+            return float(text)
+        except ValueError:
+            return text or None
+
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: value(text) for name, text in row.items()} for row in csv.DictReader(file)]
+
+
+class Results:
+    """The compared runs of a study."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+        self._of: dict[tuple[str, str, int], dict[int, Row]] = {}
+        for row in rows:
+            if row["phase"] != "tuning":
+                group = self._of.setdefault((row["phase"], row["arm"], int(row["tokens"])), {})
+                group[int(row["seed"])] = row
+
+    def values(self, phase: str, arm: str, tokens: int, measure: str) -> dict[int, float]:
+        """Return a measure by seed."""
+        return {seed: row[measure] for seed, row in self._of.get((phase, arm, tokens), {}).items()}
+
+    def mean(self, phase: str, arm: str, tokens: int, measure: str) -> str:
+        """Return the mean over seeds."""
+        values = list(self.values(phase, arm, tokens, measure).values())
+        return f"{np.mean(values):.3f}" if values else "\N{EN DASH}"
+
+    def difference(self, phase: str, tokens: int, arm: str, other: str, measure: str) -> tuple[float, float, int]:
+        """Return the mean paired difference, half its interval, and the number of pairs."""
+        ours, theirs = (self.values(phase, name, tokens, measure) for name in (arm, other))
+        pairs = np.array([ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())])
+        if len(pairs) < 2:
+            return float("nan"), float("nan"), len(pairs)
+        half = student_t.ppf(0.975, len(pairs) - 1) * pairs.std(ddof=1) / len(pairs) ** 0.5
+        return float(pairs.mean()), float(half), len(pairs)
+
+    def shown(self, phase: str, tokens: int, arm: str, other: str, measure: str) -> str:
+        """Return a difference with its interval; bold where the interval is without 0."""
+        mean, half, n = self.difference(phase, tokens, arm, other, measure)
+        if n < 2:
+            return "\N{EN DASH}"
+        text = f"{mean:+.3f} ± {half:.3f}".replace("-", "\N{MINUS SIGN}")
+        return f"**{text}**" if abs(mean) > half else text
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table in Markdown."""
+    head = list(head)
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *map(list, rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def tuned(results: Results) -> str:
+    """Learning rates and weights tried, and chosen."""
+    best = arms.chosen(results.rows)
+    rows = []
+    for arm in (*arms.MAIN, *arms.BESIDES):
+        if arm.name not in best:
+            continue
+        tried = [row for row in results.rows if row["phase"] == "tuning" and row["arm"] == arm.name]
+        lr, weight = best[arm.name]
+        sums = sorted(row["validation_ce"] + row["validation_kl"] for row in tried)
+        weights = " ".join(f"{value:g}" for value in arm.weights) if arm.weight else "\N{EN DASH}"
+        rows.append(
+            [
+                arm.name,
+                " ".join(f"{value:g}" for value in arm.rates),
+                weights,
+                f"{lr:g}",
+                f"{weight:g}" if arm.weight else "\N{EN DASH}",
+                f"{sums[0]:.3f}",
+                f"{sums[-1]:.3f}",
+            ]
+        )
+    head = ["arm", "learning rates", "weights", "chosen rate", "chosen weight", "best CE + KL", "worst"]
+    return table(head, rows)
+
+
+def levels(measures: Iterable[str]) -> Callable[[Results], str]:
+    """Means of the main arms by length."""
+
+    def make(results: Results) -> str:
+        rows = [
+            [f"{tokens:,}", arm.name, *(results.mean("main", arm.name, tokens, measure) for measure in measures)]
+            for tokens in arms.LENGTHS
+            for arm in arms.MAIN
+        ]
+        return table(["tokens", "arm", *(MEASURES[measure] for measure in measures)], rows)
+
+    return make
+
+
+def between(measures: Iterable[str]) -> Callable[[Results], str]:
+    """Paired differences of the main arms by length."""
+    pairs = (("DSKD", "KD"), ("KD + hidden", "KD"), ("DSKD", "KD + hidden"))
+
+    def make(results: Results) -> str:
+        rows = [
+            [
+                f"{tokens:,}",
+                f"{arm} \N{MINUS SIGN} {other}",
+                *(results.shown("main", tokens, arm, other, measure) for measure in measures),
+            ]
+            for tokens in arms.LENGTHS
+            for arm, other in pairs
+        ]
+        return table(["tokens", "difference", *(MEASURES[measure] for measure in measures)], rows)
+
+    return make
+
+
+def held_against(chosen: tuple[arms.Arm, ...], other: str) -> Callable[[Results], str]:
+    """Paired differences of short runs to one arm."""
+
+    def make(results: Results) -> str:
+        rows = [
+            [arm.name, *(results.shown("ablation", arms.SHORT, arm.name, other, measure) for measure in _SHORT)]
+            for arm in chosen
+            if arm.name != other
+        ]
+        return table([f"less {other}", *(MEASURES[measure] for measure in _SHORT)], rows)
+
+    return make
+
+
+def cost(results: Results) -> str:
+    """Seconds of a processor for each step, against KD of the same seed."""
+    names = [arm.name for arm in (*arms.MAIN, *arms.BESIDES, *arms.ABLATIONS)]
+    rows = []
+    for name in names:
+        ratios = []
+        for seed in arms.SEEDS:
+            ours, theirs = (results._of.get(("ablation", arm, arms.SHORT), {}).get(seed) for arm in (name, "KD"))
+            if ours and theirs:
+                ratios.append(ours["cpu_seconds"] / theirs["cpu_seconds"])
+        if ratios:
+            rows.append([name, f"{np.median(ratios):.2f}", f"{min(ratios):.2f} to {max(ratios):.2f}"])
+    return table(["arm", "time / KD's", "least to most"], rows)
+
+
+TABLES: dict[str, Callable[[Results], str]] = {
+    "tuned": tuned,
+    "levels-text": levels(_TEXT),
+    "levels-words": levels((*_WORDS, *_TASKS)),
+    "main-text": between(_TEXT),
+    "main-words": between((*_WORDS, *_TASKS)),
+    "ablations": held_against((*arms.MAIN, *arms.ABLATIONS), "DSKD"),
+    "besides": held_against((*arms.BESIDES, arms.MAIN[2]), "KD + hidden"),
+    "cost": cost,
+}
+
+
+def filled(page: str, results: Results) -> str:
+    """Return a page with its tables made anew."""
+
+    def make(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"<!-- {name} -->\n\n{TABLES[name](results)}\n\n<!-- end -->"
+
+    return re.sub(r"<!-- ([a-z-]+) -->\n.*?<!-- end -->", make, page, flags=re.DOTALL)
+
+
+def draw(results: Results, folder: Path) -> None:
+    """Draw the differences: by length, and of every arm of the short runs."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    # so that the same results give the same files
+    mpl.rcParams["svg.hashsalt"] = "lexkit"
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
+    for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
+        for place, arm in enumerate(arms.MAIN[1:]):
+            found = [results.difference("main", tokens, arm.name, "KD", measure) for tokens in arms.LENGTHS]
+            axis.errorbar(
+                [tokens * (0.96 + 0.08 * place) for tokens in arms.LENGTHS],
+                [mean for mean, _, _ in found],
+                [half for _, half, _ in found],
+                marker="o",
+                capsize=3,
+                label=arm.name,
+            )
+        axis.axhline(0, color="0.6", linewidth=1)
+        axis.set_xscale("log")
+        axis.set_xlabel("predicted tokens")
+        axis.set_title(f"{MEASURES[measure]} less that of KD (less is better)", fontsize=10)
+    axes[0].legend(frameon=False)
+    figure.tight_layout()
+    figure.savefig(folder / "study-lengths.svg", metadata={"Date": None})
+    plt.close(figure)
+
+    every = (*arms.MAIN[1:], *arms.ABLATIONS, *arms.BESIDES)
+    figure, axes = plt.subplots(1, 2, figsize=(9, 6), sharey=True)
+    for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
+        for place, arm in enumerate(reversed(every)):
+            mean, half, _ = results.difference("ablation", arms.SHORT, arm.name, "KD", measure)
+            color = "C1" if arm in arms.BESIDES else "C0" if arm in arms.MAIN else "0.35"
+            axis.errorbar(mean, place, xerr=half, marker="o", capsize=3, color=color)
+        axis.axvline(0, color="0.6", linewidth=1)
+        axis.set_title(f"{MEASURES[measure]} less that of KD, {arms.SHORT:,} tokens", fontsize=10)
+    axes[0].set_yticks(range(len(every)), [arm.name for arm in reversed(every)], fontsize=8)
+    figure.tight_layout()
+    figure.savefig(folder / "study-arms.svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+def main() -> None:
+    """Print, or write, everything."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path, nargs="?", default=Path(__file__).with_name("results.csv"))
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    results = Results(read(options.results))
+    if options.write is None:
+        for name, make in TABLES.items():
+            print(f"{name}\n\n{make(results)}\n")
+        return
+    options.write.write_text(filled(options.write.read_text(encoding="utf-8"), results), encoding="utf-8")
+    draw(results, options.write.parent)
+
+
+if __name__ == "__main__":
+    main()

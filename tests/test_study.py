@@ -1,0 +1,109 @@
+"""The study's choices and its arithmetic, and that its page says what its results say."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+STUDY = ROOT / "benchmarks" / "study"
+
+
+@pytest.fixture
+def arms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.syspath_prepend(str(STUDY))
+    yield importlib.import_module("arms")
+    for name in ("arms", "ideas", "report"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def report(arms: Any) -> Any:
+    return importlib.import_module("report")
+
+
+@pytest.fixture
+def ideas(arms: Any) -> Any:
+    pytest.importorskip("torch")
+    return importlib.import_module("ideas")
+
+
+def test_every_arm_has_as_many_runs_to_choose_by_and_none_of_them_is_compared(arms: Any) -> None:
+    tuning = arms.tuning_runs()
+    assert set(Counter(run.arm.name for run in tuning).values()) == {6}
+    best = {arm.name: (0.01, 1.0) for arm in (*arms.MAIN, *arms.BESIDES)}
+    compared = arms.compared_runs(best)
+    assert {run.seed for run in tuning}.isdisjoint(run.seed for run in compared)
+    assert len({run.key for run in (*tuning, *compared)}) == len(tuning) + len(compared)
+    for phase, tokens in (("main", arms.LENGTHS[0]), ("main", arms.LENGTHS[1]), ("ablation", arms.SHORT)):
+        seeds = Counter(run.arm.name for run in compared if (run.phase, run.tokens) == (phase, tokens))
+        assert set(seeds.values()) == {len(arms.SEEDS)}
+
+
+def test_the_choice_is_by_validation_alone(arms: Any) -> None:
+    def row(lr: float, validation: float, test: float) -> dict[str, Any]:
+        told = {"phase": "tuning", "arm": "KD", "lr": lr, "weight": 1.0, "test_ce": test}
+        return {**told, "validation_ce": validation, "validation_kl": 1.0}
+
+    assert arms.chosen([row(0.1, 3.0, 1.0), row(0.2, 2.0, 9.0), row(0.3, 2.5, 0.0)]) == {"KD": (0.2, 1.0)}
+
+
+def test_a_weight_sets_the_fields_it_stands_for(arms: Any) -> None:
+    every = (*arms.MAIN, *arms.ABLATIONS, *arms.BESIDES)
+    of = {arm.name: arms.Run(arm, "main", 1, 3, 0.01, 0.3).options for arm in every}
+    assert of["KD"] == {"beta_p": 0.0, "beta_n": 0.0, "lr": 0.01, "seed": 3}
+    assert of["KD + hidden"]["hidden_weight"] == 0.3
+    assert of["KD + hidden"]["beta_p"] == 0.0
+    assert (of["DSKD"]["beta_p"], of["DSKD"]["beta_n"]) == (0.3, 0.3)
+    assert (of["DSKD, no antonyms"]["beta_p"], of["DSKD, no antonyms"]["beta_n"]) == (0.3, 0.0)
+    assert of["hidden + DSKD"]["hidden_weight"] == 1.0
+
+
+def test_differences_are_within_seeds(report: Any) -> None:
+    rows = [
+        {"phase": "main", "arm": arm, "tokens": 10.0, "seed": float(seed), "test_ce": seed + add + extra * seed % 2}
+        for arm, add, extra in (("KD", 0.0, 0), ("DSKD", -0.5, 0))
+        for seed in (0, 1, 2)
+    ]
+    mean, half, n = report.Results(rows).difference("main", 10, "DSKD", "KD", "test_ce")
+    assert (mean, half, n) == (pytest.approx(-0.5), pytest.approx(0), 3)
+    rows[3]["test_ce"] -= 0.3
+    mean, half, _ = report.Results(rows).difference("main", 10, "DSKD", "KD", "test_ce")
+    assert mean == pytest.approx(-0.6)
+    assert half == pytest.approx(4.302653 * 0.1, rel=1e-5)  # t(2) times the standard error
+
+
+def test_the_page_says_what_the_results_say(report: Any) -> None:
+    page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    results = report.Results(report.read(STUDY / "results.csv"))
+    assert report.filled(page, results) == page
+    assert {name for name in re.findall(r"<!-- ([a-z-]+) -->", page) if name != "end"} == set(report.TABLES)
+
+
+def test_a_contrast_pulls_to_its_own_senses_and_off_antonyms_and_others(ideas: Any) -> None:
+    import torch
+
+    from lexkit_distill.training.config import TrainConfig
+    from lexkit_distill.training.semantic import Candidates
+
+    class Senses:
+        def senses(self, rows: Any, device: Any, dtype: Any) -> Any:
+            return torch.eye(4)[rows]
+
+    config = TrainConfig("", (), "", beta_p=1.0)
+    objective = ideas.Contrast(config, None, Senses(), 1.0)
+    hidden = torch.full((2, 4), 0.5).requires_grad_()
+    candidates = Candidates(torch.tensor([[0, -1], [1, -1]]), torch.tensor([[2, -1], [-1, -1]]))
+    loss = objective._semantic(hidden, candidates, 2, {})
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(torch.tensor(3.0).log().item())
+    downhill = -hidden.grad
+    assert downhill[0, 0] > 0 > max(downhill[0, 1], downhill[0, 2])
+    assert downhill[1, 1] > 0 > max(downhill[1, 0], downhill[1, 2])
