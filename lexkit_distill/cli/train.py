@@ -12,8 +12,7 @@ from click.core import ParameterSource
 from lexkit.cli.output import json_option, print_json
 from lexkit_distill.cli.group import distill, extra, progress
 from lexkit_distill.config import field_docs, format_size, options
-from lexkit_distill.errors import TrainingError
-from lexkit_distill.training.config import PRESETS, TrainConfig, config_text, preset, read_config
+from lexkit_distill.training.config import PRESETS, TrainConfig, cast, config_text, preset, read_config
 
 if TYPE_CHECKING:
     from lexkit_distill.training.run import TrainPlan, TrainSummary
@@ -71,7 +70,6 @@ def train(
 
 def _values(context: click.Context, config_path: str | None, preset_name: str | None) -> dict[str, Any]:
     """Every field: the option's where one was given, else the file's, the preset's, the default."""
-    parameters = {parameter.name: parameter for parameter in context.command.params}
     names = [field.name for field in dataclasses.fields(TrainConfig)]
     values = {name: context.params[name] for name in names}
     given = {name: values[name] for name in names if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
@@ -84,14 +82,7 @@ def _values(context: click.Context, config_path: str | None, preset_name: str | 
     for name, value in filed.items():
         if value is None:
             continue
-        parameter = parameters[name]
-        several = isinstance(values[name], tuple)
-        try:
-            values[name] = parameter.type_cast_value(
-                context, (value if isinstance(value, list) else [value]) if several else value
-            )
-        except click.BadParameter as error:
-            raise TrainingError(f"{path}: {name}: {error.message.rstrip('.')}; mend the value") from error
+        values[name] = cast(name, value, str(path))
     return values | given
 
 

@@ -126,6 +126,15 @@ class TeacherCache:
             candidates = Candidates(*found.chunk(2, dim=1))
         return Known(self._prefix_of(batch), final, candidates, self._expected_of(batch, spans, final))
 
+    def have(self, rows: np.ndarray) -> bool:
+        """Return whether everything is known of rows (B,)."""
+        parts = [self._rows]
+        if self._candidates is not None:
+            parts.append(self._chosen)
+        if self._expected is not None:
+            parts.append(self._expects)
+        return all(bool(part.have(rows).all()) for part in parts)
+
     def _prefix_of(self, batch: Batch) -> Tensor | None:
         if self._prefix is None:
             return None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
+from lexkit_distill.config import options
 from lexkit_distill.errors import TrainingError
 
 _SHARE = click.FloatRange(0, 1)
@@ -193,6 +195,17 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         TrainingError: missing, not YAML, or a key that is no field.
     """
+    values = read_yaml(path, "see 'lexkit distill train --print-config'")
+    names = [*(entry.name for entry in fields(TrainConfig)), "preset"]
+    return {known(str(key), names, str(path)): value for key, value in values.items()}
+
+
+def read_yaml(path: Path, hint: str) -> dict[str, Any]:
+    """Read a YAML file with a mapping in it; *hint* says where to see what it may hold.
+
+    Raises:
+        TrainingError: missing, not YAML, or no mapping.
+    """
     import yaml
 
     try:
@@ -204,18 +217,48 @@ def read_config(path: Path) -> dict[str, Any]:
     if values is None:
         values = {}
     if not isinstance(values, dict):
-        raise TrainingError(f"{path}: not a list of 'field: value'; see 'lexkit distill train --print-config'")
-    return {_known(str(key), path): value for key, value in values.items()}
+        raise TrainingError(f"{path}: not a list of 'field: value'; {hint}")
+    return values
 
 
-def _known(key: str, path: Path) -> str:
-    names = [*(entry.name for entry in fields(TrainConfig)), "preset"]
+def known(key: str, names: Iterable[str], where: str, hint: str = "see 'lexkit distill train --print-config'") -> str:
+    """Return the one of *names* that *key* is; hyphens do for underscores.
+
+    Raises:
+        TrainingError: it is none of them.
+    """
     name = key.replace("-", "_")
     if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        hint = f"did you mean {near[0]}?" if near else "see 'lexkit distill train --print-config'"
-        raise TrainingError(f"{path}: unknown key {key!r}; {hint}")
+        near = difflib.get_close_matches(name, list(names), 1)
+        raise TrainingError(f"{where}: unknown key {key!r}; {f'did you mean {near[0]}?' if near else hint}")
     return name
+
+
+@cache
+def _parameters() -> dict[str, click.Parameter]:
+    @click.command()
+    @options(TrainConfig, required=False)
+    def command(**_: Any) -> None:  # noqa: ANN401
+        pass
+
+    return {str(parameter.name): parameter for parameter in command.params}
+
+
+def cast(name: str, value: Any, where: str) -> Any:  # noqa: ANN401
+    """Return the value of a field as its option would have it.
+
+    Raises:
+        TrainingError: it is none of the field's.
+    """
+    parameter = _parameters()[name]
+    several = isinstance(parameter, click.Option) and parameter.multiple
+    try:
+        return parameter.type_cast_value(
+            click.Context(click.Command("train")), (value if isinstance(value, list) else [value]) if several else value
+        )
+    except (click.BadParameter, TypeError) as error:
+        said = error.message.rstrip(".") if isinstance(error, click.BadParameter) else f"{value!r} is no value of it"
+        raise TrainingError(f"{where}: {name}: {said}; mend the value") from error
 
 
 def preset(name: str) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+"""``lexkit distill sweep``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lexkit.cli.output import json_option, print_json, print_table
+from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.errors import TrainingError
+
+if TYPE_CHECKING:
+    from lexkit_distill.sweep.run import Sweep
+
+
+@distill.command()
+@click.option("--config", "config_path", metavar="FILE", required=True, help="YAML: base, grid, and what to choose by.")
+@click.option("--output", metavar="DIR", help="In place of the file's.")
+@click.option(
+    "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="Trainings at a time, each its own."
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="Of each training on a CPU. [default: processors by processes]"
+)
+@click.option("--plot", metavar="DIR", help="Draw what each swept value does (the paper's Figure 3, Tables 4 to 6).")
+@click.option("--dry-run", is_flag=True, help="List the trainings, and which are done; write nothing.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@json_option
+def sweep(
+    config_path: str,
+    output: str | None,
+    processes: int,
+    threads: int | None,
+    plot: str | None,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train students for a grid of settings, and choose one by held-out data.
+
+    All trainings share the teacher's states. What is done is not done again: a sweep that was killed goes on when the
+    same command is given again, and so does one whose grid has grown.
+
+    \b
+    Example:
+      lexkit distill sweep --config sweep.yaml --processes 2 --plot plots
+    """
+    with extra():
+        from lexkit_distill.sweep.config import read_sweep
+        from lexkit_distill.sweep.plot import write_plots
+        from lexkit_distill.sweep.run import describe, read_run
+        from lexkit_distill.sweep.run import sweep as run
+    config = read_sweep(Path(config_path).expanduser(), output)
+    if dry_run:
+        for point in config.points:
+            click.echo(f"{point.key}\t{'done' if read_run(point) else 'to do'}\t{describe(point)}")
+        return
+    done = run(config, progress(quiet), processes=processes, threads=threads)
+    drawn = []
+    if plot is not None and done.chosen is not None:
+        with extra("plot"):
+            drawn = write_plots(done.settings, done.chosen, Path(plot).expanduser())
+    if as_json:
+        print_json(_json(done))
+    elif not quiet:
+        _print(done, config.metric)
+        click.echo("\n".join(map(str, [done.table, *([done.student] if done.student else []), *drawn])))
+    if done.failed:
+        first = done.failed[0]
+        raise TrainingError(
+            f"{len(done.failed)} of {sum(len(setting.runs) for setting in done.settings)} trainings failed, the first "
+            f"({', '.join(f'{name} {value}' for name, value in first['values'].items())}) with: {first['error']}"
+        )
+
+
+def _print(done: Sweep, metric: str) -> None:
+    from lexkit_distill.sweep.run import shown
+
+    rows = []
+    for setting in sorted(done.settings, key=lambda one: one.score(metric)):
+        ce, kl = setting.mean("ce"), setting.mean("kl")
+        figures = [f"{part[0]:.4f} ± {part[1]:.4f}" if part and not setting.failed else "failed" for part in (ce, kl)]
+        values = [shown(value) for value in setting.values.values()]
+        chosen = done.chosen is not None and setting.values == done.chosen.values
+        rows.append((*values, str(len(setting.runs)), *figures, "chosen" if chosen else ""))
+    print_table(None, (*done.settings[0].values, "runs", "CE", "KL", ""), rows)
+    if done.chosen is not None and (test := done.chosen.mean("ce", "test")):
+        kl = done.chosen.mean("kl", "test") or (0.0, 0.0)
+        click.echo(f"chosen, on the test data: CE {test[0]:.4f} ± {test[1]:.4f}, KL {kl[0]:.4f} ± {kl[1]:.4f}")
+
+
+def _json(done: Sweep) -> dict[str, Any]:
+    def told(one: Any) -> dict[str, Any]:  # noqa: ANN401
+        return {"values": one.values, "runs": one.runs}
+
+    return {
+        "settings": [told(one) for one in done.settings],
+        "chosen": told(done.chosen) if done.chosen else None,
+        "table": str(done.table),
+        "student": str(done.student) if done.student else None,
+    }

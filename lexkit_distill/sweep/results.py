@@ -1,0 +1,101 @@
+"""What came of a sweep: one DuckDB file, and the choice.
+
+Table ``run`` has a row for each training: ``key``; ``setting``, the number of its values without the seed; ``chosen``;
+``error``; ``k`` and ``anchor`` of its dictionary; every field of `TrainConfig`; ``steps``, ``tokens``, ``seconds``,
+``loss``; ``validation_ce``, ``_kl``, ``_perplexity``; the same of the test data for the chosen setting. Table ``step``
+has the logs. Table ``grid`` has the swept names and their values, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from lexkit_distill.sweep.config import SweepConfig
+from lexkit_distill.sweep.worker import Told, read_log
+
+TABLE = "sweep.duckdb"
+_MEASURES = ("ce", "kl", "perplexity")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is chosen between: values without the seed, and their runs."""
+
+    values: dict[str, Any]
+    runs: tuple[Told, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a run of it came to nothing."""
+        return any("error" in run for run in self.runs)
+
+    def mean(self, measure: str, of: str = "validation") -> tuple[float, float] | None:
+        """Return mean and standard deviation over the seeds; None where a run has no such figure."""
+        found = [run.get(of, {}).get(measure) for run in self.runs]
+        if any(value is None for value in found) or not found:
+            return None
+        values = [float(value) for value in found if value is not None]
+        return fmean(values), stdev(values) if len(values) > 1 else 0.0
+
+    def score(self, metric: str) -> float:
+        """Return the mean over seeds of the metric on the validation data; infinite where a run failed."""
+        parts = [self.mean(name) for name in metric.split("+")]
+        return sum(part[0] for part in parts if part is not None) if all(parts) and not self.failed else float("inf")
+
+
+def settings(config: SweepConfig, told: dict[str, Told]) -> list[Setting]:
+    """Return the settings of a sweep in the order of its grid, with what their runs told."""
+    groups: dict[str, tuple[dict[str, Any], list[Told]]] = {}
+    for point in config.points:
+        runs = groups.setdefault(json.dumps(point.setting), (point.setting, []))[1]
+        if point.key in told:
+            runs.append(told[point.key])
+    return [Setting(values, tuple(runs)) for values, runs in groups.values()]
+
+
+def choose(found: list[Setting], metric: str) -> Setting | None:
+    """Return the setting with the least score, the first of equal ones; None where all failed."""
+    best = min(found, key=lambda setting: setting.score(metric), default=None)
+    return best if best is not None and best.score(metric) < float("inf") else None
+
+
+def write_table(config: SweepConfig, found: list[Setting], chosen: Setting | None) -> Path:
+    """Write everything into one file, whole."""
+    runs, steps = [], []
+    for number, setting in enumerate(found):
+        for run in setting.runs:
+            runs.append({"key": run["key"], "setting": number, "chosen": setting is chosen, **_row(run)})
+            log = Path(run["config"]["output"]) / "log.csv"
+            if log.exists():
+                steps += [{"key": run["key"], **row} for row in read_log(log)]
+    grid = [{"name": name, "values": json.dumps(values)} for name, values in config.grid.items()]
+    path = config.output / TABLE
+    beside = path.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    with duckdb.connect(str(beside)) as connection:
+        for name, rows in (("run", runs), ("step", steps), ("grid", grid)):
+            if rows:
+                # made here, so that connections do not see it as a table of Python
+                connection.register("rows", pa.Table.from_pylist(rows))
+                connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
+                connection.unregister("rows")
+    beside.replace(path)
+    return path
+
+
+def _row(run: Told) -> dict[str, Any]:
+    config = {name: value for name, value in run["config"].items() if name not in ("output", "cache")}
+    row: dict[str, Any] = {"error": run.get("error"), "k": run.get("k"), "anchor": run.get("anchor"), **config}
+    for name in ("gamma_used", "trained_parameters", "steps", "tokens", "seconds", "loss"):
+        row[name] = run.get(name)
+    for of in ("validation", "test"):
+        for measure in _MEASURES:
+            row[f"{of}_{measure}"] = run.get(of, {}).get(measure)
+    return row

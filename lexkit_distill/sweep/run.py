@@ -1,0 +1,186 @@
+"""A sweep from beginning to end: train what is missing, choose, test the chosen, collect."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lexkit.errors import LexkitError
+from lexkit.progress import Progress
+from lexkit_distill.errors import TrainingError
+from lexkit_distill.sweep.config import Point, SweepConfig
+from lexkit_distill.sweep.results import Setting, choose, settings, write_table
+from lexkit_distill.sweep.worker import RUN, WEIGHTS, Told, Worker, begin, train_here
+
+STUDENT = "student"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What came of a sweep."""
+
+    table: Path
+    settings: list[Setting]
+    chosen: Setting | None
+    student: Path | None
+    """The best of the chosen setting's runs, as transformers loads it."""
+
+    @property
+    def failed(self) -> list[Told]:
+        """Runs that came to nothing."""
+        return [run for setting in self.settings for run in setting.runs if "error" in run]
+
+
+def sweep(
+    config: SweepConfig, progress: Progress | None = None, *, processes: int = 1, threads: int | None = None
+) -> Sweep:
+    """Train every point of a grid, choose a setting by the validation data, and test that one.
+
+    Runs that are done are not done again, and one that was killed goes on from its last checkpoint. Results do not
+    depend on the number of processes; on a CPU their last digits do on that of threads.
+
+    Args:
+        config: what to do.
+        progress: told about runs, and about steps where there is one process.
+        processes: trainings at a time.
+        threads: of each; None shares the processors out.
+
+    Raises:
+        TrainingError: a process was killed; what is done stays.
+    """
+    progress = progress if progress is not None else Progress()
+    config.output.mkdir(parents=True, exist_ok=True)
+    told = {point.key: known for point in config.points if (known := read_run(point)) is not None}
+    missing = [point for point in config.points if point.key not in told]
+    try:
+        here: Worker | None = Worker(threads)
+        if missing and here is not None:
+            _fill(here, config, missing, progress)
+        if processes > 1 and len(missing) > 1:
+            here = None  # and with it its teacher
+        for done in _trained(missing, here, processes, threads, progress):
+            told[done["key"]] = done
+            write_table(config, settings(config, told), None)
+        found = settings(config, told)
+        chosen = choose(found, config.metric)
+        student = None
+        if chosen is not None:
+            worker = here if here is not None else Worker(threads)
+            chosen = _tested(config, chosen, worker, progress)
+            found = [chosen if setting.values == chosen.values else setting for setting in found]
+            student = _exported(config, chosen, worker, progress)
+        table = write_table(config, found, chosen)
+        if not config.keep_all:
+            _remove_weights(config, chosen)
+    finally:
+        progress.close()
+    return Sweep(table, found, chosen, student)
+
+
+def read_run(point: Point) -> Told | None:
+    """Return what a finished run told; what failed is tried again."""
+    path = Path(point.config.output) / RUN
+    if not path.exists():
+        return None
+    told: Told = json.loads(path.read_bytes())
+    return None if "error" in told else {**told, "values": point.values}
+
+
+def _fill(worker: Worker, config: SweepConfig, missing: list[Point], progress: Progress) -> None:
+    """Ask the teacher before the trainings, for all points of the grid, done or not, that share what it says."""
+    wanted = {point.known for point in missing}
+    groups: dict[tuple[Any, ...], list[Point]] = {}
+    for point in config.points:
+        if point.known in wanted:
+            groups.setdefault(point.known, []).append(point)
+    for points in groups.values():
+        # What is wrong with a setting is told by its training, which tells it in its place
+        with suppress(LexkitError):
+            worker.fill(points, progress)
+
+
+def _trained(
+    missing: list[Point], worker: Worker | None, processes: int, threads: int | None, progress: Progress
+) -> Iterator[Told]:
+    """Train in this process or in several; results come as they are done."""
+    if worker is not None:
+        for number, point in enumerate(missing, 1):
+            progress.note(f"run {number} of {len(missing)}: {describe(point)}")
+            yield worker.train(point, progress)
+        return
+    context = multiprocessing.get_context("spawn")
+    numbers = context.Queue()
+    processes = min(processes, len(missing))
+    for number in range(processes):
+        numbers.put(number)
+    if threads is None and hasattr(os, "sched_getaffinity"):
+        threads = max(len(os.sched_getaffinity(0)) // processes, 1)
+    progress.stage("training")
+    with ProcessPoolExecutor(processes, context, begin, (threads, numbers)) as pool:
+        jobs = {pool.submit(train_here, point): point for point in missing}
+        try:
+            for number, job in enumerate(as_completed(jobs), 1):
+                yield job.result()
+                progress.count(number, len(missing), "runs")
+        except BrokenProcessPool as error:
+            raise TrainingError(
+                "a process of the sweep was killed, perhaps for want of memory; use fewer --processes, and give the "
+                "same command to go on"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def describe(point: Point) -> str:
+    """Return the values of a point as people read them."""
+    return ", ".join(f"{name} {shown(value)}" for name, value in point.values.items())
+
+
+def shown(value: object) -> str:
+    """Return a value as people read it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _tested(config: SweepConfig, chosen: Setting, worker: Worker, progress: Progress) -> Setting:
+    """The chosen setting with figures of the test data, which nothing has read before."""
+    if not config.test_data:
+        return chosen
+    points = {point.key: point for point in config.points}
+    runs = []
+    for run in chosen.runs:
+        point = points[run["key"]]
+        if (Path(point.config.output) / WEIGHTS).exists():
+            progress.stage("testing the chosen setting")
+            run = {**run, "test": worker.test(point, config.test_data, progress)}
+        runs.append(run)
+    return Setting(chosen.values, tuple(runs))
+
+
+def _exported(config: SweepConfig, chosen: Setting, worker: Worker, progress: Progress) -> Path | None:
+    """The student of the chosen setting whose seed did best on the validation data."""
+    best = min(chosen.runs, key=lambda run: sum(run["validation"][name] for name in config.metric.split("+")))
+    point = next(point for point in config.points if point.key == best["key"])
+    folder, mark = config.output / STUDENT, config.output / STUDENT / "sweep.json"
+    if mark.exists() and json.loads(mark.read_bytes())["key"] == best["key"]:
+        return folder
+    if not (Path(point.config.output) / WEIGHTS).exists():
+        return None
+    progress.stage("saving the student")
+    worker.export(point, folder, best, progress)
+    mark.write_text(json.dumps({"key": best["key"], "values": best["values"]}, indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def _remove_weights(config: SweepConfig, chosen: Setting | None) -> None:
+    kept = {run["key"] for run in chosen.runs} if chosen is not None else set()
+    for point in config.points:
+        if point.key not in kept:
+            (Path(point.config.output) / WEIGHTS).unlink(missing_ok=True)

@@ -1,0 +1,200 @@
+"""One training of a sweep, in whatever process: it leaves figures and trained weights in its folder.
+
+runs/KEY/run.json                its `Told`, written last
+runs/KEY/log.csv                 a row a step
+runs/KEY/weights.safetensors     the trained layers, in fp32
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lexkit.durable import write_whole
+from lexkit.errors import LexkitError
+from lexkit.progress import Progress
+from lexkit_distill.errors import TrainingError
+from lexkit_distill.senses.dictionary import read_meta
+from lexkit_distill.sweep.config import Point
+from lexkit_distill.training import checkpoint as files
+from lexkit_distill.training.batches import Batches
+from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.export import export
+from lexkit_distill.training.loaded import Loaded
+from lexkit_distill.training.run import Ready, prepare
+from lexkit_distill.training.trainer import CHECKPOINTS
+
+_ROWS = 4
+RUN, WEIGHTS = "run.json", "weights.safetensors"
+Told = dict[str, Any]
+"""What a run says of itself."""
+
+
+class Worker:
+    """Trains one after the other, and keeps what they share.
+
+    Args:
+        threads: of torch on a CPU; None leaves them.
+        number: of this worker, which tells what GPU it takes.
+    """
+
+    def __init__(self, threads: int | None = None, number: int = 0) -> None:
+        import torch
+        from accelerate import Accelerator
+
+        from lexkit_distill.teacher import chosen_device
+
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._number, self._loaded = number, Loaded()
+        self._accelerator = Accelerator(cpu=chosen_device("auto", 0).type == "cpu", mixed_precision="no")
+
+    def fill(self, points: list[Point], progress: Progress) -> None:
+        """Ask the teacher everything that some trainings with the same states and candidates want to know of it.
+
+        Which rows go through the teacher together is then a function of the sweep alone, and not of which training
+        comes first, of how many are on at a time, or of where they were killed.
+        """
+        first = points[0].config
+        ready = self._prepare(first, Path(first.output), progress)
+        assert ready.cache is not None
+        data = ready.trainer.batches.data
+        wanted: set[int] = set()
+        for config in (point.config for point in points):
+            batches = Batches(data, config.batch_size, seed=config.seed)
+            steps = config.epochs * batches.steps_per_epoch
+            steps = steps if config.max_steps is None else min(config.max_steps, steps)
+            for number in range(min(steps, batches.steps_per_epoch) if steps else 0):
+                wanted.update(batches.step(number)[1].tolist())
+            if steps > batches.steps_per_epoch:
+                wanted = set(range(len(data)))
+                break
+        rows = np.array(sorted(wanted), dtype=np.int64)
+        rows = rows[np.argsort(-data.lengths[rows], kind="stable")]
+        progress.stage("asking the teacher")
+        for start in range(0, len(rows), _ROWS):
+            part = rows[start : start + _ROWS]
+            if not ready.cache.have(part):
+                ready.cache(ready.trainer.batches.batch(part, 0))
+            progress.count(min(start + _ROWS, len(rows)), len(rows), "rows")
+        ready.close()
+
+    def train(self, point: Point, progress: Progress) -> Told:
+        """Train, and return what is then in ``run.json``; a run that was killed goes on.
+
+        What goes wrong with this one setting is told, too, for the others to go on.
+
+        Raises:
+            KeyboardInterrupt: a signal stopped it; it goes on when it is trained again.
+        """
+        folder = Path(point.config.output)
+        folder.mkdir(parents=True, exist_ok=True)
+        told: Told = {"key": point.key, "values": point.values, "config": _plain(point.config)}
+        try:
+            told |= self._train(point, folder, progress)
+        except LexkitError as error:
+            told |= {"error": " ".join(str(error).split())}
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        write_whole(folder / RUN, (json.dumps(told, indent=2) + "\n").encode())
+        return told
+
+    def _train(self, point: Point, folder: Path, progress: Progress) -> Told:
+        config = point.config
+        of_senses = _senses(point)
+        ready = self._prepare(config, folder, progress)
+        trainer = ready.trainer
+        trainer.resume()
+        outcome = trainer.run()
+        ready.close()
+        if not outcome.finished:
+            raise KeyboardInterrupt
+        weights = trainer.best_weights()
+        held_out = outcome.held_out
+        if config.patience and trainer.held_out is not None:  # the last evaluation was not of the best student
+            held_out = trainer.evaluate(trainer.held_out)
+        files.save_weights(folder / WEIGHTS, weights)
+        log = read_log(folder / "log.csv")
+        return {
+            **of_senses,
+            "gamma_used": ready.plan.gamma,
+            "trained_parameters": ready.plan.trained_parameters,
+            "steps": outcome.steps,
+            "tokens": int(sum(row["targets"] or 0 for row in log)),
+            "seconds": sum(row["seconds"] or 0 for row in log),
+            "loss": outcome.loss,
+            "validation": held_out,
+            "outcome": {**asdict(outcome), "held_out": held_out},
+        }
+
+    def test(self, point: Point, data: tuple[str, ...], progress: Progress) -> dict[str, float]:
+        """Return what a trained run makes of data that no choice has seen."""
+        config = replace(point.config, eval_data=data)
+        trainer = self._prepare(config, Path(config.output), progress).trainer
+        files.load_weights(Path(config.output) / WEIGHTS, trainer.module)
+        assert trainer.held_out is not None
+        return trainer.evaluate(trainer.held_out)
+
+    def export(self, point: Point, folder: Path, told: Told, progress: Progress) -> None:
+        """Write the student of a run as an ordinary folder of transformers."""
+        ready = self._prepare(point.config, Path(point.config.output), progress)
+        files.load_weights(Path(point.config.output) / WEIGHTS, ready.trainer.module)
+        summary = {"plan": vars(ready.plan), "outcome": told["outcome"], "sweep": told["values"]}
+        config = replace(point.config, output=str(folder), cache=None)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        export(ready.trainer.student, folder, files.trained_state(ready.trainer.module), config, summary)
+
+    def _prepare(self, config: TrainConfig, folder: Path, progress: Progress) -> Ready:
+        import torch
+
+        if config.device == "auto" and torch.cuda.device_count() > 1:
+            config = replace(config, device=f"cuda:{self._number % torch.cuda.device_count()}")
+        return prepare(config, folder, self._accelerator, progress, self._loaded)
+
+
+def _senses(point: Point) -> Told:
+    """What the dictionary's k and anchor are; the grid must not say something else."""
+    if not point.config.samples_positions or point.config.senses is None:
+        return {"k": None, "anchor": None}
+    meta = read_meta(Path(point.config.senses).expanduser())
+    for name in ("k", "anchor"):
+        wanted = point.values.get(name)
+        if wanted is not None and str(wanted) != str(getattr(meta, name)):
+            raise TrainingError(
+                f"{point.config.senses}: a dictionary with {name} {getattr(meta, name)}, and the grid has {wanted}; "
+                "mend its name, or make it anew"
+            )
+    return {"k": str(meta.k), "anchor": meta.anchor}
+
+
+def read_log(path: Path) -> list[dict[str, float | None]]:
+    """Read a run's log: a row a step, None where there is no evaluation."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]
+
+
+def _plain(config: TrainConfig) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(config).items()}
+
+
+_worker: Worker | None = None
+
+
+def begin(threads: int | None, numbers: Any) -> None:  # noqa: ANN401  # a queue of multiprocessing
+    """Make a process a worker."""
+    global _worker
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    _worker = Worker(threads, numbers.get())
+
+
+def train_here(point: Point) -> Told:
+    """Train in this process."""
+    assert _worker is not None
+    return _worker.train(point, Progress())

@@ -1,0 +1,263 @@
+"""Sweeps: grids, one cache, a choice by validation, and going on after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from lexkit_distill.errors import TrainingError
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+FIGURES = (
+    "SELECT key, setting, chosen, error, k, anchor, lr, layers, seed, steps, tokens, loss, validation_ce, "
+    "validation_kl, test_ce FROM run ORDER BY key"
+)
+
+
+@pytest.fixture
+def sweep_file(
+    tmp_path: Path, configured: Callable[..., Any], make_sentences: Callable[..., list[str]]
+) -> Callable[..., Path]:
+    """A sweep of the tiny teacher, written as YAML."""
+    import yaml
+
+    (tmp_path / "test.txt").write_text("\n\n".join(make_sentences(8, 7)), encoding="utf-8")
+    config = configured(eval_data=(str(tmp_path / "held.txt"),), epochs=1)
+    base = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(config).items()}
+    base = {name: value for name, value in base.items() if value is not None and name not in ("output", "push_to_hub")}
+
+    def write(name: str = "sweep.yaml", changes: dict[str, Any] | None = None, **told: Any) -> Path:
+        told = {"base": {**base, **(changes or {})}, "output": str(tmp_path / "sweep"), **told}
+        told.setdefault("grid", {"lr": [1e-3, 1e-2], "seed": [0, 1]})
+        (tmp_path / name).write_text(yaml.safe_dump({key: value for key, value in told.items() if value is not None}))
+        return tmp_path / name
+
+    return write
+
+
+def figures(folder: Path) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(folder / "sweep.duckdb"), read_only=True) as connection:
+        return connection.execute(FIGURES).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"grids": {}}, "unknown key 'grids'; did you mean grid?"),
+        ({"grid": {}}, "no grid"),
+        ({"grid": {"lrate": [1]}}, "grid: unknown key 'lrate'"),
+        ({"grid": {"lr": 0.1}}, "grid: lr: not a list of values; write [0.1]"),
+        ({"grid": {"lr": ["fast"]}}, "grid: lr: 'fast' is not a valid float"),
+        ({"grid": {"lr": [0.1, 0.1]}}, "grid: lr: a value stands twice"),
+        ({"grid": {"k": [5]}}, "k belongs to a dictionary; let base: senses have {k} in it"),
+        ({"grid": {"beta": [1], "beta_p": [1]}}, "beta stands for beta_p and beta_n"),
+        ({"grid": {"teacher": ["a"]}}, "grid: unknown key 'teacher'"),
+        ({"base": None}, "no base"),
+        ({"changes": {"kapa": 2}}, "base: unknown key 'kapa'; did you mean kappa?"),
+        ({"changes": {"kappa": "many"}}, "base: kappa: 'many' is not a valid integer"),
+        ({"changes": {"cache": "x"}}, "base: cache is the sweep's own matter"),
+        ({"changes": {"eval_data": []}}, "no eval_data; a sweep chooses by held-out data"),
+        ({"changes": {"senses": "s{k}"}}, "has braces for what the grid does not have"),
+        ({"metric": "accuracy"}, "metric: 'accuracy' is none of ce, kl, ce+kl"),
+        ({"output": None}, "no output; say where the results go"),
+    ],
+)
+def test_a_sweep_that_makes_no_sense_is_one_line(
+    sweep_file: Callable[..., Path], told: dict[str, Any], said: str
+) -> None:
+    from lexkit_distill.sweep.config import read_sweep
+
+    with pytest.raises(TrainingError) as raised:
+        read_sweep(sweep_file(**told))
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_grid_is_every_combination_and_names_stand_for_what_they_say(
+    sweep_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    from lexkit_distill.sweep.config import read_sweep
+
+    path = sweep_file(
+        grid={"beta": [0.5, 1], "k": [3, 5], "anchor": ["next"], "layers": [3, 4], "trained": [1, 2], "seed": [7]},
+        changes={"senses": "senses-{k}-{anchor}"},
+    )
+    points = read_sweep(path).points
+    assert len(points) == 16
+    assert len({point.key for point in points}) == 16
+    assert {point.config.senses for point in points} == {"senses-3-next", "senses-5-next"}
+    assert all(point.config.beta_p == point.config.beta_n == point.values["beta"] for point in points)
+    assert all("seed" not in point.setting and point.config.seed == 7 for point in points)
+    # The teacher's states are the same where as many layers are frozen
+    caches = {(p.config.layers, p.config.trained): p.config.cache for p in points}
+    assert caches[3, 1] == caches[4, 2]
+    assert len(set(caches.values())) == 3
+    other = read_sweep(path, str(tmp_path / "elsewhere"))
+    assert [point.key for point in other.points] == [point.key for point in points]
+    (tmp_path / "train.txt").write_text("Other words.", encoding="utf-8")
+    assert {point.key for point in read_sweep(path).points}.isdisjoint(point.key for point in points)
+
+
+def test_the_teacher_is_asked_once_the_choice_is_by_validation_and_only_the_chosen_is_tested(
+    sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    from lexkit_distill.sweep.config import read_sweep
+    from lexkit_distill.sweep.run import sweep
+    from lexkit_distill.sweep.worker import Worker
+    from lexkit_distill.training.step import Live
+
+    asked: list[int] = []
+    tested: list[dict[str, Any]] = []
+    call, test = Live.__call__, Worker.test
+
+    def count(self: Any, batch: Any) -> Any:
+        asked.extend(batch.rows.tolist())
+        return call(self, batch)
+
+    def note(self: Any, point: Any, *rest: Any) -> Any:
+        told = list((tmp_path / "sweep" / "runs").glob("*/run.json"))
+        tested.append({"values": point.values, "done": len(told)})
+        return test(self, point, *rest)
+
+    monkeypatch.setattr(Live, "__call__", count)
+    monkeypatch.setattr(Worker, "test", note)
+    grid = {"lr": [1e-5, 1e-2], "kappa": [1, 3], "seed": [0, 1]}
+    path = sweep_file(grid=grid, test_data=str(tmp_path / "test.txt"))
+    done = sweep(read_sweep(path))
+    # 40 rows of training data once; 12 held-out rows after each of 8 trainings; 8 of the test for two seeds
+    assert len(asked) == 40 + 8 * 12 + 2 * 8
+    assert sorted(asked[:40]) == list(range(40))
+    assert done.chosen is not None
+    assert done.chosen.values["lr"] == 1e-2
+    assert [entry["done"] for entry in tested] == [8, 8]
+    assert all(entry["values"].items() >= done.chosen.values.items() for entry in tested)
+    scores = {json.dumps(setting.values): setting.score("ce") for setting in done.settings}
+    assert scores[json.dumps(done.chosen.values)] == min(scores.values())
+
+    rows = figures(tmp_path / "sweep")
+    assert len(rows) == 8
+    assert sum(row[2] for row in rows) == 2
+    assert all((row[-1] is not None) == row[2] for row in rows)
+    assert {(row[4], row[5]) for row in rows} == {("4", "next")}
+    with duckdb.connect(str(done.table), read_only=True) as connection:
+        assert connection.execute("SELECT count(*), count(eval_ce) FROM step").fetchone() == (80, 8)
+        assert connection.execute("SELECT * FROM grid WHERE name = 'kappa'").fetchall() == [("kappa", "[1, 3]")]
+    runs = tmp_path / "sweep" / "runs"
+    assert len(list(runs.glob("*/weights.safetensors"))) == 2
+    assert not list(runs.glob("*/checkpoints"))
+    assert done.student is not None
+    assert len(AutoModelForCausalLM.from_pretrained(done.student).model.layers) == 4
+
+    # A grid that has grown: only what is new is trained, and nothing is asked of the teacher that is known
+    asked.clear()
+    grown = sweep(read_sweep(sweep_file(grid={**grid, "kappa": [1, 3, 2]})))
+    assert len(asked) == 4 * 12
+    assert [len(setting.runs) for setting in grown.settings] == [2] * 6
+    old = {row[0]: row[6:-1] for row in rows}
+    assert {row[0]: row[6:-1] for row in figures(tmp_path / "sweep") if row[0] in old} == old
+
+
+def test_several_processes_and_a_kill_give_the_same_table(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    from lexkit_distill.sweep.config import read_sweep
+    from lexkit_distill.sweep.run import sweep
+
+    grid = {"lr": [1e-3, 1e-2], "trained": [1, 2], "seed": [0, 1]}
+    path = sweep_file(grid=grid, changes={"epochs": 2})
+    sweep(read_sweep(path, str(tmp_path / "one")))
+    command = [sys.executable, "-m", "lexkit", "distill", "sweep", "--config", str(path), "--quiet", "--threads", "1"]
+    with subprocess.Popen([*command, "--output", str(tmp_path / "killed")], start_new_session=True) as running:
+        deadline = time.monotonic() + 120
+        while len(list((tmp_path / "killed" / "runs").glob("*/run.json"))) < 2:
+            assert running.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(running.pid, signal.SIGKILL)
+    assert len(list((tmp_path / "killed" / "runs").glob("*/run.json"))) < 8
+    subprocess.run([*command, "--output", str(tmp_path / "killed"), "--processes", "2"], check=True)
+    assert figures(tmp_path / "killed") == figures(tmp_path / "one")
+
+
+def test_what_fails_is_told_and_the_others_go_on(sweep_file: Callable[..., Path], run: Run, tmp_path: Path) -> None:
+    path = sweep_file(grid={"lr": [1e-3, 1e30], "seed": [0]})
+    done = run("distill", "sweep", "--config", str(path))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "1 of 2 trainings failed, the first (lr 1e+30, seed 0) with: step" in done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split("\t") == ["lr", "runs", "CE", "KL", ""]
+    assert lines[1].split("\t")[::4] == ["0.001", "chosen"]
+    assert lines[2].split("\t")[2] == "failed"
+    errors = [row[3] for row in figures(tmp_path / "sweep") if row[3]]
+    assert len(errors) == 1
+    assert "not finite" in errors[0]
+
+
+def test_a_dictionary_of_another_k_than_the_grid_says(
+    sweep_file: Callable[..., Path], senses: Path, tmp_path: Path
+) -> None:
+    from lexkit_distill.sweep.config import read_sweep
+    from lexkit_distill.sweep.run import sweep
+
+    for k in (4, 9):
+        (tmp_path / f"senses-{k}").symlink_to(senses)
+    done = sweep(read_sweep(sweep_file(grid={"k": [4, 9]}, changes={"senses": str(tmp_path / "senses-{k}")})))
+    assert [setting.failed for setting in done.settings] == [False, True]
+    assert "a dictionary with k 4, and the grid has 9" in done.failed[0]["error"]
+
+
+def test_plots_are_slices_through_the_chosen_setting(tmp_path: Path) -> None:
+    from lexkit_distill.sweep.plot import slices, write_plots
+    from lexkit_distill.sweep.results import Setting, choose
+
+    def setting(ce: float, **values: Any) -> Setting:
+        runs = [{"key": f"{values} {seed}", "validation": {"ce": ce + seed, "kl": ce / 2}} for seed in (0, 1)]
+        return Setting(values, tuple(runs))
+
+    found = [
+        setting(abs(layers - 4) + abs(kappa - 5) / 10, layers=layers, trained=2, k=10, kappa=kappa, gamma=gamma)
+        for layers in (2, 4, 6)
+        for kappa in (1, 5)
+        for gamma in ("1.0", "auto")
+    ]
+    chosen = choose(found, "ce")
+    assert chosen is not None
+    assert (chosen.values["layers"], chosen.values["kappa"]) == (4, 5)
+    by_name = {part.name: part for part in slices(found, chosen)}
+    assert list(by_name) == ["layers", "kappa", "gamma"]
+    assert by_name["layers"].values == [2, 4, 6]
+    assert [mean for mean, _ in by_name["layers"].means["ce"]] == [2.5, 0.5, 2.5]
+    paths = {path.name for path in write_plots(found, chosen, tmp_path / "plots")}
+    assert paths == {
+        "figure3-layers.png",
+        "layers.csv",
+        "table5-kappa.csv",
+        "table5-kappa.png",
+        "gamma.csv",
+        "gamma.png",
+    }
+    table = (tmp_path / "plots" / "table5-kappa.csv").read_text(encoding="utf-8").splitlines()
+    assert table[0] == "kappa,ce,ce_sd,kl,kl_sd,seeds"
+    assert table[1].startswith("1,0.9,0.70710")
+
+
+def test_a_dry_run_lists_the_trainings_and_writes_nothing(
+    sweep_file: Callable[..., Path], run: Run, tmp_path: Path
+) -> None:
+    done = run("distill", "sweep", "--config", str(sweep_file()), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert [line.split("\t")[1:] for line in done.stdout.splitlines()] == [
+        ["to do", f"lr {lr}, seed {seed}"] for lr in ("0.001", "0.01") for seed in (0, 1)
+    ]
+    assert not (tmp_path / "sweep").exists()
