@@ -36,12 +36,16 @@ def ideas(arms: Any) -> Any:
 
 
 def test_every_arm_has_as_many_runs_to_choose_by_and_none_of_them_is_compared(arms: Any) -> None:
-    tuning = arms.tuning_runs()
-    assert set(Counter(run.arm.name for run in tuning).values()) == {6}
-    best = {arm.name: (0.01, 1.0) for arm in (*arms.MAIN, *arms.BESIDES)}
+    best = {arm.name: (0.01, 3.0) for arm in (*arms.MAIN, *arms.BESIDES)}
+    tuning = arms.tuning_runs(arms.MAIN)
+    assert set(Counter(run.arm.name for run in tuning).values()) == {9}
+    beside = arms.tuning_runs(arms.besides(best))
+    assert set(Counter(run.arm.name for run in beside).values()) == {6}
+    assert all(run.options["hidden_weight"] == 3.0 for run in beside)
     compared = arms.compared_runs(best)
-    assert {run.seed for run in tuning}.isdisjoint(run.seed for run in compared)
-    assert len({run.key for run in (*tuning, *compared)}) == len(tuning) + len(compared)
+    assert {run.seed for run in (*tuning, *beside)}.isdisjoint(run.seed for run in compared)
+    every = [*tuning, *beside, *compared]
+    assert len({run.key for run in every}) == len(every)
     for phase, tokens in (("main", arms.LENGTHS[0]), ("main", arms.LENGTHS[1]), ("ablation", arms.SHORT)):
         seeds = Counter(run.arm.name for run in compared if (run.phase, run.tokens) == (phase, tokens))
         assert set(seeds.values()) == {len(arms.SEEDS)}
@@ -63,7 +67,7 @@ def test_a_weight_sets_the_fields_it_stands_for(arms: Any) -> None:
     assert of["KD + hidden"]["beta_p"] == 0.0
     assert (of["DSKD"]["beta_p"], of["DSKD"]["beta_n"]) == (0.3, 0.3)
     assert (of["DSKD, no antonyms"]["beta_p"], of["DSKD, no antonyms"]["beta_n"]) == (0.3, 0.0)
-    assert of["hidden + DSKD"]["hidden_weight"] == 1.0
+    assert of["hidden + DSKD"] == {"beta_p": 0.3, "beta_n": 0.3, "lr": 0.01, "seed": 3}
 
 
 def test_differences_are_within_seeds(report: Any) -> None:

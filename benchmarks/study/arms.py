@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 SEEDS = (0, 1, 2, 3, 4)
 TUNING_SEED = 100
 """Learning rates and weights are chosen with an order of the data that no compared run has."""
 RATES = (3e-3, 1e-2, 3e-2)
-RATES_OF_KD = (2e-3, 3e-3, 6e-3, 1e-2, 1.7e-2, 3e-2)
-"""KD has no weight to choose, so it may try twice as many learning rates."""
+RATES_OF_KD = (2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 8e-3, 1e-2, 1.7e-2, 3e-2)
+"""KD has no weight to choose, so it may try as many more learning rates."""
+WEIGHTS = (1.0, 3.0, 10.0)
 SHORT, LENGTHS = 50_000, (100_000, 1_000_000)
 """Predicted tokens of a run: of tuning and of the ablations; of the main comparison."""
 
@@ -32,24 +33,17 @@ class Arm:
     weight: str | None = None
     """The field, or beta for both betas, whose value is chosen."""
     weights: tuple[float, ...] = (1.0,)
+    rates: tuple[float, ...] = RATES
     like: str | None = None
     """The arm whose learning rate and weight it takes; None has its own chosen."""
 
-    @property
-    def rates(self) -> tuple[float, ...]:
-        """Learning rates to try: as many runs for each arm."""
-        return RATES if len(self.weights) > 1 else RATES_OF_KD
-
 
 NONE = {"beta_p": 0.0, "beta_n": 0.0}
-BESIDE = {"weight": "beta", "weights": (0.3, 1.0)}
-"""What is added to KD + hidden has its own weight chosen."""
-_HIDDEN = {"hidden_weight": 1.0}
 
 MAIN = (
-    Arm("KD", options=NONE),
-    Arm("KD + hidden", options=NONE, weight="hidden_weight", weights=(1.0, 3.0)),
-    Arm("DSKD", weight="beta", weights=(1.0, 3.0)),
+    Arm("KD", options=NONE, rates=RATES_OF_KD),
+    Arm("KD + hidden", options=NONE, weight="hidden_weight", weights=WEIGHTS),
+    Arm("DSKD", weight="beta", weights=WEIGHTS),
 )
 ABLATIONS = (
     Arm("DSKD, no antonyms", options={"beta_n": 0.0}, weight="beta_p", like="DSKD"),
@@ -64,13 +58,18 @@ ABLATIONS = (
     Arm("DSKD, whitened", options={"sense_scale": "whiten"}, weight="beta", like="DSKD"),
     Arm("DSKD, unit vectors", options={"sense_scale": "unit"}, weight="beta", like="DSKD"),
 )
+
+
+def _beside(name: str, objective: str = "plain", **options: Any) -> Arm:  # noqa: ANN401
+    """What is added to KD + hidden, whose weight it keeps, has a learning rate and a weight of its own."""
+    return Arm(name, objective=objective, options=options, weight="beta", weights=(0.3, 1.0, 3.0), rates=(5e-3, 1e-2))
+
+
 BESIDES = (
-    Arm("hidden + DSKD", options=_HIDDEN, **BESIDE),
-    Arm("hidden + DSKD where the teacher is unsure", objective="unsure", options=_HIDDEN, **BESIDE),
-    Arm("hidden + contrast of senses", objective="contrast", options=_HIDDEN, **BESIDE),
-    Arm("hidden + whitened margins", options={**_HIDDEN, "sense_scale": "whiten", "gamma": "auto"}, **BESIDE),
-    Arm("hidden + words of several tokens", options={**_HIDDEN, "multi_token_words": True}, **BESIDE),
-    Arm("hidden + the nearest sense alone", options={**_HIDDEN, "kappa": 1}, **BESIDE),
+    _beside("hidden + DSKD"),
+    _beside("hidden + DSKD where the teacher is unsure", "unsure"),
+    _beside("hidden + contrast of senses", "contrast"),
+    _beside("hidden + words of several tokens", multi_token_words=True),
 )
 
 
@@ -103,17 +102,23 @@ class Run:
         return options
 
 
-def tuning_runs() -> list[Run]:
-    """Return the runs that learning rates and weights are chosen by: six for each arm."""
+Best = dict[str, tuple[float, float]]
+"""Learning rate and weight by arm."""
+
+
+def tuning_runs(arms: tuple[Arm, ...]) -> list[Run]:
+    """Return the runs that the learning rates and weights of some arms are chosen by."""
     return [
-        Run(arm, "tuning", SHORT, TUNING_SEED, lr, weight)
-        for arm in (*MAIN, *BESIDES)
-        for weight in arm.weights
-        for lr in arm.rates
+        Run(arm, "tuning", SHORT, TUNING_SEED, lr, weight) for arm in arms for weight in arm.weights for lr in arm.rates
     ]
 
 
-def chosen(results: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+def besides(best: Best) -> tuple[Arm, ...]:
+    """Return the arms beside KD + hidden, with the weight that was chosen for it."""
+    return tuple(replace(arm, options={**arm.options, "hidden_weight": best["KD + hidden"][1]}) for arm in BESIDES)
+
+
+def chosen(results: list[dict[str, Any]]) -> Best:
     """Return for each arm the learning rate and weight with the least CE + KL on the validation text."""
     best: dict[str, tuple[float, float, float]] = {}
     for row in results:
@@ -123,7 +128,7 @@ def chosen(results: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
     return {name: (lr, weight) for name, (_, lr, weight) in best.items()}
 
 
-def compared_runs(best: dict[str, tuple[float, float]]) -> list[Run]:
+def compared_runs(best: Best) -> list[Run]:
     """Return all other runs, seed by seed."""
 
     def run(arm: Arm, phase: str, tokens: int, seed: int) -> Run:
@@ -134,5 +139,5 @@ def compared_runs(best: dict[str, tuple[float, float]]) -> list[Run]:
     runs = [run(arm, "main", first, seed) for seed in SEEDS for arm in MAIN]
     for seed in SEEDS:
         runs += [run(arm, "main", last, seed) for arm in MAIN]
-        runs += [run(arm, "ablation", SHORT, seed) for arm in (*MAIN, *BESIDES, *ABLATIONS)]
+        runs += [run(arm, "ablation", SHORT, seed) for arm in (*MAIN, *besides(best), *ABLATIONS)]
     return runs

@@ -183,8 +183,9 @@ def main() -> None:
     arguments = (folder, options.data.resolve(), options.teacher.resolve())
     context = multiprocessing.get_context("spawn")
     with context.Pool(options.processes, begin, arguments) as pool:
-        tuning = arms.tuning_runs()
-        done = do(pool, folder, tuning, options.only)
+        done = do(pool, folder, arms.tuning_runs(arms.MAIN), options.only)
+        beside = arms.tuning_runs(arms.besides(arms.chosen(done)))
+        done += do(pool, folder, beside, options.only)
         write_table(options.table, done)
         best = arms.chosen(done)
         for name, (lr, weight) in best.items():
