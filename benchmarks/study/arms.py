@@ -59,6 +59,8 @@ ABLATIONS = (
     Arm("DSKD, unit vectors", options={"sense_scale": "unit"}, weight="beta", like="DSKD"),
 )
 
+_CONTRAST = "hidden + contrast of senses"
+
 
 def _beside(name: str, objective: str = "plain", **options: Any) -> Arm:  # noqa: ANN401
     """What is added to KD + hidden, whose weight it keeps, has a learning rate and a weight of its own."""
@@ -68,8 +70,14 @@ def _beside(name: str, objective: str = "plain", **options: Any) -> Arm:  # noqa
 BESIDES = (
     _beside("hidden + DSKD"),
     _beside("hidden + DSKD where the teacher is unsure", "unsure"),
-    _beside("hidden + contrast of senses", "contrast"),
+    _beside(_CONTRAST, "contrast"),
     _beside("hidden + words of several tokens", multi_token_words=True),
+)
+
+OF_CONTRAST = (
+    Arm("hidden + contrast, no synonyms", "no-synonyms", "no-synonyms", "contrast", {}, "beta", like=_CONTRAST),
+    Arm("hidden + contrast, another token's senses", "shuffled", "derived", "contrast", {}, "beta", like=_CONTRAST),
+    Arm("KD + contrast of senses", objective="contrast", options={"hidden_weight": 0.0}, weight="beta", like=_CONTRAST),
 )
 
 
@@ -113,9 +121,9 @@ def tuning_runs(arms: tuple[Arm, ...]) -> list[Run]:
     ]
 
 
-def besides(best: Best) -> tuple[Arm, ...]:
-    """Return the arms beside KD + hidden, with the weight that was chosen for it."""
-    return tuple(replace(arm, options={**arm.options, "hidden_weight": best["KD + hidden"][1]}) for arm in BESIDES)
+def besides(best: Best, arms: tuple[Arm, ...] = BESIDES) -> tuple[Arm, ...]:
+    """Return arms beside KD + hidden, with the weight that was chosen for it."""
+    return tuple(replace(arm, options={"hidden_weight": best["KD + hidden"][1], **arm.options}) for arm in arms)
 
 
 def chosen(results: list[dict[str, Any]]) -> Best:
@@ -129,7 +137,7 @@ def chosen(results: list[dict[str, Any]]) -> Best:
 
 
 def compared_runs(best: Best) -> list[Run]:
-    """Return all other runs, seed by seed."""
+    """Return all other runs; what matters most comes first."""
 
     def run(arm: Arm, phase: str, tokens: int, seed: int) -> Run:
         lr, weight = best[arm.like or arm.name]
@@ -137,7 +145,8 @@ def compared_runs(best: Best) -> list[Run]:
 
     first, last = LENGTHS
     runs = [run(arm, "main", first, seed) for seed in SEEDS for arm in MAIN]
+    beside = besides(best, (*BESIDES, *OF_CONTRAST))
     for seed in SEEDS:
-        runs += [run(arm, "main", last, seed) for arm in MAIN]
-        runs += [run(arm, "ablation", SHORT, seed) for arm in (*MAIN, *besides(best), *ABLATIONS)]
-    return runs
+        runs += [run(arm, "ablation", SHORT, seed) for arm in (*MAIN, *beside, *ABLATIONS)]
+        runs += [run(arm, "main", last, seed) for arm in MAIN if arm.name != "KD + hidden"]
+    return runs + [run(arm, "main", last, seed) for seed in SEEDS for arm in MAIN if arm.name == "KD + hidden"]

@@ -177,7 +177,7 @@ def held_against(chosen: tuple[arms.Arm, ...], other: str) -> Callable[[Results]
 
 def cost(results: Results) -> str:
     """Seconds of a processor for each step, against KD of the same seed."""
-    names = [arm.name for arm in (*arms.MAIN, *arms.BESIDES, *arms.ABLATIONS)]
+    names = [arm.name for arm in (*arms.MAIN, *arms.BESIDES, *arms.OF_CONTRAST, *arms.ABLATIONS)]
     rows = []
     for name in names:
         ratios = []
@@ -197,7 +197,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "main-text": between(_TEXT),
     "main-words": between((*_WORDS, *_TASKS)),
     "ablations": held_against((*arms.MAIN, *arms.ABLATIONS), "DSKD"),
-    "besides": held_against((*arms.BESIDES, arms.MAIN[2]), "KD + hidden"),
+    "besides": held_against((*arms.BESIDES, *arms.OF_CONTRAST, arms.MAIN[2]), "KD + hidden"),
     "cost": cost,
 }
 
@@ -242,12 +242,12 @@ def draw(results: Results, folder: Path) -> None:
     figure.savefig(folder / "study-lengths.svg", metadata={"Date": None})
     plt.close(figure)
 
-    every = (*arms.MAIN[1:], *arms.ABLATIONS, *arms.BESIDES)
+    every = (*arms.MAIN[1:], *arms.ABLATIONS, *arms.BESIDES, *arms.OF_CONTRAST)
     figure, axes = plt.subplots(1, 2, figsize=(9, 6), sharey=True)
     for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
         for place, arm in enumerate(reversed(every)):
             mean, half, _ = results.difference("ablation", arms.SHORT, arm.name, "KD", measure)
-            color = "C1" if arm in arms.BESIDES else "C0" if arm in arms.MAIN else "0.35"
+            color = "C1" if arm in (*arms.BESIDES, *arms.OF_CONTRAST) else "C0" if arm in arms.MAIN else "0.35"
             axis.errorbar(mean, place, xerr=half, marker="o", capsize=3, color=color)
         axis.axvline(0, color="0.6", linewidth=1)
         axis.set_title(f"{MEASURES[measure]} less that of KD, {arms.SHORT:,} tokens", fontsize=10)

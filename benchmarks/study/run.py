@@ -110,9 +110,10 @@ class Worker:
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         ready.close()
         plain.student.tail.eval()
-        found = bench.validation(plain.student)
-        if run.phase != "tuning":
-            found |= bench.test(plain.student, questions=run.phase == "main")
+        if run.phase == "tuning":
+            found = bench.validation(plain.student)
+        else:
+            found = bench.test(plain.student, questions=run.phase == "main")
         told = {
             "phase": run.phase,
             "arm": run.arm.name,
@@ -159,7 +160,7 @@ def results(folder: Path, runs: list[Run]) -> list[dict[str, Any]]:
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the figures as CSV."""
-    names = list(max(rows, key=len))
+    names = list(dict.fromkeys(name for row in rows for name in row))
     beside = path.with_suffix(".new")
     with beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
@@ -201,8 +202,8 @@ def do(pool: Any, folder: Path, runs: list[Run], only: int | None) -> list[dict[
     for number, row in enumerate(pool.imap_unordered(work, todo), 1):
         print(
             f"{number} of {len(todo)}, {time.perf_counter() - began:.0f} s: {row['arm']}, {row['tokens']:,} tokens, "
-            f"seed {row['seed']}, lr {row['lr']:g}, weight {row['weight']:g}: CE {row['validation_ce']:.4f}, "
-            f"KL {row['validation_kl']:.4f}, {row['predicted'] / row['seconds']:,.0f} tokens/s",
+            f"seed {row['seed']}, lr {row['lr']:g}, weight {row['weight']:g}, "
+            f"{row['predicted'] / row['seconds']:,.0f} tokens/s",
             flush=True,
         )
     return results(folder, runs)
