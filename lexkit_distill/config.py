@@ -118,3 +118,8 @@ def format_size(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def format_exact(size: int) -> str:
+    """Return a size that `parse_size` reads, not above a number of bytes: 1234MB."""
+    return f"{size // 10**6}MB" if size >= 10**6 else f"{size}B"

@@ -22,6 +22,7 @@ import torch
 
 import lexkit
 from lexkit.durable import write_whole
+from lexkit.errors import LexkitError
 from lexkit.progress import Progress
 from lexkit_distill.errors import DictionaryError, SampleError
 from lexkit_distill.senses import dictionary as files
@@ -68,7 +69,7 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
     progress = progress if progress is not None and processes.is_first else Progress()
     output = Path(config.output).expanduser()
     folder = Path(config.sample).expanduser() if config.sample else output / ".sample"
-    with disk_failures(output), processes.together():
+    with disk_failures(output), processes.together(), _nothing_for_nothing(output, folder, processes):
         if processes.is_first:
             _claim(output)
             folder.mkdir(parents=True, exist_ok=True)
@@ -92,6 +93,21 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
             shutil.rmtree(folder)
         progress.close()
         return summary
+
+
+@contextmanager
+def _nothing_for_nothing(output: Path, folder: Path, processes: Processes) -> Iterator[None]:
+    """Around a run: if it is refused before the corpus was read, the folders that it made are not left behind."""
+    made = [path for path in (folder, output) if not path.exists()]
+    try:
+        yield
+    except LexkitError:
+        if processes.is_first and folder in made and folder.exists() and open_plan(folder) is None:
+            shutil.rmtree(folder)
+            for path in made[1:]:
+                if not any(path.iterdir()):
+                    path.rmdir()
+        raise
 
 
 def _claim(output: Path) -> None:

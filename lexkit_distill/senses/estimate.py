@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lexkit_distill.config import format_size
+from lexkit_distill.config import format_exact, format_size
 from lexkit_distill.errors import SampleError
 from lexkit_distill.memory import available_memory
 from lexkit_distill.senses.config import SensesConfig
@@ -55,12 +55,20 @@ def check_room(config: SensesConfig, plan: Plan, hidden_size: int, folder: Path,
                 f"{'the ' if name[0] == '-' else ''}{name}; "
                 f"{_remedy(needed, room, config.max_per_token)} or allow {format_size(need)}"
             )
-    memory = sample_rows(counts, config.max_per_token) * _INDEX_MEMORY + config.memory_budget
-    available = available_memory(torch.device("cpu"))
-    if available is not None and memory > available:
+
+    def memory(cap: int) -> int:
+        return sample_rows(counts, cap) * _INDEX_MEMORY + config.memory_budget
+
+    available, need = available_memory(torch.device("cpu")), memory(config.max_per_token)
+    if available is not None and need > available:
+        index = need - config.memory_budget
+        if index < available:
+            remedy = f"--memory-budget {format_exact(available - index)} would fit"
+        else:
+            remedy = _remedy(memory, available, config.max_per_token).rstrip(",")
         raise SampleError(
-            f"{folder}: this needs {format_size(memory)} of memory beside the teacher, and {format_size(available)} is "
-            "free; lower --max-per-token or --memory-budget"
+            f"{folder}: this needs {format_size(need)} of memory beside the teacher, and {format_size(available)} is "
+            f"free; {remedy}"
         )
 
 

@@ -109,6 +109,39 @@ def test_more_than_the_disk_budget_says_what_would_fit(build: Build, tmp_path: P
         build("more", disk_budget=600_000, max_per_token=fits + 1)
 
 
+@pytest.mark.parametrize("free", [600_000, 40_000])
+def test_more_memory_than_there_is_says_what_would_fit(
+    build: Build, free: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lexkit_distill.config import parse_size
+    from lexkit_distill.senses import estimate
+
+    monkeypatch.setattr(estimate, "available_memory", lambda _: free)
+    # The index takes some 400 kB; with much memory free, less for states that wait would do
+    budget = 1_000_000 if free == 600_000 else 10_000
+    with pytest.raises(SampleError, match=r"would fit$") as raised:
+        build("refused", memory_budget=budget)
+    option, value = str(raised.value).split("; ")[1].split()[:2]
+    advice = {"memory_budget": parse_size(value)} if option == "--memory-budget" else {"max_per_token": int(value)}
+    assert ("memory_budget" in advice) == (free == 600_000)
+    build("refused", **{"memory_budget": budget, **advice})
+
+
+def test_a_run_that_read_nothing_leaves_nothing(build: Build, tmp_path: Path) -> None:
+    with pytest.raises(TeacherError):
+        build("refused", teacher=str(tmp_path / "no"))
+    (tmp_path / "empty.txt").write_text("\n\n", encoding="utf-8")
+    for sample in ({}, {"sample": str(tmp_path / "sample")}):
+        with pytest.raises(CorpusError, match="no text"):
+            build("refused", corpus=(str(tmp_path / "empty.txt"),), **sample)
+    assert not (tmp_path / "refused").exists()
+    assert not (tmp_path / "sample").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(CorpusError, match="no text"):
+        build("mine", corpus=(str(tmp_path / "empty.txt"),))
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
 def test_a_full_disk(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lexkit_distill.senses import sample
 
