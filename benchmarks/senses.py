@@ -4,7 +4,8 @@ Usage: python benchmarks/senses.py TEACHER CORPUS FOLDER [--lexical DIR] [--stor
 
 TEACHER is a folder or a name on the hub, CORPUS a text file; FOLDER keeps the samples and dictionaries, so that a
 second run is quick (ready dictionaries may be put there as senses-predicted, senses-next and senses-input). DIR holds
-EN-SIMLEX-999.txt, EN-SimVerb-3500.txt and antsynnet/. Parts: collect, cluster, compose, meaning. Two threads; what is compared takes turns, and medians are printed with the least and the most.
+EN-SIMLEX-999.txt, EN-SimVerb-3500.txt and antsynnet/. Parts: collect, cluster, compose, meaning. Two threads; what is
+compared takes turns, and medians are printed with the least and the most.
 """
 
 from __future__ import annotations
