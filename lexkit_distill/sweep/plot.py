@@ -11,6 +11,7 @@ import csv
 import io
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ _TITLES = {
     "beta": "beta",
     "lr": "learning rate",
 }
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MEASURES = {"ce": "CE", "kl": "KL to the teacher"}
 
 
@@ -44,21 +46,33 @@ class Slice:
 
 def slices(settings: list[Setting], chosen: Setting) -> list[Slice]:
     """Return a slice for each name of the grid that has more than one value; failed settings are left out."""
-    found = []
-    for name in chosen.values:
-        others = {key: value for key, value in chosen.values.items() if key != name}
-        along = [
-            setting
-            for setting in settings
-            if not setting.failed
-            and {key: value for key, value in setting.values.items() if key != name} == others
-            and all(setting.mean(measure) for measure in _MEASURES)
-        ]
-        if len(along) > 1:
-            means = {measure: [setting.mean(measure) or (0.0, 0.0) for setting in along] for measure in _MEASURES}
-            values = [setting.values[name] for setting in along]
-            found.append(Slice(name, values, means, [len(setting.runs) for setting in along]))
-    return found
+    found = [_along(settings, chosen.values, name) for name in chosen.values]
+    return [part for part in found if len(part.values) > 1]
+
+
+def _along(settings: list[Setting], through: dict[str, Any], name: str) -> Slice:
+    others = {key: value for key, value in through.items() if key != name}
+    along = [
+        setting
+        for setting in settings
+        if not setting.failed
+        and {key: value for key, value in setting.values.items() if key != name} == others
+        and all(setting.mean(measure) for measure in _MEASURES)
+    ]
+    means = {measure: [setting.mean(measure) or (0.0, 0.0) for setting in along] for measure in _MEASURES}
+    return Slice(name, [setting.values[name] for setting in along], means, [len(setting.runs) for setting in along])
+
+
+def _lines(settings: list[Setting], chosen: Setting, part: Slice) -> list[tuple[str, Slice]]:
+    """The lines of a figure: in Figure 3, as in the paper, one for KD (beta 0) and one for each other beta."""
+    betas = list(dict.fromkeys(setting.values.get("beta") for setting in settings))
+    if part.name not in FIGURE_3 or len(betas) < 2:
+        return [("", part)]
+    lines = [
+        (f"DSKD, beta {beta:g}" if beta else "KD", _along(settings, {**chosen.values, "beta": beta}, part.name))
+        for beta in betas
+    ]
+    return [(label, line) for label, line in lines if line.values]
 
 
 def write_plots(settings: list[Setting], chosen: Setting, folder: Path) -> list[Path]:
@@ -89,7 +103,12 @@ def write_plots(settings: list[Setting], chosen: Setting, folder: Path) -> list[
             grid = figure.subplots(len(group), len(_MEASURES), squeeze=False)
             for row, part in zip(grid, group, strict=True):
                 for axes, measure in zip(row, _MEASURES, strict=True):
-                    _draw(axes, part, measure, chosen)
+                    lines = _lines(settings, chosen, part)
+                    for color, (label, line) in zip(cycle(_COLOURS), lines, strict=False):
+                        _draw(axes, line, measure, color, label)
+                    _mark(axes, part, measure, chosen)
+                    if len(lines) > 1:
+                        axes.legend(frameon=False)
             stream = BytesIO()
             figure.savefig(stream, format="png", dpi=150)
             paths.append(folder / f"{name}.png")
@@ -107,24 +126,46 @@ def _table(part: Slice) -> str:
     return text.getvalue()
 
 
-def _draw(axes: Any, part: Slice, measure: str, chosen: Setting) -> None:  # noqa: ANN401
-    numbers = [number for value in part.values if (number := _number(value)) is not None]
-    numeric = len(numbers) == len(part.values)
-    order = sorted(range(len(numbers)), key=numbers.__getitem__) if numeric else range(len(part.values))
-    places = [numbers[place] for place in order] if numeric else [float(place) for place in order]
+def _draw(axes: Any, part: Slice, measure: str, color: str, label: str) -> None:  # noqa: ANN401
+    places, order = _places(part)
     means = [part.means[measure][place] for place in order]
     axes.errorbar(
-        places, [mean for mean, _ in means], [sd for _, sd in means], marker="o", capsize=3, color="#0072b2",
-        linestyle="-" if numeric else "none",
-    )  # fmt: skip
+        places,
+        [mean for mean, _ in means],
+        [sd for _, sd in means],
+        marker="o",
+        capsize=3,
+        color=color,
+        linestyle="-" if _is_numeric(part) else "none",
+        label=label,
+    )
+
+
+def _mark(axes: Any, part: Slice, measure: str, chosen: Setting) -> None:  # noqa: ANN401
+    """Ring the chosen value, and name the axes."""
+    places, order = _places(part)
     at = [part.values[place] for place in order].index(chosen.values[part.name])
-    axes.plot(places[at], means[at][0], marker="o", markersize=11, fillstyle="none", color="#d55e00", linestyle="none")
-    if numeric and min(places) > 0 and max(places) / min(places) > 20:
+    mean = part.means[measure][order[at]][0]
+    axes.plot(places[at], mean, marker="o", markersize=11, fillstyle="none", color="#000000", linestyle="none")
+    if _is_numeric(part) and min(places) > 0 and max(places) / min(places) > 20:
         axes.set_xscale("log")
     else:
         axes.set_xticks(places, [str(part.values[place]) for place in order])
     axes.set(xlabel=_TITLES.get(part.name, part.name), ylabel=_MEASURES[measure])
     axes.margins(x=0.08, y=0.15)
+
+
+def _is_numeric(part: Slice) -> bool:
+    return all(_number(value) is not None for value in part.values)
+
+
+def _places(part: Slice) -> tuple[list[float], list[int]]:
+    """Where the values are on the axis, and their order there."""
+    if not _is_numeric(part):
+        return [float(place) for place in range(len(part.values))], list(range(len(part.values)))
+    numbers = [_number(value) or 0.0 for value in part.values]
+    order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    return [numbers[place] for place in order], order
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401

@@ -252,6 +252,26 @@ def test_plots_are_slices_through_the_chosen_setting(tmp_path: Path) -> None:
     assert table[1].startswith("1,0.9,0.70710")
 
 
+def test_figure_3_has_a_line_for_kd_and_one_for_dskd(tmp_path: Path) -> None:
+    from lexkit_distill.sweep.plot import _lines, slices, write_plots
+    from lexkit_distill.sweep.results import Setting, choose
+
+    found = [
+        Setting(
+            {"layers": layers, "beta": beta},
+            tuple({"key": "", "validation": {"ce": 6 / layers - beta / 10, "kl": 1.0}} for _ in range(2)),
+        )
+        for layers in (2, 4)
+        for beta in (0.0, 1.5)
+    ]
+    chosen = choose(found, "ce")
+    assert chosen is not None
+    part = slices(found, chosen)[0]
+    lines = {label: line.means["ce"] for label, line in _lines(found, chosen, part)}
+    assert lines == {"KD": [(3.0, 0.0), (1.5, 0.0)], "DSKD, beta 1.5": [(2.85, 0.0), (1.35, 0.0)]}
+    assert (tmp_path / "figure3-layers.png") in write_plots(found, chosen, tmp_path)
+
+
 def test_a_dry_run_lists_the_trainings_and_writes_nothing(
     sweep_file: Callable[..., Path], run: Run, tmp_path: Path
 ) -> None:
