@@ -44,7 +44,7 @@ class TrainConfig:
     output: str = field(metadata={"metavar": "DIR"})
     """The folder of the student. Checkpoints and logs are in it, too."""
     senses: str | None = field(default=None, metadata={"metavar": "DIR"})
-    """A sense dictionary of this teacher, composed; needed unless both betas are 0."""
+    """A sense dictionary of this teacher, composed; needed unless the betas and weights below are 0."""
     store: str = field(default="lexkit.duckdb", metadata={"metavar": "FILE"})
     """The store that the dictionary was composed with."""
     eval_data: tuple[str, ...] = field(default=(), metadata={"metavar": "FILE|TASK:FILE"})
@@ -75,6 +75,9 @@ class TrainConfig:
     """Space of the distances: as it is, each dimension divided by its standard deviation, or vectors of one length."""
     hidden_weight: float = field(default=0.0, metadata={"type": _WEIGHT})
     """Weight of the plain mean squared difference from the teacher's state at the same positions."""
+    contrast_weight: float = field(default=0.0, metadata={"type": _WEIGHT})
+    """Weight of a contrast at the same positions: nearer, in angle, to senses of the token and its synonyms than to
+    those of its antonyms and of the row's other tokens."""
     multi_token_words: bool = False
     """Let the last token of a word of several tokens use the word's synonyms and antonyms."""
 
@@ -142,8 +145,8 @@ class TrainConfig:
 
     @property
     def semantic(self) -> bool:
-        """Whether L_sem is part of the loss."""
-        return self.beta_p > 0 or self.beta_n > 0
+        """Whether L_sem, or the contrast of senses, is part of the loss."""
+        return self.beta_p > 0 or self.beta_n > 0 or self.contrast_weight > 0
 
     @property
     def samples_positions(self) -> bool:

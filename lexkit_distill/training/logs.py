@@ -19,6 +19,7 @@ COLUMNS = (
     "semantic",
     "positive",
     "negative",
+    "contrast",
     "hidden",
     "active_hinges",
     "gradient_ratio",

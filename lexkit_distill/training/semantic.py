@@ -3,6 +3,13 @@
     L_sem(t) = beta_p mean_{p in P} MSE(n_t, p) + beta_n mean_{a in A} max(gamma - MSE(n_t, a), 0)
 
 P and A are the candidates that `lexkit_distill.training.supervision` has chosen by the teacher's state m_t.
+
+Beside it, and not in the paper, a contrast, which knows no distances but only what is nearer:
+
+    C(t) = -log (sum_{p in P} exp(s cos(n_t, p)) / sum_{q in Q} exp(s cos(n_t, q))),    s = 10
+
+where Q are all senses in P or A of the sampled positions of t's row. (Of the row, not of the batch, so that the loss
+does not depend on which rows go through the models together.)
 """
 
 from __future__ import annotations
@@ -15,6 +22,8 @@ from torch import Tensor
 
 from lexkit_distill.training.kd import with_gradient
 
+SHARPNESS = 10.0
+"""s of the contrast."""
 ScaleKind = Literal["none", "whiten", "unit"]
 
 
@@ -118,6 +127,28 @@ def semantic_loss(
         hinges = (~is_positive).sum()
         gradient = gradient.to(hidden.dtype)
     return SemanticLoss(with_gradient(hidden, total, gradient), positive, negative, active, hinges, gradient)
+
+
+def contrast_loss(hidden: Tensor, candidates: Candidates, senses: Tensor, owner: Tensor, rows: Tensor) -> Tensor:
+    """Return the sum over positions of C(t); positions without P have none.
+
+    Args:
+        hidden: n_t (n, d).
+        candidates: places in *senses*.
+        senses: (E, d), each once for each row that has it.
+        owner: (E,) that row.
+        rows: (n,) the row of each position.
+    """
+    exact, unit = _exact(hidden), Scale("unit")
+    cosines = unit(hidden.to(exact)) @ unit(senses.to(exact)).T * (SHARPNESS / hidden.shape[1])
+    known = candidates.positive >= 0
+    position = known.nonzero(as_tuple=True)[0]
+    positive = torch.zeros_like(cosines, dtype=torch.bool)
+    positive[position, candidates.positive[known]] = True
+    has = known.any(1)
+    of_row = cosines.masked_fill(rows[:, None] != owner, -torch.inf)[has].logsumexp(1)
+    of_positive = cosines.masked_fill(~positive, -torch.inf)[has].logsumexp(1)
+    return (of_row - of_positive).sum()
 
 
 def _exact(hidden: Tensor) -> torch.dtype:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lexkit_distill.training.batches import Batch
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.kd import Expected, kd_loss
-from lexkit_distill.training.semantic import Candidates, semantic_loss
+from lexkit_distill.training.semantic import Candidates, contrast_loss, semantic_loss
 from lexkit_distill.training.student import Student
 from lexkit_distill.training.supervision import Supervision
 
@@ -27,6 +27,7 @@ SUMS = (
     "positive",
     "negative",
     "hidden",
+    "contrast",
     "active",
     "hinges",
     "semantic_gradient",
@@ -128,8 +129,13 @@ class Objective:
                 candidates = known.candidates
                 if candidates is None:
                     candidates = self.supervision.choose(m_s, x_next[is_sampled], words[is_sampled])
-                loss = loss + self._semantic(n_s, candidates, sampled, sums)
+                semantic = self._semantic(n_s, candidates, sampled, sums)
+                if config.contrast_weight:
+                    semantic = semantic + self._contrast(n_s, candidates, rows[is_sampled], sampled, sums)
+                loss = loss + semantic
                 if kd.gradient is not None:
+                    (gradient,) = torch.autograd.grad(semantic, n_s, retain_graph=True)
+                    sums["semantic_gradient"] = gradient.float().square().sum()
                     sums["kd_gradient"] = (kd.gradient[is_sampled].float() / targets).square().sum()
         return loss, torch.stack([sums[name].detach().to(device, torch.float32) for name in SUMS])
 
@@ -150,10 +156,16 @@ class Objective:
             "active": found.active,
             "hinges": found.hinges,
         }
-        if found.total.requires_grad:
-            (gradient,) = torch.autograd.grad(found.total, n_s, retain_graph=True)
-            sums["semantic_gradient"] = (gradient.float() / sampled).square().sum()
         return found.total.float() / sampled
+
+    def _contrast(
+        self, n_s: Tensor, candidates: Candidates, rows: Tensor, sampled: int, sums: dict[str, Tensor]
+    ) -> Tensor:
+        assert self.supervision is not None
+        local, senses, owner = self.supervision.gathered_by_row(candidates, rows, n_s.device)
+        found = contrast_loss(n_s, local, senses, owner, rows)
+        sums["contrast"] = found.detach()
+        return self.config.contrast_weight * found.float() / sampled
 
 
 def summary(sums: list[float], config: TrainConfig) -> dict[str, float]:
@@ -163,7 +175,8 @@ def summary(sums: list[float], config: TrainConfig) -> dict[str, float]:
     ce, kl = of["ce"] / targets, of["kl"] / targets
     positive, negative, hidden = (of[name] / sampled for name in ("positive", "negative", "hidden"))
     weight = config.alpha * config.temperature**2 if config.kl_weight is None else config.kl_weight
-    semantic = config.beta_p * positive + config.beta_n * negative
+    contrast = of["contrast"] / sampled
+    semantic = config.beta_p * positive + config.beta_n * negative + config.contrast_weight * contrast
     return {
         "loss": ce + weight * kl + semantic + config.hidden_weight * hidden,
         "ce": ce,
@@ -171,6 +184,7 @@ def summary(sums: list[float], config: TrainConfig) -> dict[str, float]:
         "semantic": semantic,
         "positive": positive,
         "negative": negative,
+        "contrast": contrast,
         "hidden": hidden,
         "active_hinges": of["active"] / max(of["hinges"], 1.0),
         "gradient_ratio": (of["semantic_gradient"] / of["kd_gradient"]) ** 0.5 if of["kd_gradient"] else 0.0,

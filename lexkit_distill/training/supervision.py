@@ -143,6 +143,25 @@ class Supervision:
         positive, negative = place.chunk(2, dim=1)
         return Candidates(positive, negative), self.senses(rows[known], device, torch.float32)
 
+    def gathered_by_row(
+        self, candidates: Candidates, rows: Tensor, device: torch.device
+    ) -> tuple[Candidates, Tensor, Tensor]:
+        """Return candidates as places in the second part, the senses (E, d) as they are, and the row (E,) of each.
+
+        A sense is there once for each of the *rows* (n,) of the data that has it as a candidate.
+        """
+        places = torch.cat(candidates, 1)
+        known = places >= 0
+        pairs, place = torch.unique(
+            rows[:, None].expand_as(places)[known] * len(self.rows) + places[known], return_inverse=True
+        )
+        result = torch.full_like(places, -1)
+        result[known] = place
+        positive, negative = result.chunk(2, dim=1)
+        chosen = pairs % len(self.rows)
+        senses = torch.index_select(self.rows, 0, chosen.to(self.rows.device)).to(device, torch.float32)
+        return Candidates(positive, negative), senses, pairs // len(self.rows)
+
     def auto_gamma(self) -> float:
         """Return a margin from the dictionary's own spread.
 

@@ -213,3 +213,55 @@ def test_the_margin_of_the_dictionary_makes_half_of_the_hinges_active(dictionary
     candidates = supervision.choose(hidden, tokens, tokens)
     found = semantic_loss(hidden, candidates, dictionary.rows.float(), gamma=gamma)
     assert 0.3 < int(found.active) / int(found.hinges) < 0.7
+
+
+def test_a_contrast_is_that_of_its_definition_and_keeps_to_its_row() -> None:
+    import torch
+
+    from lexkit_distill.training.semantic import SHARPNESS, Candidates, contrast_loss
+
+    generator = torch.Generator().manual_seed(2)
+    hidden = torch.randn(6, 8, generator=generator, dtype=torch.float64).requires_grad_()
+    every = torch.randn(9, 8, generator=generator, dtype=torch.float64)
+    rows = [0, 0, 0, 1, 1, 2]
+    positive = [[0, 1], [1, 2], [], [0, 3], [4], [5]]
+    negative = [[3], [], [6], [], [7, 8], []]
+
+    def sets(lists: list[list[int]]) -> Any:
+        return torch.tensor([[*entry, -1, -1][:2] for entry in lists])
+
+    class Rows:
+        rows = every
+
+    from lexkit_distill.training.supervision import Supervision
+
+    of: Any = Supervision.gathered_by_row
+    device = torch.device("cpu")
+    local, senses, owner = of(Rows(), Candidates(sets(positive), sets(negative)), torch.tensor(rows), device)
+    assert len(senses) == 5 + 5 + 1  # 0, 1, 2, 3 and 6; 0, 3, 4, 7 and 8; 5
+    found = contrast_loss(hidden, local, senses.double(), owner, torch.tensor(rows))
+    expected = torch.zeros((), dtype=torch.float64)
+    for t, row in enumerate(rows):
+        if not positive[t]:
+            continue
+        among = {q for s, other in enumerate(rows) if other == row for q in positive[s] + negative[s]}
+        weight = {
+            q: torch.exp(SHARPNESS * torch.cosine_similarity(hidden[t], every[q].float().double(), 0)) for q in among
+        }
+        expected = expected - torch.log(sum(weight[q] for q in positive[t]) / sum(weight.values()))
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(*(torch.autograd.grad(loss, hidden) for loss in (found, expected)), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_contrast_of_a_row_with_one_set_of_senses_is_nothing() -> None:
+    import torch
+
+    from lexkit_distill.training.semantic import Candidates, contrast_loss
+
+    hidden, senses = torch.randn(2, 4).requires_grad_(), torch.randn(2, 4)
+    candidates = Candidates(torch.tensor([[0, 1], [-1, -1]]), torch.full((2, 2), -1))
+    zero = torch.zeros(2, dtype=torch.int64)
+    found = contrast_loss(hidden, candidates, senses, zero, zero)
+    assert float(found.detach()) == pytest.approx(0, abs=1e-6)
+    assert torch.isfinite(torch.autograd.grad(found, hidden)[0]).all()

@@ -74,6 +74,8 @@ def test_without_semantic_loss_no_dictionary_is_needed(configured: Configured, t
     [
         {"hidden_weight": 1.0},
         {"beta_p": 0.0, "beta_n": 0.0, "hidden_weight": 1.0},
+        {"contrast_weight": 1.0},
+        {"beta_p": 0.0, "beta_n": 0.0, "contrast_weight": 3.0, "hidden_weight": 1.0},
         {"sense_scale": "whiten"},
         {"sense_scale": "unit"},
         {"multi_token_words": True},
@@ -99,7 +101,7 @@ def test_the_loss_does_not_depend_on_the_micro_batches(configured: Configured, t
 
     losses = []
     for micro in (1, 2, 4):
-        train(configured(epochs=1, micro_batch_size=micro, output=str(tmp_path / str(micro))))
+        train(configured(epochs=1, micro_batch_size=micro, contrast_weight=1.0, output=str(tmp_path / str(micro))))
         losses.append([float(row["loss"]) for row in log(tmp_path / str(micro))])
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     assert losses[2] == pytest.approx(losses[0], rel=1e-5)
