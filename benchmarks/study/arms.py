@@ -78,6 +78,8 @@ OF_CONTRAST = (
     Arm("hidden + contrast, no synonyms", "no-synonyms", "no-synonyms", "contrast", {}, "beta", like=_CONTRAST),
     Arm("hidden + contrast, another token's senses", "shuffled", "derived", "contrast", {}, "beta", like=_CONTRAST),
     Arm("KD + contrast of senses", objective="contrast", options={"hidden_weight": 0.0}, weight="beta", like=_CONTRAST),
+    # The option that came of it
+    Arm("hidden + contrast within rows", options=NONE, weight="contrast_weight", like=_CONTRAST),
 )
 
 
