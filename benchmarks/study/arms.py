@@ -147,8 +147,7 @@ def compared_runs(best: Best) -> list[Run]:
 
     first, last = LENGTHS
     runs = [run(arm, "main", first, seed) for seed in SEEDS for arm in MAIN]
-    beside = besides(best, (*BESIDES, *OF_CONTRAST))
-    for seed in SEEDS:
-        runs += [run(arm, "ablation", SHORT, seed) for arm in (*MAIN, *beside, *ABLATIONS)]
-        runs += [run(arm, "main", last, seed) for arm in MAIN if arm.name != "KD + hidden"]
+    runs += [run(arm, "main", last, seed) for seed in SEEDS for arm in MAIN if arm.name != "KD + hidden"]
+    every = (*MAIN, *besides(best, (*BESIDES, *OF_CONTRAST)), *ABLATIONS)
+    runs += [run(arm, "ablation", SHORT, seed) for seed in SEEDS for arm in every]
     return runs + [run(arm, "main", last, seed) for seed in SEEDS for arm in MAIN if arm.name == "KD + hidden"]
