@@ -54,9 +54,11 @@ def sweep(
         threads: of each; None shares the processors out.
 
     Raises:
-        TrainingError: a process was killed; what is done stays.
+        TrainingError: a process was killed, what is done stays; or 'accelerate launch' has started this one.
     """
     progress = progress if progress is not None else Progress()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise TrainingError("a sweep starts its own processes; leave out 'accelerate launch', and give --processes")
     config.output.mkdir(parents=True, exist_ok=True)
     told = {point.key: known for point in config.points if (known := read_run(point)) is not None}
     missing = [point for point in config.points if point.key not in told]
@@ -74,6 +76,7 @@ def sweep(
         student = None
         if chosen is not None:
             worker = here if here is not None else Worker(threads)
+            _have_weights(config, chosen, worker, progress)
             chosen = _tested(config, chosen, worker, progress)
             found = [chosen if setting.values == chosen.values else setting for setting in found]
             student = _exported(config, chosen, worker, progress)
@@ -149,6 +152,16 @@ def shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _have_weights(config: SweepConfig, chosen: Setting, worker: Worker, progress: Progress) -> None:
+    """Train again what an earlier choice, of a smaller grid, has thrown away; it comes to the same."""
+    points = {point.key: point for point in config.points}
+    for run in chosen.runs:
+        point = points[run["key"]]
+        if not (Path(point.config.output) / WEIGHTS).exists():
+            progress.note(f"again, for its weights: {describe(point)}")
+            worker.train(point, progress)
+
+
 def _tested(config: SweepConfig, chosen: Setting, worker: Worker, progress: Progress) -> Setting:
     """The chosen setting with figures of the test data, which nothing has read before."""
     if not config.test_data:
@@ -156,23 +169,18 @@ def _tested(config: SweepConfig, chosen: Setting, worker: Worker, progress: Prog
     points = {point.key: point for point in config.points}
     runs = []
     for run in chosen.runs:
-        point = points[run["key"]]
-        if (Path(point.config.output) / WEIGHTS).exists():
-            progress.stage("testing the chosen setting")
-            run = {**run, "test": worker.test(point, config.test_data, progress)}
-        runs.append(run)
+        progress.stage("testing the chosen setting")
+        runs.append({**run, "test": worker.test(points[run["key"]], config.test_data, progress)})
     return Setting(chosen.values, tuple(runs))
 
 
-def _exported(config: SweepConfig, chosen: Setting, worker: Worker, progress: Progress) -> Path | None:
+def _exported(config: SweepConfig, chosen: Setting, worker: Worker, progress: Progress) -> Path:
     """The student of the chosen setting whose seed did best on the validation data."""
     best = min(chosen.runs, key=lambda run: sum(run["validation"][name] for name in config.metric.split("+")))
     point = next(point for point in config.points if point.key == best["key"])
     folder, mark = config.output / STUDENT, config.output / STUDENT / "sweep.json"
     if mark.exists() and json.loads(mark.read_bytes())["key"] == best["key"]:
         return folder
-    if not (Path(point.config.output) / WEIGHTS).exists():
-        return None
     progress.stage("saving the student")
     worker.export(point, folder, best, progress)
     mark.write_text(json.dumps({"key": best["key"], "values": best["values"]}, indent=2) + "\n", encoding="utf-8")

@@ -168,6 +168,23 @@ def test_the_teacher_is_asked_once_the_choice_is_by_validation_and_only_the_chos
     old = {row[0]: row[6:-1] for row in rows}
     assert {row[0]: row[6:-1] for row in figures(tmp_path / "sweep") if row[0] in old} == old
 
+    # A grid that has shrunk to what was thrown away: its weights are made again, and it is tested
+    small = sweep(read_sweep(sweep_file(grid={**grid, "lr": [1e-5]}, test_data=str(tmp_path / "test.txt"))))
+    assert small.chosen is not None
+    assert small.chosen.mean("ce", "test") is not None
+    assert small.student is not None
+    assert json.loads((small.student / "sweep.json").read_bytes())["values"]["lr"] == 1e-5
+    assert {row[0]: row[6:-1] for row in figures(tmp_path / "sweep")}.items() <= old.items()
+
+
+def test_a_sweep_is_not_started_by_a_launcher(sweep_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from lexkit_distill.sweep.config import read_sweep
+    from lexkit_distill.sweep.run import sweep
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="leave out 'accelerate launch', and give --processes"):
+        sweep(read_sweep(sweep_file()))
+
 
 def test_several_processes_and_a_kill_give_the_same_table(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
     from lexkit_distill.sweep.config import read_sweep
