@@ -82,15 +82,17 @@ class Results:
         ours, theirs = (self.values(phase, name, tokens, measure) for name in (arm, other))
         pairs = np.array([ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())])
         if len(pairs) < 2:
-            return float("nan"), float("nan"), len(pairs)
+            return float(pairs.mean()) if len(pairs) else float("nan"), 0.0, len(pairs)
         half = student_t.ppf(0.975, len(pairs) - 1) * pairs.std(ddof=1) / len(pairs) ** 0.5
         return float(pairs.mean()), float(half), len(pairs)
 
     def shown(self, phase: str, tokens: int, arm: str, other: str, measure: str) -> str:
         """Return a difference with its interval; bold where the interval is without 0."""
         mean, half, n = self.difference(phase, tokens, arm, other, measure)
-        if n < 2:
+        if n == 0:
             return "\N{EN DASH}"
+        if n == 1:
+            return f"{mean:+.3f} (1 seed)".replace("-", "\N{MINUS SIGN}")
         text = f"{mean:+.3f} ± {half:.3f}".replace("-", "\N{MINUS SIGN}")
         return f"**{text}**" if abs(mean) > half else text
 
@@ -135,7 +137,8 @@ def levels(measures: Iterable[str]) -> Callable[[Results], str]:
         rows = [
             [f"{tokens:,}", arm.name, *(results.mean("main", arm.name, tokens, measure) for measure in measures)]
             for tokens in arms.LENGTHS
-            for arm in arms.MAIN
+            for arm in (*arms.MAIN, arms.OF_PAPER)
+            if results.values("main", arm.name, tokens, "test_ce")
         ]
         return table(["tokens", "arm", *(MEASURES[measure] for measure in measures)], rows)
 
@@ -144,7 +147,7 @@ def levels(measures: Iterable[str]) -> Callable[[Results], str]:
 
 def between(measures: Iterable[str]) -> Callable[[Results], str]:
     """Paired differences of the main arms by length."""
-    pairs = (("DSKD", "KD"), ("KD + hidden", "KD"), ("DSKD", "KD + hidden"))
+    pairs = (("DSKD", "KD"), ("KD + hidden", "KD"), ("DSKD", "KD + hidden"), (arms.OF_PAPER.name, "KD"))
 
     def make(results: Results) -> str:
         rows = [
@@ -155,6 +158,7 @@ def between(measures: Iterable[str]) -> Callable[[Results], str]:
             ]
             for tokens in arms.LENGTHS
             for arm, other in pairs
+            if results.values("main", arm, tokens, "test_ce")
         ]
         return table(["tokens", "difference", *(MEASURES[measure] for measure in measures)], rows)
 
