@@ -246,15 +246,16 @@ def draw(results: Results, folder: Path) -> None:
     figure.savefig(folder / "study-lengths.svg", metadata={"Date": None})
     plt.close(figure)
 
-    every = (*arms.MAIN[1:], *arms.ABLATIONS, *arms.BESIDES, *arms.OF_CONTRAST)
+    hidden = arms.MAIN[1].name
+    every = (arms.MAIN[0], arms.MAIN[2], *arms.ABLATIONS, *arms.BESIDES, *arms.OF_CONTRAST)
     figure, axes = plt.subplots(1, 2, figsize=(9, 6), sharey=True)
     for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
         for place, arm in enumerate(reversed(every)):
-            mean, half, _ = results.difference("ablation", arms.SHORT, arm.name, "KD", measure)
+            mean, half, _ = results.difference("ablation", arms.SHORT, arm.name, hidden, measure)
             color = "C1" if arm in (*arms.BESIDES, *arms.OF_CONTRAST) else "C0" if arm in arms.MAIN else "0.35"
             axis.errorbar(mean, place, xerr=half, marker="o", capsize=3, color=color)
         axis.axvline(0, color="0.6", linewidth=1)
-        axis.set_title(f"{MEASURES[measure]} less that of KD, {arms.SHORT:,} tokens", fontsize=10)
+        axis.set_title(f"{MEASURES[measure]} less that of {hidden}, {arms.SHORT:,} tokens", fontsize=10)
     axes[0].set_yticks(range(len(every)), [arm.name for arm in reversed(every)], fontsize=8)
     figure.tight_layout()
     figure.savefig(folder / "study-arms.svg", metadata={"Date": None})

@@ -109,6 +109,8 @@ class Worker:
         outcome = trainer.run(saves=False)
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         ready.close()
+        if not outcome.finished:  # SIGTERM: what is half trained is no result
+            raise SystemExit(1)
         plain.student.tail.eval()
         if run.phase == "tuning":
             found = bench.validation(plain.student)
