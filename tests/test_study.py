@@ -42,22 +42,44 @@ def test_every_arm_has_as_many_runs_to_choose_by_and_none_of_them_is_compared(ar
     beside = arms.tuning_runs(arms.besides(best))
     assert set(Counter(run.arm.name for run in beside).values()) == {6}
     assert all(run.options["hidden_weight"] == 3.0 for run in beside)
-    compared = arms.compared_runs(best)
-    assert {run.seed for run in (*tuning, *beside)}.isdisjoint(run.seed for run in compared)
-    every = [*tuning, *beside, *compared]
+    long_tuning = arms.long_tuning_runs(best)
+    assert set(Counter(run.arm.name for run in long_tuning).values()) == {3}
+    assert {(run.arm.name, run.lr, run.weight) for run in long_tuning} >= {
+        (name, *best[name]) for name in ("KD", "KD + hidden", "DSKD")
+    }
+    again = best | {"DSKD": (0.01, 1.0)}
+    compared = [*arms.main_runs(best), *arms.long_runs(best, again), *arms.short_runs(best)]
+    assert {run.seed for run in (*tuning, *beside, *long_tuning)}.isdisjoint(run.seed for run in compared)
+    every = [*tuning, *beside, *long_tuning, *compared]
     assert len({run.key for run in every}) == len(every)
-    for phase, tokens in (("main", arms.LENGTHS[0]), ("main", arms.LENGTHS[1]), ("ablation", arms.SHORT)):
-        seeds = Counter(run.arm.name for run in compared if (run.phase, run.tokens) == (phase, tokens))
-        assert seeds["KD"] == seeds["DSKD"] == len(arms.SEEDS)
-        assert phase == "main" or set(seeds.values()) == {len(arms.SEEDS)}
+    seeds = Counter((run.phase, run.tokens, run.arm.name) for run in compared)
+    assert set(seeds.values()) == {len(arms.SEEDS)}
+    assert {name for phase, _, name in seeds if phase == "long"} == {"DSKD"}
+    assert {name for phase, tokens, name in seeds if (phase, tokens) == ("ablation", 100_000)} == set(arms.TWICE)
 
 
 def test_the_choice_is_by_validation_alone(arms: Any) -> None:
     def row(lr: float, validation: float, test: float) -> dict[str, Any]:
-        told = {"phase": "tuning", "arm": "KD", "lr": lr, "weight": 1.0, "test_ce": test}
+        told = {"phase": "tuning", "arm": "KD", "tokens": arms.SHORT, "lr": lr, "weight": 1.0, "test_ce": test}
         return {**told, "validation_ce": validation, "validation_kl": 1.0}
 
-    assert arms.chosen([row(0.1, 3.0, 1.0), row(0.2, 2.0, 9.0), row(0.3, 2.5, 0.0)]) == {"KD": (0.2, 1.0)}
+    rows = [row(0.1, 3.0, 1.0), row(0.2, 2.0, 9.0), row(0.3, 2.5, 0.0)]
+    rows.append(row(0.4, 1.0, 0.0) | {"tokens": arms.LONG})
+    assert arms.chosen(rows) == {"KD": (0.2, 1.0)}
+    assert arms.chosen(rows, arms.LONG) == {"KD": (0.4, 1.0)}
+
+
+def test_a_best_value_at_the_end_of_those_tried_has_one_beyond_it_tried(arms: Any) -> None:
+    best = {"KD": (0.008, 1.0), "KD + hidden": (0.01, 10.0), "DSKD": (0.01, 10.0)}
+    wanted = {"KD": (0.004, 1.0), "KD + hidden": (0.01, 3.0), "DSKD": (0.01, 1.0)}
+
+    def row(run: Any) -> dict[str, Any]:
+        told = {"phase": run.phase, "arm": run.arm.name, "tokens": run.tokens, "lr": run.lr, "weight": run.weight}
+        is_best = wanted[run.arm.name] == (run.lr, run.weight)
+        return {**told, "validation_ce": 1.0 if is_best else 2.0, "validation_kl": 1.0}
+
+    more = arms.beyond_runs([row(run) for run in arms.long_tuning_runs(best)])
+    assert [(run.arm.name, run.lr, run.weight) for run in more] == [("KD", 0.002, 1.0), ("DSKD", 0.01, 0.3)]
 
 
 def test_a_weight_sets_the_fields_it_stands_for(arms: Any) -> None:
@@ -83,6 +105,27 @@ def test_differences_are_within_seeds(report: Any) -> None:
     mean, half, _ = report.Results(rows).difference("main", 10, "DSKD", "KD", "test_ce")
     assert mean == pytest.approx(-0.6)
     assert half == pytest.approx(4.302653 * 0.1, rel=1e-5)  # t(2) times the standard error
+
+
+def test_an_arm_whose_setting_stays_is_compared_with_those_that_were_trained_again(arms: Any, report: Any) -> None:
+    def row(phase: str, arm: str, value: float) -> dict[str, Any]:
+        return {"phase": phase, "arm": arm, "tokens": float(arms.LONG), "seed": 0.0, "test_ce": value}
+
+    rows = [row("main", "KD", 5.0), row("main", "DSKD", 5.5)]
+    before = report.Results(rows)
+    assert before.values("long", "KD", arms.LONG, "test_ce") == {}
+    after = report.Results([*rows, row("long", "DSKD", 4.0)])
+    assert after.difference("long", arms.LONG, "DSKD", "KD", "test_ce") == (-1.0, 0.0, 1)
+    assert after.difference("main", arms.LONG, "DSKD", "KD", "test_ce") == (0.5, 0.0, 1)
+
+
+def test_no_run_is_done_twice_for_two_tables(arms: Any, report: Any) -> None:
+    def row(phase: str, arm: str, value: float) -> dict[str, Any]:
+        return {"phase": phase, "arm": arm, "tokens": float(arms.LENGTHS[0]), "seed": 0.0, "test_ce": value}
+
+    results = report.Results([row("main", "DSKD", 5.5), row("ablation", "DSKD, no antonyms", 5.25)])
+    length = arms.LENGTHS[0]
+    assert results.difference("ablation", length, "DSKD, no antonyms", "DSKD", "test_ce") == (-0.25, 0.0, 1)
 
 
 def test_the_page_says_what_the_results_say(report: Any) -> None:

@@ -41,6 +41,12 @@ MEASURES = {
 _TEXT = ("test_ce", "test_kl", "test_agreement", "test_ce_related", "test_kl_related", "test_ce_rare", "test_kl_rare")
 _WORDS = ("simlex", "simverb", "antsyn")
 _TASKS = ("arc", "csqa", "piqa")
+STAGES = (
+    ("ablation", arms.SHORT, f"{arms.SHORT:,}"),
+    *(("main", tokens, f"{tokens:,}") for tokens in arms.LENGTHS),
+    ("long", arms.LONG, f"{arms.LONG:,}, chosen again"),
+)
+"""Phases and lengths that the main arms are compared in, and what the tables call them."""
 _SHORT = ("test_ce", "test_kl", "test_ce_related", "test_ce_rare", "simlex", "antsyn")
 
 
@@ -67,10 +73,17 @@ class Results:
             if row["phase"] != "tuning":
                 group = self._of.setdefault((row["phase"], row["arm"], int(row["tokens"])), {})
                 group[int(row["seed"])] = row
+        # What would be the same runs is not trained twice
+        for phase, tokens in (("long", arms.LONG), ("ablation", arms.LENGTHS[0])):
+            if any((phase, tokens) == (other, length) for other, _, length in self._of):
+                for arm in arms.MAIN:
+                    same = self._of.get(("main", arm.name, tokens), {})
+                    self._of.setdefault((phase, arm.name, tokens), same)
 
     def values(self, phase: str, arm: str, tokens: int, measure: str) -> dict[int, float]:
         """Return a measure by seed."""
-        return {seed: row[measure] for seed, row in self._of.get((phase, arm, tokens), {}).items()}
+        group = self._of.get((phase, arm, tokens), {})
+        return {seed: row[measure] for seed, row in group.items() if row.get(measure) is not None}
 
     def mean(self, phase: str, arm: str, tokens: int, measure: str) -> str:
         """Return the mean over seeds."""
@@ -106,27 +119,30 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def tuned(results: Results) -> str:
     """Learning rates and weights tried, and chosen."""
-    best = arms.chosen(results.rows)
     rows = []
-    for arm in (*arms.MAIN, *arms.BESIDES):
-        if arm.name not in best:
-            continue
-        tried = [row for row in results.rows if row["phase"] == "tuning" and row["arm"] == arm.name]
-        lr, weight = best[arm.name]
-        sums = sorted(row["validation_ce"] + row["validation_kl"] for row in tried)
-        weights = " ".join(f"{value:g}" for value in arm.weights) if arm.weight else "\N{EN DASH}"
-        rows.append(
-            [
-                arm.name,
-                " ".join(f"{value:g}" for value in arm.rates),
-                weights,
-                f"{lr:g}",
-                f"{weight:g}" if arm.weight else "\N{EN DASH}",
-                f"{sums[0]:.3f}",
-                f"{sums[-1]:.3f}",
-            ]
-        )
-    head = ["arm", "learning rates", "weights", "chosen rate", "chosen weight", "best CE + KL", "worst"]
+    for tokens in (arms.SHORT, arms.LONG):
+        best = arms.chosen(results.rows, tokens)
+        for arm in (*arms.MAIN, *arms.BESIDES):
+            if arm.name not in best:
+                continue
+            of_arm = [row for row in results.rows if row["phase"] == "tuning" and row["arm"] == arm.name]
+            tried = [row for row in of_arm if row["tokens"] == tokens]
+            rates, weights = (sorted({row[name] for row in tried}) for name in ("lr", "weight"))
+            lr, weight = best[arm.name]
+            sums = sorted(row["validation_ce"] + row["validation_kl"] for row in tried)
+            rows.append(
+                [
+                    arm.name,
+                    f"{tokens:,}",
+                    " ".join(f"{value:g}" for value in rates),
+                    " ".join(f"{value:g}" for value in weights) if arm.weight else "\N{EN DASH}",
+                    f"{lr:g}",
+                    f"{weight:g}" if arm.weight else "\N{EN DASH}",
+                    f"{sums[0]:.3f}",
+                    f"{sums[-1]:.3f}",
+                ]
+            )
+    head = ["arm", "tokens", "learning rates", "weights", "chosen rate", "chosen weight", "best CE + KL", "worst"]
     return table(head, rows)
 
 
@@ -135,10 +151,10 @@ def levels(measures: Iterable[str]) -> Callable[[Results], str]:
 
     def make(results: Results) -> str:
         rows = [
-            [f"{tokens:,}", arm.name, *(results.mean("main", arm.name, tokens, measure) for measure in measures)]
-            for tokens in arms.LENGTHS
-            for arm in (*arms.MAIN, arms.OF_PAPER)
-            if results.values("main", arm.name, tokens, "test_ce")
+            [told, arm.name, *(results.mean(phase, arm.name, tokens, measure) for measure in measures)]
+            for phase, tokens, told in (("reference", 0, "0"), *STAGES)
+            for arm in (arms.TEACHER, arms.UNTRAINED, *arms.MAIN)
+            if any(results.values(phase, arm.name, tokens, measure) for measure in measures)
         ]
         return table(["tokens", "arm", *(MEASURES[measure] for measure in measures)], rows)
 
@@ -147,18 +163,18 @@ def levels(measures: Iterable[str]) -> Callable[[Results], str]:
 
 def between(measures: Iterable[str]) -> Callable[[Results], str]:
     """Paired differences of the main arms by length."""
-    pairs = (("DSKD", "KD"), ("KD + hidden", "KD"), ("DSKD", "KD + hidden"), (arms.OF_PAPER.name, "KD"))
+    pairs = (("DSKD", "KD"), ("KD + hidden", "KD"), ("DSKD", "KD + hidden"))
 
     def make(results: Results) -> str:
         rows = [
             [
-                f"{tokens:,}",
+                told,
                 f"{arm} \N{MINUS SIGN} {other}",
-                *(results.shown("main", tokens, arm, other, measure) for measure in measures),
+                *(results.shown(phase, tokens, arm, other, measure) for measure in measures),
             ]
-            for tokens in arms.LENGTHS
+            for phase, tokens, told in STAGES
             for arm, other in pairs
-            if results.values("main", arm, tokens, "test_ce")
+            if any(results.values(phase, arm, tokens, measure) for measure in measures)
         ]
         return table(["tokens", "difference", *(MEASURES[measure] for measure in measures)], rows)
 
@@ -170,11 +186,16 @@ def held_against(chosen: tuple[arms.Arm, ...], other: str) -> Callable[[Results]
 
     def make(results: Results) -> str:
         rows = [
-            [arm.name, *(results.shown("ablation", arms.SHORT, arm.name, other, measure) for measure in _SHORT)]
+            [
+                arm.name,
+                f"{tokens:,}",
+                *(results.shown("ablation", tokens, arm.name, other, measure) for measure in _SHORT),
+            ]
             for arm in chosen
-            if arm.name != other
+            for tokens in (arms.SHORT, arms.LENGTHS[0])
+            if arm.name != other and results.values("ablation", arm.name, tokens, "test_ce")
         ]
-        return table([f"less {other}", *(MEASURES[measure] for measure in _SHORT)], rows)
+        return table([f"less {other}", "tokens", *(MEASURES[measure] for measure in _SHORT)], rows)
 
     return make
 
@@ -228,15 +249,21 @@ def draw(results: Results, folder: Path) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
     for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
         for place, arm in enumerate(arms.MAIN[1:]):
-            found = [results.difference("main", tokens, arm.name, "KD", measure) for tokens in arms.LENGTHS]
-            axis.errorbar(
-                [tokens * (0.96 + 0.08 * place) for tokens in arms.LENGTHS],
-                [mean for mean, _, _ in found],
-                [half for _, half, _ in found],
-                marker="o",
-                capsize=3,
-                label=arm.name,
-            )
+            other = results.values("long", arm.name, arms.LONG, measure)
+            changed = other != results.values("main", arm.name, arms.LONG, measure)
+            for again in (False, True) if changed else (False,):
+                stages = [(phase, tokens) for phase, tokens, _ in STAGES if (phase == "long") == again]
+                found = [results.difference(phase, tokens, arm.name, "KD", measure) for phase, tokens in stages]
+                axis.errorbar(
+                    [tokens * (0.96 + 0.08 * place + 0.12 * again) for _, tokens in stages],
+                    [mean for mean, _, _ in found],
+                    [half for _, half, _ in found],
+                    color=f"C{place}",
+                    marker="s" if again else "o",
+                    markerfacecolor="white" if again else None,
+                    capsize=3,
+                    label=f"{arm.name}, chosen again" if again else arm.name,
+                )
         axis.axhline(0, color="0.6", linewidth=1)
         axis.set_xscale("log")
         axis.set_xlabel("predicted tokens")
@@ -247,15 +274,28 @@ def draw(results: Results, folder: Path) -> None:
     plt.close(figure)
 
     hidden = arms.MAIN[1].name
+    # Points are the short runs; squares, twice as long
     every = (arms.MAIN[0], arms.MAIN[2], *arms.ABLATIONS, *arms.BESIDES, *arms.OF_CONTRAST)
     figure, axes = plt.subplots(1, 2, figsize=(9, 6), sharey=True)
     for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
         for place, arm in enumerate(reversed(every)):
-            mean, half, _ = results.difference("ablation", arms.SHORT, arm.name, hidden, measure)
             color = "C1" if arm in (*arms.BESIDES, *arms.OF_CONTRAST) else "C0" if arm in arms.MAIN else "0.35"
-            axis.errorbar(mean, place, xerr=half, marker="o", capsize=3, color=color)
+            for tokens, marker, inside in ((arms.SHORT, "o", color), (arms.LENGTHS[0], "s", "white")):
+                mean, half, n = results.difference("ablation", tokens, arm.name, hidden, measure)
+                if n:
+                    height = place + 0.15 - 0.3 * (tokens != arms.SHORT)
+                    axis.errorbar(
+                        mean,
+                        height,
+                        xerr=half,
+                        marker=marker,
+                        markersize=4,
+                        markerfacecolor=inside,
+                        capsize=2,
+                        color=color,
+                    )
         axis.axvline(0, color="0.6", linewidth=1)
-        axis.set_title(f"{MEASURES[measure]} less that of {hidden}, {arms.SHORT:,} tokens", fontsize=10)
+        axis.set_title(f"{MEASURES[measure]} less that of {hidden}", fontsize=10)
     axes[0].set_yticks(range(len(every)), [arm.name for arm in reversed(every)], fontsize=8)
     figure.tight_layout()
     figure.savefig(folder / "study-arms.svg", metadata={"Date": None})

@@ -1,9 +1,10 @@
 """Run the study of docs/study.md.
 
-Usage: python benchmarks/study/run.py FOLDER --data DIR --teacher DIR [--processes 2] [--table FILE]
+Usage: python benchmarks/study/run.py FOLDER --data DIR --teacher DIR [--processes 2] [--table FILE] [--main]
 
 FOLDER is one that prepare.py has filled. Every run leaves its figures in FOLDER/runs; those that are there are not done
-again, so that a study that was ended goes on. In the end, and after each phase, all of them are written to --table.
+again, so that a study that was ended goes on. After each part all of them are written to --table. With --main it ends
+after the main comparison.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from lexkit.progress import Progress
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.loaded import Loaded
 from lexkit_distill.training.run import prepare
+from lexkit_distill.training.student import Student
 from lexkit_distill.training.trainer import Trainer
 
 BASE: dict[str, Any] = {
@@ -88,6 +90,36 @@ class Worker:
     def __call__(self, run: Run) -> dict[str, Any]:
         """Train, measure, and leave the figures behind."""
         bench = self.bench()
+        student, told = self.untrained(run) if run.phase == "reference" else self.trained(run)
+        student.tail.eval()
+        if run.phase == "tuning":
+            found = bench.validation(student)
+        else:
+            found = bench.test(student, questions=run.phase != "ablation")
+        of_run = {
+            "phase": run.phase,
+            "arm": run.arm.name,
+            "tokens": run.tokens,
+            "seed": run.seed,
+            "lr": run.lr,
+            "weight": run.weight,
+        }
+        row = of_run | told | {name: round(value, 6) for name, value in found.items()}
+        write_whole(self.folder / "runs" / f"{run.key}.json", (json.dumps(row) + "\n").encode())
+        return row
+
+    def untrained(self, run: Run) -> tuple[Student, dict[str, Any]]:
+        """Return the student that all runs begin with, or the teacher in a student's place."""
+        teacher = self.bench().teacher
+        if run.arm == arms.TEACHER:
+            layers = len(teacher.model.base_model.layers)
+            student = Student(teacher, layers, layers - BASE["layers"] + BASE["trained"])
+        else:
+            student = Student(teacher, BASE["layers"], BASE["trained"])
+        return student, {"gamma": None, "steps": 0, "predicted": 0, "seconds": 0.0, "cpu_seconds": 0.0}
+
+    def trained(self, run: Run) -> tuple[Student, dict[str, Any]]:
+        """Return a student that a run has trained, and what it took."""
         config = self.config(run)
         ready = prepare(config, self.folder / "none", self.accelerator, Progress(), self.loaded)
         per_step = ready.plan.targets / (ready.plan.steps / config.epochs)
@@ -111,27 +143,13 @@ class Worker:
         ready.close()
         if not outcome.finished:  # SIGTERM: what is half trained is no result
             raise SystemExit(1)
-        plain.student.tail.eval()
-        if run.phase == "tuning":
-            found = bench.validation(plain.student)
-        else:
-            found = bench.test(plain.student, questions=run.phase == "main")
-        told = {
-            "phase": run.phase,
-            "arm": run.arm.name,
-            "tokens": run.tokens,
-            "seed": run.seed,
-            "lr": run.lr,
-            "weight": run.weight,
+        return plain.student, {
             "gamma": round(ready.plan.gamma, 4),
             "steps": outcome.steps,
             "predicted": outcome.tokens,
             "seconds": round(seconds, 2),
             "cpu_seconds": round(cpu, 2),
         }
-        row = told | {name: round(value, 6) for name, value in found.items()}
-        write_whole(self.folder / "runs" / f"{run.key}.json", (json.dumps(row) + "\n").encode())
-        return row
 
 
 _worker: Worker | None = None
@@ -179,22 +197,39 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--table", type=Path, default=Path(__file__).with_name("results.csv"))
-    parser.add_argument("--only", type=int, help="so many runs, to try it")
+    parser.add_argument("--main", action="store_true", help="the main comparison only")
+    parser.add_argument("--only", type=int, help="so many runs of each part, to try it")
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
     (folder / "runs").mkdir(exist_ok=True)
     arguments = (folder, options.data.resolve(), options.teacher.resolve())
     context = multiprocessing.get_context("spawn")
     with context.Pool(options.processes, begin, arguments) as pool:
-        done = do(pool, folder, arms.tuning_runs(arms.MAIN), options.only)
-        beside = arms.tuning_runs(arms.besides(arms.chosen(done)))
-        done += do(pool, folder, beside, options.only)
-        write_table(options.table, done)
-        best = arms.chosen(done)
-        for name, (lr, weight) in best.items():
-            print(f"chosen for {name}: lr {lr:g}, weight {weight:g}", flush=True)
-        runs = arms.compared_runs(best)
-        write_table(options.table, [*done, *do(pool, folder, runs, options.only)])
+        done: list[dict[str, Any]] = []
+
+        def part(runs: list[Run]) -> None:
+            done.extend(do(pool, folder, runs, options.only))
+            write_table(options.table, done)
+
+        part(arms.reference_runs())
+        part(arms.tuning_runs(arms.MAIN))
+        best = told("short", arms.chosen(done))
+        part(arms.main_runs(best))
+        if options.main:
+            return
+        part(arms.long_tuning_runs(best))
+        part(arms.beyond_runs(done))
+        part(arms.long_runs(best, told("long", arms.chosen(done, arms.LONG))))
+        part(arms.tuning_runs(arms.besides(best)))
+        best = told("short", arms.chosen(done))
+        part(arms.short_runs(best))
+
+
+def told(length: str, best: arms.Best) -> arms.Best:
+    """Say what was chosen."""
+    for name, (lr, weight) in best.items():
+        print(f"chosen for {length} runs of {name}: lr {lr:g}, weight {weight:g}", flush=True)
+    return best
 
 
 def do(pool: Any, folder: Path, runs: list[Run], only: int | None) -> list[dict[str, Any]]:  # noqa: ANN401
@@ -205,7 +240,7 @@ def do(pool: Any, folder: Path, runs: list[Run], only: int | None) -> list[dict[
         print(
             f"{number} of {len(todo)}, {time.perf_counter() - began:.0f} s: {row['arm']}, {row['tokens']:,} tokens, "
             f"seed {row['seed']}, lr {row['lr']:g}, weight {row['weight']:g}, "
-            f"{row['predicted'] / row['seconds']:,.0f} tokens/s",
+            f"{row['seconds']:,.0f} s of training",
             flush=True,
         )
     return results(folder, runs)

@@ -227,3 +227,20 @@ def test_lexkits_own_text_is_long_enough_and_free() -> None:
     assert len(own.paragraphs) > 4 * LEAST
     assert sum(len(paragraph.split()) for paragraph in own.paragraphs) > 6000
     assert licence_of_starter(data_file(OWN).name) == "CC0-1.0"
+
+
+@pytest.mark.slow
+def test_the_real_teacher_teaches_both_students(tmp_path: Path, real_teacher: Path) -> None:
+    result = invoke("--output", str(tmp_path / "demo"), "--teacher", str(real_teacher), "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["layers"], found["steps"]) == ({"teacher": 30, "student": 15, "trained": 2}, 64)
+    assert found["paragraphs"]["left out"] == 0
+    held_out = found["held_out"]
+    assert held_out["teacher"]["kl"] == pytest.approx(0, abs=1e-4)
+    assert held_out["teacher"]["ce"] < 4  # it speaks English
+    for student in ("kd", "dskd"):
+        assert held_out["teacher"]["ce"] < held_out[student]["ce"] < held_out["untrained"]["ce"] / 2
+        assert held_out[student]["kl"] < held_out["untrained"]["kl"] / 4
+        first, *_, last = found["curves"][student][1:]
+        assert last["kl"] < first["kl"]
