@@ -80,6 +80,11 @@ class Results:
                     same = self._of.get(("main", arm.name, tokens), {})
                     self._of.setdefault((phase, arm.name, tokens), same)
 
+    def is_new(self, phase: str, *names: str) -> bool:
+        """Return whether a phase has runs of its own of any of the arms, and not just those of another setting."""
+        groups = [(self._of.get((phase, name, arms.LONG)), self._of.get(("main", name, arms.LONG))) for name in names]
+        return phase != "long" or any(ours is not theirs for ours, theirs in groups)
+
     def values(self, phase: str, arm: str, tokens: int, measure: str) -> dict[int, float]:
         """Return a measure by seed."""
         group = self._of.get((phase, arm, tokens), {})
@@ -154,7 +159,8 @@ def levels(measures: Iterable[str]) -> Callable[[Results], str]:
             [told, arm.name, *(results.mean(phase, arm.name, tokens, measure) for measure in measures)]
             for phase, tokens, told in (("reference", 0, "0"), *STAGES)
             for arm in (arms.TEACHER, arms.UNTRAINED, *arms.MAIN)
-            if any(results.values(phase, arm.name, tokens, measure) for measure in measures)
+            if results.is_new(phase, arm.name)
+            and any(results.values(phase, arm.name, tokens, measure) for measure in measures)
         ]
         return table(["tokens", "arm", *(MEASURES[measure] for measure in measures)], rows)
 
@@ -174,7 +180,8 @@ def between(measures: Iterable[str]) -> Callable[[Results], str]:
             ]
             for phase, tokens, told in STAGES
             for arm, other in pairs
-            if any(results.values(phase, arm, tokens, measure) for measure in measures)
+            if results.is_new(phase, arm, other)
+            and any(results.values(phase, arm, tokens, measure) for measure in measures)
         ]
         return table(["tokens", "difference", *(MEASURES[measure] for measure in measures)], rows)
 
@@ -249,9 +256,7 @@ def draw(results: Results, folder: Path) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
     for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
         for place, arm in enumerate(arms.MAIN[1:]):
-            other = results.values("long", arm.name, arms.LONG, measure)
-            changed = other != results.values("main", arm.name, arms.LONG, measure)
-            for again in (False, True) if changed else (False,):
+            for again in (False, True) if results.is_new("long", arm.name) else (False,):
                 stages = [(phase, tokens) for phase, tokens, _ in STAGES if (phase == "long") == again]
                 found = [results.difference(phase, tokens, arm.name, "KD", measure) for phase, tokens in stages]
                 axis.errorbar(
