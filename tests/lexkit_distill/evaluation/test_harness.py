@@ -136,6 +136,7 @@ def launch(count: int, *arguments: str | Path, folder: Path) -> subprocess.Compl
     )
 
 
+@pytest.mark.slow
 def test_several_processes_answer_each_question_once(run: Run, model_folder: Path, arc: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("the river and the bank of the old road\n" * 60, encoding="utf-8")

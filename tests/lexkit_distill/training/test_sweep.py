@@ -186,6 +186,7 @@ def test_a_sweep_is_not_started_by_a_launcher(sweep_file: Callable[..., Path], m
         sweep(read_sweep(sweep_file()))
 
 
+@pytest.mark.slow
 def test_several_processes_and_a_kill_give_the_same_table(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
     from lexkit_distill.sweep.config import read_sweep
     from lexkit_distill.sweep.run import sweep
