@@ -236,7 +236,7 @@ def measure_meaning(teacher: str, folder: Path, lexical: Path, store: Path) -> N
         if not SenseDictionary(path).meta.words:
             print(compose_senses(path, store))
     dictionaries = {anchor: SenseDictionary(folder / f"senses-{anchor}") for anchor in ANCHORS}
-    plain = loaded.plain_tokenizer
+    plain = loaded.encoder.plain_tokenizer
 
     def embedded(word: str) -> Tensor:
         ids = plain.encode(" " + word, add_special_tokens=False).ids

@@ -42,7 +42,7 @@ from lexkit_distill.teacher import load_teacher
 from lexkit_distill.training.batches import Batch, Batches
 from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.encode import WordFinder, encode
+from lexkit_distill.training.encode import RowEncoder, WordFinder, gathered
 from lexkit_distill.training.kd import Head, kd_loss
 from lexkit_distill.training.samples import read_samples
 from lexkit_distill.training.semantic import semantic_loss
@@ -67,14 +67,9 @@ class Bench:
         self.dictionary = SenseDictionary(options.senses, relations=relations)
         dropped: Counter[str] = Counter()
         vocabulary = self.teacher.vocabulary_size
-        self.data = encode(
-            read_samples([options.text], dropped=dropped),
-            self.teacher.tokenizer,
-            WordFinder(relations, vocabulary),
-            max_length=options.length,
-            too_long="drop",
-            dropped=dropped,
-        )
+        finder = WordFinder(relations, vocabulary)
+        encoder = RowEncoder(self.teacher.encoder, finder, max_length=options.length, too_long="drop", dropped=dropped)
+        self.data = gathered(encoder.rows(read_samples([options.text], dropped=dropped)))
         self.supervision = Supervision(self.dictionary, vocabulary, device=options.device)
         available = tuple(part.cpu().numpy() for part in self.supervision.available())
         self.batches = Batches(self.data, options.rows, available=available)  # type: ignore[arg-type]

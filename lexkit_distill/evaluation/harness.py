@@ -29,6 +29,7 @@ from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.questions import Prepared, Question
 from lexkit_distill.senses.processes import Processes
 from lexkit_distill.teacher import Teacher
+from lexkit_distill.tokenization import TextEncoder
 
 _TASKS = Path(__file__).parent / "tasks"
 
@@ -50,9 +51,45 @@ class Answer:
 
 
 class _Model(HFLM):  # type: ignore[misc]  # the harness is not typed
-    """The harness's model without bars of its own, so that lexkit's is seen."""
+    """The harness's model, which reads prompts as lexkit encodes them and has no bars of its own."""
 
     stderr: TextIO = sys.stderr
+    encoder: TextEncoder
+
+    def tok_encode(
+        self,
+        string: str,
+        add_special_tokens: bool | None = None,
+        left_truncate_len: int | None = None,
+        **_: object,
+    ) -> list[int]:
+        if add_special_tokens is False:
+            return list(self.encoder.encode([string])[0].ids)
+        return self._cut(self.encoder.prompt(string), left_truncate_len)
+
+    def tok_batch_encode(
+        self, strings: list[str], padding_side: str = "left", left_truncate_len: int | None = None, **_: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = [self._cut(self.encoder.prompt(string), left_truncate_len) for string in strings]
+        ids = torch.full((len(rows), max(map(len, rows))), self.tokenizer.pad_token_id or 0)
+        mask = torch.zeros_like(ids)
+        for number, row in enumerate(rows):
+            places = slice(-len(row), None) if padding_side == "left" else slice(0, len(row))
+            ids[number, places], mask[number, places] = torch.tensor(row), 1
+        return ids, mask
+
+    def _encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
+        context_ids, continuation_ids = super()._encode_pair(context, continuation)
+        # The last token of a continuation is only predicted
+        return self._cut(context_ids, self.max_length + 1 - len(continuation_ids)), continuation_ids
+
+    def _cut(self, token_ids: list[int], room: int | None) -> list[int]:
+        """A prompt without what is too long of its beginning; the token of the beginning stays."""
+        self.encoder.check(token_ids, "a question")
+        if room is None or len(token_ids) <= room:
+            return token_ids
+        first = self.encoder.beginning
+        return [*first, *token_ids[len(token_ids) - max(room - len(first), 1) :]]
 
     def loglikelihood(self, requests: list[Any], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
         with contextlib.redirect_stderr(self.stderr):
@@ -121,7 +158,7 @@ def _ask(
         loaded.set_config("num_fewshot", max(len(question.shots) for question in questions))
         # In bf16, sums of log-likelihoods of different answers would often be the same
         lm = _Model(pretrained=model.model, tokenizer=model.tokenizer, batch_size=batch_size, softmax_dtype="float32")
-        lm.stderr = stderr
+        lm.stderr, lm.encoder = stderr, model.encoder
         prompts = sum(len(question.choices) if protocol == "likelihood" else 1 for question in questions)
         lm.cache_hook = _Counter(progress, prompts)
         chat = protocol == "paper"

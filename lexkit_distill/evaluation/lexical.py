@@ -153,14 +153,15 @@ def word_vectors(words: Sequence[str], model: Teacher, progress: Progress) -> di
     found: dict[str, list[Floats]] = {"input": [], "hidden": []}
     for start in range(0, len(words), _BATCH):
         texts = [f"{CONTEXT} {word}" for word in words[start : start + _BATCH]]
-        encodings = [model.tokenizer(text, return_offsets_mapping=True) for text in texts]
-        longest = max(len(one["input_ids"]) for one in encodings)
+        encodings, first = model.encoder.encode(texts), model.encoder.beginning
+        longest = len(first) + max(len(one.ids) for one in encodings)
         ids = torch.zeros(len(texts), longest, dtype=torch.long)
         mask = torch.zeros(len(texts), longest, 1)
         for row, one in enumerate(encodings):
-            ids[row, : len(one["input_ids"])] = torch.tensor(one["input_ids"])
-            of_word = [float(end > len(CONTEXT)) for _, end in one["offset_mapping"]]
-            mask[row, : len(of_word), 0] = torch.tensor(of_word)
+            model.encoder.check(one.ids, texts[row])
+            ids[row, : len(first) + len(one.ids)] = torch.tensor([*first, *one.ids])
+            of_word = [float(end > len(CONTEXT)) for _, end in one.offsets]
+            mask[row, len(first) : len(first) + len(of_word), 0] = torch.tensor(of_word)
         place = model.device
         for kind, states in (("input", embeddings[ids.to(place)]), ("hidden", model.last_hidden(ids.to(place)))):
             means = (states.float().cpu() * mask).sum(1) / mask.sum(1)

@@ -78,16 +78,16 @@ def windows(text: str, model: Teacher, max_length: int) -> list[Window]:
     Raises:
         EvaluationError: fewer than two tokens.
     """
-    encoding = model.plain_tokenizer.encode(text, add_special_tokens=False)
+    (encoding,) = model.encoder.encode([text])
     ids, ends = encoding.ids, [end for _, end in encoding.offsets]
     if len(ids) < 2:
         raise EvaluationError("perplexity: the text has fewer than two tokens; name a longer one with --text")
-    most = min(max_length, getattr(model.model.config, "max_position_embeddings", None) or max_length) - 1
+    model.encoder.check(ids, "the held-out text")
+    most = min(max_length, model.encoder.context or max_length)
     found = []
-    for number, start in enumerate(range(0, len(ids) - 1, most - 1)):
-        part = ids[start : start + most]
-        covered = text[ends[start] : ends[start + len(part) - 1]]
-        found.append(Window(number, part, len(covered.encode())))
+    for number, piece in enumerate(model.encoder.pieces(len(ids), most, overlap=1)):
+        covered = text[ends[piece.start] : ends[piece.stop - 1]]
+        found.append(Window(number, ids[piece], len(covered.encode())))
     return found
 
 
@@ -110,7 +110,7 @@ def score_text(
     Raises:
         EvaluationError: the text is too short, or the teacher has another tokenizer.
     """
-    if teacher is not None and teacher.tokenizer_fingerprint != model.tokenizer_fingerprint:
+    if teacher is not None and teacher.encoder.fingerprint != model.encoder.fingerprint:
         raise EvaluationError(
             f"--teacher {teacher.name}: its tokenizer is not that of {model.name}, and divergences need the same "
             "tokens; name the model it was distilled from"
@@ -156,7 +156,7 @@ def _measures(scores: list[WindowScore], cut: str) -> list[Measure]:
 @torch.inference_mode()
 def score_window(window: Window, model: Teacher, teacher: Teacher | None) -> WindowScore:
     """Return the sums over a window."""
-    ids = torch.tensor(_beginning(model) + window.token_ids, device=model.device)[None]
+    ids = torch.tensor(model.encoder.begun(window.token_ids), device=model.device)[None]
     targets = ids[0, len(ids[0]) - len(window.token_ids) + 1 :]
     nats, kl, agreed = 0.0, 0.0, 0
     theirs: Iterable[Tensor | None] = itertools.repeat(None)
@@ -183,13 +183,6 @@ def score_window(window: Window, model: Teacher, teacher: Teacher | None) -> Win
         kl if with_teacher else None,
         agreed if with_teacher else None,
     )
-
-
-def _beginning(model: Teacher) -> list[int]:
-    """The token of the beginning, if the tokenizer writes one before a text."""
-    tokenizer = model.tokenizer
-    first = tokenizer("a")["input_ids"][0]
-    return [first] if first == tokenizer.bos_token_id else []
 
 
 def _log_probabilities(model: Teacher, ids: Tensor, last: int) -> Iterator[Tensor]:

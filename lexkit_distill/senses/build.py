@@ -127,7 +127,7 @@ def _planned(config: SensesConfig, teacher: Teacher, folder: Path, processes: Pr
             make_plan(
                 folder,
                 config.corpus,
-                teacher.tokenizer,
+                teacher.encoder,
                 max_length=config.max_length,
                 batch_tokens=config.batch_tokens,
                 progress=progress,
@@ -144,7 +144,7 @@ def _check_same_sample(config: SensesConfig, teacher: Teacher, folder: Path) -> 
     """A sample may only be continued by what would have begun it in the same way."""
     what = {
         "teacher": teacher.fingerprint,
-        "tokenizer": teacher.tokenizer_fingerprint,
+        "tokenizer": teacher.encoder.fingerprint,
         **{
             f"--{name.replace('_', '-')}": getattr(config, name)
             for name in ("anchor", "max_length", "batch_tokens", "max_per_token", "dtype", "seed")
@@ -235,7 +235,7 @@ def _written(
         }
     )
     files.write_table(output / files.INDEX, index)
-    write_whole(output / files.TOKENIZER, teacher.plain_tokenizer.to_str().encode())
+    write_whole(output / files.TOKENIZER, teacher.encoder.plain_tokenizer.to_str().encode())
     files.write_meta(output, _meta(config, teacher, plan, rows=total, tokens=len(tokens)))
     sizes = Counter(n_rows)
     return SensesSummary(
@@ -258,7 +258,7 @@ def _meta(config: SensesConfig, teacher: Teacher, plan: Plan, *, rows: int, toke
         lexkit_version=lexkit.__version__,
         teacher=teacher.name,
         teacher_fingerprint=teacher.fingerprint,
-        tokenizer_fingerprint=teacher.tokenizer_fingerprint,
+        tokenizer_fingerprint=teacher.encoder.fingerprint,
         layer=LAYER,
         anchor=config.anchor,
         k=config.k if config.k != "adaptive" else f"adaptive, at most {config.max_k}",

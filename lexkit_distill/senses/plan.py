@@ -1,6 +1,7 @@
 """The plan: the corpus as token batches on disk, in an order that is a function of the corpus alone.
 
-Documents are cut into pieces of at most ``max_length`` tokens, and pieces are sorted by length and then by content.
+Documents are cut into pieces of at most ``max_length`` tokens, each of which has the beginning that the tokenizer gives
+a text, and pieces are sorted by length and then by content.
 So neighbours are equally long and batches hold almost no padding; and which pieces make up a batch, hence every bit
 of the states that the teacher gives, depends neither on the order of files nor on how many processes share the work.
 DuckDB sorts, in bounded memory and on disk where it must. A document that occurs twice is taken once.
@@ -16,7 +17,6 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -26,9 +26,11 @@ import pyarrow.parquet as pq
 
 from lexkit.durable import sync, write_whole
 from lexkit.progress import Progress
+from lexkit_distill.chat import ChatTemplate
 from lexkit_distill.errors import CorpusError
 from lexkit_distill.senses.corpus import Document, documents
 from lexkit_distill.senses.keys import UInt64, document_hash
+from lexkit_distill.tokenization import TextEncoder
 
 _READ = 512
 """Documents that are cut at a time."""
@@ -83,7 +85,7 @@ class Batch:
 def make_plan(
     folder: Path,
     corpus: Sequence[str],
-    tokenizer: Any,  # noqa: ANN401  # a transformers tokenizer
+    encoder: TextEncoder,
     *,
     max_length: int,
     batch_tokens: int,
@@ -92,14 +94,15 @@ def make_plan(
     """Cut the corpus into tokens, write ``plan.parquet``, ``counts.npy`` and (last) ``plan.json`` into *folder*.
 
     Raises:
-        CorpusError: as `documents`; nothing in it; or messages for a tokenizer without chat template.
+        CorpusError: as `documents`; nothing in it; or messages that the chat template rejects.
+        DataError: a token that the teacher has no weights for.
     """
-    tally = _Tally(len(tokenizer))
+    tally = _Tally(encoder.vocabulary_size)
     unsorted = folder / "unsorted.parquet"
-    texts = _texts(documents(corpus, tally.skip), tokenizer)
+    texts = _texts(documents(corpus, tally.skip), encoder)
     progress.stage("cutting the corpus into tokens")
     with pq.ParquetWriter(unsorted, _PIECES, compression="zstd") as writer:
-        for batch in _pieces(texts, tokenizer, max_length):
+        for batch in _pieces(texts, encoder, max_length):
             writer.write_batch(batch)
             tally.read += int(np.count_nonzero(batch["start"].to_numpy() == 0))
             progress.count(tally.read, None, "documents")
@@ -180,48 +183,29 @@ def _grouped(rows: Iterable[_Row], batch_tokens: int) -> Iterator[list[_Row]]:
         yield group
 
 
-def _texts(found: Iterable[Document], tokenizer: Any) -> Iterator[tuple[str, bool]]:  # noqa: ANN401
-    """Each document as text, and whether a chat template wrote it."""
+def _texts(found: Iterable[Document], encoder: TextEncoder) -> Iterator[tuple[str, str]]:
+    """Each document as text, and where it is from."""
+    template = ChatTemplate(encoder.tokenizer)
     for document in found:
         if document.text is not None:
-            yield (document.prompt or "") + document.text, False
+            yield (document.prompt or "") + document.text, document.where
         else:
-            yield chat_text(document.messages, document.where, tokenizer), True
+            yield template.text(document.messages, document.where), document.where
 
 
-def chat_text(messages: Sequence[Any], where: str, tokenizer: Any, *, answer: bool = False) -> str:  # noqa: ANN401
-    """Return what the tokenizer's chat template makes of messages; *answer* has it begin the assistant's next turn.
-
-    Raises:
-        CorpusError: no template, or one that refuses the messages.
-    """
-    if not tokenizer.chat_template:
-        raise CorpusError(
-            f"{where}: chat messages, but the teacher's tokenizer has no chat template; "
-            "use an instruct model, or give 'text'"
-        )
-    try:
-        return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=answer))
-    except Exception as error:  # a template may raise anything, most of all for roles it does not know
-        raise CorpusError(f"{where}: the chat template refuses these messages ({error}); mend their roles") from error
-
-
-def _pieces(texts: Iterator[tuple[str, bool]], tokenizer: Any, max_length: int) -> Iterator[pa.RecordBatch]:  # noqa: ANN401
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
+def _pieces(texts: Iterator[tuple[str, str]], encoder: TextEncoder, max_length: int) -> Iterator[pa.RecordBatch]:
     while some := list(islice(texts, _READ)):
         hashes, starts, pieces = [], [], []
-        for is_chat in (False, True):  # a chat template writes the special tokens itself
-            chosen = [text for text, chat in some if chat == is_chat]
-            for text, encoding in zip(
-                chosen, backend.encode_batch_fast(chosen, add_special_tokens=not is_chat), strict=True
-            ):
-                ids = np.array(encoding.ids, dtype=np.int32)
-                for start in range(0, len(ids), max_length):
-                    hashes.append(document_hash(text))
-                    starts.append(start)
-                    pieces.append(ids[start : start + max_length])
+        encodings = encoder.encode([text for text, _ in some], offsets=False)
+        for (text, where), encoding in zip(some, encodings, strict=True):
+            encoder.check(encoding.ids, where)
+            first = encoder.beginning
+            # Places in a document count its beginning, wherever it is from
+            ids = encoding.ids[len(first) :] if encoding.ids[: len(first)] == first else encoding.ids
+            for piece in encoder.pieces(len(ids), max_length):
+                hashes.append(document_hash(text))
+                starts.append(piece.start)
+                pieces.append(np.array([*first, *ids[piece]], dtype=np.int32))
         columns = [pa.array(hashes, pa.uint64()), pa.array(starts, pa.int64()), pa.array(pieces, pa.list_(pa.int32()))]
         yield pa.record_batch(columns, schema=_PIECES)
 

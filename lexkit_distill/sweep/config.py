@@ -33,6 +33,7 @@ _STATES = (
     "fraction",
     "mmlu_test",
     "targets",
+    "no_end_token",
 )
 """Fields that the teacher's states depend on, beside the number of frozen layers."""
 

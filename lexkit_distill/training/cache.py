@@ -67,9 +67,7 @@ class TeacherCache:
         data, student = batches.data, live.student
         self._live, self._supervision, self._device = live, supervision, student.teacher.device
         self._tokens = data.offsets
-        targets = data.is_target.copy()
-        targets[data.offsets[:-1]] = False  # what nothing precedes is not predicted
-        self._positions = np.r_[0, np.cumsum(targets)][data.offsets]
+        self._positions = np.r_[0, np.cumsum(data.is_target)][data.offsets]
         width, rows = student.teacher.hidden_size, len(data)
         meta = {
             "teacher": identity["teacher_fingerprint"],

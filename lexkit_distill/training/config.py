@@ -105,6 +105,9 @@ class TrainConfig:
     too_long: Literal["error", "drop"] = "error"
     """What becomes of longer chats, tasks and completions."""
 
+    no_end_token: bool = False
+    """Do not end documents and completions with the tokenizer's end-of-text token."""
+
     epochs: int = field(default=2, metadata={"type": _POSITIVE})
     """Passes over the data."""
     max_steps: int | None = field(default=None, metadata={"type": _POSITIVE})

@@ -1,4 +1,4 @@
-"""Samples as token ids, with what each token is: a target or not, and of which word.
+"""Samples as token ids, with what each token is: predicted or not, and of which word.
 
 Everything here is by token; the position that predicts token j is t = j - 1 (`batches`).
 """
@@ -8,20 +8,24 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from itertools import islice
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from lexkit.text import fold
+from lexkit_distill.chat import ChatTemplate, RenderedChat, Span
 from lexkit_distill.errors import DataError
 from lexkit_distill.senses.lexical import Relations
-from lexkit_distill.senses.plan import chat_text
+from lexkit_distill.tokenization import TextEncoder
 from lexkit_distill.training.samples import Sample
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
 
 Int32 = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
@@ -37,13 +41,11 @@ class TokenData:
     token_ids: Int32
     """(N,)"""
     is_target: Bool
-    """(N,) whether the token is to be predicted."""
+    """(N,) whether the token is predicted; never the first of a row, which nothing precedes."""
     words: Int32
     """(N,) what `Supervision` calls the word of a token."""
     offsets: npt.NDArray[np.int64]
     """(rows + 1,) row r is token_ids[offsets[r]:offsets[r + 1]]."""
-    samples: int
-    dropped: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -128,123 +130,171 @@ class WordFinder:
         return found
 
 
-def encode(
-    samples: Iterable[Sample],
-    tokenizer: Any,  # noqa: ANN401  # a transformers tokenizer
-    finder: WordFinder,
-    *,
-    max_length: int,
-    loss_on: Literal["completion", "all"] = "completion",
-    too_long: Literal["error", "drop"] = "error",
-    dropped: Counter[str],
-) -> TokenData:
-    """Cut samples into tokens.
+class Row(NamedTuple):
+    """A row as training sees it, and the text that it is made of."""
 
-    A text is all target, and is cut into rows of *max_length* that overlap by a token, so that every token but the
-    first is predicted once. Of a prompt with completion, and of a chat, the targets are the completion or the
-    assistant's turns (with the end of the turn), or everything.
+    token_ids: Int32
+    """(n,)"""
+    is_target: Bool
+    """(n,)"""
+    words: Int32
+    """(n,)"""
+    texts: list[str]
+    """(n,) the part of the text that each token stands for; the parts of all rows of a text join to that text. A token
+    that is not in the text, at its beginning or its end, has its name."""
+
+
+class RowEncoder:
+    """Cuts samples into rows of tokens.
+
+    A text is predicted whole, and is cut into rows of *max_length* that overlap by a token, so that every token is
+    predicted once (but the first where the tokenizer has no token of beginning). Of a prompt with completion, and of a
+    chat, the completion or the assistant's turns are predicted, or everything.
 
     Args:
-        samples: in order.
-        tokenizer: the teacher's.
+        encoder: the teacher's.
         finder: of words.
         max_length: tokens of a row.
-        loss_on: what is a target.
+        loss_on: what is predicted in chats and after prompts.
         too_long: what becomes of a chat or completion of more than *max_length* tokens.
+        end_token: whether texts and completions end with the tokenizer's token of the end.
         dropped: counts what is left out, by reason.
+    """
+
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        finder: WordFinder,
+        *,
+        max_length: int,
+        loss_on: Literal["completion", "all"] = "completion",
+        too_long: Literal["error", "drop"] = "error",
+        end_token: bool = True,
+        dropped: Counter[str],
+    ) -> None:
+        self._encoder, self._finder, self._template = encoder, finder, ChatTemplate(encoder.tokenizer)
+        self._max_length, self._loss_on, self._too_long = max_length, loss_on, too_long
+        self._end = encoder.end if end_token else None
+        self._dropped = dropped
+
+    def rows(self, samples: Iterable[Sample]) -> Iterator[Row]:
+        """Yield the rows of samples, in order.
+
+        Raises:
+            DataError: a sample that is too long, or with a token that the model has no weights for.
+            CorpusError: chats without a chat template, or that it rejects.
+        """
+        source = iter(samples)
+        while some := list(islice(source, _READ)):
+            marked = [self._marked(sample) for sample in some]
+            for sample, mark, encoding in zip(
+                some, marked, self._encoder.encode([mark.text for mark in marked]), strict=True
+            ):
+                self._encoder.check(encoding.ids, sample.where)
+                for row in self._rows(sample.where, mark, encoding):
+                    if row.is_target.any():
+                        yield row
+                    else:
+                        self._dropped["nothing to predict"] += 1
+
+    def _marked(self, sample: Sample) -> _Marked:
+        if sample.text is not None:
+            text = sample.prompt + sample.text
+            of_completion = sample.prompt and self._loss_on == "completion"
+            return _Marked(text, [(len(sample.prompt), len(text))] if of_completion else None, not sample.prompt)
+        messages, where, everything = sample.messages, sample.where, self._loss_on == "all"
+        last = len(messages) - 1
+        try:
+            context = last if everything else sample.context_turns
+            chat = self._template.render(messages, where, context_turns=context, tools=sample.tools)
+        except DataError:
+            if not everything:
+                raise
+            chat = RenderedChat(self._template.text(messages, where, tools=sample.tools), (), ended=True)
+        return _Marked(chat.text, None if everything else list(chat.turns), False, chat.ended)
+
+    def _rows(self, where: str, mark: _Marked, encoding: Encoding) -> Iterator[Row]:
+        ids = list(encoding.ids)
+        words = self._finder.words(mark.text, ids, encoding.offsets)
+        is_target, texts = _targets(encoding.offsets, mark.predicted), token_texts(mark.text, encoding.offsets)
+        if self._end is not None and not mark.ended and ids[-1:] != [self._end]:
+            ids.append(self._end)
+            words, is_target = np.append(words, np.int32(-1)), np.append(is_target, True)
+            texts.append(self._name(self._end))
+        first = self._encoder.beginning
+        first = [] if ids[: len(first)] == first else first
+        length = len(first) + len(ids)
+        if mark.is_text:
+            pieces = list(self._encoder.pieces(len(ids), self._max_length, overlap=1))
+        elif length <= self._max_length:
+            pieces = [slice(0, len(ids))]
+        elif self._too_long == "drop":
+            self._dropped["longer than --max-length"] += 1
+            return
+        else:
+            raise DataError(
+                f"{where}: {length:,} tokens, and --max-length is {self._max_length:,}; raise it as far as the model "
+                "allows, shorten the sample, or leave such samples out with --too-long drop"
+            )
+        for piece in pieces:
+            begun = self._encoder.beginning if piece.start else first
+            row = Row(
+                np.array([*begun, *ids[piece]], dtype=np.int32),
+                np.r_[np.zeros(len(begun), bool), is_target[piece]],
+                np.r_[np.full(len(begun), -1, np.int32), words[piece]],
+                [*map(self._name, begun), *texts[piece]],
+            )
+            row.is_target[0] = False
+            if piece.start:  # it was predicted at the end of the row before
+                row.is_target[len(begun)] = False
+            yield row
+
+    def _name(self, token: int) -> str:
+        return str(self._encoder.tokenizer.convert_ids_to_tokens(token))
+
+
+def gathered(rows: Iterable[Row]) -> TokenData:
+    """Return all rows one after the other.
 
     Raises:
-        DataError: no samples, or one that is too long.
-        CorpusError: chats without a chat template, or that it refuses.
+        DataError: there are none.
     """
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    parts: list[tuple[Int32, Bool, Int32]] = []
-    number = 0
-    source = iter(samples)
-    while some := list(islice(source, _READ)):
-        marked = [_marked(sample, tokenizer, loss_on) for sample in some]
-        for sample, mark, encoding in zip(some, marked, _encodings(backend, some, marked), strict=True):
-            number += 1
-            ids = np.array(encoding.ids, dtype=np.int32)
-            is_target = _targets(encoding, mark.targets)
-            words = finder.words(mark.text, encoding.ids, encoding.offsets)
-            whole = mark.targets is not None
-            if whole and len(ids) > max_length:
-                if too_long == "drop":
-                    dropped["longer than --max-length"] += 1
-                    continue
-                raise DataError(
-                    f"{sample.where}: {len(ids):,} tokens, and --max-length is {max_length:,}; raise it as far as the "
-                    "model allows, shorten the sample, or leave such ones out with --too-long drop"
-                )
-            for start in range(0, max(len(ids) - 1, 0), max_length - 1):
-                rows = slice(start, start + max_length)
-                if is_target[start + 1 : start + max_length].any():
-                    parts.append((ids[rows], is_target[rows], words[rows]))
-                else:
-                    dropped["nothing to predict"] += 1
+    parts = [row[:3] for row in rows]
     if not parts:
         raise DataError("the training data hold nothing to predict: no samples, or only empty ones; check --data")
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     offsets = np.r_[0, np.cumsum([len(ids) for ids, _, _ in parts])].astype(np.int64)
-    return TokenData(columns[0], columns[1], columns[2], offsets, number, dict(dropped))
+    return TokenData(columns[0], columns[1], columns[2], offsets)
 
 
-@dataclass(frozen=True)
-class _Marked:
+class _Marked(NamedTuple):
     text: str
-    targets: list[tuple[int, int]] | None
-    """Spans of the text that are to be predicted; None for a plain text, all of which is."""
-    is_chat: bool
+    predicted: list[Span] | None
+    """None for everything."""
+    is_text: bool
+    """Whether it may be cut."""
+    ended: bool = False
 
 
-def _marked(sample: Sample, tokenizer: Any, loss_on: str) -> _Marked:  # noqa: ANN401
-    if sample.text is not None:
-        text = sample.prompt + sample.text
-        if not sample.prompt:
-            return _Marked(text, None, False)
-        begin = 0 if loss_on == "all" else len(sample.prompt)
-        return _Marked(text, [(begin, len(text))], False)
-    text = chat_text(sample.messages, sample.where, tokenizer)
-    spans = [(0, len(text))] if loss_on == "all" else list(_turns(sample, text, tokenizer))
-    return _Marked(text, spans, True)
+def token_texts(text: str, spans: list[Span]) -> list[str]:
+    """Return what each token stands for (n,), so that all join to *text*.
+
+    A character that several tokens make belongs to the first of them. What no token covers (space that the tokenizer
+    drops) belongs to the token after it, or to the last.
+    """
+    ends = np.maximum.accumulate(np.array([end for _, end in spans], dtype=np.int64)) if spans else np.array([], int)
+    ends[-1:] = len(text)
+    return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _turns(sample: Sample, text: str, tokenizer: Any) -> Iterator[tuple[int, int]]:  # noqa: ANN401
-    """Where the assistant's turns are in a rendered chat: from the content to the end of the turn."""
-    turns = [number for number, message in enumerate(sample.messages) if message["role"] == "assistant"]
-    for number in turns[-1:] if sample.last_turn_only else turns:
-        before = chat_text(sample.messages[:number], sample.where, tokenizer) if number else ""
-        after = chat_text(sample.messages[: number + 1], sample.where, tokenizer)
-        begin = text.find(str(sample.messages[number]["content"]).strip(), len(before))
-        if not text.startswith(before) or not text.startswith(after.rstrip()) or begin < 0:
-            raise DataError(
-                f"{sample.where}: the chat template changes earlier turns when others follow, so that completions "
-                "cannot be told from prompts; use --loss-on all, or 'prompt' and 'completion'"
-            )
-        yield begin, len(after.rstrip())
-
-
-def _encodings(backend: Any, some: list[Sample], marked: list[_Marked]) -> list[Any]:  # noqa: ANN401
-    result: list[Any] = [None] * len(some)
-    for is_chat in (False, True):  # a chat template writes the special tokens itself
-        places = [place for place, mark in enumerate(marked) if mark.is_chat == is_chat]
-        texts = [marked[place].text for place in places]
-        encoded = backend.encode_batch(texts, add_special_tokens=not is_chat)
-        for place, encoding in zip(places, encoded, strict=True):
-            result[place] = encoding
-    return result
-
-
-def _targets(encoding: Any, spans: list[tuple[int, int]] | None) -> Bool:  # noqa: ANN401
-    """(n,) whether each token ends in one of the spans and is not empty; special tokens a tokenizer adds are not."""
-    added = np.array(encoding.special_tokens_mask, dtype=bool)
-    if spans is None:
-        return np.asarray(~added)
-    ends = np.array([end for _, end in encoding.offsets])
+def _targets(offsets: list[Span], predicted: list[Span] | None) -> Bool:
+    """(n,) whether each token has a character of what is predicted; space before a token is the token's."""
+    if predicted is None:
+        return np.ones(len(offsets), dtype=bool)
+    spans = np.array(offsets, dtype=np.int64).reshape(-1, 2)
+    ends = spans[:, 1]
+    starts = np.minimum(spans[:, 0], np.r_[0, np.maximum.accumulate(ends)[:-1]])
     is_target: Bool = np.zeros(len(ends), dtype=bool)
-    for begin, end in spans:
-        is_target |= (ends > begin) & (ends <= end)
-    return np.asarray(is_target & ~added)
+    for begin, end in predicted:
+        is_target |= (starts < end) & (ends > begin)
+    return is_target

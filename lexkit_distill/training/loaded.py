@@ -13,7 +13,7 @@ from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.senses.lexical import read_relations
 from lexkit_distill.teacher import Teacher, load_teacher
 from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.encode import TokenData, WordFinder, encode
+from lexkit_distill.training.encode import RowEncoder, TokenData, WordFinder, gathered
 from lexkit_distill.training.samples import read_samples
 from lexkit_distill.training.semantic import scale_of
 from lexkit_distill.training.supervision import Supervision
@@ -58,6 +58,7 @@ class Loaded:
         """Return rows of tokens, and what was left out of them by reason."""
         kind = "data" if data == config.data else "held-out data"
         names = "seed shots fraction mmlu_test targets multi_token_words spaced_heads_only max_length loss_on too_long"
+        names += " no_end_token"
         options = [getattr(config, name) for name in names.split()]
         relations = dictionary.relations.fingerprint if dictionary is not None and dictionary.relations else None
         key = (data, options, teacher.fingerprint, relations)
@@ -88,7 +89,7 @@ def _dictionary(config: TrainConfig, teacher: Teacher) -> SenseDictionary:
         Path(config.store).expanduser(), meta.tokenizer_fingerprint, path / senses_files.TOKENIZER
     )
     return SenseDictionary(
-        path, teacher=teacher.fingerprint, tokenizer=teacher.tokenizer_fingerprint, relations=relations
+        path, teacher=teacher.fingerprint, tokenizer=teacher.encoder.fingerprint, relations=relations
     )
 
 
@@ -99,7 +100,7 @@ def _encoded(
     dictionary: SenseDictionary | None,
     dropped: Counter[str],
 ) -> TokenData:
-    limit = getattr(teacher.model.config, "max_position_embeddings", None)
+    limit = teacher.encoder.context
     if limit is not None and config.max_length > limit:
         raise TrainingError(f"--max-length {config.max_length}: {teacher.name} takes {limit} tokens; lower it")
     samples = read_samples(
@@ -120,15 +121,16 @@ def _encoded(
         multi_token_words=config.multi_token_words,
         spaced_only=config.spaced_heads_only,
     )
-    return encode(
-        samples,
-        teacher.tokenizer,
+    encoder = RowEncoder(
+        teacher.encoder,
         finder,
         max_length=config.max_length,
         loss_on=config.loss_on,
         too_long=config.too_long,
+        end_token=not config.no_end_token,
         dropped=dropped,
     )
+    return gathered(encoder.rows(samples))
 
 
 def _supervision(config: TrainConfig, teacher: Teacher, dictionary: SenseDictionary | None) -> Supervision | None:

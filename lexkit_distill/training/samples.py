@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from lexkit_distill.errors import DataError
 from lexkit_distill.senses.corpus import Message, documents
@@ -25,8 +26,10 @@ class Sample:
     text: str | None = None
     prompt: str = ""
     messages: tuple[Message, ...] = ()
-    last_turn_only: bool = False
-    """Whether turns of the assistant before the last are worked examples, not completions."""
+    context_turns: int = 0
+    """Messages at the beginning that are prompt only: worked examples, say."""
+    tools: tuple[Any, ...] = ()
+    """Schemas of the functions that the assistant may call."""
 
 
 def read_samples(
@@ -87,7 +90,7 @@ def _task_samples(
             for turn in turns
             for role, content in (("user", turn.question), ("assistant", turn.answer))
         ]
-        yield Sample(example.where, messages=tuple(messages), last_turn_only=True)
+        yield Sample(example.where, messages=tuple(messages), context_turns=len(messages) - 1)
 
 
 def _without_test(examples: list[Example], name: str, folder: str | None, dropped: Counter[str]) -> list[Example]:

@@ -37,14 +37,6 @@ def test_an_encoder_decoder(build: Build, tmp_path: Path, teacher_folder: Path) 
     refused(build, TeacherError, "encoder-decoder", tmp_path, teacher=str(tmp_path / "t5"))
 
 
-def test_a_tokenizer_with_more_tokens_than_the_model(
-    build: Build, tmp_path: Path, make_teacher: Callable[..., Path]
-) -> None:
-    small, large = make_teacher(tmp_path / "small", vocabulary=300), make_teacher(tmp_path / "large", vocabulary=500)
-    (small / "tokenizer.json").write_bytes((large / "tokenizer.json").read_bytes())
-    refused(build, TeacherError, "they do not belong together", tmp_path, teacher=str(small))
-
-
 def test_messages_without_a_chat_template(build: Build, tmp_path: Path, make_teacher: Callable[..., Path]) -> None:
     chat = tmp_path / "chat.jsonl"
     chat.write_text('{"text": "one"}\n{"messages": [{"role": "user", "content": "kind"}]}\n', encoding="utf-8")

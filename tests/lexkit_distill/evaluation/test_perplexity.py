@@ -99,7 +99,7 @@ def test_what_families_do_after_the_head_counts(
     model.model.get_output_embeddings().weight.data.mul_(20)
     scores = score(model, None, text, 64)
     first = scores.lines[0]
-    begin = model.tokenizer(text)["input_ids"][:63]
+    begin = model.tokenizer(text)["input_ids"][:64]
     ids = torch.tensor(begin)[None]
     with torch.inference_mode():
         logits = model.model(ids).logits[0, :-1].double().log_softmax(-1)

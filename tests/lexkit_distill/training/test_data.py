@@ -23,15 +23,17 @@ def tokenizer_of(folder: Path) -> Any:
 
 
 def encoded(path: Path | str, tokenizer: Any, relations: Any = None, **options: Any) -> Any:
-    from lexkit_distill.training.encode import WordFinder, encode
+    from lexkit_distill.tokenization import TextEncoder
+    from lexkit_distill.training.encode import RowEncoder, WordFinder, gathered
     from lexkit_distill.training.samples import read_samples
 
+    dropped = options.pop("dropped", Counter())
     reading = {name: options.pop(name) for name in ("shots", "seed", "mmlu_test", "fraction") if name in options}
     finding = {name: options.pop(name) for name in ("multi_token_words", "spaced_only") if name in options}
-    dropped: Counter[str] = Counter()
     samples = read_samples([str(path)], dropped=dropped, **reading)
-    finder = WordFinder(relations, 520, **finding)
-    return encode(samples, tokenizer, finder, dropped=dropped, **{"max_length": 128, **options})
+    encoder = TextEncoder("teacher", tokenizer, options.pop("vocabulary", 520))
+    rows = RowEncoder(encoder, WordFinder(relations, 520, **finding), dropped=dropped, **{"max_length": 128, **options})
+    return gathered(rows.rows(samples))
 
 
 def lines(path: Path, *records: Any) -> Path:
@@ -53,14 +55,15 @@ def test_of_a_chat_the_assistants_turns_are_predicted(six_layers: Path, tmp_path
     file = lines(tmp_path / "chat.jsonl", {"messages": [{"role": r, "content": c} for r, c in turns]})
     assert targets(encoded(file, tokenizer), tokenizer) == ["and the bank<|end|>of the river<|end|>"]
     everything = encoded(file, tokenizer, loss_on="all")
-    assert everything.is_target.all()
+    assert not everything.is_target[0]
+    assert everything.is_target[1:].all()
 
 
 def test_of_a_prompt_with_completion_the_completion_is_predicted(six_layers: Path, tmp_path: Path) -> None:
     tokenizer = tokenizer_of(six_layers)
     file = lines(tmp_path / "pairs.jsonl", {"prompt": "red car", "completion": " and a bus"}, {"text": "the house"})
     found = targets(encoded(file, tokenizer), tokenizer)
-    assert found[0] == " and a bus"
+    assert found[0] == " and a bus<|end|>"
     assert "house" in found[1]
 
 
@@ -77,8 +80,9 @@ def test_every_token_of_a_long_text_but_its_first_is_predicted_once(six_layers: 
     import numpy as np
 
     positions = batches.positions(np.arange(len(data)), 0)
-    assert positions.targets.tolist() == ids[1 : len(positions.targets) + 1]
-    assert len(positions.targets) >= len(ids) - 2
+    assert positions.targets[-1] == tokenizer.eos_token_id
+    assert positions.targets[:-1].tolist() == ids[1 : len(positions.targets)]
+    assert len(positions.targets) >= len(ids) - 1
 
 
 def test_positions_line_up_with_their_targets_and_nothing_else_supervises(
@@ -312,7 +316,9 @@ def test_bad_data_are_one_clear_line(six_layers: Path, tmp_path: Path) -> None:
     long = lines(tmp_path / "long.jsonl", {"text": "the"}, {"prompt": "a", "completion": " house" * 200})
     with pytest.raises(DataError, match=r"long.jsonl, line 2: 20\d tokens, and --max-length is 128"):
         encoded(long, tokenizer)
-    assert encoded(long, tokenizer, too_long="drop").dropped == {"longer than --max-length": 1}
+    dropped: Counter[str] = Counter()
+    encoded(long, tokenizer, too_long="drop", dropped=dropped)
+    assert dropped == {"longer than --max-length": 1}
     with pytest.raises(CorpusError, match="none"):
         encoded(tmp_path / "none.jsonl", tokenizer)
     tokenizer.chat_template = "{{ messages[-1]['content'] }}"
@@ -321,7 +327,7 @@ def test_bad_data_are_one_clear_line(six_layers: Path, tmp_path: Path) -> None:
         {"role": "assistant", "content": "red"},
         {"role": "user", "content": "a"},
     ]
-    with pytest.raises(DataError, match="cannot be told from prompts"):
+    with pytest.raises(DataError, match="cannot be told from the prompt"):
         encoded(lines(tmp_path / "chat.jsonl", {"messages": chat}), tokenizer)
 
 
@@ -366,3 +372,42 @@ def test_a_test_of_mmlu_that_is_not_utf8_is_one_clear_line(tmp_path: Path) -> No
     with pytest.raises(DataError, match=r"a_test.csv: cannot be read as CSV in UTF-8") as raised:
         mmlu_questions(tmp_path)
     assert "\n" not in str(raised.value)
+
+
+def test_a_tokenizer_may_have_more_tokens_than_the_head_until_one_occurs(
+    tmp_path: Path, make_teacher: Callable[..., Path], configured: Callable[..., Any]
+) -> None:
+    """Gemma 3 as published has 262,145 tokens and 262,144 rows."""
+    import transformers
+
+    from lexkit_distill.senses.build import build_senses
+    from lexkit_distill.senses.config import SensesConfig
+    from lexkit_distill.training.run import train
+
+    folder = make_teacher(tmp_path / "teacher", layers=4)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    rows = transformers.AutoConfig.from_pretrained(folder).vocab_size
+    tokenizer.add_tokens([f"<extra{number}>" for number in range(rows - len(tokenizer) + 1)], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+    assert len(tokenizer) == rows + 1
+    last = tokenizer.convert_ids_to_tokens(rows)
+    train(configured(teacher=str(folder), layers=3, beta_p=0.0, beta_n=0.0, senses=None, epochs=1))
+    (tmp_path / "good.txt").write_text("the river\n\nthe bank", encoding="utf-8")
+    options = {"teacher": str(folder), "dtype": "float32", "device": "cpu", "k": "2"}
+    build_senses(SensesConfig(corpus=(str(tmp_path / "good.txt"),), output=str(tmp_path / "senses"), **options))
+    (tmp_path / "bad.txt").write_text(f"the river\n\nan image: {last}", encoding="utf-8")
+    with pytest.raises(DataError, match=rf"bad.txt, line 3: the token '{last}' \({rows}\) is beyond") as raised:
+        train(
+            configured(
+                teacher=str(folder),
+                layers=3,
+                beta_p=0.0,
+                beta_n=0.0,
+                senses=None,
+                data=(str(tmp_path / "bad.txt"),),
+                output=str(tmp_path / "other"),
+            )
+        )
+    assert "\n" not in str(raised.value)
+    with pytest.raises(DataError, match=r"bad.txt, line 3: the token"):
+        build_senses(SensesConfig(corpus=(str(tmp_path / "bad.txt"),), output=str(tmp_path / "other"), **options))

@@ -1,0 +1,170 @@
+"""Text as token ids, the same way for training, senses, evaluation and prompts.
+
+The one place that knows where the beginning and the end of a text are marked. A tokenizer that writes a token of
+beginning (BOS) before a text has it before every row, piece and window that the teacher reads, once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lexkit.errors import TokenizerError
+from lexkit.tokens.loading import load_tokenizer
+from lexkit.tokens.spans import fingerprint
+from lexkit_distill.errors import DataError
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+_PROBE = " The unkindness of ravens,\n\n\tin 1984: naïve café-goers' 3.14159 (e.g. “kings”) don't co-operate — 東京 🙂 "
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """Turns text into the token ids that a model reads.
+
+    Args:
+        name: of the model, for error messages.
+        tokenizer: of transformers, with a fast backend.
+        vocabulary_size: rows of the model's head; a tokenizer may have more tokens than that.
+        context: tokens that the model can read at once, if it says so.
+    """
+
+    name: str
+    tokenizer: Any
+    vocabulary_size: int
+    context: int | None = None
+
+    @cached_property
+    def beginning(self) -> list[int]:
+        """The tokens that the tokenizer writes before every text: BOS, or nothing."""
+        backend = self.tokenizer.backend_tokenizer
+        plain, whole = (backend.encode("a", add_special_tokens=special).ids for special in (False, True))
+        places = (place for place in range(len(whole)) if whole[place : place + len(plain)] == plain)
+        return list(whole[: next(places, 0)])
+
+    @property
+    def end(self) -> int | None:
+        """The token of the end of a text (EOS), if there is one."""
+        token = self.tokenizer.eos_token_id
+        return None if token is None else int(token)
+
+    def encode(self, texts: Sequence[str], *, offsets: bool = True) -> list[Encoding]:
+        """Return texts as tokens, without any that are not in the text; faster without *offsets*."""
+        backend = self.tokenizer.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        encode = backend.encode_batch if offsets else backend.encode_batch_fast
+        found: list[Encoding] = encode(list(texts), add_special_tokens=False)
+        return found
+
+    def prompt(self, text: str) -> list[int]:
+        """Return the token ids of a text that a model is to continue, with its beginning."""
+        return self.begun(self.encode([text])[0].ids)
+
+    def begun(self, token_ids: list[int]) -> list[int]:
+        """Return token ids with the beginning before them, if they do not have it."""
+        first = self.beginning
+        return token_ids if token_ids[: len(first)] == first else [*first, *token_ids]
+
+    def pieces(self, length: int, max_length: int, *, overlap: int = 0) -> Iterator[slice]:
+        """Cut a text of *length* tokens into pieces that fit into *max_length* tokens, each after the beginning.
+
+        Args:
+            length: tokens of the text, without its beginning.
+            max_length: tokens of a row, its beginning included.
+            overlap: tokens of a piece that are also in the piece before.
+
+        Yields:
+            The places of each piece.
+
+        Raises:
+            DataError: *max_length* leaves no room beside the beginning.
+        """
+        room = max_length - len(self.beginning)
+        if room <= overlap:
+            raise DataError(
+                f"--max-length {max_length} leaves no room beside the {len(self.beginning)} tokens at the beginning of "
+                "a row; raise it"
+            )
+        start = 0
+        while start == 0 or start + overlap < length:
+            yield slice(start, min(start + room, length))
+            start += room - overlap
+
+    @cached_property
+    def plain_tokenizer(self) -> Tokenizer:
+        """The tokenizer as its ``tokenizer.json`` has it, which is what a store knows it by.
+
+        transformers may change what it loads. Where the file cuts text as the loaded tokenizer does, the file counts.
+        """
+        loaded = self.tokenizer.backend_tokenizer
+        with contextlib.suppress(TokenizerError):
+            own = load_tokenizer(self.name)
+            if own.get_vocab(True) == loaded.get_vocab(True) and _cuts_alike(own, loaded):
+                return own
+        from tokenizers import Tokenizer
+
+        copy = Tokenizer.from_str(loaded.to_str())
+        copy.no_padding()
+        copy.no_truncation()
+        return copy
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the tokenizer, as `lexkit.tokens.spans.fingerprint` computes it for stores."""
+        return fingerprint(self.plain_tokenizer)
+
+    def check(self, token_ids: npt.ArrayLike, where: str) -> None:
+        """Make sure that the model has a row for every token.
+
+        Raises:
+            DataError: it has none for one of them, which happens where a tokenizer has more tokens than the head.
+        """
+        ids = np.asarray(token_ids)
+        if ids.size and ids.max() >= self.vocabulary_size:
+            token = int(ids.max())
+            raise DataError(
+                f"{where}: the token {self.tokenizer.convert_ids_to_tokens(token)!r} ({token}) is beyond the "
+                f"{self.vocabulary_size:,} tokens that {self.name} has weights for; leave it out of the text"
+            )
+
+
+def _cuts_alike(one: Tokenizer, other: Tokenizer) -> bool:
+    return one.encode(_PROBE, add_special_tokens=False).ids == other.encode(_PROBE, add_special_tokens=False).ids
+
+
+def load_encoder(name: str) -> TextEncoder:
+    """Return the encoder of a model without loading its weights.
+
+    Args:
+        name: a folder, or a name on the Hugging Face hub.
+
+    Raises:
+        TeacherError: it cannot be loaded, or has no fast tokenizer.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    from lexkit_distill.teacher import check_tokenizer, loading_errors, quiet_transformers
+
+    folder = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    with quiet_transformers(), loading_errors(name):
+        config = AutoConfig.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
+        check_tokenizer(folder, tokenizer)
+    text_config = config.get_text_config()
+    return TextEncoder(folder, tokenizer, int(text_config.vocab_size), context_of(config))
+
+
+def context_of(config: Any) -> int | None:  # noqa: ANN401  # of transformers
+    """Return how many tokens a model can read at once, if its configuration says so."""
+    found = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return None if found is None else int(found)
