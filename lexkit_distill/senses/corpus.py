@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,22 @@ _HUB = "hub:"
 _TEXT_SUFFIXES = {".txt", ".text", ".md", ".raw", ".tokens"}
 _JSON_SUFFIXES = {".jsonl", ".ndjson", ".json"}
 _COMPRESSED = {".gz", ".bz2", ".zst"}
+_CHATS = ("messages", "conversations", "conversation")
+_ACCEPTED = "a line has 'text', 'messages', 'conversations', or 'prompt' and 'completion' (both texts or both messages)"
+_ROLES = {
+    **dict.fromkeys(("human", "user"), "user"),
+    **dict.fromkeys(("gpt", "assistant", "chatgpt", "model", "bard", "bing"), "assistant"),
+    "system": "system",
+    **dict.fromkeys(("tool", "function", "function_response", "observation"), "tool"),
+}
+"""The role of each speaker (``from``) in ShareGPT's dialects."""
+_NOT_JSON = re.compile(r"[:,\[]\s*(NaN|-?Infinity)\b")
 Message = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Document:
-    """A text, or the messages of a chat."""
+    """A text, or the messages of a chat; every message has a role and a content, which is text."""
 
     where: str
     """File and line, for error messages."""
@@ -30,13 +42,18 @@ class Document:
     messages: tuple[Message, ...] = ()
     prompt: str | None = None
     """What *text* completes."""
+    context_turns: int = 0
+    """Messages that are prompt only: no turn before this is predicted under --loss-on completion."""
+    tools: tuple[dict[str, Any], ...] = ()
+    """Schemas of the tools that the chat may call, for the chat template."""
 
 
 def documents(corpus: Sequence[str], skipped: Callable[[str], None]) -> Iterator[Document]:
     """Yield every document of the corpus that holds something.
 
-    In text files, blank lines part documents. A JSON line is an object with ``text``, with ``messages`` (a list of
-    objects with ``role`` and ``content``), or with ``prompt`` and ``completion``; or a string.
+    In text files, blank lines separate documents. A JSON line is a string, or an object that is read by the first of
+    these fields that it has: ``messages`` or ``conversations`` (objects with ``role`` and ``content``, or ``from`` and
+    ``value``), ``text``, ``prompt`` and ``completion`` (two texts, or two lists of messages). Null counts as absent.
 
     Args:
         corpus: files, folders, or ``hub:NAME[/CONFIG][:SPLIT]``.
@@ -114,8 +131,10 @@ def _records(lines: Iterator[str], path: Path) -> Iterator[tuple[str, object]]:
             where = f"{path}, line {number}"
             try:
                 yield where, msgspec.json.decode(line)
-            except msgspec.DecodeError as error:
-                raise CorpusError(f"{where}: not JSON ({error}); a .jsonl file has one object a line") from error
+            except (msgspec.DecodeError, RecursionError) as error:
+                found = _NOT_JSON.search(line)
+                fix = f"JSON has no {found[1]}, write null instead" if found else "a .jsonl file has one object a line"
+                raise CorpusError(f"{where}: not JSON ({error}); {fix}") from error
 
 
 def records(name: str) -> Iterator[tuple[str, object]]:
@@ -138,23 +157,128 @@ def records(name: str) -> Iterator[tuple[str, object]]:
 def _document(record: object, where: str) -> Document:
     if isinstance(record, str):
         return Document(where, record)
-    if isinstance(record, dict):
-        text, messages = record.get("text"), record.get("messages")
-        if isinstance(messages, list) and messages and all(map(_is_message, messages)):
-            return Document(where, messages=tuple(messages))
-        if isinstance(text, str) or (text is None and "text" in record):
-            return Document(where, text or "")
-        prompt, completion = record.get("prompt"), record.get("completion")
-        if isinstance(prompt, str) and isinstance(completion, str):
-            return Document(where, completion, prompt=prompt)
-    raise CorpusError(
-        f"{where}: neither 'text' nor 'messages' (a list of objects with 'role' and 'content') nor 'prompt' and "
-        "'completion'; rename the fields"
+    if not isinstance(record, dict):
+        raise CorpusError(f"{where}: {_kind_of(record)} instead of an object; {_ACCEPTED}")
+    try:
+        return _of_fields(_without_nulls(record), where, empty="text" in record)
+    except RecursionError as error:
+        raise CorpusError(f"{where}: nested too deeply to be read; remove the line") from error
+
+
+def _without_nulls(value: Any) -> Any:  # noqa: ANN401
+    """JSON without the fields that are null, as `datasets` and pandas write what is absent."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _of_fields(fields: dict[str, Any], where: str, *, empty: bool) -> Document:
+    for name in _CHATS:
+        if isinstance(fields.get(name), list):
+            return _chat(fields, name, where)
+    if isinstance(fields.get("text"), str):
+        return Document(where, fields["text"])
+    for name in ("text", *_CHATS):
+        if name in fields:
+            raise CorpusError(f"{where}: {name!r} is {_kind_of(fields[name])}; {_ACCEPTED}")
+    if fields.keys() & {"prompt", "completion", "chosen", "rejected"}:
+        return _completed(fields, where)
+    if empty:
+        return Document(where, "")
+    raise CorpusError(f"{where}: neither 'text' nor 'messages' in it; {_ACCEPTED}")
+
+
+def _chat(fields: dict[str, Any], name: str, where: str) -> Document:
+    messages, system = _messages(fields, name, where), fields.get("system")
+    if isinstance(system, str) and system and messages[0]["role"] != "system":
+        messages = ({"role": "system", "content": system}, *messages)
+    return Document(where, messages=messages, tools=_tools(fields, where))
+
+
+def _completed(fields: dict[str, Any], where: str) -> Document:
+    prompt, completion = fields.get("prompt"), fields.get("completion")
+    if fields.get("label") is False or (completion is None and fields.keys() & {"chosen", "rejected"}):
+        fault = "preference data; keep the preferred answers only, as 'completion'"
+    elif completion is None:
+        fault = "'prompt' without 'completion'; add the answer, or rename 'prompt' to 'text' or 'messages'"
+    elif prompt is None:
+        fault = "'completion' without 'prompt'; add the prompt, or rename 'completion' to 'text' or 'messages'"
+    elif isinstance(prompt, str) and isinstance(completion, str):
+        return Document(where, completion, prompt=prompt)
+    elif isinstance(prompt, list) and isinstance(completion, list):
+        return _completed_chat(fields, where)
+    else:
+        fault = f"'prompt' is {_kind_of(prompt)} and 'completion' is {_kind_of(completion)}; write both in one form"
+    raise CorpusError(f"{where}: {fault} ({_ACCEPTED})")
+
+
+def _completed_chat(fields: dict[str, Any], where: str) -> Document:
+    context, answer = _messages(fields, "prompt", where), _messages(fields, "completion", where)
+    if not any(message["role"] == "assistant" for message in answer):
+        raise CorpusError(f"{where}: no message of 'completion' has the role 'assistant'; add the answer to learn")
+    return Document(where, messages=context + answer, context_turns=len(context), tools=_tools(fields, where))
+
+
+def _messages(fields: dict[str, Any], name: str, where: str) -> tuple[Message, ...]:
+    if not fields[name]:
+        raise CorpusError(f"{where}: {name!r} is an empty list; add messages, or remove the line")
+    return tuple(
+        _message(message, f"{where}: message {number} of {name!r}") for number, message in enumerate(fields[name], 1)
     )
 
 
-def _is_message(message: object) -> bool:
-    return isinstance(message, dict) and isinstance(message.get("role"), str) and "content" in message
+def _message(message: object, place: str) -> Message:
+    if not isinstance(message, dict):
+        raise CorpusError(f"{place} is {_kind_of(message)}; write an object with 'role' and 'content'")
+    sharegpt = "role" not in message and message.keys() & {"from", "value"}
+    speaker, said = ("from", "value") if sharegpt else ("role", "content")
+    role = message.get(speaker)
+    if not isinstance(role, str) or not role:
+        raise CorpusError(f"{place}: no text as {speaker!r}; write who speaks, such as 'user' or 'assistant'")
+    if speaker == "from":
+        if role.lower() not in _ROLES:
+            raise CorpusError(f"{place}: unknown speaker {role!r} in 'from'; rename it to one of {', '.join(_ROLES)}")
+        role = _ROLES[role.lower()]
+    rest = {name: value for name, value in message.items() if name not in (speaker, said)}
+    calls = rest.get("tool_calls")
+    if isinstance(rest.get("function_call"), dict) and not calls:  # OpenAI's older form, which templates leave out
+        calls = rest["tool_calls"] = [{"type": "function", "function": rest["function_call"]}]
+    content = message.get(said, "" if role == "assistant" and isinstance(calls, list) and calls else None)
+    return {**rest, "role": role, "content": _text(content, f"{place} (role {role!r})", said)}
+
+
+def _text(content: object, place: str, name: str) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(_part(part, place) for part in content)
+    if content is None:
+        raise CorpusError(f"{place} has no {name!r}, which only calls of tools may lack; add it, or remove the message")
+    raise CorpusError(f"{place}: {name!r} is {_kind_of(content)}; write text, or a list of parts with text")
+
+
+def _part(part: object, place: str) -> str:
+    if isinstance(part, str):
+        return part
+    kind = part.get("type", "text") if isinstance(part, dict) else _kind_of(part)
+    if isinstance(part, dict) and kind == "text" and isinstance(part.get("text"), str):
+        return str(part["text"])
+    raise CorpusError(f"{place} has a part that cannot be read as text (type {kind!r}); remove the part, or the line")
+
+
+def _tools(fields: dict[str, Any], where: str) -> tuple[dict[str, Any], ...]:
+    tools = fields.get("tools", [])
+    if isinstance(tools, str):  # data sets in columns hold schemas as JSON text, since no two have the same fields
+        with suppress(ValueError, RecursionError):
+            tools = msgspec.json.decode(tools or "[]")
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise CorpusError(f"{where}: 'tools' is not a list of schemas (objects), nor JSON text of one; correct it")
+    return tuple(tools)
+
+
+def _kind_of(value: object) -> str:
+    kinds = {str: "a text", list: "a list", dict: "an object", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number" if isinstance(value, (int, float)) else type(value).__name__)
 
 
 def _hub(name: str) -> Iterator[Document]:

@@ -27,9 +27,9 @@ class Sample:
     prompt: str = ""
     messages: tuple[Message, ...] = ()
     context_turns: int = 0
-    """Messages at the beginning that are prompt only: worked examples, say."""
-    tools: tuple[Any, ...] = ()
-    """Schemas of the functions that the assistant may call."""
+    """Messages that are prompt only, such as worked examples: no turn before this is a completion."""
+    tools: tuple[dict[str, Any], ...] = ()
+    """Schemas of the tools that the chat may call, for the chat template."""
 
 
 def read_samples(
@@ -61,7 +61,14 @@ def read_samples(
             yield from _task_samples(task, rest, seed, shots, fraction, mmlu_test, dropped)
             continue
         for document in documents([name], lambda reason: dropped.update([reason])):
-            yield Sample(document.where, document.text, document.prompt or "", document.messages)
+            yield Sample(
+                document.where,
+                document.text,
+                document.prompt or "",
+                document.messages,
+                document.context_turns,
+                document.tools,
+            )
 
 
 def _task_samples(

@@ -67,6 +67,31 @@ def test_of_a_prompt_with_completion_the_completion_is_predicted(six_layers: Pat
     assert "house" in found[1]
 
 
+def test_of_a_prompt_of_messages_nothing_is_predicted(six_layers: Path, tmp_path: Path) -> None:
+    tokenizer = tokenizer_of(six_layers)
+    example = [{"role": "user", "content": "the river"}, {"role": "assistant", "content": "and the bank"}]
+    prompt = [*example, {"role": "user", "content": "the house"}]
+    completion = [{"role": "assistant", "content": "of the king"}]
+    file = lines(tmp_path / "trl.jsonl", {"prompt": prompt, "completion": completion})
+    assert targets(encoded(file, tokenizer), tokenizer) == ["of the king<|end|>"]
+    whole = lines(tmp_path / "chat.jsonl", {"messages": [*prompt, *completion]})
+    assert targets(encoded(whole, tokenizer), tokenizer) == ["and the bank<|end|>of the king<|end|>"]
+    # The same text, of which another part is predicted
+    assert encoded(file, tokenizer).token_ids.tolist() == encoded(whole, tokenizer).token_ids.tolist()
+    turns = [{"from": "human", "value": "the river"}, {"from": "gpt", "value": "and the bank"}]
+    sharegpt = lines(tmp_path / "sharegpt.jsonl", {"conversations": turns})
+    assert targets(encoded(sharegpt, tokenizer), tokenizer) == ["and the bank<|end|>"]
+
+
+def test_tools_of_a_chat_reach_its_sample(tmp_path: Path) -> None:
+    from lexkit_distill.training.samples import read_samples
+
+    schema = {"type": "function", "function": {"name": "weather"}}
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    file = lines(tmp_path / "tools.jsonl", {"messages": chat, "tools": [schema]}, {"messages": chat})
+    assert [sample.tools for sample in read_samples([str(file)], dropped=Counter())] == [(schema,), ()]
+
+
 def test_every_token_of_a_long_text_but_its_first_is_predicted_once(six_layers: Path, tmp_path: Path) -> None:
     from lexkit_distill.training.batches import Batches
 
@@ -234,6 +259,7 @@ def test_tasks_become_worked_examples_and_a_gold_answer(shared: Shared, task: st
     for sample in samples:
         questions = [message["content"] for message in sample.messages[::2]]
         assert len(questions) == shots + 1
+        assert sample.context_turns == 2 * shots + 1  # all but the answer
         assert len(set(questions)) == shots + 1
         if task == "squad":
             assert len({question.rpartition("\n\n")[0] for question in questions}) == 1
