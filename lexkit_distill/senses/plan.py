@@ -190,7 +190,7 @@ def _texts(found: Iterable[Document], encoder: TextEncoder) -> Iterator[tuple[st
         if document.text is not None:
             yield (document.prompt or "") + document.text, document.where
         else:
-            yield template.text(document.messages, document.where), document.where
+            yield template.text(document.messages, document.where, tools=document.tools), document.where
 
 
 def _pieces(texts: Iterator[tuple[str, str]], encoder: TextEncoder, max_length: int) -> Iterator[pa.RecordBatch]:
