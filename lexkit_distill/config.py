@@ -20,7 +20,10 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def field_docs(config: type) -> dict[str, str]:
-    """Return the docstring of every field of a dataclass, in one line; inherited fields included."""
+    """Return the docstring of every field of a dataclass, in one line; inherited fields included.
+
+    A name in braces stands for that entry of the field's metadata.
+    """
     docs: dict[str, str] = {}
     for base in reversed(config.__mro__):
         if not dataclasses.is_dataclass(base):
@@ -32,7 +35,7 @@ def field_docs(config: type) -> dict[str, str]:
                 continue
             if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
                 docs[statement.target.id] = " ".join(str(following.value.value).split())
-    return docs
+    return {field.name: docs[field.name].format_map(field.metadata) for field in dataclasses.fields(config)}
 
 
 def options(config: type, *, required: bool = True) -> Callable[[_Command], _Command]:
