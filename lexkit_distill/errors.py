@@ -10,7 +10,7 @@ class TeacherError(LexkitError):
 
 
 class EvaluationError(LexkitError):
-    """A benchmark that is missing or not what it should be, or a model that cannot be put to it."""
+    """A model that cannot be evaluated, or lists and texts that it cannot be evaluated on."""
 
 
 class CorpusError(LexkitError):
@@ -30,4 +30,4 @@ class TrainingError(LexkitError):
 
 
 class DataError(LexkitError):
-    """Training data that are missing, unreadable, empty or do not fit the teacher."""
+    """Data for training or evaluation that are missing, unreadable or empty, or do not fit the model."""

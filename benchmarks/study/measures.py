@@ -13,7 +13,8 @@ from scipy.stats import rankdata, spearmanr
 from torch import Tensor
 
 from lexkit_distill.evaluation.lexical import CONTEXT, LexicalData, Pair, read_lexical
-from lexkit_distill.evaluation.questions import prepare
+from lexkit_distill.evaluation.prepare import prepare
+from lexkit_distill.tasks import TASKS
 from lexkit_distill.teacher import Teacher
 from lexkit_distill.training.kd import expect
 from lexkit_distill.training.student import Student
@@ -110,12 +111,12 @@ class Bench:
         )
 
     def _questions(self, task: str, data: Path) -> Questions:
-        prepared = prepare(task, str(data), shots=0, limit=QUESTIONS, seed=0)
+        prepared = prepare(TASKS[task], str(data), shots=0, limit=QUESTIONS, seed=0)
         rows, spans, owner, lengths = [], [], [], []
         encode = self.teacher.encoder.plain_tokenizer.encode
         for number, question in enumerate(prepared.questions):
-            for choice in question.choices:
-                prompt = encode(f"Question: {question.question}\nAnswer:", add_special_tokens=False).ids
+            for choice in question.options:
+                prompt = encode(f"Question: {question.text}\nAnswer:", add_special_tokens=False).ids
                 answer = encode(f" {choice}", add_special_tokens=False).ids
                 row = (prompt + answer)[-LENGTH:]
                 rows.append(row)
@@ -123,7 +124,7 @@ class Bench:
                 owner.append(number)
                 lengths.append(len(choice.encode()))
         order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
-        right = torch.tensor([question.answer for question in prepared.questions])
+        right = torch.tensor([question.right for question in prepared.questions])
         parts = []
         for start in range(0, len(order), 4 * BATCH):
             places = order[start : start + 4 * BATCH]

@@ -7,7 +7,7 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 
-from lexkit_distill.evaluation.questions import UNANSWERABLE
+from lexkit_distill.tasks.task import UNANSWERABLE, Question
 
 _LEAD = r"(?:the\s+)?(?:correct\s+|best\s+|right\s+)?(?:answer|option|choice|letter)(?:\s+is)?\s*:?\s*"
 _LETTER = re.compile(
@@ -15,6 +15,30 @@ _LETTER = re.compile(
 )
 _LATER = re.compile(rf"{_LEAD}[\W_]*([A-Z])(?![A-Za-z'\u2019])", re.IGNORECASE)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
+
+
+def score(question: Question, text: str) -> dict[str, float]:
+    """Return what a model's answer to a question is worth, by metric.
+
+    Questions with options have ``acc`` and ``unanswered`` (whether no letter was found), those about a passage ``f1``
+    and ``exact``.
+    """
+    if question.options:
+        given = letter(text, question.letters)
+        return {"acc": float(given == question.target), "unanswered": float(given is None)}
+    return {"f1": f1(text, question.answers), "exact": exact(text, question.answers)}
+
+
+def score_likelihoods(question: Question, likelihoods: Sequence[float], compared: str) -> dict[str, float]:
+    """Return whether the right option is the likeliest (``acc``), as lm-evaluation-harness does.
+
+    Where texts of options are compared, ``acc_norm`` divides each log-likelihood by the option's length in characters.
+    """
+    found = {"acc": likelihoods}
+    if compared == "options":
+        lengths = map(len, question.options)
+        found["acc_norm"] = [value / max(length, 1) for value, length in zip(likelihoods, lengths, strict=True)]
+    return {name: float(values.index(max(values)) == question.right) for name, values in found.items()}
 
 
 def letter(text: str, letters: Sequence[str]) -> str | None:

@@ -8,25 +8,28 @@ from typing import Literal
 import click
 
 from lexkit_distill.senses.config import DType
+from lexkit_distill.tasks import TASKS, find_task
+from lexkit_distill.tasks.task import Task
 
-BENCHMARKS = ("arc", "csqa", "piqa", "mmlu", "squad_v2")
-"""Tasks with questions, which lm-evaluation-harness puts to a model."""
-TASKS = (*BENCHMARKS, "perplexity", "lexical")
+_MEASURES = ("perplexity", "lexical")
+"""Tasks without questions."""
+_SHOTS = [f"{task.name} {task.shots}" for task in TASKS.values() if task.shots != Task.shots]
 Protocol = Literal["paper", "likelihood"]
-DEFAULT_SHOTS = 5
 
 
 def parse_tasks(value: str) -> str:
-    """Return names of tasks with commas between, each once, as they are known.
+    """Return names of tasks with commas between, each once, with aliases resolved.
 
     Raises:
         click.BadParameter: an unknown name, or none.
     """
-    names = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    unknown = [name for name in names if name not in TASKS]
+    asked = [name.strip() for name in value.split(",") if name.strip()]
+    names = [task.name if (task := find_task(name)) else name for name in asked]
+    known = (*TASKS, *_MEASURES)
+    unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise click.BadParameter(f"{', '.join(unknown) or 'no task'} is not among {', '.join(TASKS)}.")
-    return ",".join(names)
+        raise click.BadParameter(f"{', '.join(unknown) or 'no task'} is not among {', '.join(known)}.")
+    return ",".join(dict.fromkeys(names))
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,17 @@ class EvalConfig:
 
     model: str = field(metadata={"metavar": "NAME_OR_PATH"})
     """The model: a folder, or a name on the Hugging Face hub."""
-    tasks: str = field(metadata={"type": parse_tasks, "metavar": "TASK,..."})
-    """Among arc, csqa, piqa, mmlu, squad_v2, perplexity and lexical; commas between."""
+    tasks: str = field(metadata={"type": parse_tasks, "metavar": "TASK,...", "known": ", ".join((*TASKS, *_MEASURES))})
+    """Names of tasks, separated by commas: {known}."""
     against: str | None = field(default=None, metadata={"metavar": "NAME_OR_PATH"})
     """Another model, evaluated on the same questions and compared question by question."""
     protocol: Protocol = "paper"
     """How questions are put: paper has the model write the letter of its answer in a chat; likelihood takes the most
     likely answer, as lm-evaluation-harness does by default."""
-    shots: int | None = field(default=None, metadata={"type": click.IntRange(min=0), "shown": "5, for squad_v2 1"})
-    """Worked examples before each question; squad_v2 takes one at most."""
+    shots: int | None = field(
+        default=None, metadata={"type": click.IntRange(min=0), "shown": ", for ".join((f"{Task.shots}", *_SHOTS))}
+    )
+    """Worked examples before each question. Some tasks take no more than their default."""
     limit: int | None = field(default=None, metadata={"type": click.IntRange(min=1)})
     """Draw so many questions of each task by --seed. [default: all]"""
     data: str | None = field(default=None, metadata={"metavar": "DIR"})
@@ -68,11 +73,4 @@ class EvalConfig:
     @property
     def task_names(self) -> list[str]:
         """Of `tasks`, in the order given."""
-        return self.tasks.split(",")
-
-    def shots_of(self, task: str) -> int:
-        """Worked examples before a question of *task*."""
-        most = 1 if task == "squad_v2" else DEFAULT_SHOTS
-        if self.shots is None:
-            return most
-        return min(self.shots, 1) if task == "squad_v2" else self.shots
+        return parse_tasks(self.tasks).split(",")

@@ -1,37 +1,34 @@
-"""Questions put to a model by lm-evaluation-harness, with the tasks in ``tasks/``.
+"""Questions put to a model by lm-evaluation-harness.
 
-Of the harness this uses prompts, batching, likelihoods and generation. It never asks the hub, and the questions are
-shared among processes here: the harness itself has every process of a machine without GPUs answer all of them.
+The harness wraps the model: chat templates, batches, likelihoods and generation are its own. Prompts come from
+`lexkit_distill.tasks`, so that they are those of training. The questions are shared among processes here, because the
+harness has every process of a machine without GPUs answer all of them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TextIO
 
 import torch
 from jinja2 import TemplateError
-from lm_eval.evaluator import evaluate
+from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
-from lm_eval.tasks import TaskManager
 
 from lexkit.progress import Progress
 from lexkit_distill.errors import EvaluationError
-from lexkit_distill.evaluation.questions import Prepared, Question
+from lexkit_distill.evaluation.answers import score, score_likelihoods
+from lexkit_distill.evaluation.prepare import Prepared
 from lexkit_distill.senses.processes import Processes
+from lexkit_distill.tasks.task import Question, Task
 from lexkit_distill.teacher import Teacher
 from lexkit_distill.tokenization import TextEncoder
-
-_TASKS = Path(__file__).parent / "tasks"
 
 
 @dataclass(frozen=True)
@@ -144,54 +141,77 @@ def ask(
 
 
 def _ask(
-    task: str, questions: list[Question], model: Teacher, protocol: str, batch_size: int, progress: Progress
+    task: Task, questions: list[Question], model: Teacher, protocol: str, batch_size: int, progress: Progress
 ) -> list[Answer]:
     stderr = sys.stderr
-    with _quiet(), _template_told(model), tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "questions.jsonl"
-        with file.open("w", encoding="utf-8") as lines:
-            lines.writelines(json.dumps(question.row()) + "\n" for question in questions)
-        manager = TaskManager(include_path=str(_TASKS), include_defaults=False, metadata={"questions": str(file)})
-        name = f"lexkit_{task}_{protocol}"
-        tasks = manager.load([name])
-        loaded = tasks["tasks"][name]
-        loaded.set_config("num_fewshot", max(len(question.shots) for question in questions))
+    with _quiet(), _template_told(model):
         # In bf16, sums of log-likelihoods of different answers would often be the same
         lm = _Model(pretrained=model.model, tokenizer=model.tokenizer, batch_size=batch_size, softmax_dtype="float32")
         lm.stderr, lm.encoder = stderr, model.encoder
-        prompts = sum(len(question.choices) if protocol == "likelihood" else 1 for question in questions)
-        lm.cache_hook = _Counter(progress, prompts)
-        chat = protocol == "paper"
-        results = evaluate(
-            lm, tasks, bootstrap_iters=0, apply_chat_template=chat, fewshot_as_multiturn=chat, log_samples=True
-        )
-    assert results is not None
-    return [_answer(task, sample, question, lm) for sample, question in _paired(results["samples"][name], questions)]
+        requests = [_requests(question, task, protocol, lm) for question in questions]
+        lm.cache_hook = _Counter(progress, sum(map(len, requests)))
+        written = requests[0][0].request_type == "generate_until"
+        respond = lm.generate_until if written else lm.loglikelihood
+        responses: Iterator[Any] = iter(respond([request for some in requests for request in some]))
+        return [
+            _answer(task, question, some, [next(responses) for _ in some], lm)
+            for question, some in zip(questions, requests, strict=True)
+        ]
 
 
-def _paired(samples: list[dict[str, Any]], questions: list[Question]) -> Iterator[tuple[dict[str, Any], Question]]:
-    for sample in samples:
-        yield sample, questions[sample["doc_id"]]
+def _requests(question: Question, task: Task, protocol: str, lm: _Model) -> list[Instance]:
+    """To write an answer, or to tell the likelihood of each choice."""
+    prompt = _prompt(question, task, protocol, lm)
+    if protocol == "paper" or task.compared == "words":
+        end, tokens = ("\n\n", 16) if question.options else ("\n", 48)
+        generation = {"until": [end], "max_gen_toks": tokens, "do_sample": False}
+        return [Instance("generate_until", {}, (prompt, generation), 0)]
+    choices = enumerate(_choices(question, task))
+    return [Instance("loglikelihood", {}, (prompt, f" {choice}"), place) for place, choice in choices]
 
 
-def _answer(task: str, sample: dict[str, Any], question: Question, lm: Any) -> Answer:  # noqa: ANN401
-    responses = sample["filtered_resps"]
-    likelihoods = not isinstance(responses[0], str)
-    # The last token of an option is only predicted; room for what is written is kept free
-    room = lm.max_length + (1 if likelihoods else -sample["arguments"][0][1]["max_gen_toks"])
-    longest = max(
-        len(lm.tok_encode("".join(part for part in arguments if isinstance(part, str))))
-        for arguments in sample["arguments"]
-    )
+def _choices(question: Question, task: Task) -> tuple[str, ...]:
+    """What the likelihood protocol compares."""
+    return question.letters if task.compared == "letters" else question.options
+
+
+def _prompt(question: Question, task: Task, protocol: str, lm: _Model) -> str:
+    """A question after its worked examples."""
+    if protocol == "paper":
+        return str(lm.apply_chat_template(list(question.messages[:-1])))
+
+    def plain(one: Question) -> str:
+        if task.compared == "words":
+            return f"{one.prompt}\nAnswer:"
+        return f"Question: {one.text}\n{one.listed if task.compared == 'letters' else ''}Answer:"
+
+    def target(one: Question) -> str:
+        return one.target if task.compared == "words" else _choices(one, task)[one.right]
+
+    return "".join(f"{plain(shot)} {target(shot)}\n\n" for shot in question.shots) + plain(question)
+
+
+def _answer(task: Task, question: Question, requests: list[Instance], responses: list[Any], lm: _Model) -> Answer:
+    output: str | list[float]
+    if isinstance(responses[0], str):
+        output, scores = responses[0], score(question, responses[0])
+        # Room for what is written is kept free
+        prompt, generation = requests[0].args
+        texts, room = [prompt], lm.max_length - generation["max_gen_toks"]
+    else:
+        output = [float(likelihood) for likelihood, _ in responses]
+        scores = score_likelihoods(question, output, task.compared)
+        # The last token of an option is only predicted
+        texts, room = ["".join(request.args) for request in requests], lm.max_length + 1
     return Answer(
-        task=task,
+        task=task.name,
         id=question.id,
-        group=question.group if question.choices else "",
-        output=[float(response[0]) for response in responses] if likelihoods else responses[0],
+        group="" if question.passage else question.group,
+        output=output,
         target=question.target,
-        scores={name: float(sample[name]) for name in sample["metrics"]},
+        scores=scores,
         shots=[shot.id for shot in question.shots],
-        truncated=longest > room,
+        truncated=max(len(lm.tok_encode(text)) for text in texts) > room,
     )
 
 

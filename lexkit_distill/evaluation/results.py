@@ -14,6 +14,7 @@ from lexkit.cli.output import to_json
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.harness import Answer
 from lexkit_distill.evaluation.statistics import Comparison, Estimate, Measure, compare, estimate
+from lexkit_distill.tasks.task import UNANSWERABLE
 
 _HIGHER_IS_WORSE = {"unanswered"}
 
@@ -67,7 +68,7 @@ def answer_scores(answers: Sequence[Answer]) -> TaskScores:
         details["acc_mean_of_groups"] = float(np.mean([group["acc"] for group in details["groups"].values()]))
     if "f1" in answers[0].scores:
         for name, answerable in (("answerable", True), ("unanswerable", False)):
-            part = [answer for answer in answers if (answer.target != "unanswerable") == answerable]
+            part = [answer for answer in answers if (answer.target != UNANSWERABLE) == answerable]
             if part:
                 measures.append(_measure(f"f1_{name}", part, "f1"))
     return TaskScores(measures, details, list(answers))

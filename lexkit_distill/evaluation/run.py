@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from lexkit.progress import Progress
-from lexkit_distill.evaluation.config import BENCHMARKS, EvalConfig
+from lexkit_distill.evaluation.config import EvalConfig
 from lexkit_distill.evaluation.harness import ask
 from lexkit_distill.evaluation.lexical import read_lexical, score_lexical
 from lexkit_distill.evaluation.perplexity import read_text, score_text
-from lexkit_distill.evaluation.questions import Prepared, prepare
+from lexkit_distill.evaluation.prepare import Prepared, prepare
 from lexkit_distill.evaluation.results import Results, TaskScores, answer_scores, summarize, write
 from lexkit_distill.senses.processes import Processes
+from lexkit_distill.tasks import TASKS
 from lexkit_distill.teacher import Teacher, load_teacher
 
 _PACKAGES = ("lexkit", "lm_eval", "transformers", "torch")
@@ -30,16 +31,19 @@ def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
         None in processes other than the first.
 
     Raises:
-        EvaluationError: data are missing or wrong, or a model cannot be put to a task.
+        CorpusError, DataError: data are missing or wrong.
+        EvaluationError: a model cannot be put to a task.
         TeacherError: a model cannot be loaded.
     """
     processes = Processes()
     with processes.together():
         # All data are read before any model is loaded: what is missing is said at once
         prepared = {
-            task: prepare(task, config.data, shots=config.shots_of(task), limit=config.limit, seed=config.seed)
-            for task in config.task_names
-            if task in BENCHMARKS
+            name: prepare(
+                TASKS[name], config.data, shots=TASKS[name].shots_of(config.shots), limit=config.limit, seed=config.seed
+            )
+            for name in config.task_names
+            if name in TASKS
         }
         jobs = {task: _job(task, config, prepared, processes) for task in config.task_names}
         found = [

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lexkit_distill.errors import TrainingError
+from lexkit_distill.tasks import split_task
 from lexkit_distill.training.config import FREE, TrainConfig, cast, known, preset, read_yaml
-from lexkit_distill.training.tasks import TASKS
 
 METRICS = ("ce", "kl", "ce+kl")
 _KEYS = ("output", "base", "grid", "metric", "test_data", "keep")
@@ -199,7 +199,7 @@ def _cache_key(config: TrainConfig) -> str:
     frozen = [None, config.trained] if config.layers is None else config.layers - config.trained
     told = [getattr(config, name) for name in _STATES]
     # Which examples a task gives, and their worked ones, depend on the seed
-    seed = config.seed if any(name.partition(":")[0] in TASKS for name in config.data) else None
+    seed = config.seed if any(split_task(name)[0] for name in config.data) else None
     return _digest([told, frozen, seed, _stamps(config.data)])
 
 
@@ -207,7 +207,7 @@ def _stamps(names: Iterable[str]) -> list[Any]:
     """What tells that a file is another than before."""
     found: list[Any] = []
     for name in names:
-        path = Path(name.partition(":")[2] if name.partition(":")[0] in TASKS else name).expanduser()
+        path = Path(split_task(name)[1]).expanduser()
         found.append([path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else None)
     return found
 

@@ -13,6 +13,7 @@ import click
 
 from lexkit_distill.config import options
 from lexkit_distill.errors import TrainingError
+from lexkit_distill.tasks import TASKS
 
 _SHARE = click.FloatRange(0, 1)
 _POSITIVE = click.IntRange(min=1)
@@ -38,9 +39,9 @@ class TrainConfig:
 
     teacher: str = field(metadata={"metavar": "NAME_OR_PATH"})
     """A causal language model built like Llama: a folder, or a name on the Hugging Face hub."""
-    data: tuple[str, ...] = field(metadata={"metavar": "FILE|TASK:FILE"})
-    """Training data: text, or JSONL with text, messages, or prompt and completion; or one of the tasks arc, csqa, piqa,
-    mmlu-pro and squad with its file; hub:NAME[/CONFIG][:SPLIT] for a file. May be given several times."""
+    data: tuple[str, ...] = field(metadata={"metavar": "FILE|TASK:FILE", "tasks": ", ".join(TASKS)})
+    """Training data: text, or JSONL with text, messages, or prompt and completion; or one of the tasks {tasks} with its
+    file; hub:NAME[/CONFIG][:SPLIT] for a file. May be given several times."""
     output: str = field(metadata={"metavar": "DIR"})
     """The folder of the student. Checkpoints and logs are in it, too."""
     senses: str | None = field(default=None, metadata={"metavar": "DIR"})

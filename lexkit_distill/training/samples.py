@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
 from lexkit_distill.errors import DataError
 from lexkit_distill.senses.corpus import Message, documents
-from lexkit_distill.training.tasks import TASKS, Example, mmlu_questions, overlaps, read_task
-
-SHOTS = {"squad": 1}
-"""Worked examples before a question, where it is not the five of the multiple-choice tasks (paper, section 5.2)."""
+from lexkit_distill.tasks import split_task
+from lexkit_distill.tasks.task import Question, Task
 
 
 @dataclass(frozen=True)
@@ -44,21 +41,22 @@ def read_samples(
     """Yield the samples of files, in order.
 
     Args:
-        data: as `documents` takes them, or TASK:FILE or TASK:hub:NAME with a task of `TASKS`.
+        data: as `documents` takes them, or TASK:FILE or TASK:hub:NAME with a task of `lexkit_distill.tasks`.
         seed: draws worked examples, the share of the samples, and options of MMLU-Pro.
-        shots: worked examples before each question of a task; None is five, and one for SQuAD.
+        shots: worked examples before each question; None is the task's own number.
         fraction: share of each task's examples to take.
         mmlu_test: folder of MMLU's test files; questions of MMLU-Pro that are in it are left out.
         dropped: counts what is left out, by reason.
 
     Raises:
         CorpusError: a file is missing, unreadable, or a line has another shape.
-        DataError: a task has too few examples for the worked ones, or MMLU-Pro comes without MMLU's test.
+        DataError: a question has another shape, a task has too few for the worked examples, or MMLU-Pro comes without
+            MMLU's test.
     """
     for name in data:
-        task, _, rest = name.partition(":")
-        if task in TASKS and rest:
-            yield from _task_samples(task, rest, seed, shots, fraction, mmlu_test, dropped)
+        task, file = split_task(name)
+        if task:
+            yield from _task_samples(task, file, seed, shots, fraction, mmlu_test, dropped)
             continue
         for document in documents([name], lambda reason: dropped.update([reason])):
             yield Sample(
@@ -72,41 +70,24 @@ def read_samples(
 
 
 def _task_samples(
-    task: str, name: str, seed: int, shots: int | None, fraction: float, mmlu_test: str | None, dropped: Counter[str]
+    task: Task, name: str, seed: int, shots: int | None, fraction: float, mmlu_test: str | None, dropped: Counter[str]
 ) -> Iterator[Sample]:
-    shots = SHOTS.get(task, 5) if shots is None else shots
-    examples = read_task(task, name, seed)
-    if task == "mmlu-pro":
-        examples = _without_test(examples, name, mmlu_test, dropped)
-    groups: dict[str, list[Example]] = {}
-    for example in examples:
-        groups.setdefault(example.group, []).append(example)
-    if len(groups) == 1 and len(examples) <= shots:
-        raise DataError(f"{name}: {len(examples)} examples are too few for {shots} worked ones; lower --shots")
-    for number, example in enumerate(examples):
-        chooser = Random(f"{seed} {task} {number}")
+    shots = task.shots_of(shots)
+    questions = task.questions(name, seed)
+    if task.screen:
+        questions = task.screen(questions, mmlu_test, dropped)
+    groups: dict[str, list[Question]] = {}
+    for question in questions:
+        groups.setdefault(question.group, []).append(question)
+    if len(groups) == 1 and len(questions) <= shots:
+        raise DataError(f"{name}: {len(questions)} questions are too few for {shots} worked examples; lower --shots")
+    for number, question in enumerate(questions):
+        chooser = Random(f"{seed} {task.name} {number}")
         if chooser.random() >= fraction:
             continue
-        others = [other for other in groups[example.group] if other is not example]
+        others = [other for other in groups[question.group] if other is not question]
         if len(others) < shots:
-            dropped["no other question about the passage"] += 1
+            dropped["too few other questions about the same passage or subject"] += 1
             continue
-        turns = [*chooser.sample(others, shots), example]
-        messages = [
-            {"role": role, "content": content}
-            for turn in turns
-            for role, content in (("user", turn.question), ("assistant", turn.answer))
-        ]
-        yield Sample(example.where, messages=tuple(messages), context_turns=len(messages) - 1)
-
-
-def _without_test(examples: list[Example], name: str, folder: str | None, dropped: Counter[str]) -> list[Example]:
-    if folder is None:
-        raise DataError(
-            f"mmlu-pro:{name}: its questions may be in MMLU's test; give that test's folder with --mmlu-test, "
-            "so that they can be left out"
-        )
-    test = mmlu_questions(Path(folder).expanduser())
-    kept = [example for example in examples if not overlaps(example, test)]
-    dropped["question of MMLU's test"] += len(examples) - len(kept)
-    return kept
+        asked = replace(question, shots=tuple(chooser.sample(others, shots)))
+        yield Sample(question.where, messages=asked.messages, context_turns=len(asked.messages) - 1)

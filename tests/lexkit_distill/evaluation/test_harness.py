@@ -21,14 +21,15 @@ def answers_of(folder: Path, data: Path, task: str = "arc", **options: Any) -> l
     """What the model in a folder says, in this process."""
     from lexkit.progress import Progress
     from lexkit_distill.evaluation.harness import ask
-    from lexkit_distill.evaluation.questions import prepare
+    from lexkit_distill.evaluation.prepare import prepare
     from lexkit_distill.senses.processes import Processes
+    from lexkit_distill.tasks import TASKS
     from lexkit_distill.teacher import load_teacher
 
     chosen = {"shots": 2, "limit": None, "seed": 0, "protocol": "paper", "batch_size": 3, **options}
     protocol, batch_size = chosen.pop("protocol"), chosen.pop("batch_size")
     found = ask(
-        prepare(task, str(data), **chosen),
+        prepare(TASKS[task], str(data), **chosen),
         load_teacher(str(folder), dtype="float32", device="cpu"),
         protocol=protocol,
         batch_size=batch_size,

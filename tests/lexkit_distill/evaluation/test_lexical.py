@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lexkit.progress import Progress
-from lexkit_distill.errors import EvaluationError
+from lexkit_distill.errors import DataError, EvaluationError
 
 pytest.importorskip("lm_eval", reason="needs the extra 'eval'")
 pytestmark = pytest.mark.filterwarnings("ignore")  # what other packages warn about when they are imported
@@ -118,5 +118,5 @@ def test_lines_that_are_no_pairs_are_named(tmp_path: Path, name: str, text: str,
 def test_missing_lists_say_what_to_put_where(tmp_path: Path) -> None:
     from lexkit_distill.evaluation.lexical import read_lexical
 
-    with pytest.raises(EvaluationError, match=r"simlex: no file in .*; put there SimLex-999\.txt of https"):
+    with pytest.raises(DataError, match=r"simlex: no file in .*; put there SimLex-999\.txt of https"):
         read_lexical(str(tmp_path))

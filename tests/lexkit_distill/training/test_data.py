@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -247,6 +246,7 @@ def test_heads_after_a_space_and_of_three_letters_only(six_layers: Path, diction
         ("arc", "benchmarks/arc/validation-ai2.jsonl", 5),
         ("csqa", "benchmarks/csqa/dev_rand_split.jsonl", 5),
         ("piqa", "benchmarks/piqa/valid.jsonl", 5),
+        ("mmlu", "benchmarks/mmlu/test/nutrition_test.csv", 5),
         ("squad", "benchmarks/squad/dev-v2.0-2articles.json", 1),
     ],
 )
@@ -280,32 +280,11 @@ def test_a_quarter_of_a_task_and_no_shots(shared: Shared) -> None:
     assert all(len(sample.messages) == 2 for sample in samples)
 
 
-def test_gold_answers_are_the_publishers(shared: Shared) -> None:
-    from lexkit_distill.training.tasks import read_task
-
-    for name, number in (("arc/train.jsonl", 1), ("csqa/dev_rand_split.jsonl", 0)):
-        path = shared(f"benchmarks/{name}")
-        record = json.loads(path.read_text(encoding="utf-8").splitlines()[number])
-        assert read_task("arc", str(path), 0)[number].answer == record["answerKey"]
-    squad = read_task("squad", str(shared("benchmarks/squad/dev-v2.0-2articles.json")), 0)
-    assert squad[0].answer == "France"
-    assert sum(example.answer == "unanswerable" for example in squad) == 320
-    piqa = read_task("piqa", str(shared("benchmarks/piqa/valid.jsonl")), 0)
-    assert [example.answer for example in piqa[:3]] == ["A", "B", "B"]
-
-
-def test_ten_options_become_four_with_the_answer_and_test_questions_are_left_out(
-    shared: Shared, tmp_path: Path
-) -> None:
+def test_questions_of_the_test_of_mmlu_are_left_out_of_mmlu_pro(shared: Shared, tmp_path: Path) -> None:
     from lexkit_distill.training.samples import read_samples
-    from lexkit_distill.training.tasks import read_task
 
     path = shared("benchmarks/mmlu_pro/mmlu_pro-hfstyle-240.jsonl")
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for example, record in zip(read_task("mmlu-pro", str(path), 0), records, strict=True):
-        options = example.question.removeprefix(record["question"]).strip().split("\n")[:-1]
-        assert example.answer in "ABCD"
-        assert f"{example.answer}. {record['options'][record['answer_index']]}".split("\n")[0] in options
     with pytest.raises(DataError, match="--mmlu-test"):
         list(read_samples([f"mmlu-pro:{path}"], dropped=Counter()))
     (tmp_path / "x_test.csv").write_text(f'"{records[3]["question"].upper()}",1,2,3,4,A\n', encoding="utf-8")
@@ -313,25 +292,32 @@ def test_ten_options_become_four_with_the_answer_and_test_questions_are_left_out
     samples = list(read_samples([f"mmlu-pro:{path}"], mmlu_test=str(tmp_path), dropped=dropped))
     assert len(samples) == len(records) - 1
     assert dropped == {"question of MMLU's test": 1}
+    (tmp_path / "x_test.csv").write_bytes(b"caf\xe9,a,b,c,d,A\n")
+    with pytest.raises(DataError, match=r"x_test\.csv: cannot be read as UTF-8") as raised:
+        list(read_samples([f"mmlu-pro:{path}"], mmlu_test=str(tmp_path), dropped=Counter()))
+    assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    ("task", "record", "match"),
-    [
-        ("arc", {"question": "q", "choices": {"text": ["a"], "label": ["A"]}, "answerKey": "B"}, "line 1: not an exam"),
-        ("piqa", {"goal": "q", "sol1": "a", "sol2": "b"}, "no label; .*file-labels.lst"),
-        ("mmlu-pro", {"question": "q", "options": ["a"], "answer_index": 4}, "not an example"),
-        ("squad", {"question": "q"}, "not an example of squad"),
-        ("arc", {"question": "q", "choices": {"text": ["a"], "label": ["A"]}, "answerKey": "A"}, "too few for 5"),
-    ],
-)
-def test_examples_of_another_shape(tmp_path: Path, task: str, record: Any, match: str) -> None:
+def test_too_few_questions_for_worked_examples(tmp_path: Path) -> None:
     from lexkit_distill.training.samples import read_samples
 
-    file = lines(tmp_path / "file.jsonl", record)
-    with pytest.raises(DataError, match=match) as raised:
-        list(read_samples([f"{task}:{file}"], dropped=Counter(), mmlu_test=str(tmp_path)))
-    assert "\n" not in str(raised.value)
+    file = lines(
+        tmp_path / "arc.jsonl", *[{"question": "q", "choices": {"text": ["a"], "label": ["A"]}, "answerKey": "A"}] * 5
+    )
+    with pytest.raises(DataError, match=r"5 questions are too few for 5 worked examples; lower --shots"):
+        list(read_samples([f"arc:{file}"], dropped=Counter()))
+    assert len(list(read_samples([f"arc:{file}"], shots=4, dropped=Counter()))) == 5
+
+
+def test_squad_takes_one_worked_example_however_many_are_asked(tmp_path: Path) -> None:
+    from lexkit_distill.training.samples import read_samples
+
+    about = [("p", "a?"), ("p", "b?"), ("p", "c?"), ("other", "d?")]
+    records = [{"context": passage, "question": text, "answers": {"text": []}} for passage, text in about]
+    dropped: Counter[str] = Counter()
+    samples = list(read_samples([f"squad:{lines(tmp_path / 's.jsonl', *records)}"], shots=5, dropped=dropped))
+    assert [len(sample.messages) for sample in samples] == [4, 4, 4]
+    assert dropped == {"too few other questions about the same passage or subject": 1}
 
 
 def test_bad_data_are_one_clear_line(six_layers: Path, tmp_path: Path) -> None:
@@ -355,49 +341,6 @@ def test_bad_data_are_one_clear_line(six_layers: Path, tmp_path: Path) -> None:
     ]
     with pytest.raises(DataError, match="cannot be told from the prompt"):
         encoded(lines(tmp_path / "chat.jsonl", {"messages": chat}), tokenizer)
-
-
-ODD = "one\u0085two\u2028three\u2029four\u000bfive\u001csix"
-"""Characters at which str.splitlines() ends a line, and JSON and CSV do not."""
-
-
-@pytest.mark.parametrize(
-    ("task", "record"),
-    [
-        ("arc", {"question": ODD, "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "A"}),
-        ("csqa", {"question": {"stem": ODD, "choices": [{"label": "A", "text": "a"}]}, "answerKey": "A"}),
-        ("piqa", {"goal": ODD, "sol1": "a", "sol2": "b", "label": 1}),
-        ("mmlu-pro", {"question": ODD, "options": ["a", "b", "c"], "answer_index": 2}),
-        ("squad", {"context": ODD, "question": ODD, "answers": {"text": ["one"]}}),
-    ],
-)
-def test_a_line_ends_only_where_the_format_says_so(tmp_path: Path, task: str, record: Any) -> None:
-    from lexkit_distill.training.samples import read_samples
-    from lexkit_distill.training.tasks import read_task
-
-    file = tmp_path / "file.jsonl"
-    # JSON escapes what is below U+0020 only
-    file.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for _ in range(2)), encoding="utf-8")
-    examples = read_task(task, str(file), 0)
-    assert len(examples) == 2
-    assert all(ODD in example.question for example in examples)
-    test = tmp_path / "mmlu"
-    test.mkdir()
-    with (test / "test.csv").open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerow([ODD, "a", "b", "c", "d", "A"])
-    dropped: Counter[str] = Counter()
-    kept = list(read_samples([f"{task}:{file}"], shots=0, mmlu_test=str(test), dropped=dropped))
-    assert len(kept) == (0 if task == "mmlu-pro" else 2)
-    assert dropped["question of MMLU's test"] == (2 if task == "mmlu-pro" else 0)
-
-
-def test_a_test_of_mmlu_that_is_not_utf8_is_one_clear_line(tmp_path: Path) -> None:
-    from lexkit_distill.training.tasks import mmlu_questions
-
-    (tmp_path / "a_test.csv").write_bytes(b"caf\xe9,a,b,c,d,A\n")
-    with pytest.raises(DataError, match=r"a_test.csv: cannot be read as CSV in UTF-8") as raised:
-        mmlu_questions(tmp_path)
-    assert "\n" not in str(raised.value)
 
 
 def test_a_tokenizer_may_have_more_tokens_than_the_head_until_one_occurs(

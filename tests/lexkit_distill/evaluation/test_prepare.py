@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from lexkit_distill.errors import EvaluationError
-from lexkit_distill.evaluation.questions import Prepared, prepare
+from lexkit_distill.errors import DataError
+from lexkit_distill.evaluation.prepare import Prepared, prepare
+from lexkit_distill.tasks import TASKS
 
 Shared = Callable[[str], Path]
 QUESTIONS = {"arc": 294, "csqa": 1221, "piqa": 1838, "squad_v2": 706}
 
 
 def read(task: str, data: Path, *, shots: int = 5, limit: int | None = None, seed: int = 0) -> Prepared:
-    return prepare(task, str(data), shots=shots, limit=limit, seed=seed)
+    return prepare(TASKS[task], str(data), shots=shots, limit=limit, seed=seed)
 
 
 def lines(path: Path, records: list[Any]) -> None:
@@ -34,7 +35,7 @@ def test_real_files_are_read_whole(shared: Shared, task: str) -> None:
     found = read(task, shared("benchmarks"), shots=shots)
     assert len(found.questions) == found.available == QUESTIONS[task]
     assert all(len(question.shots) == shots for question in found.questions)
-    assert not any(question.question in {shot.question for shot in question.shots} for question in found.questions)
+    assert not any(question.text in {shot.text for shot in question.shots} for question in found.questions)
 
 
 def test_worked_examples_of_mmlu_are_of_the_same_subject(shared: Shared) -> None:
@@ -62,21 +63,6 @@ def test_examples_depend_on_seed_and_question_alone(shared: Shared) -> None:
     assert [question.id for question in other] != [question.id for question in some]
 
 
-def test_mmlu_as_published_has_no_header_and_letters(tmp_path: Path) -> None:
-    for split, count in (("test", 3), ("dev", 2)):
-        file = tmp_path / f"data/{split}/anatomy_{split}.csv"
-        file.parent.mkdir(parents=True)
-        rows = [
-            f'"Which bone\n is {split} {number}, exactly?",femur,tibia,ulna,"radius, or\u0085none",C\n'
-            for number in range(count)
-        ]
-        file.write_text("".join(rows), encoding="utf-8")
-    found = read("mmlu", tmp_path, shots=2)
-    assert [question.target for question in found.questions] == ["C"] * 3
-    assert found.questions[0].group == "anatomy"
-    assert found.questions[0].choices[3] == "radius, or\u0085none"
-
-
 def test_piqa_takes_examples_from_its_training_set_if_it_is_there(tmp_path: Path) -> None:
     def goals(name: str, count: int) -> list[dict[str, str]]:
         return [{"goal": f"{name} {number}", "sol1": "do", "sol2": "don't"} for number in range(count)]
@@ -85,10 +71,10 @@ def test_piqa_takes_examples_from_its_training_set_if_it_is_there(tmp_path: Path
     (tmp_path / "piqa/valid-labels.lst").write_text("0\n1\n0\n1\n", encoding="utf-8")
     alone = read("piqa", tmp_path, shots=3)
     assert [question.target for question in alone.questions] == ["A", "B", "A", "B"]
-    assert all(shot.question.startswith("valid") for question in alone.questions for shot in question.shots)
+    assert all(shot.text.startswith("valid") for question in alone.questions for shot in question.shots)
     lines(tmp_path / "piqa/train.jsonl", [{**goal, "label": 1} for goal in goals("train", 5)])
     both = read("piqa", tmp_path, shots=3)
-    assert all(shot.question.startswith("train") for question in both.questions for shot in question.shots)
+    assert all(shot.text.startswith("train") for question in both.questions for shot in question.shots)
 
 
 def test_a_passage_with_one_question_has_no_example(tmp_path: Path) -> None:
@@ -99,20 +85,20 @@ def test_a_passage_with_one_question_has_no_example(tmp_path: Path) -> None:
     assert found.without_shots == 1
 
 
-@pytest.mark.parametrize("task", ["arc", "csqa", "piqa", "mmlu", "squad_v2"])
+@pytest.mark.parametrize("task", TASKS)
 def test_missing_files_say_what_to_put_where(tmp_path: Path, task: str) -> None:
-    with pytest.raises(EvaluationError, match=rf"^{task}: no file in .*looked for .*; put there .*https://"):
+    with pytest.raises(DataError, match=rf"^{task}: no file in .*looked for .*; put there .*https://"):
         read(task, tmp_path)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match="no such folder"):
+    with pytest.raises(DataError, match="no such folder"):
         read("arc", tmp_path / "none")
 
 
 def test_missing_examples_say_so(tmp_path: Path) -> None:
     lines(tmp_path / "arc/validation.jsonl", [record(0)])
-    with pytest.raises(EvaluationError, match="no file to draw worked examples from"):
+    with pytest.raises(DataError, match="no file to draw worked examples from"):
         read("arc", tmp_path)
     assert len(read("arc", tmp_path, shots=0).questions) == 1
 
@@ -121,47 +107,15 @@ def test_fewer_examples_than_shots(tmp_path: Path) -> None:
     lines(tmp_path / "arc/validation.jsonl", [record(0)])
     # One of them is the question itself, which is no example
     lines(tmp_path / "arc/train.jsonl", [record(number) for number in range(3)])
-    with pytest.raises(EvaluationError, match=r"arc: 2 worked examples .*--shots is 3"):
+    with pytest.raises(DataError, match=r"arc: 2 worked examples .*--shots is 3"):
         read("arc", tmp_path, shots=3)
     assert len(read("arc", tmp_path, shots=2).questions[0].shots) == 2
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        (record(1, "E"), "line 2: the label 'E' is none of the options A, B, C"),
-        ({"id": "q1", "question": "?"}, "line 2: not a question of this task"),
-        ([], "line 2: not a question of this task"),
-        (record(0), "line 2: the question q0 stands twice"),
-    ],
-)
-def test_wrong_questions_are_named_by_line(tmp_path: Path, wrong: Any, message: str) -> None:
-    lines(tmp_path / "arc/validation.jsonl", [record(0), wrong])
-    with pytest.raises(EvaluationError, match=message):
+def test_a_question_that_appears_twice_is_named_by_line(tmp_path: Path) -> None:
+    lines(tmp_path / "arc/validation.jsonl", [record(0), record(0)])
+    with pytest.raises(DataError, match="line 2: the question q0 appears twice"):
         read("arc", tmp_path, shots=0)
-
-
-@pytest.mark.parametrize("label", ["2", "-1"])
-def test_labels_of_piqa_outside_its_options(tmp_path: Path, label: str) -> None:
-    lines(tmp_path / "piqa/valid.jsonl", [{"goal": "g", "sol1": "a", "sol2": "b"}])
-    (tmp_path / "piqa/valid-labels.lst").write_text(label, encoding="utf-8")
-    with pytest.raises(EvaluationError, match=f"line 1: the label {label} is none of the 2 options"):
-        read("piqa", tmp_path, shots=0)
-    (tmp_path / "piqa/valid-labels.lst").write_text("0\n1\n", encoding="utf-8")
-    with pytest.raises(EvaluationError, match="2 labels for 1 questions"):
-        read("piqa", tmp_path, shots=0)
-    (tmp_path / "piqa/valid-labels.lst").unlink()
-    with pytest.raises(EvaluationError, match=r"no labels; put valid-labels\.lst beside it"):
-        read("piqa", tmp_path, shots=0)
-
-
-@pytest.mark.parametrize(("row", "message"), [("q,a,b,c,d,E", "none of the 4 options"), ("q,a,b,c", "4 fields")])
-def test_wrong_rows_of_mmlu(tmp_path: Path, row: str, message: str) -> None:
-    file = tmp_path / "mmlu/test/law_test.csv"
-    file.parent.mkdir(parents=True)
-    file.write_text(row + "\n", encoding="utf-8")
-    with pytest.raises(EvaluationError, match=rf"law_test\.csv, row 1: .*{message}"):
-        read("mmlu", tmp_path, shots=0)
 
 
 def test_the_hub_out_of_reach_says_what_to_put_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,31 +125,14 @@ def test_the_hub_out_of_reach_says_what_to_put_where(monkeypatch: pytest.MonkeyP
         raise ConnectionError("offline")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
-    with pytest.raises(
-        EvaluationError, match=r"arc: allenai/ai2_arc cannot be had from the hub \(offline\); give --data"
-    ):
-        prepare("arc", None, shots=5, limit=None, seed=0)
+    with pytest.raises(DataError, match=r"arc: allenai/ai2_arc cannot be had from the hub \(offline\); give --data"):
+        prepare(TASKS["arc"], None, shots=5, limit=None, seed=0)
 
 
 def test_the_hub_is_read_like_files(monkeypatch: pytest.MonkeyPatch) -> None:
     datasets = pytest.importorskip("datasets")
     rows = {"validation": [record(0, "B")], "train": [record(number, "C") for number in range(1, 6)]}
     monkeypatch.setattr(datasets, "load_dataset", lambda _name, _config, split: rows[split])
-    found = prepare("csqa", None, shots=5, limit=None, seed=0)
+    found = prepare(TASKS["csqa"], None, shots=5, limit=None, seed=0)
     assert found.questions[0].target == "B"
     assert {shot.target for shot in found.questions[0].shots} == {"C"}
-
-
-def test_a_line_ends_only_where_the_format_says_so(tmp_path: Path) -> None:
-    from lexkit_distill.evaluation.questions import prepare
-
-    odd = "one\u0085two\u2028three\u2029four\u000bfive\u001csix"  # at which str.splitlines() ends a line
-    (tmp_path / "arc").mkdir()
-    (tmp_path / "mmlu/test").mkdir(parents=True)
-    record = {"id": "1", "question": odd, "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "A"}
-    line = json.dumps(record, ensure_ascii=False) + "\n"
-    (tmp_path / "arc/validation.jsonl").write_text(line, encoding="utf-8")
-    (tmp_path / "mmlu/test/anatomy_test.csv").write_text(f"{odd},a,b,c,d,A\n", encoding="utf-8", newline="")
-    for task in ("arc", "mmlu"):
-        (question,) = prepare(task, str(tmp_path), shots=0, limit=None, seed=0).questions
-        assert question.question == odd
