@@ -134,30 +134,64 @@ def test_a_run_that_died_goes_on_bit_for_bit(
     assert kept == ["step-00000016", "step-00000020"]
 
 
+@pytest.fixture
+def held_out_losses(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[int, Any]]:
+    """Give the evaluations losses, the first step's first; returns the weights that each of them was asked about."""
+
+    def give(*losses: float) -> dict[int, Any]:
+        from lexkit_distill.training.checkpoint import trained_state
+        from lexkit_distill.training.trainer import Trainer
+
+        weights: dict[int, Any] = {}
+
+        def evaluate(self: Any, _: Any) -> dict[str, float]:
+            step = self.state.step
+            weights[step] = {name: value.clone() for name, value in trained_state(self.module).items()}
+            return {"ce": losses[step - 1], "perplexity": 1.0, "kl": 0.0}
+
+        monkeypatch.setattr(Trainer, "evaluate", evaluate)
+        return weights
+
+    return give
+
+
 def test_a_run_stops_when_the_held_out_loss_gets_no_better_and_keeps_the_best(
-    configured: Configured, tmp_path: Path
+    configured: Configured, tmp_path: Path, held_out_losses: Callable[..., dict[int, Any]]
 ) -> None:
+    import torch
+    from safetensors.torch import load_file
+
     from lexkit_distill.training.run import train
 
-    config = configured(eval_data=(str(tmp_path / "held.txt"),), eval_every=1, patience=2, lr=2.0, epochs=5)
-    summary = train(config)
+    weights = held_out_losses(3.0, 4.0, 2.0, 2.0, 2.5, 1.0)
+    summary = train(configured(eval_data=(str(tmp_path / "held.txt"),), eval_every=1, patience=2, epochs=5))
     assert summary is not None
     outcome = summary.outcome
     assert outcome.finished
-    assert outcome.steps == outcome.best_step + 2 < 50
+    assert (outcome.steps, outcome.best_step) == (5, 3)  # no better is not better, and one worse is not two
+    student = load_file(tmp_path / "student" / "model.safetensors")
+    for name, value in weights[3].items():
+        _, layer, rest = name.split(".", 2)
+        assert torch.equal(student[f"model.layers.{2 + int(layer)}.{rest}"], value), name
+        assert not torch.equal(weights[5][name], value), name
 
 
 @pytest.mark.parametrize("at", [2, 3, 4])
 def test_a_run_that_died_stops_early_where_the_unbroken_one_does(
-    configured: Configured, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
+    configured: Configured,
+    tmp_path: Path,
+    at: int,
+    monkeypatch: pytest.MonkeyPatch,
+    held_out_losses: Callable[..., dict[int, Any]],
 ) -> None:
     from lexkit_distill.training.run import train
     from lexkit_distill.training.trainer import Trainer
 
-    common = {"eval_data": (str(tmp_path / "held.txt"),), "eval_every": 1, "patience": 3, "lr": 2.0, "save_every": 2}
+    held_out_losses(3.0, 2.0, 4.0, 2.5, 2.2, 1.0)
+    common = {"eval_data": (str(tmp_path / "held.txt"),), "eval_every": 1, "patience": 3, "save_every": 2}
     whole = train(configured(output=str(tmp_path / "whole"), **common))
     assert whole is not None
-    assert whole.outcome.steps == whole.outcome.best_step + 3 >= at
+    assert (whole.outcome.steps, whole.outcome.best_step) == (5, 2)
     judge = Trainer._judge
 
     def dies(self: Any, loss: float, *, saves: bool) -> None:
@@ -170,7 +204,7 @@ def test_a_run_that_died_stops_early_where_the_unbroken_one_does(
         train(configured(**common))
     again = train(configured(**common))
     assert again is not None
-    assert again.outcome.best_step == whole.outcome.best_step
+    assert (again.outcome.steps, again.outcome.best_step) == (5, 2)
     assert log(tmp_path / "student") == log(tmp_path / "whole")
     same = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("student", "whole")]
     assert same[0] == same[1]
