@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 
 def sync(path: Path) -> None:
@@ -16,22 +19,61 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a small file in one step: *path* holds what it held before, or all of *data*.
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a path to write a file to; when the block ends well, the file takes the name *path* in one step.
 
-    One writer at a time: the file beside it has a fixed name, so that a killed writer leaves one at most.
+    If the block fails, *path* is what it was before, and nothing is left beside it. One writer at a time: the file
+    beside it has a fixed name, so that a killed writer leaves one at most, which the next replaces.
 
     Raises:
         OSError: the folder is missing, not writable, or full.
     """
     beside = path.with_name(f"{path.name}.new")
     try:
-        beside.write_bytes(data)
+        beside.unlink(missing_ok=True)
+        yield beside
         sync(beside)
-    except OSError as error:
+        beside.replace(path)
+        sync(path.parent)
+    except BaseException as error:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
-        # under the name that the caller knows
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    beside.replace(path)
-    sync(path.parent)
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(beside)):
+            # under the name that the caller knows
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file in one step: *path* holds what it held before, or all of *data*. One writer at a time.
+
+    Raises:
+        OSError: the folder is missing, not writable, or full.
+    """
+    with whole(path) as beside:
+        beside.write_bytes(data)
+
+
+def lock(path: Path, *, wait: bool = False) -> IO[bytes] | None:
+    """Lock a file, which is made if it is not there, until it is closed or the process ends, however that ends.
+
+    Whoever holds the lock may remove the file.
+
+    Returns:
+        The open file, or None if another has it locked and *wait* is false.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    while True:
+        with contextlib.ExitStack() as otherwise:
+            file = otherwise.enter_context(path.open("ab"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return None
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else its holder has removed it
+                    otherwise.pop_all()
+                    return file

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import datetime
 import errno
-import fcntl
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lexkit.durable import lock
 from lexkit.errors import FetchError
 from lexkit.fetch.http import Failure
 from lexkit.fetch.part import Part, Version
@@ -91,14 +91,11 @@ def _record_of(target: Path, download: Download) -> FetchRecord | None:
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(f"{target.name}.lock").open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FetchError(
-                f"{target}: another lexkit is fetching it; wait until that is done, or stop it, and try again"
-            ) from None
-        yield  # the lock ends with the process, however that ends
+    held = lock(target.with_name(f"{target.name}.lock"))
+    if held is None:
+        raise FetchError(f"{target}: another lexkit is fetching it; wait until that is done, or stop it, and try again")
+    with held:
+        yield
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import IO
 import duckdb
 
 from lexkit import __version__
-from lexkit.durable import sync
+from lexkit.durable import lock, sync
 from lexkit.errors import StoreError
 
 SCHEMA_VERSION = 1
@@ -250,19 +250,19 @@ def claimed(target: Path, place: Path) -> Iterator[Path]:
         StoreError: another process has such a folder, or none can be made.
     """
     try:
-        folder, lock = _claim(target, place)
+        folder, held = _claim(target, place)
     except OSError as error:
         raise StoreError(
             f"{target}: its folder cannot be written ({error.strerror}); mend its permissions, or choose another"
         ) from error
     try:
-        with lock:
+        with held:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _claim(target: Path, place: Path) -> tuple[Path, IO[str]]:
+def _claim(target: Path, place: Path) -> tuple[Path, IO[bytes]]:
     prefix = f".{place.name}.building-"
     parent = os.open(place.parent, os.O_RDONLY)
     try:
@@ -272,19 +272,20 @@ def _claim(target: Path, place: Path) -> tuple[Path, IO[str]]:
                 raise StoreError(f"{target}: another process is writing it; wait for it, or name another target")
             shutil.rmtree(other, ignore_errors=True)  # its process was killed
         folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=prefix))
-        lock = (folder / _LOCK).open("w", encoding="ascii")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return folder, lock
+        held = lock(folder / _LOCK)
+        assert held is not None  # nobody else knows the folder
+        return folder, held
     finally:
         os.close(parent)
 
 
 def _is_locked(path: Path) -> bool:
     try:
-        with path.open("r+", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = lock(path)
     except FileNotFoundError:
         return False
     except OSError:
         return True
-    return False
+    if held is not None:
+        held.close()
+    return held is None

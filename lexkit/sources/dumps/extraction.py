@@ -8,10 +8,8 @@ complete, and the pages already extracted (version 1.99.7).
 from __future__ import annotations
 
 import bz2
-import fcntl
 import gzip
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from lexkit.durable import sync, write_whole
+from lexkit.durable import lock, sync, write_whole
 from lexkit.errors import SourceError
 from lexkit.progress import Progress
 from lexkit.sources.cache import cache_folder
@@ -103,16 +101,13 @@ def _name(sha256: str, installed: Installed, language: str, brown: Brown) -> str
 @contextmanager
 def _locked(path: Path, progress: Progress) -> Iterator[int]:
     """Hold a lock, waiting for it if need be; whoever inherits its descriptor holds it as well."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress.note("another lexkit extracts the same dump; waiting for it")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    held = lock(path)
+    if held is None:
+        progress.note("another lexkit extracts the same dump; waiting for it")
+        held = lock(path, wait=True)
+    assert held is not None
+    with held:
+        yield held.fileno()
 
 
 @dataclass(frozen=True)
