@@ -37,3 +37,16 @@ class ArgumentError(LexkitError):
 
 class TokenizerError(LexkitError):
     """A tokenizer that cannot be found or loaded."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A run that a signal has ended where the same command goes on. No failure, so it is no `LexkitError`.
+
+    Args:
+        message: one line that says what was saved.
+        number: of the signal; the command exits with 128 more.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message, number)
+        self.message, self.number = message, number

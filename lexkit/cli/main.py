@@ -1,6 +1,6 @@
 """``lexkit``: finds the commands, and turns every failure into one line and an exit code.
 
-Exit codes: 0 done; 1 failed, with one line on standard error; 2 wrong usage; 130 interrupted.
+Exit codes: 0 done; 1 failed, with one line on standard error; 2 wrong usage; 130 interrupted, 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from lexkit import __version__
-from lexkit.errors import LexkitError
+from lexkit.errors import LexkitError, Stopped
 
 # Modules are imported when their command is called or listed, so that `lexkit --version` stays quick.
 _COMMANDS = {
@@ -103,8 +103,8 @@ def main(args: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; nothing was changed", 130)
+    except (click.Abort, KeyboardInterrupt) as error:
+        _fail(*_interrupted(error, arguments))
     except BrokenPipeError:
         # the reader of our output has gone, for example `lexkit sql ... | head`; nothing is left to flush to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -115,7 +115,7 @@ def main(args: Sequence[str] | None = None) -> None:
         if _is_interrupt(error):
             if terminate.code is not None:
                 sys.exit(terminate.code)
-            _fail("interrupted; nothing was changed", 130)
+            _fail(*_interrupted(error, arguments))
         _fail(_message(error), 1)
 
 
@@ -133,6 +133,14 @@ class _Termination:
 def _is_interrupt(error: Exception) -> bool:
     """Whether this is what becomes of Ctrl-C in the middle of a query, which depends on the version of DuckDB."""
     return type(error).__name__ == "InterruptException" or "Query interrupted" in str(error)
+
+
+def _interrupted(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
+    """What to say, and the exit code. Lexkit's own commands change all or nothing, which others need not do."""
+    if isinstance(error, Stopped):
+        return error.message, 128 + error.number
+    command = next((argument for argument in arguments if not argument.startswith("-")), None)
+    return "interrupted; nothing was changed" if command in _COMMANDS else "interrupted", 130
 
 
 def _message(error: Exception) -> str:

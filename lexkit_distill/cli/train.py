@@ -107,8 +107,6 @@ def _plan(plan: TrainPlan, summary: TrainSummary | None = None) -> list[str]:
 
 def _summary(summary: TrainSummary) -> list[str]:
     outcome = summary.outcome
-    if not outcome.finished:
-        return [f"stopped after step {outcome.steps:,} of {outcome.total_steps:,}; give the same command to go on"]
     lines = [
         summary.path,
         f"  steps    {outcome.steps:>14,}   in {_duration(outcome.seconds)}",

@@ -16,6 +16,7 @@ from lexkit_distill.demo.comparison import MEASURES, NOTE, Comparison, plot, rea
 from lexkit_distill.demo.config import DemoConfig
 from lexkit_distill.demo.teacher import NAME, dense_teacher, packaged_weights
 from lexkit_distill.demo.text import Text, read_text
+from lexkit_distill.disk import LOCK, disk_failures, only_run
 from lexkit_distill.errors import TeacherError, TrainingError
 from lexkit_distill.senses.build import build_senses
 from lexkit_distill.senses.compose import compose_senses
@@ -57,6 +58,7 @@ def run_demo(config: DemoConfig, progress: Callable[[str], Progress] = lambda _:
 
     Raises:
         LexkitError: one line that says what is wrong with the teacher, the text or the folder.
+        Stopped: by a signal.
     """
     text = read_text(config.text)
     # Checkpoints know their paths, from wherever they go on
@@ -68,7 +70,13 @@ def run_demo(config: DemoConfig, progress: Callable[[str], Progress] = lambda _:
         _layers(config.teacher)
     elif not (folder / "teacher" / NAME).exists():
         packaged_weights()
-    _claim(folder, config, text)
+    advice = "free some space, and run the same command again to go on"
+    with only_run(folder, TrainingError), disk_failures(TrainingError, folder, advice):
+        _claim(folder, config, text)
+        return _made(folder, config, text, progress)
+
+
+def _made(folder: Path, config: DemoConfig, text: Text, progress: Callable[[str], Progress]) -> Demo:
     parts = text.write(folder / "text")
     teacher = config.teacher or _teacher(folder / "teacher", progress("teacher"))
     layers = _layers(teacher)
@@ -129,10 +137,9 @@ def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
             raise TrainingError(
                 f"{folder}: a demo with another {' and '.join(other)} is there; remove it, or give another --output"
             )
-    elif folder.exists() and any(folder.iterdir()):
+    elif any(path.name != LOCK for path in folder.iterdir()):
         raise TrainingError(f"{folder}: holds something that is no demo; give another --output")
     else:
-        folder.mkdir(parents=True, exist_ok=True)
         write_whole(mark, (json.dumps(what, indent=2) + "\n").encode())
     (folder / "text").mkdir(exist_ok=True)
 
@@ -193,20 +200,10 @@ def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, 
 
 
 def _trained(config: TrainConfig, progress: Progress) -> dict[str, float]:
-    """Return the held-out figures of a student, which is trained if it is not there.
-
-    Raises:
-        TrainingError: a signal stopped it; or as `train`.
-    """
+    """Return the held-out figures of a student, which is trained if it is not there."""
     folder = Path(config.output)
     if not (folder / DONE).exists():
-        summary = train(config, progress)
-        assert summary is not None
-        if not summary.outcome.finished:
-            raise TrainingError(
-                f"{folder}: stopped after step {summary.outcome.steps} of {summary.outcome.total_steps}; give the same "
-                "command to go on"
-            )
+        train(config, progress)
     done: dict[str, Any] = json.loads((folder / DONE).read_bytes())
     found: dict[str, float] = done["outcome"]["held_out"]
     return found

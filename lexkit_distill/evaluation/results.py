@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lexkit.cli.output import to_json
+from lexkit_distill.disk import disk_failures
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.harness import Answer
 from lexkit_distill.evaluation.statistics import Comparison, Estimate, Measure, compare, estimate
@@ -98,6 +100,20 @@ def summarize(first: TaskScores, second: TaskScores | None, seed: int) -> TaskRe
     )
 
 
+def check_output(output: Path) -> None:
+    """Make sure, before anything is asked, that there is where to write what comes of it.
+
+    Raises:
+        EvaluationError: there is not.
+    """
+    if output.is_dir():
+        raise EvaluationError(f"--output {output}: a folder; name a file in it")
+    with _writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with _beside(output) as beside:
+            beside.touch()
+
+
 def write(results: Results, lines: dict[str, list[Any]], output: Path) -> Path:
     """Write the results and, beside them, what each model (``model``, ``against``) said; return the latter's path.
 
@@ -105,17 +121,24 @@ def write(results: Results, lines: dict[str, list[Any]], output: Path) -> Path:
         EvaluationError: they cannot be written.
     """
     log = output.with_name(f"{output.stem}.questions.jsonl")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        text = "".join(f"{to_json({'model': who, **vars(line)})}\n" for who, said in lines.items() for line in said)
-        _replace(log, text)
-        _replace(output, to_json(results, indent=2) + "\n")
-    except OSError as error:
-        raise EvaluationError(f"--output {output}: cannot be written ({error.strerror}); choose another") from error
+    said = "".join(f"{to_json({'model': who, **vars(line)})}\n" for who, said in lines.items() for line in said)
+    with _writing(output):
+        for path, text in ((output, to_json(results, indent=2) + "\n"), (log, said)):
+            with _beside(path) as beside:
+                beside.write_text(text, encoding="utf-8")
+                beside.replace(path)
     return log
 
 
-def _replace(path: Path, text: str) -> None:
+def _writing(output: Path) -> AbstractContextManager[None]:
+    return disk_failures(EvaluationError, output, "free some space, or choose another --output")
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A name of this process's own: two evaluations may write the same results, of which the last ones stay."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    try:
+        yield beside
+    finally:
+        beside.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from lexkit_distill.evaluation.harness import ask
 from lexkit_distill.evaluation.lexical import read_lexical, score_lexical
 from lexkit_distill.evaluation.perplexity import read_text, score_text
 from lexkit_distill.evaluation.prepare import Prepared, prepare
-from lexkit_distill.evaluation.results import Results, TaskScores, answer_scores, summarize, write
+from lexkit_distill.evaluation.results import Results, TaskScores, answer_scores, check_output, summarize, write
 from lexkit_distill.senses.processes import Processes
 from lexkit_distill.tasks import TASKS
 from lexkit_distill.teacher import Teacher, load_teacher
@@ -35,8 +35,10 @@ def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
         EvaluationError: a model cannot be put to a task.
         TeacherError: a model cannot be loaded.
     """
-    processes = Processes()
+    processes, output = Processes(), Path(config.output).expanduser()
     with processes.together():
+        if processes.is_first:
+            check_output(output)
         # All data are read before any model is loaded: what is missing is said at once
         prepared = {
             name: prepare(
@@ -68,7 +70,7 @@ def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
             role: [line for scores in scored.values() for line in scores.lines]
             for role, scored in zip(("model", "against"), found, strict=False)
         }
-        write(results, lines, Path(config.output).expanduser())
+        write(results, lines, output)
         return results
 
 

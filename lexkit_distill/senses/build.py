@@ -7,12 +7,11 @@ of them see.
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import lexkit
 from lexkit.durable import write_whole
 from lexkit.errors import LexkitError
 from lexkit.progress import Progress
+from lexkit_distill.disk import LOCK, disk_failures, only_run
 from lexkit_distill.errors import DictionaryError, SampleError
 from lexkit_distill.senses import dictionary as files
 from lexkit_distill.senses.collect import collect, share_of
@@ -34,6 +34,7 @@ from lexkit_distill.senses.plan import Plan, make_plan, open_plan
 from lexkit_distill.senses.processes import Processes
 from lexkit_distill.senses.reduce import read_blocks, reduce_tokens
 from lexkit_distill.senses.sample import Sample, Sampler, done_batches
+from lexkit_distill.stopping import stop
 from lexkit_distill.teacher import Teacher, load_teacher
 
 LAYER = "last, after the final norm"
@@ -59,20 +60,21 @@ class SensesSummary:
 def build_senses(config: SensesConfig, progress: Progress | None = None) -> SensesSummary | None:
     """Make a sense dictionary.
 
+    Ctrl-C or SIGTERM while states are read ends the run after the batch that is on, with all states on the disk.
+
     Returns:
         What was made; None in every process but the first.
 
     Raises:
         LexkitError: one line that says what is wrong with the teacher, the corpus, the room or the folders.
+        Stopped: by a signal; in processes other than the first, SystemExit.
     """
     processes = Processes()
     progress = progress if progress is not None and processes.is_first else Progress()
     output = Path(config.output).expanduser()
     folder = Path(config.sample).expanduser() if config.sample else output / ".sample"
-    with disk_failures(output), processes.together(), _nothing_for_nothing(output, folder, processes):
-        if processes.is_first:
-            _claim(output)
-            folder.mkdir(parents=True, exist_ok=True)
+    writing = disk_failures(SampleError, output, "free some space, and run the same command again to go on")
+    with processes.together(), _claimed(output, folder) if processes.is_first else nullcontext(), writing:
         processes.wait()
         progress.stage("loading the teacher")
         teacher = load_teacher(
@@ -96,28 +98,27 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
 
 
 @contextmanager
-def _nothing_for_nothing(output: Path, folder: Path, processes: Processes) -> Iterator[None]:
-    """Around a run: if it is refused before the corpus was read, the folders that it made are not left behind."""
-    made = [path for path in (folder, output) if not path.exists()]
-    try:
-        yield
-    except LexkitError:
-        if processes.is_first and folder in made and folder.exists() and open_plan(folder) is None:
-            shutil.rmtree(folder)
-            for path in made[1:]:
-                if not any(path.iterdir()):
-                    path.rmdir()
-        raise
+def _claimed(output: Path, folder: Path) -> Iterator[None]:
+    """Context manager. Hold the output and the sample's folder.
 
-
-def _claim(output: Path) -> None:
-    if (output / files.META).exists():
-        raise DictionaryError(
-            f"{output}: a sense dictionary is there already; choose another --output, or delete it first"
-        )
-    if output.exists() and not output.is_dir():
-        raise DictionaryError(f"{output}: a file, not a folder; choose another --output")
-    output.mkdir(parents=True, exist_ok=True)
+    If the run fails before the corpus has been read, what it wrote into a sample of its own is removed again.
+    """
+    with only_run(output, SampleError):
+        if (output / files.META).exists():
+            raise DictionaryError(
+                f"{output}: a sense dictionary is there already; choose another --output, or delete it first"
+            )
+        with only_run(folder, SampleError, "--sample") as is_new:
+            try:
+                yield
+            except LexkitError:
+                if is_new and open_plan(folder) is None:
+                    for path in folder.iterdir():
+                        if path.is_dir():
+                            shutil.rmtree(path)
+                        elif path.name != LOCK:
+                            path.unlink()
+                raise
 
 
 def _planned(config: SensesConfig, teacher: Teacher, folder: Path, processes: Processes, progress: Progress) -> Plan:
@@ -189,7 +190,11 @@ def _collected(
     processes.wait()  # all know what is done before anyone does more
     teacher.check(_probe(plan))
     progress.stage("reading hidden states")
-    collect(teacher, plan, sampler, share, anchor=config.anchor, seed=config.seed, progress=progress)
+    stopped = collect(teacher, plan, sampler, share, anchor=config.anchor, seed=config.seed, progress=progress)
+    if stopped is not None:
+        done = int(done_batches(folder, plan.batches).sum())
+        where = f"{config.output}: stopped after batch {done:,} of {plan.batches:,}"
+        stop(f"{where}; the same command goes on from there", stopped, speaks=processes.is_first)
     processes.wait()
     if not done_batches(folder, plan.batches).all():
         raise SampleError(f"{folder}: not all batches are done; another process failed: run the same command again")
@@ -270,17 +275,3 @@ def _meta(config: SensesConfig, teacher: Teacher, plan: Plan, *, rows: int, toke
         hidden_size=teacher.hidden_size,
         tokens=tokens,
     )
-
-
-@contextmanager
-def disk_failures(output: Path) -> Iterator[None]:
-    """Around everything that writes: a full disk becomes one clear line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO):
-            raise
-        raise SampleError(
-            f"{error.filename or output}: cannot be written ({error.strerror}); free disk space or choose another "
-            "folder, then run the same command again to go on"
-        ) from error

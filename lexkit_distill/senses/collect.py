@@ -18,6 +18,7 @@ from lexkit_distill.senses.config import Anchor
 from lexkit_distill.senses.keys import occurrence_keys
 from lexkit_distill.senses.plan import Batch, Plan, batches
 from lexkit_distill.senses.sample import Occurrences, Sampler, done_batches
+from lexkit_distill.stopping import StopSignals
 
 if TYPE_CHECKING:
     from lexkit_distill.teacher import Teacher
@@ -36,8 +37,10 @@ def collect(
     anchor: Anchor,
     seed: int,
     progress: Progress,
-) -> None:
+) -> int | None:
     """Run batches through the teacher and offer their states to the sampler.
+
+    Ctrl-C or SIGTERM ends this after the batch that is on.
 
     Args:
         teacher: in evaluation mode.
@@ -48,25 +51,32 @@ def collect(
         seed: chooses the sample.
         progress: told tokens, of the plan's total where this process is the only one.
 
+    Returns:
+        The signal that came, if one did.
+
     Raises:
         SampleError: hidden states that are not finite.
     """
     tokens = 0
     flushed = monotonic()
-    for batch in share:
-        rows, positions, anchors, states = _anchored(teacher, batch, anchor)
-        _check_finite(states, teacher, batch)
-        keys = occurrence_keys(seed, batch.documents[rows], batch.starts[rows] + positions)
-        wanted = sampler.wanted(anchors, keys)
-        chosen = states[torch.from_numpy(wanted).to(states.device)]
-        occurrences = Occurrences(anchors, keys, rows + batch.first_row, positions)[wanted]
-        sampler.add(batch.number, anchors, occurrences, chosen.to(torch.bfloat16).cpu())
-        tokens += int(batch.lengths.sum())
-        progress.count(tokens, plan.tokens, "tokens")
-        if monotonic() - flushed > CHECKPOINT:
-            sampler.flush()
-            flushed = monotonic()
-    sampler.flush()
+    with StopSignals() as signals:
+        for batch in share:
+            rows, positions, anchors, states = _anchored(teacher, batch, anchor)
+            _check_finite(states, teacher, batch)
+            keys = occurrence_keys(seed, batch.documents[rows], batch.starts[rows] + positions)
+            wanted = sampler.wanted(anchors, keys)
+            chosen = states[torch.from_numpy(wanted).to(states.device)]
+            occurrences = Occurrences(anchors, keys, rows + batch.first_row, positions)[wanted]
+            sampler.add(batch.number, anchors, occurrences, chosen.to(torch.bfloat16).cpu())
+            tokens += int(batch.lengths.sum())
+            progress.count(tokens, plan.tokens, "tokens")
+            if signals.number is not None:
+                break
+            if monotonic() - flushed > CHECKPOINT:
+                sampler.flush()
+                flushed = monotonic()
+        sampler.flush()
+        return signals.number
 
 
 def share_of(plan: Plan, batch_tokens: int, folder: Path, process: int, processes: int) -> Iterator[Batch]:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 from lexkit.progress import Progress
+from lexkit_distill.disk import disk_failures, only_run
+from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses import dictionary as files
 from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.senses.lexical import read_relations
@@ -55,10 +57,17 @@ def compose_senses(
     step leaves a whole dictionary, at worst one without words.
 
     Raises:
-        DictionaryError: no such dictionary.
+        DictionaryError: no such dictionary, another run writes to it, or the disk is full.
         StoreError: no such store, or its words are not cut by the dictionary's tokenizer.
     """
     progress = progress if progress is not None else Progress()
+    files.read_meta(senses)
+    advice = "free some space, and run the same command again: its senses of tokens are whole"
+    with only_run(senses, DictionaryError, "--senses"), disk_failures(DictionaryError, senses, advice):
+        return _composed_with(senses, store, max_tokens, progress)
+
+
+def _composed_with(senses: Path, store: Path, max_tokens: int, progress: Progress) -> ComposeSummary:
     dictionary = SenseDictionary(senses)
     meta = dictionary.meta
     relations = read_relations(store, meta.tokenizer_fingerprint, senses / files.TOKENIZER)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +26,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from lexkit.durable import sync, write_whole
+from lexkit.durable import whole, write_whole
 from lexkit.text import fold, normalize_word
 from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses.candidates import CandidateKind, CandidateTable, own_senses, related_senses
@@ -309,16 +310,15 @@ class RowWriter:
     """
 
     def __init__(self, path: Path, rows: int, hidden_size: int) -> None:
-        self._path, self._rows = path, rows
-        self._beside = path.with_name(f"{path.name}.new")
-        self._written = 0
+        self._rows, self._written = rows, 0
         size = 2 * rows * hidden_size
         header = json.dumps(
             {"senses": {"dtype": "BF16", "shape": [rows, hidden_size], "data_offsets": [0, size]}},
             separators=(",", ":"),
         ).encode()
         header += b" " * (-len(header) % 8)  # safetensors wants the data aligned
-        self._file: IO[bytes] = self._beside.open("wb")
+        self._stack = ExitStack()
+        self._file: IO[bytes] = self._stack.enter_context(self._stack.enter_context(whole(path)).open("wb"))
         self._file.write(len(header).to_bytes(8, "little") + header)
 
     def __enter__(self) -> RowWriter:
@@ -328,15 +328,11 @@ class RowWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Finish the file and give it its name; remove it if its block failed."""
-        self._file.close()
-        if error is not None:
-            self._beside.unlink(missing_ok=True)
-            return
-        if self._written != self._rows:
-            raise ValueError(f"{self._written} rows written, {self._rows} promised")
-        sync(self._beside)
-        self._beside.replace(self._path)
-        sync(self._path.parent)
+        if error is None and self._written != self._rows:
+            error = ValueError(f"{self._written} rows written, {self._rows} promised")
+            self._stack.__exit__(ValueError, error, None)
+            raise error
+        self._stack.__exit__(kind, error, traceback)
 
     def write(self, rows: Tensor) -> None:
         """Append rows (n, d), rounded to bf16."""
@@ -347,19 +343,16 @@ class RowWriter:
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write a Parquet file that has its name only when it is whole."""
-    beside = path.with_name(f"{path.name}.new")
-    pq.write_table(
-        table,
-        beside,
-        compression="zstd",
-        compression_level=9,
-        use_dictionary=["key_kind"],
-        column_encoding=dict.fromkeys(_DELTA & set(table.column_names), "DELTA_BINARY_PACKED"),
-        write_statistics=False,
-    )
-    sync(beside)
-    beside.replace(path)
-    sync(path.parent)
+    with whole(path) as beside:
+        pq.write_table(
+            table,
+            beside,
+            compression="zstd",
+            compression_level=9,
+            use_dictionary=["key_kind"],
+            column_encoding=dict.fromkeys(_DELTA & set(table.column_names), "DELTA_BINARY_PACKED"),
+            write_statistics=False,
+        )
 
 
 def index_table(columns: dict[str, Iterable[Any]]) -> pa.Table:

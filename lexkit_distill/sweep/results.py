@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from lexkit.durable import whole
 from lexkit_distill.sweep.config import SweepConfig
 from lexkit_distill.sweep.worker import Told, read_log
 
@@ -67,7 +68,11 @@ def choose(found: list[Setting], metric: str) -> Setting | None:
 
 
 def write_table(config: SweepConfig, found: list[Setting], chosen: Setting | None) -> Path:
-    """Write everything into one file, whole."""
+    """Write everything into one file, whole.
+
+    Raises:
+        duckdb.Error, OSError: it cannot be written.
+    """
     runs, steps = [], []
     for number, setting in enumerate(found):
         for run in setting.runs:
@@ -77,16 +82,18 @@ def write_table(config: SweepConfig, found: list[Setting], chosen: Setting | Non
                 steps += [{"key": run["key"], **row} for row in read_log(log)]
     grid = [{"name": name, "values": json.dumps(values)} for name, values in config.grid.items()]
     path = config.output / TABLE
-    beside = path.with_suffix(".new")
-    beside.unlink(missing_ok=True)
-    with duckdb.connect(str(beside)) as connection:
-        for name, rows in (("run", runs), ("step", steps), ("grid", grid)):
-            if rows:
-                # made here, so that connections do not see it as a table of Python
-                connection.register("rows", pa.Table.from_pylist(rows))
-                connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
-                connection.unregister("rows")
-    beside.replace(path)
+    with whole(path) as beside:
+        try:
+            with duckdb.connect(str(beside)) as connection:
+                for name, rows in (("run", runs), ("step", steps), ("grid", grid)):
+                    if rows:
+                        # made here, so that connections do not see it as a table of Python
+                        connection.register("rows", pa.Table.from_pylist(rows))
+                        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
+                        connection.unregister("rows")
+                connection.execute("CHECKPOINT")  # closing alone leaves a log beside the file where the disk is full
+        finally:
+            beside.with_name(f"{beside.name}.wal").unlink(missing_ok=True)
     return path
 
 

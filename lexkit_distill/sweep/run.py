@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lexkit.errors import LexkitError
+from lexkit.durable import write_whole
+from lexkit.errors import LexkitError, Stopped
 from lexkit.progress import Progress
+from lexkit_distill.disk import disk_failures, only_run
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sweep.config import Point, SweepConfig
 from lexkit_distill.sweep.results import Setting, choose, settings, write_table
-from lexkit_distill.sweep.worker import RUN, WEIGHTS, Told, Worker, begin, train_here
+from lexkit_distill.sweep.worker import ADVICE, RUN, WEIGHTS, Told, Worker, begin, train_here
 
 STUDENT = "student"
 
@@ -53,38 +56,52 @@ def sweep(
         processes: trainings at a time.
         threads: of each; None shares the processors out.
 
+    Ctrl-C or SIGTERM ends the trainings that are on after their step, with a checkpoint.
+
     Raises:
-        TrainingError: a process was killed, what is done stays; or 'accelerate launch' has started this one.
+        TrainingError: a process was killed, what is done stays; the disk is full; another sweep writes to the output;
+            or 'accelerate launch' has started this one.
+        Stopped: by a signal.
     """
     progress = progress if progress is not None else Progress()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError("a sweep starts its own processes; leave out 'accelerate launch', and give --processes")
-    config.output.mkdir(parents=True, exist_ok=True)
-    told = {point.key: known for point in config.points if (known := read_run(point)) is not None}
-    missing = [point for point in config.points if point.key not in told]
     try:
-        here: Worker | None = Worker(threads)
-        if missing and here is not None:
-            _fill(here, config, missing, progress)
-        if processes > 1 and len(missing) > 1:
-            here = None  # and with it its teacher
-        for done in _trained(missing, here, processes, threads, progress):
-            told[done["key"]] = done
-            write_table(config, settings(config, told), None)
-        found = settings(config, told)
-        chosen = choose(found, config.metric)
-        student = None
-        if chosen is not None:
-            worker = here if here is not None else Worker(threads)
-            _have_weights(config, chosen, worker, progress)
-            chosen = _tested(config, chosen, worker, progress)
-            found = [chosen if setting.values == chosen.values else setting for setting in found]
-            student = _exported(config, chosen, worker, progress)
-        table = write_table(config, found, chosen)
-        if not config.keep_all:
-            _remove_weights(config, chosen)
+        with only_run(config.output, TrainingError), disk_failures(TrainingError, config.output, ADVICE):
+            return _sweep(config, progress, processes, threads)
+    except KeyboardInterrupt as error:
+        number = error.number if isinstance(error, Stopped) else signal.SIGINT
+        done = sum(read_run(point) is not None for point in config.points)
+        where = f"{config.output}: stopped with {done:,} of {len(config.points):,} trainings done"
+        raise Stopped(f"{where}; the same command goes on from there", number) from error
     finally:
         progress.close()
+
+
+def _sweep(config: SweepConfig, progress: Progress, processes: int, threads: int | None) -> Sweep:
+    told = {point.key: known for point in config.points if (known := read_run(point)) is not None}
+    missing = [point for point in config.points if point.key not in told]
+    here: Worker | None = Worker(threads)
+    if missing and here is not None:
+        _fill(here, config, missing, progress)
+    if processes > 1 and len(missing) > 1:
+        here = None  # and with it its teacher
+    with closing(_trained(missing, here, processes, threads, progress)) as trained:
+        for done in trained:
+            told[done["key"]] = done
+            write_table(config, settings(config, told), None)
+    found = settings(config, told)
+    chosen = choose(found, config.metric)
+    student = None
+    if chosen is not None:
+        worker = here if here is not None else Worker(threads)
+        _have_weights(config, chosen, worker, progress)
+        chosen = _tested(config, chosen, worker, progress)
+        found = [chosen if setting.values == chosen.values else setting for setting in found]
+        student = _exported(config, chosen, worker, progress)
+    table = write_table(config, found, chosen)
+    if not config.keep_all:
+        _remove_weights(config, chosen)
     return Sweep(table, found, chosen, student)
 
 
@@ -112,7 +129,7 @@ def _fill(worker: Worker, config: SweepConfig, missing: list[Point], progress: P
 
 def _trained(
     missing: list[Point], worker: Worker | None, processes: int, threads: int | None, progress: Progress
-) -> Iterator[Told]:
+) -> Generator[Told, None, None]:
     """Train in this process or in several; results come as they are done."""
     if worker is not None:
         for number, point in enumerate(missing, 1):
@@ -138,8 +155,24 @@ def _trained(
                 "a process of the sweep was killed, perhaps for want of memory; use fewer --processes, and give the "
                 "same command to go on"
             ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException:
+            _stop(pool)
+            raise
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """Have the processes end after the step that is on; a second signal has them end at once."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    children = multiprocessing.active_children()
+    try:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.join()
+    except BaseException:
+        for child in children:
+            child.kill()
+        raise
 
 
 def describe(point: Point) -> str:
@@ -183,7 +216,7 @@ def _exported(config: SweepConfig, chosen: Setting, worker: Worker, progress: Pr
         return folder
     progress.stage("saving the student")
     worker.export(point, folder, best, progress)
-    mark.write_text(json.dumps({"key": best["key"], "values": best["values"]}, indent=2) + "\n", encoding="utf-8")
+    write_whole(mark, (json.dumps({"key": best["key"], "values": best["values"]}, indent=2) + "\n").encode())
     return folder
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
 import shutil
+import signal
+import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from lexkit.durable import write_whole
-from lexkit.errors import LexkitError
+from lexkit.errors import LexkitError, Stopped
 from lexkit.progress import Progress
+from lexkit_distill.disk import disk_failures
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.senses.dictionary import read_meta
 from lexkit_distill.sweep.config import Point
@@ -35,6 +39,7 @@ _ROWS = 4
 RUN, WEIGHTS = "run.json", "weights.safetensors"
 Told = dict[str, Any]
 """What a run says of itself."""
+ADVICE = "free some space, and run the same command again to go on"
 
 
 class Worker:
@@ -92,7 +97,8 @@ class Worker:
         What goes wrong with this one setting is told, too, for the others to go on.
 
         Raises:
-            KeyboardInterrupt: a signal stopped it; it goes on when it is trained again.
+            Stopped: by a signal; it goes on when it is trained again.
+            OSError, SafetensorError: the output cannot be written.
         """
         folder = Path(point.config.output)
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,8 +107,8 @@ class Worker:
             told |= self._train(point, folder, progress)
         except LexkitError as error:
             told |= {"error": " ".join(str(error).split())}
-        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         write_whole(folder / RUN, (json.dumps(told, indent=2) + "\n").encode())
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         return told
 
     def _train(self, point: Point, folder: Path, progress: Progress) -> Told:
@@ -113,8 +119,8 @@ class Worker:
         trainer.resume()
         outcome = trainer.run()
         ready.close()
-        if not outcome.finished:
-            raise KeyboardInterrupt
+        if trainer.stopped is not None and not outcome.finished:
+            raise Stopped(f"{folder}: stopped after step {outcome.steps:,}", trainer.stopped)
         weights = trainer.best_weights()
         held_out = outcome.held_out
         if config.patience and trainer.held_out is not None:  # the last evaluation was not of the best student
@@ -185,16 +191,40 @@ def _plain(config: TrainConfig) -> dict[str, Any]:
 
 
 _worker: Worker | None = None
+_stopped: Stopped | None = None
 
 
 def begin(threads: int | None, numbers: Any) -> None:  # noqa: ANN401  # a queue of multiprocessing
-    """Make a process a worker."""
+    """Make a process a worker. Its sweep tells it when to stop, by SIGTERM; Ctrl-C is for the sweep."""
     global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_sweep, daemon=True).start()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     _worker = Worker(threads, numbers.get())
 
 
+def _end_with_the_sweep() -> None:
+    """A sweep that is killed leaves its lock to the next, so that its trainings must not go on."""
+    sweep = multiprocessing.parent_process()
+    assert sweep is not None
+    sweep.join()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def train_here(point: Point) -> Told:
-    """Train in this process."""
+    """Train in this process; nothing more once a signal has stopped a training.
+
+    Raises:
+        Stopped: by a signal.
+        TrainingError: the output cannot be written.
+    """
+    global _stopped
     assert _worker is not None
-    return _worker.train(point, Progress())
+    if _stopped is not None:
+        raise _stopped
+    try:
+        with disk_failures(TrainingError, Path(point.config.output), ADVICE):
+            return _worker.train(point, Progress())
+    except Stopped as error:
+        _stopped = error
+        raise

@@ -7,17 +7,21 @@
                                  stands for the teacher's distributions at temperature T (`kd`); and rows.bin
     candidates-KEY/              candidates.bin, int32 (positions, 2 kappa) rows of the dictionary, and rows.bin
 
-Files are mapped into memory and filled as the first epoch goes; a run that is killed, and several processes, fill the
-same ones. What is read is always what was written, so that a value does not depend on who computed it. States are
+Files are mapped into memory and filled as the first epoch goes; a run that is killed, several processes, and several
+trainings at once fill the same ones. A row is written once, by whoever is the first, under a lock (the file ``lock``);
+what is read is always what was written, so that a value does not depend on who computed it. A file has its room on the
+disk from the beginning, since writing to a map of a file that finds the disk full ends the process. States are
 rounded to bf16, which in bf16 arithmetic they are anyway. A model with a soft cap on its logits has no expected-T.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,7 +30,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lexkit.durable import sync, write_whole
+from lexkit.durable import lock, sync, write_whole
 from lexkit_distill.config import format_size
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.training.batches import Batch, Batches
@@ -38,6 +42,7 @@ from lexkit_distill.training.supervision import Supervision
 
 _CHOICE = ("kappa", "max_neighbors", "sense_scale", "drop_single_token_neighbors", "own_among_antonyms")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+_CHUNK = 1 << 24
 
 
 class TeacherCache:
@@ -53,6 +58,7 @@ class TeacherCache:
 
     Raises:
         TrainingError: the cache is of something else, or does not fit on the disk.
+        OSError: it cannot be written.
     """
 
     def __init__(
@@ -81,31 +87,46 @@ class TeacherCache:
             identity["data_fingerprint"],
             *(getattr(config, name) for name in _CHOICE),
         ]
-        chosen = folder / f"candidates-{sha256(json.dumps(choice).encode()).hexdigest()[:16]}"
         kappa = 2 * config.kappa if supervision is not None and config.semantic else 0
         tokens, positions = int(self._tokens[-1]), int(self._positions[-1])
         self._temperature = config.temperature
-        linear = student.head.cap is None
-        size = 2 * width * (tokens + (2 if linear else 1) * positions) + 4 * (kappa + linear) * positions
-        _check(folder, meta, size)
-        chosen.mkdir(parents=True, exist_ok=True)
-        self._prefix = (
-            _mapped(folder / "prefix.bin", (tokens, width), torch.bfloat16) if student.shares_prefix else None
-        )
-        self._final = _mapped(folder / "final.bin", (positions, width), torch.bfloat16)
-        self._rows = _Done(folder / "rows.bin", rows)
-        self._candidates = _mapped(chosen / "candidates.bin", (positions, kappa), torch.int32) if kappa else None
-        self._chosen = _Done(chosen / "rows.bin", rows)
+        chosen, expected = folder / f"candidates-{_digest(choice)}", folder / f"expected-{config.temperature:g}"
+        shapes: dict[Path, tuple[tuple[int, ...], torch.dtype]] = {
+            folder / "final.bin": ((positions, width), torch.bfloat16),
+            folder / "rows.bin": ((rows,), torch.uint8),
+            chosen / "rows.bin": ((rows,), torch.uint8),
+        }
+        if student.shares_prefix:
+            shapes[folder / "prefix.bin"] = ((tokens, width), torch.bfloat16)
+        if kappa:
+            shapes[chosen / "candidates.bin"] = ((positions, kappa), torch.int32)
+        if student.head.cap is None:
+            shapes[expected / "embedding.bin"] = ((positions, width), torch.bfloat16)
+            shapes[expected / "log_partition.bin"] = ((positions,), torch.float32)
+            shapes[expected / "rows.bin"] = ((rows,), torch.uint8)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = folder / "lock"
+        with self._locked():
+            _check(folder, meta)
+            _reserve({path: int(np.prod(shape)) * dtype.itemsize for path, (shape, dtype) in shapes.items()})
+            mapped = {path: _mapped(path, *of) for path, of in shapes.items()}
+            done = {path.parent: _Done(path, state) for path, state in mapped.items() if path.name == "rows.bin"}
+            write_whole(folder / "meta.json", json.dumps(meta).encode())
+        self._prefix, self._final = mapped.get(folder / "prefix.bin"), mapped[folder / "final.bin"]
+        self._candidates = mapped.get(chosen / "candidates.bin")
+        self._rows, self._chosen = done[folder], done[chosen]
         self._expected: Expected | None = None
-        if linear:
-            of_temperature = folder / f"expected-{config.temperature:g}"
-            of_temperature.mkdir(exist_ok=True)
-            self._expected = Expected(
-                _mapped(of_temperature / "embedding.bin", (positions, width), torch.bfloat16),
-                _mapped(of_temperature / "log_partition.bin", (positions,), torch.float32),
-            )
-            self._expects = _Done(of_temperature / "rows.bin", rows)
-        write_whole(folder / "meta.json", json.dumps(meta).encode())
+        if expected in done:
+            self._expected = Expected(mapped[expected / "embedding.bin"], mapped[expected / "log_partition.bin"])
+            self._expects = done[expected]
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Be the only one of all processes and trainings that makes files, or writes rows."""
+        held = lock(self._lock, wait=True)
+        assert held is not None
+        with held:
+            yield
 
     def __call__(self, batch: Batch) -> Known:
         """Return what the teacher says about *batch*, from the disk if it is there."""
@@ -149,22 +170,32 @@ class TeacherCache:
         if missing.any():
             which = torch.from_numpy(np.isin(batch.positions.rows, np.flatnonzero(missing))).to(self._device)
             found = expect(final[which], self._live.student.head, temperature=self._temperature)
-            self._scatter(missing, spans, found, self._expected)
-            self._expects.mark(batch.rows[missing])
+            self._scatter(self._expects, batch.rows, missing, spans, found, self._expected)
         embedding, log_partition = (
             torch.cat([part[span] for span in spans] or [part[:0]]).to(self._device) for part in self._expected
         )
         return Expected(embedding, log_partition)
 
-    @staticmethod
-    def _scatter(missing: np.ndarray, spans: list[slice], found: Iterable[Tensor], into: Iterable[Tensor]) -> None:
+    def _scatter(
+        self,
+        done: _Done,
+        rows: np.ndarray,
+        missing: np.ndarray,
+        spans: list[slice],
+        found: Iterable[Tensor],
+        into: Iterable[Tensor],
+    ) -> None:
         """Write what was found for the positions of the missing rows to where it belongs."""
-        for part, target in zip(found, into, strict=True):
-            begin = 0
-            for place in np.flatnonzero(missing):
-                count = spans[place].stop - spans[place].start
-                target[spans[place]] = part[begin : begin + count].to("cpu", target.dtype)
-                begin += count
+        with self._locked():
+            there = done.have(rows)  # another training may have been quicker
+            for part, target in zip(found, into, strict=True):
+                begin = 0
+                for place in np.flatnonzero(missing):
+                    count = spans[place].stop - spans[place].start
+                    if not there[place]:
+                        target[spans[place]] = part[begin : begin + count].to("cpu", target.dtype)
+                    begin += count
+            done.mark(rows[missing])
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
         joined = torch.cat(parts or [self._final[:0]])
@@ -172,15 +203,17 @@ class TeacherCache:
 
     def _write(self, batch: Batch, missing: np.ndarray) -> None:
         known = self._live(batch)
-        for place in np.flatnonzero(missing):
-            row = batch.rows[place]
-            span = slice(*self._positions[row : row + 2])
-            of_row = torch.from_numpy(batch.positions.rows == place)
-            self._final[span] = known.teacher_hidden[of_row.to(self._device)].to("cpu", torch.bfloat16)
-            if self._prefix is not None and known.prefix is not None:
-                start, end = self._tokens[row : row + 2]
-                self._prefix[start:end] = known.prefix[place, : end - start].to("cpu", torch.bfloat16)
-        self._rows.mark(batch.rows[missing])
+        with self._locked():
+            missing = missing & ~self._rows.have(batch.rows)  # another training may have been quicker
+            for place in np.flatnonzero(missing):
+                row = batch.rows[place]
+                span = slice(*self._positions[row : row + 2])
+                of_row = torch.from_numpy(batch.positions.rows == place)
+                self._final[span] = known.teacher_hidden[of_row.to(self._device)].to("cpu", torch.bfloat16)
+                if self._prefix is not None and known.prefix is not None:
+                    start, end = self._tokens[row : row + 2]
+                    self._prefix[start:end] = known.prefix[place, : end - start].to("cpu", torch.bfloat16)
+            self._rows.mark(batch.rows[missing])
 
     def _choose(self, batch: Batch, missing: np.ndarray, spans: list[slice], final: Tensor) -> None:
         assert self._supervision is not None
@@ -191,8 +224,7 @@ class TeacherCache:
             torch.from_numpy(part).to(self._device)[which] for part in (positions.targets, positions.words)
         )
         found = torch.cat(self._supervision.choose(final[which], targets, words), 1)
-        self._scatter(missing, spans, [found], [self._candidates])
-        self._chosen.mark(batch.rows[missing])
+        self._scatter(self._chosen, batch.rows, missing, spans, [found], [self._candidates])
 
     def close(self) -> None:
         """Have everything on the disk."""
@@ -205,9 +237,8 @@ class TeacherCache:
 class _Done:
     """Which rows are there. After a crash of the machine, only those that were settled."""
 
-    def __init__(self, path: Path, rows: int) -> None:
-        self._path = path
-        self._state = _mapped(path, (rows,), torch.uint8).numpy()
+    def __init__(self, path: Path, state: Tensor) -> None:
+        self._path, self._state = path, state.numpy()
         beside = path.with_name("boot")
         if beside.exists() and beside.read_text(encoding="utf-8") != _boot():
             self._state[self._state == 1] = 0
@@ -230,35 +261,70 @@ class _Done:
 
 
 def _mapped(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    size = int(np.prod(shape))
-    if not path.exists():
-        with path.open("ab") as file:
-            os.ftruncate(file.fileno(), size * dtype.itemsize)
-    return torch.from_file(str(path), shared=True, size=size, dtype=dtype).view(shape)
+    return torch.from_file(str(path), shared=True, size=int(np.prod(shape)), dtype=dtype).view(shape)
 
 
-def _check(folder: Path, meta: dict[str, Any], size: int) -> None:
-    path = folder / "meta.json"
-    if path.exists():
+def _reserve(sizes: dict[Path, int]) -> None:
+    """Make files of so many bytes, or complete those that are there, with room on the disk for all that is to come.
+
+    Raises:
+        TrainingError: there is no such room.
+        OSError: the system finds that there is none after all; no new file is left.
+    """
+    new = [path for path in sizes if not path.exists()]
+    for path in new:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    try:
+        missing = sum(max(size - 512 * path.stat().st_blocks, 0) for path, size in sizes.items())
+        folder = next(iter(sizes)).parent
+        free = shutil.disk_usage(folder).free
+        if missing > free:
+            raise TrainingError(
+                f"{folder}: the cache needs {format_size(missing)} and {format_size(free)} is free on the disk; "
+                "train without --cache, or on less data"
+            )
+        for path, size in sizes.items():
+            if path.stat().st_size < size or 512 * path.stat().st_blocks < size:
+                _allocate(path, size)
+    except BaseException:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _allocate(path: Path, size: int) -> None:
+    with path.open("r+b") as file:
         try:
-            theirs = json.loads(path.read_bytes())
-        except ValueError as error:
-            raise TrainingError(f"{path}: damaged ({error}); remove the cache") from error
-        for name, value in meta.items():
-            if theirs.get(name) != value:
-                what = {"frozen_layers": "number of frozen layers", "shares_prefix": "kind of student"}.get(name, name)
-                raise TrainingError(
-                    f"{folder}: a cache of another {what} ({str(theirs.get(name))[:12]}, not {str(value)[:12]}); "
-                    "give another --cache, or remove it"
-                )
+            os.posix_fallocate(file.fileno(), 0, size)
+        except (AttributeError, OSError) as error:  # macOS has none, and not every file system does it
+            if isinstance(error, OSError) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise OSError(error.errno, error.strerror, str(path)) from error
+            for start in range(0, size, _CHUNK):
+                content = file.read(_CHUNK).ljust(min(_CHUNK, size - start), b"\0")
+                file.seek(start)
+                file.write(content)
+
+
+def _check(folder: Path, meta: dict[str, Any]) -> None:
+    path = folder / "meta.json"
+    if not path.exists():
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise TrainingError(
-            f"{folder}: the cache needs {format_size(size)} and {format_size(free)} is free on the disk; "
-            "train without --cache, or on less data"
-        )
+    try:
+        theirs = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise TrainingError(f"{path}: damaged ({error}); remove the cache") from error
+    for name, value in meta.items():
+        if theirs.get(name) != value:
+            what = {"frozen_layers": "number of frozen layers", "shares_prefix": "kind of student"}.get(name, name)
+            raise TrainingError(
+                f"{folder}: a cache of another {what} ({str(theirs.get(name))[:12]}, not {str(value)[:12]}); "
+                "give another --cache, or remove it"
+            )
+
+
+def _digest(values: list[Any]) -> str:
+    return sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
 def _boot() -> str:

@@ -6,7 +6,6 @@ function of the step's number, so nothing more has to be kept to go on bit for b
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 from dataclasses import asdict, dataclass, field
@@ -25,7 +24,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
-from lexkit.durable import sync, write_whole
+from lexkit.durable import sync, whole, write_whole
 from lexkit_distill.errors import TrainingError
 
 _WEIGHTS, _OPTIMIZER, _STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
@@ -61,10 +60,8 @@ def trained_state(module: nn.Module) -> dict[str, Tensor]:
 def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
     """Write weights in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.new")
-    save_file({name: value.contiguous() for name, value in weights.items()}, beside)
-    sync(beside)
-    beside.replace(path)
+    with whole(path) as beside:
+        save_file({name: value.contiguous() for name, value in weights.items()}, beside)
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
@@ -85,7 +82,7 @@ def save_checkpoint(
     """Write a checkpoint in *folder* and remove old ones; all processes call this, the first writes.
 
     Raises:
-        TrainingError: the disk is full or not writable.
+        OSError, SafetensorError: the disk is full or not writable.
     """
     weights = trained_state(module)
     optimizer_state: Any = get_optimizer_state_dict(module, optimizer, options=_WHOLE)
@@ -110,11 +107,9 @@ def save_checkpoint(
         sync(folder)
         for old in checkpoints(folder)[:-keep_last]:
             shutil.rmtree(old)
-    except (OSError, SafetensorError) as error:
+    except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
-        code = error.errno if isinstance(error, OSError) else None
-        hint = "free some space" if code == errno.ENOSPC else "check the disk"
-        raise TrainingError(f"{final}: {error}; {hint}, and run the same command again") from error
+        raise
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from torch import Tensor
 
 import lexkit
+from lexkit.durable import sync
 from lexkit_distill.config import field_docs
+from lexkit_distill.disk import LOCK, disk_failures
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.training.config import TrainConfig, config_text
 from lexkit_distill.training.student import Student, write_student
@@ -18,6 +21,7 @@ _PLACES = frozenset(
     {"teacher", "output", "store", "senses", "data", "eval_data", "cache", "push_to_hub", "device", "mmlu_test"}
 )
 """Fields that say where things are here; a model card is read elsewhere."""
+_UNFINISHED = "student.new"
 
 
 def export(
@@ -25,20 +29,28 @@ def export(
 ) -> None:
     """Write model, tokenizer, model card and ``train.yaml`` into *folder*, and upload them if asked to.
 
+    They are written beside it first, so that no file there is half written.
+
     Raises:
         TrainingError: they cannot be written or uploaded.
     """
+    beside = folder / _UNFINISHED
+    advice = "free some space, and run the same command again: training itself is done and in its last checkpoint"
     try:
-        write_student(student, folder, weights)
-        values = {name: getattr(config, name) for name in field_docs(TrainConfig)}
-        text = config_text(values, field_docs(TrainConfig), values)
-        (folder / "train.yaml").write_text(text, encoding="utf-8")
-        (folder / "README.md").write_text(model_card(config, summary), encoding="utf-8")
-    except OSError as error:
-        raise TrainingError(
-            f"{folder}: the student cannot be written ({error.strerror}); free some space, and run the same command "
-            "again: training itself is done and in its last checkpoint"
-        ) from error
+        with disk_failures(TrainingError, folder, advice):
+            shutil.rmtree(beside, ignore_errors=True)
+            write_student(student, beside, weights)
+            values = {name: getattr(config, name) for name in field_docs(TrainConfig)}
+            text = config_text(values, field_docs(TrainConfig), values)
+            (beside / "train.yaml").write_text(text, encoding="utf-8")
+            (beside / "README.md").write_text(model_card(config, summary), encoding="utf-8")
+            for file in list(beside.iterdir()):
+                sync(file)
+                if (folder / file.name).is_dir():  # chat templates, of an earlier attempt
+                    shutil.rmtree(folder / file.name)
+                file.replace(folder / file.name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
     if config.push_to_hub:
         _upload(folder, config.push_to_hub)
 
@@ -90,7 +102,7 @@ def _upload(folder: Path, name: str) -> None:
         api = HfApi()
         api.create_repo(name, exist_ok=True)
         api.upload_folder(
-            repo_id=name, folder_path=folder, ignore_patterns=["checkpoints/*", "tensorboard/*", "train*"]
+            repo_id=name, folder_path=folder, ignore_patterns=["checkpoints/*", "tensorboard/*", "train*", LOCK]
         )
     except Exception as error:  # the client raises many kinds
         reason = next(iter(str(error).splitlines()), type(error).__name__)

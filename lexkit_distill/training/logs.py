@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ COLUMNS = (
 class Log:
     """``log.csv`` in the output, a row a step. Rows after the step that a run is taken up at are removed.
 
+    Where the disk is full, `write` or `close` raises OSError.
+
     Args:
         folder: the output.
         step: steps done.
@@ -48,7 +51,8 @@ class Log:
         kept = []
         if path.exists() and step:
             with path.open(newline="", encoding="utf-8") as file:
-                kept = [row for row in csv.DictReader(file) if row["step"].isdecimal() and int(row["step"]) <= step]
+                whole = (line for line in file if line.endswith("\n"))
+                kept = [row for row in csv.DictReader(whole) if row["step"].isdecimal() and int(row["step"]) <= step]
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -57,6 +61,9 @@ class Log:
         self._file = path.open("a", newline="", encoding="utf-8")
         self._csv = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
         self._events = _events(folder / "tensorboard", step) if tensorboard else None
+        self._uncaught = threading.excepthook
+        if tensorboard:
+            threading.excepthook = self._noted
 
     def write(self, row: dict[str, Any]) -> None:
         """Add a step; floats are written so that they read back the same."""
@@ -70,9 +77,18 @@ class Log:
 
     def close(self) -> None:
         """End."""
-        self._file.close()
-        if self._events is not None:
-            self._events.close()
+        try:
+            if self._events is not None:
+                self._events.flush()  # which raises what happened to the thread that writes; close() does not
+                self._events.close()
+        finally:
+            threading.excepthook = self._uncaught
+            self._file.close()
+
+    def _noted(self, told: threading.ExceptHookArgs) -> None:
+        """TensorBoard's thread hands an error to the next call; its traceback would be a second message."""
+        if not isinstance(told.exc_value, OSError):
+            self._uncaught(told)
 
 
 def _text(value: object) -> str:

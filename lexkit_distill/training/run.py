@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import torch
 from lexkit.durable import write_whole
 from lexkit.progress import Progress
 from lexkit_distill.config import format_size
+from lexkit_distill.disk import disk_failures, only_run
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.memory import available_memory
 from lexkit_distill.senses.dictionary import SenseDictionary
+from lexkit_distill.stopping import stop
 from lexkit_distill.teacher import Teacher, chosen_device
 from lexkit_distill.training.batches import Batches
 from lexkit_distill.training.cache import TeacherCache
@@ -71,6 +74,8 @@ def train(
 ) -> TrainSummary | None:
     """Train a student; a run that was killed goes on when this is called again.
 
+    Ctrl-C or SIGTERM, to any of the processes, has the run end after the step that is on, with a checkpoint.
+
     Args:
         config: what to do.
         progress: told about stages and steps.
@@ -81,7 +86,9 @@ def train(
         What was done; None in processes other than the first.
 
     Raises:
-        TrainingError: the student, the configuration or a checkpoint do not fit, or a loss is not finite.
+        TrainingError: the student, the configuration or a checkpoint do not fit, a loss is not finite, the disk is
+            full, or another run writes to the output.
+        Stopped: by a signal; in processes other than the first, SystemExit.
         DataError: the data are missing, empty, or too long.
         DictionaryError, StoreError, TeacherError: these are missing or do not belong together.
     """
@@ -98,9 +105,11 @@ def train(
         mixed_precision="no",
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
+    is_first = accelerator.is_main_process
     try:
-        shown = progress if accelerator.is_main_process else Progress()
-        return _train(config, folder, accelerator, shown, dry_run, loaded if loaded is not None else Loaded())
+        with only_run(folder, TrainingError) if is_first and not dry_run else nullcontext():
+            shown = progress if is_first else Progress()
+            return _train(config, folder, accelerator, shown, dry_run, loaded if loaded is not None else Loaded())
     finally:
         progress.close()
         if accelerator.num_processes > 1:
@@ -118,16 +127,22 @@ def _train(
 ) -> TrainSummary | None:
     ready = prepare(config, folder, accelerator, progress, loaded, cached=not dry_run)
     trainer = ready.trainer
-    outcome = trainer.run(until=2, saves=False) if dry_run else _run(trainer, folder, progress)
-    ready.close()
-    summary = TrainSummary(str(folder), ready.plan, outcome)
-    if outcome.finished and not dry_run:
-        weights = trainer.best_weights()
-        if accelerator.is_main_process:
-            progress.stage("saving the student")
-            export(trainer.student, folder, weights, config, asdict(summary))
-            write_whole(folder / DONE, (json.dumps(asdict(summary), indent=2) + "\n").encode())
-    return summary if accelerator.is_main_process else None
+    is_first = accelerator.is_main_process
+    with disk_failures(TrainingError, folder, "free some space, and run the same command again to go on"):
+        outcome = trainer.run(until=2, saves=False) if dry_run else _run(trainer, folder, progress)
+        ready.close()
+        if trainer.stopped is not None and (dry_run or not outcome.finished):
+            where = f"after step {outcome.steps:,} of {outcome.total_steps:,}"
+            saved = "nothing was written" if dry_run else "the same command goes on from there"
+            stop(f"{folder}: stopped {where}; {saved}", trainer.stopped, speaks=is_first)
+        summary = TrainSummary(str(folder), ready.plan, outcome)
+        if not dry_run:
+            weights = trainer.best_weights()
+            if is_first:
+                progress.stage("saving the student")
+                export(trainer.student, folder, weights, config, asdict(summary))
+                write_whole(folder / DONE, (json.dumps(asdict(summary), indent=2) + "\n").encode())
+    return summary if is_first else None
 
 
 @dataclass(frozen=True)
@@ -230,7 +245,9 @@ def _cache(
     if config.cache is None:
         return None
     folder = Path(config.cache).expanduser()
-    with accelerator.main_process_first():  # it makes the files; the others find them
+    advice = "free some space, choose another --cache, or train without it"
+    # The first process makes the files; the others find them
+    with disk_failures(TrainingError, folder, advice), accelerator.main_process_first():
         return TeacherCache(folder, config, identity, batches, live, supervision)
 
 

@@ -10,14 +10,11 @@ inside and is longer than the loop below. accelerate gives what is left: devices
 from __future__ import annotations
 
 import math
-import signal
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -25,6 +22,7 @@ from torch import Tensor, nn
 
 from lexkit.progress import Progress
 from lexkit_distill.errors import TrainingError
+from lexkit_distill.stopping import SIGNALS, StopSignals
 from lexkit_distill.training import checkpoint as files
 from lexkit_distill.training.batches import Batches, Int64
 from lexkit_distill.training.checkpoint import RunState
@@ -112,7 +110,9 @@ class Trainer:
             self.module, prepared = accelerator.prepare(student.module, optimizer)
         self.optimizer: torch.optim.Optimizer = prepared.optimizer
         self.state = RunState(processes=accelerator.num_processes)
-        self._stopped = self._all_stopped = False
+        self.stopped: int | None = None
+        """The signal, to any of the processes, that ended `run`."""
+        self._signals = StopSignals()
 
     def resume(self) -> int:
         """Load the newest checkpoint, if there is one, and return the steps done.
@@ -129,7 +129,8 @@ class Trainer:
         """Train to the end, to step *until*, until a signal comes, or until the held-out loss gets no better.
 
         Raises:
-            TrainingError: a loss that is not finite, or no room for a checkpoint.
+            TrainingError: a loss that is not finite.
+            OSError, SafetensorError: the output cannot be written.
         """
         steps = min(self.steps, until or self.steps)
         is_first = self.accelerator.is_main_process
@@ -137,7 +138,7 @@ class Trainer:
         log = Log(self.folder, self.state.step, tensorboard=self.config.tensorboard) if writes else None
         began, tokens = time.perf_counter(), 0.0
         self.progress.stage("training")
-        with closing(log) if log is not None else nullcontext(), self._stoppable():
+        with closing(log) if log is not None else nullcontext(), self._signals:
             while self.state.step < steps and not self._early():
                 number = self.state.step
                 row = self._step(number)
@@ -150,7 +151,7 @@ class Trainer:
                 if log is not None:
                     log.write({"step": number + 1, "epoch": number // self.batches.steps_per_epoch, **row})
                 self.progress.count(number + 1, self.steps, "steps")
-                stopped = self._all_stopped
+                stopped = self.stopped is not None
                 if saves and ((number + 1) % self.config.save_every == 0 or number + 1 == steps or stopped):
                     self._save()
                 if stopped:
@@ -174,7 +175,7 @@ class Trainer:
         shares = self.batches.shares(rows, processes, self.config.micro_batch_size)[self.accelerator.process_index]
         positions = self.batches.positions(rows, epoch)
         counts = {"targets": len(positions.targets), "sampled": int(positions.sampled.sum())}
-        sums = torch.zeros(len(SUMS) + 1, device=self.student.teacher.device)
+        sums = torch.zeros(len(SUMS) + len(SIGNALS), device=self.student.teacher.device)
         for place, share in enumerate(shares):
             batch = self.batches.batch(share, epoch)
             last = place == len(shares) - 1
@@ -182,21 +183,22 @@ class Trainer:
                 loss, part = self.objective(self.module, batch, self.source(batch), **counts)
                 # DDP and FSDP take the mean over processes of what here are parts of one mean
                 (loss * processes).backward()
-            sums[:-1] += part
-        sums[-1] = float(self._stopped)
+            sums[: len(SUMS)] += part
+        for place, signal in enumerate(SIGNALS, len(SUMS)):
+            sums[place] = float(self._signals.number == signal)
         sums = self.accelerator.reduce(sums, "sum")
-        row = summary(sums[:-1].tolist(), self.config)
+        row = summary(sums[: len(SUMS)].tolist(), self.config)
         if not math.isfinite(row["loss"]):
             self._not_finite(number, rows, row)
         rate = learning_rate(number, self.steps, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip)
+        norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip or math.inf)
         if not math.isfinite(float(norm)):
             self._not_finite(number, rows, {**row, "gradient_norm": float(norm)})
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self._all_stopped = bool(sums[-1] > 0)
+        self.stopped = next((signal for signal, sent in zip(SIGNALS, sums[len(SUMS) :], strict=True) if sent), None)
         return {
             **row,
             "gradient_norm": float(norm),
@@ -259,23 +261,6 @@ class Trainer:
             is_first=self.accelerator.is_main_process,
         )
         self.accelerator.wait_for_everyone()
-
-    @contextmanager
-    def _stoppable(self) -> Iterator[None]:
-        """Have SIGTERM end the run after the step that is on."""
-
-        def stop(_: int, __: FrameType | None) -> None:
-            self._stopped = True
-
-        try:
-            before = signal.signal(signal.SIGTERM, stop)
-        except ValueError:  # not the main thread: whoever has it decides
-            yield
-            return
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
 
 
 def _plain(config: TrainConfig) -> dict[str, Any]:

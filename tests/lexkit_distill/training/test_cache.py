@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,6 @@ def test_rows_that_were_not_settled_before_the_machine_stopped_are_made_again(
 def test_a_cache_of_something_else_and_one_that_does_not_fit(
     configured: Configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lexkit_distill.training import cache as module
     from lexkit_distill.training.run import train
 
     cache = tmp_path / "cache"
@@ -132,6 +132,9 @@ def test_a_cache_of_something_else_and_one_that_does_not_fit(
     (cache / "meta.json").write_text("{", encoding="utf-8")
     with pytest.raises(TrainingError, match="damaged"):
         train(configured(**again))
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10**6})())
-    with pytest.raises(TrainingError, match=r"the cache needs \d.* and 1.0 MB is free"):
-        module._check(tmp_path / "new", {}, 10**9)
+    shutil.rmtree(cache)
+    room = {tmp_path: 10**9, cache: 1000}
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: type("Usage", (), {"free": room[place]})())
+    with pytest.raises(TrainingError, match=r"cache: the cache needs \d.* kB and 1.0 kB is free"):
+        train(configured(**again))
+    assert not list(cache.rglob("*.bin"))

@@ -1,0 +1,81 @@
+"""A disk under a long run: full or not writable, which is one line, and of two runs in one folder only the first."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from lexkit.durable import lock
+from lexkit.errors import LexkitError
+
+LOCK = ".lock"
+"""The file in the output that says that a run is going on; it goes with the run."""
+_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
+_NUMPY = ("free space", "requested and")
+"""In the messages of NumPy, whose failures to write have no number."""
+
+
+@contextmanager
+def disk_failures(kind: type[LexkitError], place: Path, advice: str) -> Iterator[None]:
+    """Context manager. If a file cannot be written in its block, raise one clear line instead.
+
+    Args:
+        kind: the error to raise.
+        place: what is written, for failures that do not name a file.
+        advice: what to do about it.
+    """
+    try:
+        yield
+    except LexkitError:
+        raise
+    except Exception as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
+        name = error.filename if isinstance(error, OSError) else None
+        raise kind(f"{name or place}: cannot be written ({reason}); {advice}") from error
+
+
+def _reason(error: Exception) -> str | None:
+    """What the system says, if it is about the disk. Only Python's own errors have a number; others have its words."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno) if error.errno in _ERRORS else None
+    text = str(error)
+    if isinstance(error, duckdb.OutOfMemoryException):  # no room for what does not fit into memory
+        return text.splitlines()[0]
+    if isinstance(error, OSError) and any(words in text for words in _NUMPY):
+        return text
+    return next((words for words in map(os.strerror, _ERRORS) if words in text), None)
+
+
+@contextmanager
+def only_run(folder: Path, kind: type[LexkitError], option: str = "--output") -> Iterator[bool]:
+    """Context manager. Make *folder*, and hold it as long as the block, or the process, lasts.
+
+    Returns:
+        Whether the folder is new. If it is still empty at the end, it is removed again.
+
+    Raises:
+        LexkitError: of this *kind*: another run holds it, it is a file, or it cannot be made.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise kind(f"{folder}: a file, not a folder; choose another {option}")
+    is_new = not folder.exists()
+    with disk_failures(kind, folder, f"choose another {option}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        held = lock(folder / LOCK)
+    if held is None:
+        raise kind(f"{folder}: another run is writing there; wait for it, or choose another {option}")
+    with held:
+        try:
+            yield is_new
+        finally:
+            (folder / LOCK).unlink(missing_ok=True)
+            if is_new:
+                with suppress(OSError):
+                    folder.rmdir()
