@@ -33,22 +33,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from lexkit_distill.training.samples import read_samples
 from torch import Tensor
 from torch.nn import functional
 
 from lexkit_distill.senses.dictionary import TOKENIZER, SenseDictionary, read_meta
-from lexkit_distill.senses.lexical import read_relations
+from lexkit_distill.supervision.nearest import Supervision
+from lexkit_distill.supervision.relations import read_relations
 from lexkit_distill.teacher import load_teacher
 from lexkit_distill.training.batches import Batch, Batches
 from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.encode import RowEncoder, WordFinder, gathered
 from lexkit_distill.training.kd import Head, kd_loss
-from lexkit_distill.training.samples import read_samples
 from lexkit_distill.training.semantic import semantic_loss
 from lexkit_distill.training.step import Live, Objective
 from lexkit_distill.training.student import Student
-from lexkit_distill.training.supervision import Supervision
 
 THREADS = 2
 WAYS = ("plain KD, masked", "plain KD, answers only", "KD", "DSKD", "DSKD, cached")

@@ -1,29 +1,180 @@
-"""Configurations are dataclasses: the docstring of a field is the help of its command line option.
+"""Configurations: frozen dataclasses whose docstrings are the help of options, and whose values are checked.
 
-A field is documented by the string literal below it, as attributes are everywhere in this code base.
+A configuration may have sections, which are configurations themselves. Names of fields are unique across the sections
+of one configuration, so that a command-line option, and a name in a sweep's grid, says which field it means. A field is
+documented by the string literal below it, in which a name in braces stands for that entry of the field's metadata.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
+import functools
 import inspect
-import re
+import json
+import math
 import textwrap
 import types
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import click
+from lexkit.errors import ArgumentError
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+_Config = TypeVar("_Config", bound="Config")
 
 
-def field_docs(config: type) -> dict[str, str]:
-    """Return the docstring of every field of a dataclass, in one line; inherited fields included.
+class Config:
+    """Base of configurations: dataclasses whose values are checked when they are made.
 
-    A name in braces stands for that entry of the field's metadata.
+    Raises:
+        ArgumentError: a value of another type, or beyond its field's limits.
     """
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for option in own_options(type(self)):
+            fault = option.fault(getattr(self, option.name))
+            if fault:
+                raise ArgumentError(f"{type(self).__name__}: {option.name}: {fault}; correct the value")
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """A field of a configuration that is not a section."""
+
+    name: str
+    hint: Any
+    """Its type: ``float``, ``int | None``, ``tuple[str, ...]`` ..."""
+    help: str
+    default: Any
+    """`dataclasses.MISSING` if it has to be given."""
+    metadata: Mapping[str, Any]
+    """``min``, ``above``, ``max``: limits of a number; ``parse``: makes a value of text; ``metavar``, ``shown`` (the
+    default in words) and ``group``: for the help; ``place``: whether it says where something is on this machine."""
+    section: tuple[str, ...] = ()
+    """The names of the sections that lead to it."""
+
+    @property
+    def kinds(self) -> tuple[Any, ...]:
+        """The types that one value may have, without None."""
+        hint = self.hint
+        if get_origin(hint) is tuple:
+            return (get_args(hint)[0],)
+        parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+        return tuple(part for part in parts if part is not type(None))
+
+    @property
+    def is_multiple(self) -> bool:
+        """Whether it holds several values."""
+        return get_origin(self.hint) is tuple
+
+    @property
+    def literals(self) -> tuple[str, ...]:
+        """The words that it may be."""
+        return tuple(word for kind in self.kinds if get_origin(kind) is Literal for word in get_args(kind))
+
+    @property
+    def number(self) -> type[int] | type[float] | None:
+        """The type of number that it may be."""
+        return next((kind for kind in self.kinds if kind in (int, float)), None)
+
+    def fault(self, value: Any) -> str | None:  # noqa: ANN401
+        """Return what is wrong with a value, or None."""
+        if value is None and (type(None) in get_args(self.hint)):
+            return None
+        if self.is_multiple:
+            faults = (self._fault_of_one(one) for one in value) if isinstance(value, tuple) else ["not a tuple"]
+            return next((fault for fault in faults if fault), None)
+        return self._fault_of_one(value)
+
+    def _fault_of_one(self, value: Any) -> str | None:  # noqa: ANN401
+        if isinstance(value, str):
+            fits = str in self.kinds or value in self.literals
+        elif isinstance(value, bool):
+            fits = bool in self.kinds
+        else:
+            is_number = isinstance(value, int) or (isinstance(value, float) and self.number is float)
+            fits = is_number and self.number is not None and self._in_limits(value)
+        return None if fits else f"{value!r} is not {self.wanted}"
+
+    def _in_limits(self, value: float) -> bool:
+        least, most, above = (self.metadata.get(name) for name in ("min", "max", "above"))
+        inside = (least is None or value >= least) and (most is None or value <= most)
+        return math.isfinite(value) and inside and (above is None or value > above)
+
+    @property
+    def wanted(self) -> str:
+        """What a value has to be, in words."""
+        least, most, above = (self.metadata.get(name) for name in ("min", "max", "above"))
+        limits = "" if least is None else f" of at least {least}" if most is None else f" from {least} to {most}"
+        limits += "" if above is None else f" above {above}"
+        number = {int: "a whole number", float: "a number", None: None}[self.number]
+        words = [f"{number}{limits}"] if number else []
+        words += [repr(word) for word in self.literals]
+        words += [name for kind, name in ((bool, "true or false"), (str, "text")) if kind in self.kinds]
+        return " or ".join(words)
+
+    def parse(self, value: Any) -> Any:  # noqa: ANN401
+        """Return a value of a YAML file as the field has it: 1e-4, which YAML takes for text, is a number.
+
+        Raises:
+            ValueError: it cannot be one, saying why.
+        """
+        if self.is_multiple:
+            parsed: Any = tuple(map(self._parsed, value if isinstance(value, list | tuple) else [value]))
+        else:
+            parsed = self._parsed(value)
+        fault = self.fault(parsed)
+        if fault:
+            raise ValueError(fault)
+        return parsed
+
+    def _parsed(self, value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, str) and "parse" in self.metadata:
+            return self.metadata["parse"](value)
+        if isinstance(value, str) and self.number and value not in self.literals:
+            with contextlib.suppress(ValueError):
+                return self.number(value)
+        if isinstance(value, int) and not isinstance(value, bool) and self.number is not int:
+            return float(value) if self.number else str(value) if str in self.kinds else value
+        return value
+
+
+def own_options(config: type) -> tuple[Option, ...]:
+    """Return the fields of a configuration that are not sections."""
+    return tuple(option for option in options(config) if not option.section)
+
+
+def options(config: type) -> tuple[Option, ...]:
+    """Return the fields of a configuration and of its sections, in order."""
+    return _options(config)
+
+
+@functools.cache
+def _options(config: Any) -> tuple[Option, ...]:  # noqa: ANN401  # mypy takes a type with its own __hash__ for unhashable
+    docs, hints = _docs(config), get_type_hints(config)
+    found: list[Option] = []
+    for field in dataclasses.fields(config):
+        hint = hints[field.name]
+        if _is_section(hint):
+            inner = options(hint)
+            found += [dataclasses.replace(option, section=(field.name, *option.section)) for option in inner]
+        else:
+            text = docs[field.name].format_map(field.metadata)
+            found.append(Option(field.name, hint, text, field.default, field.metadata))
+    return tuple(found)
+
+
+def _is_section(hint: Any) -> bool:  # noqa: ANN401
+    return isinstance(hint, type) and issubclass(hint, Config)
+
+
+def _docs(config: type) -> dict[str, str]:
+    """The docstring of every field of a dataclass, in one line; inherited fields included."""
     docs: dict[str, str] = {}
     for base in reversed(config.__mro__):
         if not dataclasses.is_dataclass(base):
@@ -35,94 +186,47 @@ def field_docs(config: type) -> dict[str, str]:
                 continue
             if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
                 docs[statement.target.id] = " ".join(str(following.value.value).split())
-    return {field.name: docs[field.name].format_map(field.metadata) for field in dataclasses.fields(config)}
+    return docs
 
 
-def options(config: type, *, required: bool = True) -> Callable[[_Command], _Command]:
-    """Return a decorator that gives a command an option for every field of the dataclass *config*.
-
-    ``max_length: int`` becomes ``--max-length INTEGER``; a field without default is required; ``X | None`` is X that
-    may be left out; a tuple may be given several times; a Literal is a choice; a bool is a flag. Field metadata
-    ``metavar``, ``shown`` (the default in words) and ``type`` (a click type, or a function of the text) refine this.
-    With *required* false, no option is: values may come from elsewhere, too.
-    """
-
-    def decorate(command: _Command) -> _Command:
-        docs, hints = field_docs(config), get_type_hints(config)
-        for field in reversed(dataclasses.fields(config)):
-            command = _option(field, hints[field.name], docs[field.name], required)(command)
-        return command
-
-    return decorate
+def values(config: Config) -> dict[str, Any]:
+    """Return the value of every field by name, those of sections included."""
+    found: dict[str, Any] = {}
+    for option in options(type(config)):
+        found[option.name] = functools.reduce(getattr, (*option.section, option.name), config)
+    return found
 
 
-def _option(field: dataclasses.Field[Any], hint: object, text: str, required: bool) -> Callable[[_Command], _Command]:
-    name = f"--{field.name.replace('_', '-')}"
-    missing = field.default is dataclasses.MISSING
-    default = None if missing else field.default
-    kind, multiple = _unwrapped(hint)
-    shown = default is not None and default != () and default is not False
-    extra: dict[str, Any] = {"metavar": field.metadata["metavar"]} if "metavar" in field.metadata else {}
-    if kind is bool:
-        extra["is_flag"] = True
-    else:
-        extra["type"] = field.metadata.get("type") or _click_type(kind)
-    return click.option(
-        name,
-        field.name,
-        required=required and missing,
-        default=default,
-        multiple=multiple,
-        show_default=field.metadata.get("shown", shown),
-        help=text,
-        **extra,
-    )
-
-
-def _unwrapped(hint: object) -> tuple[object, bool]:
-    """The type of one value, and whether there may be several."""
-    if get_origin(hint) in (Union, types.UnionType):
-        hint = next(part for part in get_args(hint) if part is not type(None))
-    if get_origin(hint) is tuple:
-        return get_args(hint)[0], True
-    return hint, False
-
-
-def _click_type(kind: object) -> Any:  # noqa: ANN401
-    if get_origin(kind) is Literal:
-        choices: Sequence[str] = get_args(kind)
-        return click.Choice(choices)
-    return kind
-
-
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
-_SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*")
-
-
-def parse_size(value: str | int) -> int:
-    """Return a number of bytes: ``50GB``, ``512MiB``, ``1000000``.
+def make(config: type[_Config], given: Mapping[str, Any]) -> _Config:
+    """Return a configuration of values by name, wherever in its sections the fields are; the others have defaults.
 
     Raises:
-        click.BadParameter: anything else, or nothing.
+        ArgumentError: a value that its field cannot have.
     """
-    found = _SIZE.fullmatch(str(value))
-    unit = _UNITS.get(found[2].upper()) if found else None
-    size = int(float(found[1]) * unit) if found and unit else 0
-    if size <= 0:
-        raise click.BadParameter(f"{value!r} is not a size such as 50GB or 512MiB.")
-    return size
+    hints = get_type_hints(config)
+    own = {option.name for option in own_options(config)}
+    parts = {name: make(hint, given) for name, hint in hints.items() if _is_section(hint)}
+    return config(**{name: value for name, value in given.items() if name in own}, **parts)
 
 
-def format_size(size: float) -> str:
-    """Return a number of bytes as people read it: 1.2 GB."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if abs(size) < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
+def changed(config: _Config, **changes: Any) -> _Config:  # noqa: ANN401
+    """Return a configuration with other values of some fields, by name.
+
+    Raises:
+        ArgumentError: no such field, or a value that it cannot have.
+    """
+    unknown = changes.keys() - values(config).keys()
+    if unknown:
+        raise ArgumentError(f"{type(config).__name__} has no field {sorted(unknown)[0]!r}; check the name")
+    return make(type(config), {**values(config), **changes})
 
 
-def format_exact(size: int) -> str:
-    """Return a size that `parse_size` reads, not above a number of bytes: 1234MB."""
-    return f"{size // 10**6}MB" if size >= 10**6 else f"{size}B"
+def digest(*parts: Any) -> str:  # noqa: ANN401
+    """Return the SHA-256 (hex) of configurations and plain values: of all their fields, so that a new field counts."""
+    return sha256(json.dumps([_plain(part) for part in parts], sort_keys=True).encode()).hexdigest()
+
+
+def _plain(part: Any) -> Any:  # noqa: ANN401
+    if isinstance(part, tuple):
+        return [_plain(one) for one in part]
+    return dataclasses.asdict(part) if isinstance(part, Config) else part

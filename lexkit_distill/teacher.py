@@ -17,6 +17,7 @@ from torch import Tensor
 from lexkit_distill.errors import TeacherError
 from lexkit_distill.tokenization import TextEncoder, context_of
 
+_MEMINFO = Path("/proc/meminfo")
 _HEAD_TOKENS = 1024
 """Tokens whose logits exist at a time: with 128,256 words in the vocabulary, 0.5 GB in fp32."""
 _SPLITS_DIGITS = ("smollm", "starcoder", "refact", "command-r")
@@ -200,6 +201,17 @@ def chosen_device(device: str, process: int = 0) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = next(iter(str(error).splitlines()), "")
         raise TeacherError(f"--device {device}: not usable here ({reason}); use cpu or auto") from error
+
+
+def available_memory(device: torch.device) -> int | None:
+    """Return the bytes that may still be taken where *device* computes, or None if it is not known.
+
+    On a processor that is what Linux calls available: pages that only cache files count, too.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    lines = _MEMINFO.read_text(encoding="ascii").splitlines() if _MEMINFO.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
 
 
 def _make_ordinary(model: Any) -> None:  # noqa: ANN401

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
+import graphlib
 import os
 import re
 import shlex
@@ -182,6 +184,25 @@ def test_every_check_is_documented() -> None:
     text = (ROOT / "docs/data-model.md").read_text(encoding="utf-8")
     for code, title in [*((check.code, check.title) for check in CHECKS), SPANS]:
         assert f"| {code} | {title} |" in text, code
+
+
+@pytest.mark.parametrize("package", ["lexkit_distill"])
+def test_modules_do_not_import_each_other_in_a_circle(package: str) -> None:
+    """Not even for their types; imports inside functions do not count."""
+    files = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.glob(f"{package}/**/*.py")}
+    modules = {name.removesuffix(".__init__"): path for name, path in files.items()}
+
+    def imported(path: Path) -> Iterator[str]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        inner = {node for part in ast.walk(tree) if isinstance(part, ast.FunctionDef) for node in ast.walk(part)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and node not in inner:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                yield from (name if name in modules else node.module for name in names)
+
+    graph = {name: {other for other in imported(path) if other in modules} for name, path in modules.items()}
+    assert len(graph) > 50
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def test_the_core_needs_no_torch() -> None:

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from lexkit_distill.evaluation.lexical import CONTEXT, LexicalData, Pair, read_lexical
 from lexkit_distill.evaluation.prepare import prepare
+from lexkit_distill.supervision.nearest import Supervision
 from lexkit_distill.tasks import TASKS
 from lexkit_distill.teacher import Teacher
 from lexkit_distill.training.kd import expect
 from lexkit_distill.training.student import Student
-from lexkit_distill.training.supervision import Supervision
 
 LENGTH, BATCH = 128, 8
 WINDOWS = {"validation": 80, "test": 160}

@@ -5,6 +5,7 @@ Nothing here imports torch before a command runs, and without it every command s
 
 from lexkit_distill.cli import demo as demo
 from lexkit_distill.cli import evaluate as evaluate
+from lexkit_distill.cli import preview as preview
 from lexkit_distill.cli import senses as senses
 from lexkit_distill.cli import sweep as sweep
 from lexkit_distill.cli import train as train

@@ -9,11 +9,11 @@ import click
 from lexkit.cli.output import json_option, print_json, print_table
 from lexkit.progress import Progress
 from lexkit_distill.cli.group import distill, extra, progress
-from lexkit_distill.config import options
+from lexkit_distill.cli.options import config_options
 from lexkit_distill.demo.config import DemoConfig
 
 if TYPE_CHECKING:
-    from lexkit_distill.demo.comparison import Comparison
+    from lexkit_distill.demo.comparison import StudentComparison
 
 _ROWS = {
     "teacher": "teacher, {teacher} layers",
@@ -24,7 +24,7 @@ _ROWS = {
 
 
 @distill.command()
-@options(DemoConfig)
+@config_options(DemoConfig)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
 def demo(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
@@ -60,7 +60,7 @@ class _Step(Progress):
         self._inner.stage(f"{self._step}: {name}")
 
 
-def _print(comparison: Comparison) -> None:
+def _print(comparison: StudentComparison) -> None:
     rows = []
     for name, title in _ROWS.items():
         of = comparison.held_out[name]

@@ -8,7 +8,7 @@ import click
 
 from lexkit.cli.output import json_option, print_json, print_table
 from lexkit_distill.cli.group import distill, extra, progress
-from lexkit_distill.config import options
+from lexkit_distill.cli.options import config_options
 from lexkit_distill.evaluation.config import EvalConfig
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @distill.command("eval")
-@options(EvalConfig)
+@config_options(EvalConfig)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
 def evaluate(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401

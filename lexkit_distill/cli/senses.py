@@ -10,8 +10,9 @@ import click
 from lexkit.cli.output import json_option, print_json, store_option
 from lexkit.errors import LexkitError
 from lexkit_distill.cli.group import distill, extra, progress
-from lexkit_distill.config import format_size, options
+from lexkit_distill.cli.options import config_options
 from lexkit_distill.senses.config import SensesConfig
+from lexkit_distill.sizes import format_size
 
 if TYPE_CHECKING:
     from lexkit_distill.senses.build import SensesSummary
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @distill.command()
-@options(SensesConfig)
+@config_options(SensesConfig)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
 def senses(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
@@ -147,8 +148,8 @@ def inspect(
 
 def _plot(dictionary: SenseDictionary, words: tuple[str, ...], path: str, store: str | None) -> None:
     from lexkit_distill.senses.dictionary import TOKENIZER
-    from lexkit_distill.senses.lexical import read_relations
     from lexkit_distill.senses.plot import plot_senses
+    from lexkit_distill.supervision.relations import read_relations
 
     relations = None
     if store is not None:

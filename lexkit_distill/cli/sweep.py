@@ -92,12 +92,12 @@ def _print(done: Sweep, metric: str) -> None:
 
 
 def _json(done: Sweep) -> dict[str, Any]:
-    def told(one: Any) -> dict[str, Any]:  # noqa: ANN401
+    def records(one: Any) -> dict[str, Any]:  # noqa: ANN401
         return {"values": one.values, "runs": one.runs}
 
     return {
-        "settings": [told(one) for one in done.settings],
-        "chosen": told(done.chosen) if done.chosen else None,
+        "settings": [records(one) for one in done.settings],
+        "chosen": records(done.chosen) if done.chosen else None,
         "table": str(done.table),
         "student": str(done.student) if done.student else None,
     }

@@ -1,37 +1,92 @@
-"""``lexkit distill train``."""
+"""``lexkit distill train``, and what other commands share with it: its options, and how it shows counts."""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from lexkit.cli.output import json_option, print_json
 from lexkit_distill.cli.group import distill, extra, progress
-from lexkit_distill.config import field_docs, format_size, options
-from lexkit_distill.training.config import PRESETS, TrainConfig, cast, config_text, preset, read_config
+from lexkit_distill.cli.options import GroupedCommand, GroupedOption, config_options
+from lexkit_distill.config import Option, make, options
+from lexkit_distill.config_files import by_name, read_yaml, to_yaml
+from lexkit_distill.sizes import format_size
+from lexkit_distill.training.config import PRESETS, TrainConfig, preset
 
 if TYPE_CHECKING:
-    from lexkit_distill.training.run import TrainPlan, TrainSummary
+    from lexkit_distill.training.batches import DataCounts
+    from lexkit_distill.training.plan import TrainPlan
+    from lexkit_distill.training.run import TrainSummary
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-@distill.command()
-@click.option("--config", "config_path", metavar="FILE", help="YAML with any of the fields below, and 'preset'.")
-@click.option("--preset", "preset_name", type=click.Choice(list(PRESETS)), help="Fields to begin with.")
-@options(TrainConfig, required=False)
-@click.option("--print-config", is_flag=True, help="Print the whole configuration as YAML, and end.")
-@click.option("--dry-run", is_flag=True, help="Build everything, take two steps, print the plan, write nothing.")
+def training_options(command: _Command, *, shown: Callable[[Option], bool] = lambda _: True) -> _Command:
+    """Give a command the options of a training; the help shows those that are *shown*."""
+    command = config_options(TrainConfig, required=False, shown=shown)(command)
+    command = click.option(
+        "--preset",
+        "preset_name",
+        cls=GroupedOption,
+        group="Essentials",
+        type=click.Choice(list(PRESETS)),
+        help="Take the values of a preset for all fields that are not given.",
+    )(command)
+    return click.option(
+        "--config",
+        "config_path",
+        cls=GroupedOption,
+        group="Essentials",
+        metavar="FILE",
+        help="Read a YAML file with fields in their sections; it may name a preset. See --print-config.",
+    )(command)
+
+
+def training_values(context: click.Context) -> dict[str, Any]:
+    """Return values by name: those of the options given, then the file's, then the preset's, then the defaults."""
+    names = [option.name for option in options(TrainConfig)]
+    given = {
+        name: context.params[name]
+        for name in names
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
+    chosen, filed = context.params["preset_name"], {}
+    if context.params["config_path"] is not None:
+        path = Path(context.params["config_path"]).expanduser()
+        content = read_yaml(path)
+        named = content.pop("preset", None)
+        chosen = chosen or named
+        filed = by_name(TrainConfig, content, str(path))
+    defaults = {name: context.params[name] for name in names}
+    return {**defaults, **(preset(str(chosen)) if chosen is not None else {}), **filed, **given}
+
+
+def training_config(values: dict[str, Any], required: tuple[str, ...]) -> TrainConfig:
+    """Return the configuration of values by name.
+
+    Raises:
+        click.UsageError: one of the *required* fields has no value.
+    """
+    missing = [f"--{name}" for name in required if not values[name]]
+    if missing:
+        raise click.UsageError(f"Missing {', '.join(missing)}: give it as an option, or in the file of --config.")
+    return make(TrainConfig, values)
+
+
+@distill.command(cls=GroupedCommand)
+@training_options
+@click.option("--print-config", is_flag=True, help="Print the whole configuration as YAML and exit.")
+@click.option("--dry-run", is_flag=True, help="Build everything, take two steps, print the plan, and write nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
 @click.pass_context
 def train(
     context: click.Context,
     /,
-    config_path: str | None,
-    preset_name: str | None,
     print_config: bool,
     dry_run: bool,
     quiet: bool,
@@ -40,8 +95,8 @@ def train(
 ) -> None:
     """Train a smaller student of a teacher, with senses (DSKD) or without (--preset kd).
 
-    An option counts more than the file, and the file more than the preset. A run that was killed goes on when the same
-    command is given again. For several processes, start it with
+    An option takes precedence over the file, and the file over the preset. To resume an interrupted run, run the same
+    command again. For several processes, start it with
     'accelerate launch --multi_gpu --num_processes N -m lexkit distill train ...', on CPUs, too.
 
     \b
@@ -50,58 +105,70 @@ def train(
           --data arc:arc/train.jsonl --output student
       lexkit distill train --config dskd.yaml --lr 1e-4
     """
-    values = _values(context, config_path, preset_name)
+    values = training_values(context)
     if print_config:
-        click.echo(config_text(values, field_docs(TrainConfig), values), nl=False)
+        click.echo(to_yaml(TrainConfig, values), nl=False)
         return
-    missing = [f"--{name}" for name in ("teacher", "data", "output") if not values[name]]
-    if missing:
-        raise click.UsageError(f"Missing {', '.join(missing)}: give it as an option, or in the file of --config.")
+    config = training_config(values, ("teacher", "data", "output"))
     with extra():
         from lexkit_distill.training.run import train as run
-    summary = run(TrainConfig(**values), progress(quiet), dry_run=dry_run)
+    summary = run(config, progress(quiet), dry_run=dry_run, started=lambda plan: _started(plan, quiet or dry_run))
     if summary is None:
         return
     if as_json:
         print_json(summary)
     elif not quiet:
-        click.echo("\n".join(_plan(summary.plan, summary) if dry_run else _summary(summary)))
+        click.echo("\n".join(_plan(summary) if dry_run else _summary(summary)))
 
 
-def _values(context: click.Context, config_path: str | None, preset_name: str | None) -> dict[str, Any]:
-    """Every field: the option's where one was given, else the file's, the preset's, the default."""
-    names = [field.name for field in dataclasses.fields(TrainConfig)]
-    values = {name: context.params[name] for name in names}
-    given = {name: values[name] for name in names if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
-    path = Path(config_path).expanduser() if config_path is not None else None
-    filed = read_config(path) if path is not None else {}
-    chosen = preset_name or filed.pop("preset", None)
-    filed.pop("preset", None)
-    if chosen is not None:
-        values |= preset(str(chosen))
-    for name, value in filed.items():
-        if value is None:
-            continue
-        values[name] = cast(name, value, str(path))
-    return values | given
+def _started(plan: TrainPlan, quiet: bool) -> None:
+    """Say on standard error, before the first step, what the data hold."""
+    from lexkit_distill.training.plan import warning
+
+    if not quiet:
+        click.echo("\n".join(counted(plan.counts, plan.dropped)), err=True)
+    advice = warning(plan.counts)
+    if advice is not None:
+        click.echo(f"warning: {advice}", err=True)
 
 
-def _plan(plan: TrainPlan, summary: TrainSummary | None = None) -> list[str]:
-    left_out = ", ".join(f"{number:,} ({reason})" for reason, number in plan.dropped.items()) or "none"
+def counted(counts: DataCounts, dropped: dict[str, int]) -> list[str]:
+    """Return how much of the data supervises, a figure per line."""
+    left_out = ", ".join(f"{number:,} ({reason})" for reason, number in dropped.items()) or "none"
     lines = [
-        f"student    {plan.layers} layers of {plan.teacher}",
-        f"  trained  {plan.trained_parameters:>14,}   parameters; {format_size(plan.memory)} beside the teacher",
-        f"  shared   {plan.shared_parameters:>14,}   parameters are the teacher's own"
-        + ("" if plan.shared_prefix else "; its state is not, so all layers run"),
-        f"data       {plan.rows:>14,}   rows; left out: {left_out}",
-        f"  tokens   {plan.tokens:>14,}",
-        f"  targets  {plan.targets:>14,}",
-        f"  sampled  {plan.positions:>14,}   positions for the semantic loss, gamma {plan.gamma:.3g}",
-        f"steps      {plan.steps:>14,}",
+        f"data         {counts.rows:>14,}   rows; left out: {left_out}",
+        f"  tokens     {counts.tokens:>14,}",
+        f"  predicted  {counts.predicted:>14,}   positions",
     ]
-    if summary is not None and summary.outcome.steps:
+    if counts.sampled is None:
+        return lines
+    of_sampled = max(counts.sampled, 1)
+    related, antonyms = counts.sampled_with_relations or 0, counts.sampled_with_antonyms or 0
+    return [
+        *lines,
+        f"  own senses {counts.own_senses:>14,}   of these have senses of their token",
+        f"  synonyms   {counts.with_synonyms:>14,}   senses of synonyms",
+        f"  antonyms   {counts.with_antonyms:>14,}   senses of antonyms",
+        f"  sampled    {counts.sampled:>14,}   for the semantic loss",
+        f"    related  {related:>14,}   of these have synonyms or antonyms ({related / of_sampled:.1%})",
+        f"    antonyms {antonyms:>14,}   have antonyms ({antonyms / of_sampled:.1%})",
+    ]
+
+
+def _plan(summary: TrainSummary) -> list[str]:
+    plan = summary.plan
+    lines = [
+        f"student      {plan.layers} layers of {plan.teacher}",
+        f"  trained    {plan.trained_parameters:>14,}   parameters; {format_size(plan.memory)} beside the teacher",
+        f"  shared     {plan.shared_parameters:>14,}   parameters are the teacher's own"
+        + ("" if plan.shared_prefix else "; its state is not, so all layers run"),
+        *counted(plan.counts, plan.dropped),
+        f"gamma        {plan.gamma:>14.3g}",
+        f"steps        {plan.steps:>14,}",
+    ]
+    if summary.outcome.steps:
         seconds = summary.outcome.seconds / summary.outcome.steps * plan.steps
-        lines.append(f"time       {_duration(seconds):>14}   by the first {summary.outcome.steps} steps")
+        lines.append(f"time         {_duration(seconds):>14}   estimated from the first {summary.outcome.steps} steps")
     return lines
 
 
@@ -109,10 +176,10 @@ def _summary(summary: TrainSummary) -> list[str]:
     outcome = summary.outcome
     lines = [
         summary.path,
-        f"  steps    {outcome.steps:>14,}   in {_duration(outcome.seconds)}",
-        f"  loss     {outcome.loss:>14.4f}",
+        f"  steps      {outcome.steps:>14,}   in {_duration(outcome.seconds)}",
+        f"  loss       {outcome.loss:>14.4f}",
     ]
-    return lines + [f"  held-out {value:>14.4f}   {name}" for name, value in outcome.held_out.items()]
+    return lines + [f"  held-out   {value:>14.4f}   {name}" for name, value in outcome.held_out.items()]
 
 
 def _duration(seconds: float) -> str:

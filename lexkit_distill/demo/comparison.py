@@ -19,7 +19,7 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class Comparison:
+class StudentComparison:
     """Two students of one teacher, trained on the same rows in the same order."""
 
     teacher: str
@@ -51,7 +51,7 @@ def read_log(folder: Path) -> tuple[list[dict[str, float]], float]:
     return curve, sum(float(row["seconds"]) for row in rows)
 
 
-def plot(comparison: Comparison, path: Path) -> None:
+def plot(comparison: StudentComparison, path: Path) -> None:
     """Draw both measures of both students over the steps, as PNG.
 
     Raises:

@@ -12,7 +12,8 @@ from typing import Any
 import lexkit
 from lexkit.durable import write_whole
 from lexkit.progress import Progress
-from lexkit_distill.demo.comparison import MEASURES, NOTE, Comparison, plot, read_log
+from lexkit_distill.config import changed, make
+from lexkit_distill.demo.comparison import MEASURES, NOTE, StudentComparison, plot, read_log
 from lexkit_distill.demo.config import DemoConfig
 from lexkit_distill.demo.teacher import NAME, dense_teacher, packaged_weights
 from lexkit_distill.demo.text import Text, read_text
@@ -36,7 +37,7 @@ class Demo:
     """What was made, and where."""
 
     folder: Path
-    comparison: Comparison
+    comparison: StudentComparison
 
     @property
     def picture(self) -> Path:
@@ -45,7 +46,7 @@ class Demo:
 
     @property
     def figures(self) -> Path:
-        """The `Comparison`, as JSON."""
+        """The `StudentComparison`, as JSON."""
         return self.folder / "comparison.json"
 
 
@@ -84,30 +85,33 @@ def _made(folder: Path, config: DemoConfig, text: Text, progress: Callable[[str]
     if not store.exists():
         lexkit.build(store, tokenizers=[f"teacher={teacher}"], progress=progress("store"))
     _make_senses(config, teacher, parts["senses"], senses, store, progress("senses"))
-    kd = TrainConfig(
-        teacher=teacher,
-        data=(str(parts["training"]),),
-        eval_data=(str(parts["held-out"]),),
-        output=str(folder / "kd"),
-        trained=min(TRAINED, max(layers // 2, 1)),
-        lr=3e-3,
-        max_length=MAX_LENGTH,
-        batch_size=8,
-        epochs=STEPS,  # which the shortest text has, of a step each
-        max_steps=STEPS,
-        eval_every=EVAL_EVERY,
-        save_every=EVAL_EVERY,
-        keep_last=1,
-        seed=config.seed,
-        dtype="float32",
-        cache=str(folder / "cache"),
-        **preset("kd"),
+    kd = make(
+        TrainConfig,
+        {
+            **preset("kd"),
+            "teacher": teacher,
+            "data": (str(parts["training"]),),
+            "eval_data": (str(parts["held-out"]),),
+            "output": str(folder / "kd"),
+            "trained": min(TRAINED, max(layers // 2, 1)),
+            "lr": 3e-3,
+            "max_length": MAX_LENGTH,
+            "batch_size": 8,
+            "epochs": STEPS,  # as many as the shortest text needs, with a step each
+            "max_steps": STEPS,
+            "eval_every": EVAL_EVERY,
+            "save_every": EVAL_EVERY,
+            "keep_last": 1,
+            "seed": config.seed,
+            "dtype": "float32",
+            "cache": str(folder / "cache"),
+        },
     )
-    dskd = replace(
+    dskd = changed(
         kd, output=str(folder / "dskd"), senses=str(senses), store=str(store), beta_p=1.0, beta_n=1.0, gamma="auto"
     )
     held_out = {
-        "teacher": _as_it_is(replace(kd, layers=layers), folder / "teacher.json", progress("teacher")),
+        "teacher": _as_it_is(changed(kd, layers=layers), folder / "teacher.json", progress("teacher")),
         "untrained": _as_it_is(kd, folder / "untrained.json", progress("untrained")),
         "kd": _trained(kd, progress("kd")),
         "dskd": _trained(dskd, progress("dskd")),
@@ -192,7 +196,7 @@ def _make_senses(config: DemoConfig, teacher: str, corpus: Path, senses: Path, s
 def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, float]:
     """Return the held-out figures of a student before it is trained, and keep them at *path*."""
     if not path.exists():
-        summary = train(replace(config, lr=0.0, max_steps=1, eval_every=1), progress, dry_run=True)
+        summary = train(changed(config, lr=0.0, max_steps=1, eval_every=1), progress, dry_run=True)
         assert summary is not None
         write_whole(path, json.dumps(summary.outcome.held_out).encode())
     found: dict[str, float] = json.loads(path.read_bytes())
@@ -201,7 +205,7 @@ def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, 
 
 def _trained(config: TrainConfig, progress: Progress) -> dict[str, float]:
     """Return the held-out figures of a student, which is trained if it is not there."""
-    folder = Path(config.output)
+    folder = Path(config.run.output)
     if not (folder / DONE).exists():
         train(config, progress)
     done: dict[str, Any] = json.loads((folder / DONE).read_bytes())
@@ -211,16 +215,16 @@ def _trained(config: TrainConfig, progress: Progress) -> dict[str, float]:
 
 def _compared(
     config: TrainConfig, layers: int, text: Text, held_out: dict[str, dict[str, float]], folder: Path
-) -> Comparison:
+) -> StudentComparison:
     start = {"step": 0, **{name: held_out["untrained"][name] for name in MEASURES}}
     logs = {name: read_log(folder / name) for name in ("kd", "dskd")}
     plan = json.loads((folder / "kd" / DONE).read_bytes())["plan"]
-    return Comparison(
+    return StudentComparison(
         teacher=Path(config.teacher).name,
         text=text.name,
         paragraphs={**text.counts, "left out": text.left_out},
-        seed=config.seed,
-        layers={"teacher": layers, "student": plan["layers"], "trained": config.trained},
+        seed=config.optimiser.seed,
+        layers={"teacher": layers, "student": plan["layers"], "trained": config.student.trained},
         steps=STEPS,
         held_out=held_out,
         curves={name: [start, *curve] for name, (curve, _) in logs.items()},

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lexkit.durable import write_whole
 from lexkit.sources.data_files import data_file
+from lexkit_distill.corpus import documents
 from lexkit_distill.errors import CorpusError
-from lexkit_distill.senses.corpus import documents
 
 OWN = "starter/demo.txt"
 PARTS = ("senses", "training", "training", "senses", "held-out")

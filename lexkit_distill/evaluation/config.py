@@ -1,12 +1,11 @@
-"""What `lexkit distill eval` can be told."""
+"""The configuration of `lexkit distill eval`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-import click
-
+from lexkit_distill.config import Config
 from lexkit_distill.senses.config import DType
 from lexkit_distill.tasks import TASKS, find_task
 from lexkit_distill.tasks.task import Task
@@ -21,54 +20,52 @@ def parse_tasks(value: str) -> str:
     """Return names of tasks with commas between, each once, with aliases resolved.
 
     Raises:
-        click.BadParameter: an unknown name, or none.
+        ValueError: an unknown name, or none.
     """
     asked = [name.strip() for name in value.split(",") if name.strip()]
     names = [task.name if (task := find_task(name)) else name for name in asked]
     known = (*TASKS, *_MEASURES)
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise click.BadParameter(f"{', '.join(unknown) or 'no task'} is not among {', '.join(known)}.")
+        raise ValueError(f"{', '.join(unknown) or 'no task'} is not among {', '.join(known)}")
     return ",".join(dict.fromkeys(names))
 
 
 @dataclass(frozen=True)
-class EvalConfig:
+class EvalConfig(Config):
     """How a model is evaluated."""
 
     model: str = field(metadata={"metavar": "NAME_OR_PATH"})
     """The model: a folder, or a name on the Hugging Face hub."""
-    tasks: str = field(metadata={"type": parse_tasks, "metavar": "TASK,...", "known": ", ".join((*TASKS, *_MEASURES))})
+    tasks: str = field(metadata={"parse": parse_tasks, "metavar": "TASK,...", "known": ", ".join((*TASKS, *_MEASURES))})
     """Names of tasks, separated by commas: {known}."""
     against: str | None = field(default=None, metadata={"metavar": "NAME_OR_PATH"})
     """Another model, evaluated on the same questions and compared question by question."""
     protocol: Protocol = "paper"
     """How questions are put: paper has the model write the letter of its answer in a chat; likelihood takes the most
     likely answer, as lm-evaluation-harness does by default."""
-    shots: int | None = field(
-        default=None, metadata={"type": click.IntRange(min=0), "shown": ", for ".join((f"{Task.shots}", *_SHOTS))}
-    )
+    shots: int | None = field(default=None, metadata={"min": 0, "shown": ", for ".join((f"{Task.shots}", *_SHOTS))})
     """Worked examples before each question. Some tasks take no more than their default."""
-    limit: int | None = field(default=None, metadata={"type": click.IntRange(min=1)})
-    """Draw so many questions of each task by --seed. [default: all]"""
+    limit: int | None = field(default=None, metadata={"min": 1})
+    """Number of questions to draw from each task by --seed. [default: all]"""
     data: str | None = field(default=None, metadata={"metavar": "DIR"})
     """Folder with the files of the tasks. [default: the Hugging Face hub]"""
     text: str | None = field(default=None, metadata={"metavar": "FILE"})
     """Held-out text for perplexity. [default: text/wikitext2-valid.txt or wiki.valid.tokens in --data]"""
     teacher: str | None = field(default=None, metadata={"metavar": "NAME_OR_PATH"})
-    """For perplexity: also measure the divergence from this teacher, which has the same tokenizer."""
+    """Teacher with the same tokenizer, from which perplexity also measures the divergence."""
     output: str = field(default="results.json", metadata={"metavar": "FILE"})
-    """Where the results go; what the model said to each question goes beside it, into *.questions.jsonl."""
+    """File for the results; the model's answer to each question goes beside it, into *.questions.jsonl."""
     seed: int = 0
-    """Draws worked examples, the questions of --limit, and bootstrap samples."""
-    batch_size: int = field(default=8, metadata={"type": click.IntRange(min=1)})
+    """Seed for the worked examples, the questions of --limit, and the bootstrap samples."""
+    batch_size: int = field(default=8, metadata={"min": 1})
     """Prompts in a batch."""
-    max_length: int = field(default=1024, metadata={"type": click.IntRange(min=2)})
-    """For perplexity: tokens of text the model sees at once."""
+    max_length: int = field(default=1024, metadata={"min": 2})
+    """Tokens of text that the model sees at once when perplexity is measured."""
     dtype: DType = "bfloat16"
     """Arithmetic of the models."""
     device: str = field(default="auto", metadata={"metavar": "DEVICE"})
-    """Where they run: cpu, cuda, cuda:1, mps; auto takes a GPU where there is one."""
+    """Where to run the models: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."""
 
     @property
     def task_names(self) -> list[str]:

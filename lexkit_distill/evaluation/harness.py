@@ -24,8 +24,8 @@ from lm_eval.models.huggingface import HFLM
 from lexkit.progress import Progress
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.answers import score, score_likelihoods
-from lexkit_distill.evaluation.prepare import Prepared
-from lexkit_distill.senses.processes import Processes
+from lexkit_distill.evaluation.prepare import PreparedTask
+from lexkit_distill.processes import Processes
 from lexkit_distill.tasks.task import Question, Task
 from lexkit_distill.teacher import Teacher
 from lexkit_distill.tokenization import TextEncoder
@@ -111,7 +111,7 @@ class _Counter:
 
 
 def ask(
-    prepared: Prepared, model: Teacher, *, protocol: str, batch_size: int, processes: Processes, progress: Progress
+    prepared: PreparedTask, model: Teacher, *, protocol: str, batch_size: int, processes: Processes, progress: Progress
 ) -> list[Answer] | None:
     """Put the questions of a task to a model; each process answers its share.
 

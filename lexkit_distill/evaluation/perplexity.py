@@ -18,12 +18,12 @@ import torch
 from torch import Tensor
 
 from lexkit.progress import Progress
+from lexkit_distill.corpus import documents
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.files import find
 from lexkit_distill.evaluation.results import TaskScores
 from lexkit_distill.evaluation.statistics import Kind, Measure
-from lexkit_distill.senses.corpus import documents
-from lexkit_distill.senses.processes import Processes
+from lexkit_distill.processes import Processes
 from lexkit_distill.teacher import Teacher
 
 _TOKENS_AT_ONCE = 256

@@ -14,7 +14,7 @@ from lexkit_distill.tasks.task import Question, Task
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedTask:
     """The questions of a task, each with its worked examples."""
 
     task: Task
@@ -26,7 +26,7 @@ class Prepared:
     files: list[str]
 
 
-def prepare(task: Task, data: str | None, *, shots: int, limit: int | None, seed: int) -> Prepared:
+def prepare(task: Task, data: str | None, *, shots: int, limit: int | None, seed: int) -> PreparedTask:
     """Read a task, draw its questions and their worked examples.
 
     Args:
@@ -55,7 +55,7 @@ def prepare(task: Task, data: str | None, *, shots: int, limit: int | None, seed
         groups.setdefault(example.group, []).append(example)
     asked = [_with_shots(question, groups, task, shots, seed) for question in chosen]
     missing = sum(len(question.shots) < shots for question in asked)
-    return Prepared(task, asked, len(questions), missing, files)
+    return PreparedTask(task, asked, len(questions), missing, files)
 
 
 def _with_shots(question: Question, groups: dict[str, list[Question]], task: Task, shots: int, seed: int) -> Question:

@@ -13,9 +13,9 @@ from lexkit_distill.evaluation.config import EvalConfig
 from lexkit_distill.evaluation.harness import ask
 from lexkit_distill.evaluation.lexical import read_lexical, score_lexical
 from lexkit_distill.evaluation.perplexity import read_text, score_text
-from lexkit_distill.evaluation.prepare import Prepared, prepare
+from lexkit_distill.evaluation.prepare import PreparedTask, prepare
 from lexkit_distill.evaluation.results import Results, TaskScores, answer_scores, check_output, summarize, write
-from lexkit_distill.senses.processes import Processes
+from lexkit_distill.processes import Processes
 from lexkit_distill.tasks import TASKS
 from lexkit_distill.teacher import Teacher, load_teacher
 
@@ -87,7 +87,7 @@ def _evaluate(
     return scores
 
 
-def _job(task: str, config: EvalConfig, prepared: dict[str, Prepared], processes: Processes) -> Job:
+def _job(task: str, config: EvalConfig, prepared: dict[str, PreparedTask], processes: Processes) -> Job:
     """What is to be done with each model; the data of the task are read now."""
     if task == "perplexity":
         return _perplexity(config, processes)
@@ -133,7 +133,7 @@ def _perplexity(config: EvalConfig, processes: Processes) -> Job:
     return predict
 
 
-def _data(prepared: Prepared) -> dict[str, Any]:
+def _data(prepared: PreparedTask) -> dict[str, Any]:
     return {
         "files": prepared.files,
         "questions": len(prepared.questions),

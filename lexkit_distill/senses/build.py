@@ -25,13 +25,13 @@ from lexkit.errors import LexkitError
 from lexkit.progress import Progress
 from lexkit_distill.disk import LOCK, disk_failures, only_run
 from lexkit_distill.errors import DictionaryError, SampleError
+from lexkit_distill.processes import Processes
 from lexkit_distill.senses import dictionary as files
 from lexkit_distill.senses.collect import collect, share_of
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.contexts import ContextWriter
 from lexkit_distill.senses.estimate import check_room
 from lexkit_distill.senses.plan import Plan, make_plan, open_plan
-from lexkit_distill.senses.processes import Processes
 from lexkit_distill.senses.reduce import read_blocks, reduce_tokens
 from lexkit_distill.senses.sample import Sample, Sampler, done_batches
 from lexkit_distill.stopping import stop
@@ -241,7 +241,7 @@ def _written(
     )
     files.write_table(output / files.INDEX, index)
     write_whole(output / files.TOKENIZER, teacher.encoder.plain_tokenizer.to_str().encode())
-    files.write_meta(output, _meta(config, teacher, plan, rows=total, tokens=len(tokens)))
+    files.write_meta(output, _meta(config, teacher, plan, rows=total, tokens=len(tokens), digest=writer.digest))
     sizes = Counter(n_rows)
     return SensesSummary(
         path=str(output),
@@ -257,7 +257,7 @@ def _written(
     )
 
 
-def _meta(config: SensesConfig, teacher: Teacher, plan: Plan, *, rows: int, tokens: int) -> files.Meta:
+def _meta(config: SensesConfig, teacher: Teacher, plan: Plan, *, rows: int, tokens: int, digest: str) -> files.Meta:
     return files.Meta(
         format=files.FORMAT,
         lexkit_version=lexkit.__version__,
@@ -266,7 +266,7 @@ def _meta(config: SensesConfig, teacher: Teacher, plan: Plan, *, rows: int, toke
         tokenizer_fingerprint=teacher.encoder.fingerprint,
         layer=LAYER,
         anchor=config.anchor,
-        k=config.k if config.k != "adaptive" else f"adaptive, at most {config.max_k}",
+        k=str(config.k) if config.k != "adaptive" else f"adaptive, at most {config.max_k}",
         max_per_token=config.max_per_token,
         seed=config.seed,
         corpus_fingerprint=plan.fingerprint,
@@ -274,4 +274,5 @@ def _meta(config: SensesConfig, teacher: Teacher, plan: Plan, *, rows: int, toke
         rows=rows,
         hidden_size=teacher.hidden_size,
         tokens=tokens,
+        digest=digest,
     )

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lexkit_distill.keys import occurrence_keys
 from lexkit_distill.senses.gram import MAX_ITERATIONS, TOLERANCE, lloyd, starts
-from lexkit_distill.senses.keys import occurrence_keys
 
 _START_POINTS = 50
 """Points for each cluster among which starts are sought and moved first; then all points count."""

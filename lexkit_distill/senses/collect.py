@@ -14,9 +14,9 @@ from torch import Tensor
 
 from lexkit.progress import Progress
 from lexkit_distill.errors import SampleError
+from lexkit_distill.keys import occurrence_keys
 from lexkit_distill.senses.config import Anchor
-from lexkit_distill.senses.keys import occurrence_keys
-from lexkit_distill.senses.plan import Batch, Plan, batches
+from lexkit_distill.senses.plan import PieceBatch, Plan, batches
 from lexkit_distill.senses.sample import Occurrences, Sampler, done_batches
 from lexkit_distill.stopping import StopSignals
 
@@ -32,7 +32,7 @@ def collect(
     teacher: Teacher,
     plan: Plan,
     sampler: Sampler,
-    share: Iterator[Batch],
+    share: Iterator[PieceBatch],
     *,
     anchor: Anchor,
     seed: int,
@@ -79,7 +79,7 @@ def collect(
         return signals.number
 
 
-def share_of(plan: Plan, batch_tokens: int, folder: Path, process: int, processes: int) -> Iterator[Batch]:
+def share_of(plan: Plan, batch_tokens: int, folder: Path, process: int, processes: int) -> Iterator[PieceBatch]:
     """Return the batches that no process has done by now, every *processes*-th of them."""
     done = done_batches(folder, plan.batches)
     turn = np.cumsum(~done) - 1  # number among those still to do
@@ -88,7 +88,7 @@ def share_of(plan: Plan, batch_tokens: int, folder: Path, process: int, processe
 
 
 def _anchored(
-    teacher: Teacher, batch: Batch, anchor: Anchor
+    teacher: Teacher, batch: PieceBatch, anchor: Anchor
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], Tensor]:
     """Rows in the batch, positions, anchor tokens and states of everything but padding and special tokens."""
     ids = torch.from_numpy(batch.token_ids)
@@ -109,7 +109,7 @@ def _anchored(
     return rows.numpy(), positions.numpy(), anchors.numpy(), states
 
 
-def _check_finite(states: Tensor, teacher: Teacher, batch: Batch) -> None:
+def _check_finite(states: Tensor, teacher: Teacher, batch: PieceBatch) -> None:
     if not torch.isfinite(states).all():
         first = f"row {batch.first_row}"
         raise SampleError(

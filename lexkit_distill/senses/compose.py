@@ -21,8 +21,8 @@ from lexkit_distill.disk import disk_failures, only_run
 from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses import dictionary as files
 from lexkit_distill.senses.dictionary import SenseDictionary
-from lexkit_distill.senses.lexical import read_relations
 from lexkit_distill.senses.threads import mapped
+from lexkit_distill.supervision.relations import read_relations
 
 MAX_TOKENS = 3
 _COPY_ROWS = 1 << 16
@@ -87,7 +87,9 @@ def _composed_with(senses: Path, store: Path, max_tokens: int, progress: Progres
     first_row[is_multiple] = n_token_rows + added - n_rows[is_multiple]
     total = n_token_rows + int(added[-1] if len(added) else 0)
 
-    files.write_meta(senses, replace(meta, words=0, store_fingerprint=None, max_tokens=None, rows=n_token_rows))
+    files.write_meta(
+        senses, replace(meta, words=0, store_fingerprint=None, max_tokens=None, rows=n_token_rows, digest=None)
+    )
     files.write_table(senses / files.INDEX, token_table)
     done = 0
     with files.RowWriter(senses / files.SENSES, total, meta.hidden_size) as writer:
@@ -112,7 +114,14 @@ def _composed_with(senses: Path, store: Path, max_tokens: int, progress: Progres
     files.write_table(senses / files.INDEX, pa.concat_tables([token_table, word_table]))
     files.write_meta(
         senses,
-        replace(meta, words=len(words), store_fingerprint=relations.fingerprint, max_tokens=max_tokens, rows=total),
+        replace(
+            meta,
+            words=len(words),
+            store_fingerprint=relations.fingerprint,
+            max_tokens=max_tokens,
+            rows=total,
+            digest=writer.digest,
+        ),
     )
     progress.close()
     return ComposeSummary(

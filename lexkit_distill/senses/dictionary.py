@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
@@ -29,12 +30,11 @@ from torch import Tensor
 from lexkit.durable import whole, write_whole
 from lexkit.text import fold, normalize_word
 from lexkit_distill.errors import DictionaryError
-from lexkit_distill.senses.candidates import CandidateKind, CandidateTable, own_senses, related_senses
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from lexkit_distill.senses.lexical import Relations
+    from lexkit_distill.supervision.relations import Relations
 
 FORMAT = 1
 SENSES, INDEX, META, TOKENIZER, CONTEXTS = (
@@ -82,6 +82,8 @@ class Meta:
     words: int = 0
     max_tokens: int | None = None
     store_fingerprint: str | None = None
+    digest: str | None = None
+    """SHA-256 (hex) of the rows; None in dictionaries of older versions."""
 
 
 class SenseDictionary:
@@ -91,7 +93,7 @@ class SenseDictionary:
         path: a directory that `lexkit distill senses` made.
         teacher: fingerprint of the teacher it has to come from.
         tokenizer: fingerprint of the tokenizer it has to fit.
-        relations: the relations of a store, for `candidates`; they have to be those it was composed with.
+        relations: the relations of the store that it was composed with, if its synonyms and antonyms are wanted.
 
     Raises:
         DictionaryError: missing, unfinished, damaged, or of another teacher, tokenizer or store, saying which.
@@ -109,7 +111,6 @@ class SenseDictionary:
         self.meta = read_meta(self.path)
         self._check_belongs(teacher, tokenizer, relations)
         self.relations = relations
-        self._candidates: dict[tuple[CandidateKind, int], CandidateTable] = {}
         try:
             self.index: pa.Table = pq.read_table(self.path / INDEX, schema=INDEX_SCHEMA).combine_chunks()
             with safe_open(self.path / SENSES, framework="pt") as file:
@@ -144,6 +145,15 @@ class SenseDictionary:
         last = max((int(pc.max(pc.add(index["first_row"], index["n_rows"])).as_py()), 0), default=0)
         if tuple(self.rows.shape[1:]) != (self.meta.hidden_size,) or last > len(self.rows):
             raise DictionaryError(f"{self.path}: {INDEX} and {SENSES} do not fit each other; make it again")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the rows, of the keys that they belong to, and of the relations it was opened with."""
+        digest = sha256((self.meta.digest or _digest_of(self.rows)).encode())
+        for name in ("key_kind", "token_ids", "word", "first_row", "n_rows"):
+            digest.update(repr(self.index[name].to_pylist()).encode())
+        digest.update((self.relations.fingerprint if self.relations is not None else "").encode())
+        return digest.hexdigest()
 
     @property
     def is_word(self) -> npt.NDArray[np.bool_]:
@@ -201,33 +211,6 @@ class SenseDictionary:
         if found is None:
             return self.rows[:0]
         return self.rows[self.first[found] : self.first[found] + int(self.n_rows[found])]
-
-    def candidates(self, token_id: int, kind: CandidateKind, *, max_neighbors: int = 25) -> Tensor:
-        """Return the rows (n,) of the senses that a token is pulled to (own, synonym) or pushed from (antonym).
-
-        Raises:
-            DictionaryError: it was opened without relations.
-        """
-        table = self.candidate_table(kind, max_neighbors=max_neighbors)
-        if not 0 <= token_id < len(table.offsets) - 1:
-            return torch.empty(0, dtype=torch.int64)
-        return torch.from_numpy(table.rows[table.offsets[token_id] : table.offsets[token_id + 1]])
-
-    def candidate_table(self, kind: CandidateKind, *, max_neighbors: int = 25) -> CandidateTable:
-        """Return `candidates` of all tokens at once; it is computed on the first call.
-
-        Raises:
-            DictionaryError: it was opened without relations.
-        """
-        if (kind, max_neighbors) not in self._candidates:
-            if kind == "own":
-                table = own_senses(self)
-            elif self.relations is None:
-                raise DictionaryError(f"{self.path}: opened without a store, so that no {kind}s are known; give one")
-            else:
-                table = related_senses(self, self.relations, kind, max_neighbors)
-            self._candidates[kind, max_neighbors] = table
-        return self._candidates[kind, max_neighbors]
 
     def nearest(self, vectors: Tensor, kappa: int, *, block: int = 1 << 16) -> tuple[Tensor, Tensor]:
         """Return the distances (Q, kappa), mean squared differences in ascending order, and rows of the nearest senses.
@@ -310,7 +293,7 @@ class RowWriter:
     """
 
     def __init__(self, path: Path, rows: int, hidden_size: int) -> None:
-        self._rows, self._written = rows, 0
+        self._rows, self._written, self._sha256 = rows, 0, sha256()
         size = 2 * rows * hidden_size
         header = json.dumps(
             {"senses": {"dtype": "BF16", "shape": [rows, hidden_size], "data_offsets": [0, size]}},
@@ -320,6 +303,11 @@ class RowWriter:
         self._stack = ExitStack()
         self._file: IO[bytes] = self._stack.enter_context(self._stack.enter_context(whole(path)).open("wb"))
         self._file.write(len(header).to_bytes(8, "little") + header)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the rows written so far."""
+        return self._sha256.hexdigest()
 
     def __enter__(self) -> RowWriter:
         return self
@@ -337,8 +325,21 @@ class RowWriter:
     def write(self, rows: Tensor) -> None:
         """Append rows (n, d), rounded to bf16."""
         values = rows.detach().to(torch.bfloat16).contiguous()
-        self._file.write(values.view(torch.uint8).reshape(-1).numpy().data)
+        data = _bytes_of(values)
+        self._file.write(data)
+        self._sha256.update(data)
         self._written += len(values)
+
+
+def _bytes_of(rows: Tensor) -> memoryview:
+    return memoryview(rows.contiguous().view(torch.uint8).reshape(-1).numpy().data)
+
+
+def _digest_of(rows: Tensor) -> str:
+    digest = sha256()
+    for part in torch.split(rows, 1 << 16):
+        digest.update(_bytes_of(part))
+    return digest.hexdigest()
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lexkit_distill.config import format_exact, format_size
 from lexkit_distill.errors import SampleError
-from lexkit_distill.memory import available_memory
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.plan import Plan
 from lexkit_distill.senses.sample import INDEX_BYTES, SLACK
+from lexkit_distill.sizes import format_exact, format_size
+from lexkit_distill.teacher import available_memory
 
 _INDEX_MEMORY = 64
 """Bytes of memory for each occurrence while the parts' indexes are sorted together."""
@@ -42,7 +42,7 @@ def check_room(config: SensesConfig, plan: Plan, hidden_size: int, folder: Path,
     counts = plan.counts()
 
     def needed(cap: int) -> int:
-        senses = cap if config.k == "adaptive" else min(int(config.k), cap)
+        senses = cap if config.k == "adaptive" else min(config.k, cap)
         result = sample_rows(counts, senses) * 2 * hidden_size
         return sample_bytes(sample_rows(counts, cap * processes), hidden_size) + 2 * result
 

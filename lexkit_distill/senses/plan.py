@@ -27,9 +27,9 @@ import pyarrow.parquet as pq
 from lexkit.durable import sync, write_whole
 from lexkit.progress import Progress
 from lexkit_distill.chat import ChatTemplate
+from lexkit_distill.corpus import Document, documents
 from lexkit_distill.errors import CorpusError
-from lexkit_distill.senses.corpus import Document, documents
-from lexkit_distill.senses.keys import UInt64, document_hash
+from lexkit_distill.keys import UInt64, document_hash
 from lexkit_distill.tokenization import TextEncoder
 
 _READ = 512
@@ -66,7 +66,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Batch:
+class PieceBatch:
     """Pieces that go through the teacher together."""
 
     number: int
@@ -126,7 +126,7 @@ def open_plan(folder: Path) -> Plan | None:
     return Plan(folder, **json.loads(path.read_bytes()))
 
 
-def batches(plan: Plan, batch_tokens: int) -> Iterator[Batch]:
+def batches(plan: Plan, batch_tokens: int) -> Iterator[PieceBatch]:
     """Yield the batches in order, of pieces next to each other, at most *batch_tokens* padded tokens each.
 
     A piece longer than that is a batch of its own.
@@ -137,7 +137,7 @@ def batches(plan: Plan, batch_tokens: int) -> Iterator[Batch]:
         token_ids = np.zeros((len(rows), lengths.max()), dtype=np.int64)
         for place, (_, _, tokens) in enumerate(rows):
             token_ids[place, : len(tokens)] = tokens
-        yield Batch(
+        yield PieceBatch(
             number,
             first_row,
             np.array([document for document, _, _ in rows], dtype=np.uint64),

@@ -15,7 +15,7 @@ from lexkit.durable import write_whole
 from lexkit.errors import LexkitError
 from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses.dictionary import SenseDictionary
-from lexkit_distill.senses.lexical import Relations
+from lexkit_distill.supervision.relations import Relations
 
 _FORMS = (".png", ".svg", ".pdf")
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")

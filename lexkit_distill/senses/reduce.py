@@ -17,10 +17,10 @@ from torch import Tensor
 
 from lexkit.durable import write_whole
 from lexkit.progress import Progress
+from lexkit_distill.processes import Processes
 from lexkit_distill.senses.adaptive import kmeans_adaptive
 from lexkit_distill.senses.cluster import Clusters, kmeans
 from lexkit_distill.senses.config import SensesConfig
-from lexkit_distill.senses.processes import Processes
 from lexkit_distill.senses.sample import Sample, groups
 from lexkit_distill.senses.threads import mapped
 
@@ -113,7 +113,7 @@ def _reduced(
     start = block[0][1]
     states = sample.states(start, block[-1][2])
     result: dict[int, TokenSenses] = {}
-    few = 1 if config.k == "adaptive" else int(config.k)
+    few = 1 if config.k == "adaptive" else config.k
     large = []
     for token, first, last in block:
         if last - first <= few:
@@ -140,7 +140,7 @@ def _clusters(config: SensesConfig, tokens: list[int], points: list[Tensor], dev
     counts = torch.tensor([len(one) for one in points], device=device)
     if config.k == "adaptive":
         return kmeans_adaptive(padded, counts, config.max_k, tokens=np.array(tokens), seed=config.seed)
-    return kmeans(padded, counts, int(config.k), tokens=np.array(tokens), seed=config.seed)
+    return kmeans(padded, counts, config.k, tokens=np.array(tokens), seed=config.seed)
 
 
 def _batched(

@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lexkit.durable import write_whole
-from lexkit_distill.senses.keys import UInt64
+from lexkit_distill.keys import UInt64
 
 Int64 = npt.NDArray[np.int64]
 INDEX_BYTES = 24

@@ -1,54 +1,33 @@
-"""What a sweep is made of: a file in YAML, and the trainings that it stands for."""
+"""The configuration of a sweep: a YAML file, and the trainings that it stands for."""
 
 from __future__ import annotations
 
 import itertools
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from hashlib import sha256
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lexkit.errors import ArgumentError
+from lexkit_distill.config import changed, digest, make, options
+from lexkit_distill.config_files import by_name, named, parse, read_yaml
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.tasks import split_task
-from lexkit_distill.training.config import FREE, TrainConfig, cast, known, preset, read_yaml
+from lexkit_distill.training.config import RunConfig, TrainConfig, preset
 
 METRICS = ("ce", "kl", "ce+kl")
 _KEYS = ("output", "base", "grid", "metric", "test_data", "keep")
 _HINT = "see docs/sweep.md"
 _OF_SENSES = ("k", "anchor")
-"""Names in a grid that fill the name of the dictionary's folder."""
-_FIELDS = tuple(entry.name for entry in fields(TrainConfig))
-_FIXED = {*FREE, "data", "eval_data", "teacher"}
-"""Fields that a grid cannot have."""
-_STATES = (
-    "teacher",
-    "data",
-    "dtype",
-    "max_length",
-    "loss_on",
-    "too_long",
-    "shots",
-    "fraction",
-    "mmlu_test",
-    "targets",
-    "no_end_token",
-)
-"""Fields that the teacher's states depend on, beside the number of frozen layers."""
-
-_CHOICE = (
-    "senses",
-    "store",
-    "kappa",
-    "max_neighbors",
-    "sense_scale",
-    "multi_token_words",
-    "drop_single_token_neighbors",
-    "own_among_antonyms",
-    "spaced_heads_only",
-)
-"""Fields that the choice of candidates depends on."""
+"""Names in a grid that fill in the name of the dictionary's folder."""
+_OPTIONS = {option.name: option for option in options(TrainConfig)}
+_SWEPT = [
+    option.name
+    for option in _OPTIONS.values()
+    if option.section != ("run",) and option.name not in ("teacher", "data", "eval_data")
+]
+"""Fields that a grid can have."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +41,11 @@ class Point:
     """The name of its folder: the same for the same training on the same files."""
 
     @property
-    def known(self) -> tuple[Any, ...]:
-        """What it wants to know of the teacher: states, distributions, candidates."""
+    def signal(self) -> str:
+        """Digest of what it needs of the teacher: states, distributions, candidates."""
         config = self.config
-        chosen = [getattr(config, name) for name in _CHOICE] if config.semantic else []
-        return (config.cache, config.temperature, *chosen)
+        of_senses = (config.senses, config.store, config.loss.candidates, config.ablations)
+        return digest(config.run.cache, config.loss.temperature, of_senses if config.loss.semantic else None)
 
     @property
     def setting(self) -> dict[str, Any]:
@@ -92,28 +71,27 @@ def read_sweep(path: Path, output: str | None = None) -> SweepConfig:
     """Read a sweep's file.
 
     Args:
-        path: YAML with the keys ``base`` (fields of `TrainConfig`, and ``preset``), ``grid`` (lists of values of such
-            fields; ``beta`` for both betas; ``k`` and ``anchor`` for what stands in braces in the name of the
+        path: YAML with the keys ``base`` (the sections of `TrainConfig`, and ``preset``), ``grid`` (lists of values of
+            fields, by name; ``beta`` for both betas; ``k`` and ``anchor`` for what stands in braces in the name of the
             dictionary), ``output``, ``metric``, ``test_data``, ``keep``.
         output: in place of the file's.
 
     Raises:
         TrainingError: missing, unknown keys, values that their fields cannot have, no validation data.
     """
-    told = read_yaml(path, _HINT)
-    told = {known(str(key), _KEYS, str(path), _HINT): value for key, value in told.items()}
-    base = _base(path, told.get("base"))
-    grid = _grid(path, told.get("grid"), str(base.get("senses") or ""))
-    metric, keep = str(told.get("metric", "ce")), str(told.get("keep", "chosen"))
+    content = {named(key, _KEYS, str(path), _HINT): value for key, value in read_yaml(path, _HINT).items()}
+    base = _base(path, content.get("base"))
+    grid = _grid(path, content.get("grid"), str(base.get("senses") or ""))
+    metric, keep = str(content.get("metric", "ce")), str(content.get("keep", "chosen"))
     for name, value, allowed in (("metric", metric, METRICS), ("keep", keep, ("chosen", "all"))):
         if value not in allowed:
-            raise TrainingError(f"{path}: {name}: {value!r} is none of {', '.join(allowed)}; mend the value")
-    folder = output or told.get("output")
+            raise TrainingError(f"{path}: {name}: {value!r} is not one of {', '.join(allowed)}; correct the value")
+    folder = output or content.get("output")
     if folder is None:
         raise TrainingError(f"{path}: no output; say where the results go, or give --output")
     if not base.get("eval_data"):
         raise TrainingError(f"{path}: base: no eval_data; a sweep chooses by held-out data, so name some")
-    test = told.get("test_data") or ()
+    test = content.get("test_data") or ()
     out = Path(str(folder)).expanduser()
     points = [
         _point(out, path, base, dict(zip(grid, chosen, strict=True))) for chosen in itertools.product(*grid.values())
@@ -129,88 +107,85 @@ def read_sweep(path: Path, output: str | None = None) -> SweepConfig:
     )
 
 
-def _base(path: Path, told: Any) -> dict[str, Any]:  # noqa: ANN401
-    if not isinstance(told, dict):
+def _base(path: Path, content: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The values, by name, that all trainings share."""
+    if not isinstance(content, dict):
         raise TrainingError(f"{path}: no base; put the fields that all trainings share there ({_HINT})")
-    base: dict[str, Any] = {}
-    told = {known(str(key), (*_FIELDS, "preset"), f"{path}: base"): value for key, value in told.items()}
-    chosen = told.pop("preset", None)
-    if chosen is not None:
-        base |= preset(str(chosen))
-    for name, value in told.items():
-        if name in ("output", "cache", "push_to_hub"):
-            raise TrainingError(f"{path}: base: {name} is the sweep's own matter; leave it out")
-        if value is not None:
-            base[name] = cast(name, value, f"{path}: base")
+    content = dict(content)
+    chosen = content.pop("preset", None)
+    given = by_name(TrainConfig, content, f"{path}: base")
+    for name in ("output", "cache", "push_to_hub"):
+        if name in given:
+            raise TrainingError(f"{path}: base: the sweep itself chooses {name}; leave it out")
+    base = {**(preset(str(chosen)) if chosen is not None else {}), **given}
     for name in ("teacher", "data"):
         if not base.get(name):
             raise TrainingError(f"{path}: base: no {name}; name it")
     return base
 
 
-def _grid(path: Path, told: Any, senses: str) -> dict[str, tuple[Any, ...]]:  # noqa: ANN401
-    if not isinstance(told, dict) or not told:
+def _grid(path: Path, content: Any, senses: str) -> dict[str, tuple[Any, ...]]:  # noqa: ANN401
+    if not isinstance(content, dict) or not content:
         raise TrainingError(f"{path}: no grid; give lists of values to try ({_HINT})")
-    names = [name for name in _FIELDS if name not in _FIXED] + ["beta", *_OF_SENSES]
     grid: dict[str, tuple[Any, ...]] = {}
-    for key, values in told.items():
-        name = known(str(key), names, f"{path}: grid", _HINT)
-        where = f"{path}: grid"
-        if not isinstance(values, list) or not values:
-            raise TrainingError(f"{where}: {name}: not a list of values; write [{values}]")
+    where = f"{path}: grid"
+    for key, listed in content.items():
+        name = named(key, [*_SWEPT, "beta", *_OF_SENSES], where, _HINT)
+        if not isinstance(listed, list) or not listed:
+            raise TrainingError(f"{where}: {name}: not a list of values; write [{listed}]")
         if name in _OF_SENSES:
             if f"{{{name}}}" not in senses:
                 raise TrainingError(
                     f"{where}: {name} belongs to a dictionary; let base: senses have {{{name}}} in it, as in "
                     f"senses-{{{name}}}, and make a dictionary for each"
                 )
-            grid[name] = tuple(values)
+            grid[name] = tuple(listed)
         else:
-            field = "beta_p" if name == "beta" else name
-            grid[name] = tuple(cast(field, value, where) for value in values)
+            option = _OPTIONS["beta_p" if name == "beta" else name]
+            grid[name] = tuple(parse(option, value, where) for value in listed)
         if len({json.dumps(value) for value in grid[name]}) < len(grid[name]):
-            raise TrainingError(f"{where}: {name}: a value stands twice; leave one out")
+            raise TrainingError(f"{where}: {name}: a value appears twice; remove one of them")
     if "beta" in grid and {"beta_p", "beta_n"} & grid.keys():
-        raise TrainingError(f"{path}: grid: beta stands for beta_p and beta_n; give it or them")
+        raise TrainingError(f"{path}: grid: beta stands for beta_p and beta_n; give either it or them")
     return grid
 
 
 def _point(output: Path, path: Path, base: dict[str, Any], values: dict[str, Any]) -> Point:
-    told = base | {name: value for name, value in values.items() if name not in ("beta", *_OF_SENSES)}
+    given = base | {name: value for name, value in values.items() if name not in ("beta", *_OF_SENSES)}
     if "beta" in values:
-        told |= {"beta_p": values["beta"], "beta_n": values["beta"]}
-    if told.get("senses"):
+        given |= {"beta_p": values["beta"], "beta_n": values["beta"]}
+    if given.get("senses"):
         try:
-            told["senses"] = str(told["senses"]).format(**{name: values[name] for name in _OF_SENSES if name in values})
+            of_senses = {name: values[name] for name in _OF_SENSES if name in values}
+            given["senses"] = str(given["senses"]).format(**of_senses)
         except (KeyError, IndexError, ValueError) as error:
             raise TrainingError(
-                f"{path}: base: senses: {told['senses']!r} has braces for what the grid does not have; put k or anchor "
-                "into the grid"
+                f"{path}: base: senses: {given['senses']!r} has braces for what the grid does not have; put k or "
+                "anchor into the grid"
             ) from error
-    config = TrainConfig(output="", **told)
-    plain = {name: getattr(config, name) for name in _FIELDS if name not in FREE} | {"patience": config.patience}
-    key = _digest([plain, _stamps([*config.data, *config.eval_data])])
+    try:
+        config = make(TrainConfig, given)
+    except ArgumentError as error:
+        raise TrainingError(f"{path}: {error}") from error
+    # Where it runs and how it is written does not change what it learns
+    key = digest(replace(config, run=RunConfig()), _stamps([*config.data.data, *config.data.eval_data]))[:12]
     folder, cache = output / "runs" / key, output / "cache" / _cache_key(config)
-    return Point(values, replace(config, output=str(folder), cache=str(cache)), key)
+    return Point(values, changed(config, output=str(folder), cache=str(cache)), key)
 
 
 def _cache_key(config: TrainConfig) -> str:
     """The same for trainings whose teacher's states are the same."""
-    frozen = [None, config.trained] if config.layers is None else config.layers - config.trained
-    told = [getattr(config, name) for name in _STATES]
-    # Which examples a task gives, and their worked ones, depend on the seed
-    seed = config.seed if any(split_task(name)[0] for name in config.data) else None
-    return _digest([told, frozen, seed, _stamps(config.data)])
+    layers, trained = config.student.layers, config.student.trained
+    frozen = [None, trained] if layers is None else layers - trained
+    # Which questions of a task are taken, and their worked examples, depend on the seed
+    seed = config.optimiser.seed if any(split_task(name)[0] for name in config.data.data) else None
+    data = replace(config.data, eval_data=())
+    return digest(
+        config.teacher, data, config.optimiser.dtype, config.ablations, frozen, seed, _stamps(config.data.data)
+    )[:12]
 
 
 def _stamps(names: Iterable[str]) -> list[Any]:
-    """What tells that a file is another than before."""
-    found: list[Any] = []
-    for name in names:
-        path = Path(split_task(name)[1]).expanduser()
-        found.append([path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else None)
-    return found
-
-
-def _digest(told: Any) -> str:  # noqa: ANN401
-    return sha256(json.dumps(told, default=str).encode()).hexdigest()[:12]
+    """What shows that a file has changed: its size and time."""
+    paths = [Path(split_task(name)[1]).expanduser() for name in names]
+    return [[path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else None for path in paths]

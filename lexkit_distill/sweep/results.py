@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from lexkit.durable import whole
 from lexkit_distill.sweep.config import SweepConfig
-from lexkit_distill.sweep.worker import Told, read_log
+from lexkit_distill.sweep.worker import RunRecord, read_log
 
 TABLE = "sweep.duckdb"
 _MEASURES = ("ce", "kl", "perplexity")
@@ -30,7 +30,7 @@ class Setting:
     """What is chosen between: values without the seed, and their runs."""
 
     values: dict[str, Any]
-    runs: tuple[Told, ...]
+    runs: tuple[RunRecord, ...]
 
     @property
     def failed(self) -> bool:
@@ -51,13 +51,13 @@ class Setting:
         return sum(part[0] for part in parts if part is not None) if all(parts) and not self.failed else float("inf")
 
 
-def settings(config: SweepConfig, told: dict[str, Told]) -> list[Setting]:
-    """Return the settings of a sweep in the order of its grid, with what their runs told."""
-    groups: dict[str, tuple[dict[str, Any], list[Told]]] = {}
+def settings(config: SweepConfig, records: dict[str, RunRecord]) -> list[Setting]:
+    """Return the settings of a sweep in the order of its grid, with what their runs records."""
+    groups: dict[str, tuple[dict[str, Any], list[RunRecord]]] = {}
     for point in config.points:
         runs = groups.setdefault(json.dumps(point.setting), (point.setting, []))[1]
-        if point.key in told:
-            runs.append(told[point.key])
+        if point.key in records:
+            runs.append(records[point.key])
     return [Setting(values, tuple(runs)) for values, runs in groups.values()]
 
 
@@ -97,7 +97,7 @@ def write_table(config: SweepConfig, found: list[Setting], chosen: Setting | Non
     return path
 
 
-def _row(run: Told) -> dict[str, Any]:
+def _row(run: RunRecord) -> dict[str, Any]:
     config = {name: value for name, value in run["config"].items() if name not in ("output", "cache")}
     row: dict[str, Any] = {"error": run.get("error"), "k": run.get("k"), "anchor": run.get("anchor"), **config}
     for name in ("gamma_used", "trained_parameters", "steps", "tokens", "seconds", "loss"):

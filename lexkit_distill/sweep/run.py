@@ -12,7 +12,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lexkit.durable import write_whole
 from lexkit.errors import LexkitError, Stopped
@@ -21,7 +20,7 @@ from lexkit_distill.disk import disk_failures, only_run
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sweep.config import Point, SweepConfig
 from lexkit_distill.sweep.results import Setting, choose, settings, write_table
-from lexkit_distill.sweep.worker import ADVICE, RUN, WEIGHTS, Told, Worker, begin, train_here
+from lexkit_distill.sweep.worker import ADVICE, RUN, WEIGHTS, RunRecord, Worker, begin, train_here
 
 STUDENT = "student"
 
@@ -37,7 +36,7 @@ class Sweep:
     """The best of the chosen setting's runs, as transformers loads it."""
 
     @property
-    def failed(self) -> list[Told]:
+    def failed(self) -> list[RunRecord]:
         """Runs that came to nothing."""
         return [run for setting in self.settings for run in setting.runs if "error" in run]
 
@@ -52,7 +51,7 @@ def sweep(
 
     Args:
         config: what to do.
-        progress: told about runs, and about steps where there is one process.
+        progress: records about runs, and about steps where there is one process.
         processes: trainings at a time.
         threads: of each; None shares the processors out.
 
@@ -79,8 +78,8 @@ def sweep(
 
 
 def _sweep(config: SweepConfig, progress: Progress, processes: int, threads: int | None) -> Sweep:
-    told = {point.key: known for point in config.points if (known := read_run(point)) is not None}
-    missing = [point for point in config.points if point.key not in told]
+    records = {point.key: known for point in config.points if (known := read_run(point)) is not None}
+    missing = [point for point in config.points if point.key not in records]
     here: Worker | None = Worker(threads)
     if missing and here is not None:
         _fill(here, config, missing, progress)
@@ -88,9 +87,9 @@ def _sweep(config: SweepConfig, progress: Progress, processes: int, threads: int
         here = None  # and with it its teacher
     with closing(_trained(missing, here, processes, threads, progress)) as trained:
         for done in trained:
-            told[done["key"]] = done
-            write_table(config, settings(config, told), None)
-    found = settings(config, told)
+            records[done["key"]] = done
+            write_table(config, settings(config, records), None)
+    found = settings(config, records)
     chosen = choose(found, config.metric)
     student = None
     if chosen is not None:
@@ -105,31 +104,31 @@ def _sweep(config: SweepConfig, progress: Progress, processes: int, threads: int
     return Sweep(table, found, chosen, student)
 
 
-def read_run(point: Point) -> Told | None:
-    """Return what a finished run told; what failed is tried again."""
-    path = Path(point.config.output) / RUN
+def read_run(point: Point) -> RunRecord | None:
+    """Return what a finished run records; what failed is tried again."""
+    path = Path(point.config.run.output) / RUN
     if not path.exists():
         return None
-    told: Told = json.loads(path.read_bytes())
-    return None if "error" in told else {**told, "values": point.values}
+    records: RunRecord = json.loads(path.read_bytes())
+    return None if "error" in records else {**records, "values": point.values}
 
 
 def _fill(worker: Worker, config: SweepConfig, missing: list[Point], progress: Progress) -> None:
     """Ask the teacher before the trainings, for all points of the grid, done or not, that share what it says."""
-    wanted = {point.known for point in missing}
-    groups: dict[tuple[Any, ...], list[Point]] = {}
+    wanted = {point.signal for point in missing}
+    groups: dict[str, list[Point]] = {}
     for point in config.points:
-        if point.known in wanted:
-            groups.setdefault(point.known, []).append(point)
+        if point.signal in wanted:
+            groups.setdefault(point.signal, []).append(point)
     for points in groups.values():
-        # What is wrong with a setting is told by its training, which tells it in its place
+        # What is wrong with a setting is records by its training, which tells it in its place
         with suppress(LexkitError):
             worker.fill(points, progress)
 
 
 def _trained(
     missing: list[Point], worker: Worker | None, processes: int, threads: int | None, progress: Progress
-) -> Generator[Told, None, None]:
+) -> Generator[RunRecord, None, None]:
     """Train in this process or in several; results come as they are done."""
     if worker is not None:
         for number, point in enumerate(missing, 1):
@@ -190,7 +189,7 @@ def _have_weights(config: SweepConfig, chosen: Setting, worker: Worker, progress
     points = {point.key: point for point in config.points}
     for run in chosen.runs:
         point = points[run["key"]]
-        if not (Path(point.config.output) / WEIGHTS).exists():
+        if not (Path(point.config.run.output) / WEIGHTS).exists():
             progress.note(f"again, for its weights: {describe(point)}")
             worker.train(point, progress)
 
@@ -224,4 +223,4 @@ def _remove_weights(config: SweepConfig, chosen: Setting | None) -> None:
     kept = {run["key"] for run in chosen.runs} if chosen is not None else set()
     for point in config.points:
         if point.key not in kept:
-            (Path(point.config.output) / WEIGHTS).unlink(missing_ok=True)
+            (Path(point.config.run.output) / WEIGHTS).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """One training of a sweep, in whatever process: it leaves figures and trained weights in its folder.
 
-runs/KEY/run.json                its `Told`, written last
+runs/KEY/run.json                its `RunRecord`, written last
 runs/KEY/log.csv                 a row a step
 runs/KEY/weights.safetensors     the trained layers, in fp32
 """
@@ -14,7 +14,7 @@ import os
 import shutil
 import signal
 import threading
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +23,23 @@ import numpy as np
 from lexkit.durable import write_whole
 from lexkit.errors import LexkitError, Stopped
 from lexkit.progress import Progress
+from lexkit_distill.config import changed, values
 from lexkit_distill.disk import disk_failures
 from lexkit_distill.errors import TrainingError
+from lexkit_distill.memo import Memo
 from lexkit_distill.senses.dictionary import read_meta
 from lexkit_distill.sweep.config import Point
 from lexkit_distill.training import checkpoint as files
 from lexkit_distill.training.batches import Batches
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.export import export
-from lexkit_distill.training.loaded import Loaded
-from lexkit_distill.training.run import Ready, prepare
+from lexkit_distill.training.run import PreparedTraining, prepare
 from lexkit_distill.training.trainer import CHECKPOINTS
 
 _ROWS = 4
 RUN, WEIGHTS = "run.json", "weights.safetensors"
-Told = dict[str, Any]
-"""What a run says of itself."""
+RunRecord = dict[str, Any]
+"""What a run reports: its key, values, configuration and figures, or an error."""
 ADVICE = "free some space, and run the same command again to go on"
 
 
@@ -58,7 +59,7 @@ class Worker:
 
         if threads is not None:
             torch.set_num_threads(threads)
-        self._number, self._loaded = number, Loaded()
+        self._number, self._memo = number, Memo()
         self._accelerator = Accelerator(cpu=chosen_device("auto", 0).type == "cpu", mixed_precision="no")
 
     def fill(self, points: list[Point], progress: Progress) -> None:
@@ -68,14 +69,14 @@ class Worker:
         comes first, of how many are on at a time, or of where they were killed.
         """
         first = points[0].config
-        ready = self._prepare(first, Path(first.output), progress)
-        assert ready.cache is not None
-        data = ready.trainer.batches.data
+        prepared = self._prepare(first, Path(first.run.output), progress)
+        assert prepared.cache is not None
+        data = prepared.trainer.batches.data
         wanted: set[int] = set()
         for config in (point.config for point in points):
-            batches = Batches(data, config.batch_size, seed=config.seed)
-            steps = config.epochs * batches.steps_per_epoch
-            steps = steps if config.max_steps is None else min(config.max_steps, steps)
+            batches = Batches(data, config.optimiser.batch_size, seed=config.optimiser.seed)
+            steps = config.optimiser.epochs * batches.steps_per_epoch
+            steps = min(config.optimiser.max_steps or steps, steps)
             for number in range(min(steps, batches.steps_per_epoch) if steps else 0):
                 wanted.update(batches.step(number)[1].tolist())
             if steps > batches.steps_per_epoch:
@@ -86,51 +87,53 @@ class Worker:
         progress.stage("asking the teacher")
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
-            if not ready.cache.have(part):
-                ready.cache(ready.trainer.batches.batch(part, 0))
+            if not prepared.cache.have(part):
+                prepared.cache(prepared.trainer.batches.batch(part, 0))
             progress.count(min(start + _ROWS, len(rows)), len(rows), "rows")
-        ready.close()
+        prepared.close()
 
-    def train(self, point: Point, progress: Progress) -> Told:
+    def train(self, point: Point, progress: Progress) -> RunRecord:
         """Train, and return what is then in ``run.json``; a run that was killed goes on.
 
-        What goes wrong with this one setting is told, too, for the others to go on.
+        What goes wrong with this one setting is record, too, for the others to go on.
 
         Raises:
             Stopped: by a signal; it goes on when it is trained again.
             OSError, SafetensorError: the output cannot be written.
         """
-        folder = Path(point.config.output)
+        folder = Path(point.config.run.output)
         folder.mkdir(parents=True, exist_ok=True)
-        told: Told = {"key": point.key, "values": point.values, "config": _plain(point.config)}
+        record: RunRecord = {"key": point.key, "values": point.values, "config": _plain(point.config)}
         try:
-            told |= self._train(point, folder, progress)
+            record |= self._train(point, folder, progress)
         except LexkitError as error:
-            told |= {"error": " ".join(str(error).split())}
-        write_whole(folder / RUN, (json.dumps(told, indent=2) + "\n").encode())
+            record |= {"error": " ".join(str(error).split())}
+        write_whole(folder / RUN, (json.dumps(record, indent=2) + "\n").encode())
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-        return told
+        return record
 
-    def _train(self, point: Point, folder: Path, progress: Progress) -> Told:
+    def _train(self, point: Point, folder: Path, progress: Progress) -> RunRecord:
         config = point.config
         of_senses = _senses(point)
-        ready = self._prepare(config, folder, progress)
-        trainer = ready.trainer
+        prepared = self._prepare(config, folder, progress)
+        trainer = prepared.trainer
         trainer.resume()
         outcome = trainer.run()
-        ready.close()
+        prepared.close()
         if trainer.stopped is not None and not outcome.finished:
             raise Stopped(f"{folder}: stopped after step {outcome.steps:,}", trainer.stopped)
         weights = trainer.best_weights()
         held_out = outcome.held_out
-        if config.patience and trainer.held_out is not None:  # the last evaluation was not of the best student
+        if (
+            config.optimiser.patience and trainer.held_out is not None
+        ):  # the last evaluation was not of the best student
             held_out = trainer.evaluate(trainer.held_out)
         files.save_weights(folder / WEIGHTS, weights)
         log = read_log(folder / "log.csv")
         return {
             **of_senses,
-            "gamma_used": ready.plan.gamma,
-            "trained_parameters": ready.plan.trained_parameters,
+            "gamma_used": prepared.plan.gamma,
+            "trained_parameters": prepared.plan.trained_parameters,
             "steps": outcome.steps,
             "tokens": int(sum(row["targets"] or 0 for row in log)),
             "seconds": sum(row["seconds"] or 0 for row in log),
@@ -141,33 +144,33 @@ class Worker:
 
     def test(self, point: Point, data: tuple[str, ...], progress: Progress) -> dict[str, float]:
         """Return what a trained run makes of data that no choice has seen."""
-        config = replace(point.config, eval_data=data)
-        trainer = self._prepare(config, Path(config.output), progress).trainer
-        files.load_weights(Path(config.output) / WEIGHTS, trainer.module)
+        config = changed(point.config, eval_data=data)
+        trainer = self._prepare(config, Path(config.run.output), progress).trainer
+        files.load_weights(Path(config.run.output) / WEIGHTS, trainer.module)
         assert trainer.held_out is not None
         return trainer.evaluate(trainer.held_out)
 
-    def export(self, point: Point, folder: Path, told: Told, progress: Progress) -> None:
+    def export(self, point: Point, folder: Path, record: RunRecord, progress: Progress) -> None:
         """Write the student of a run as an ordinary folder of transformers."""
-        ready = self._prepare(point.config, Path(point.config.output), progress)
-        files.load_weights(Path(point.config.output) / WEIGHTS, ready.trainer.module)
-        summary = {"plan": vars(ready.plan), "outcome": told["outcome"], "sweep": told["values"]}
-        config = replace(point.config, output=str(folder), cache=None)
+        prepared = self._prepare(point.config, Path(point.config.run.output), progress)
+        files.load_weights(Path(point.config.run.output) / WEIGHTS, prepared.trainer.module)
+        summary = {"plan": asdict(prepared.plan), "outcome": record["outcome"], "sweep": record["values"]}
+        config = changed(point.config, output=str(folder), cache=None)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        export(ready.trainer.student, folder, files.trained_state(ready.trainer.module), config, summary)
+        export(prepared.trainer.student, folder, files.trained_state(prepared.trainer.module), config, summary)
 
-    def _prepare(self, config: TrainConfig, folder: Path, progress: Progress) -> Ready:
+    def _prepare(self, config: TrainConfig, folder: Path, progress: Progress) -> PreparedTraining:
         import torch
 
-        if config.device == "auto" and torch.cuda.device_count() > 1:
-            config = replace(config, device=f"cuda:{self._number % torch.cuda.device_count()}")
-        return prepare(config, folder, self._accelerator, progress, self._loaded)
+        if config.run.device == "auto" and torch.cuda.device_count() > 1:
+            config = changed(config, device=f"cuda:{self._number % torch.cuda.device_count()}")
+        return prepare(config, folder, self._accelerator, progress, self._memo)
 
 
-def _senses(point: Point) -> Told:
+def _senses(point: Point) -> RunRecord:
     """What the dictionary's k and anchor are; the grid must not say something else."""
-    if not point.config.samples_positions or point.config.senses is None:
+    if not point.config.loss.samples_positions or point.config.senses is None:
         return {"k": None, "anchor": None}
     meta = read_meta(Path(point.config.senses).expanduser())
     for name in ("k", "anchor"):
@@ -175,7 +178,7 @@ def _senses(point: Point) -> Told:
         if wanted is not None and str(wanted) != str(getattr(meta, name)):
             raise TrainingError(
                 f"{point.config.senses}: a dictionary with {name} {getattr(meta, name)}, and the grid has {wanted}; "
-                "mend its name, or make it anew"
+                "correct its name, or make it again"
             )
     return {"k": str(meta.k), "anchor": meta.anchor}
 
@@ -187,7 +190,7 @@ def read_log(path: Path) -> list[dict[str, float | None]]:
 
 
 def _plain(config: TrainConfig) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(config).items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values(config).items()}
 
 
 _worker: Worker | None = None
@@ -211,7 +214,7 @@ def _end_with_the_sweep() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def train_here(point: Point) -> Told:
+def train_here(point: Point) -> RunRecord:
     """Train in this process; nothing more once a signal has stopped a training.
 
     Raises:
@@ -223,7 +226,7 @@ def train_here(point: Point) -> Told:
     if _stopped is not None:
         raise _stopped
     try:
-        with disk_failures(TrainingError, Path(point.config.output), ADVICE):
+        with disk_failures(TrainingError, Path(point.config.run.output), ADVICE):
             return _worker.train(point, Progress())
     except Stopped as error:
         _stopped = error

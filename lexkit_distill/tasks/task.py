@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from lexkit_distill.corpus import Message, records
 from lexkit_distill.errors import DataError
 from lexkit_distill.files import DataFiles
-from lexkit_distill.senses.corpus import Message, records
 
 LETTERS = "ABCDEFGHIJ"
 UNANSWERABLE = "unanswerable"

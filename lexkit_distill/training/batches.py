@@ -12,7 +12,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from lexkit_distill.senses.keys import occurrence_keys
+from lexkit_distill.keys import occurrence_keys
+from lexkit_distill.supervision.nearest import Availability
 from lexkit_distill.training.encode import TokenData
 
 Int64 = npt.NDArray[np.int64]
@@ -56,7 +57,7 @@ class Batches:
         batch_size: rows of a step, over all processes.
         sample_rate: share of the positions with senses at which L_sem is taken.
         seed: of order and sample.
-        available: for token ids (V,) and words (V + W,), whether they have senses; None for no L_sem.
+        available: which tokens and words have senses; None samples nothing.
     """
 
     def __init__(
@@ -66,10 +67,11 @@ class Batches:
         *,
         sample_rate: float = 0.4,
         seed: int = 0,
-        available: tuple[Bool, Bool] | None = None,
+        available: Availability | None = None,
     ) -> None:
         self.data, self.batch_size, self.seed = data, batch_size, seed
-        self._rate, self._available = sample_rate, available
+        self._rate = sample_rate
+        self._has_senses = (available.own, available.synonyms | available.antonyms) if available is not None else None
         self.steps_per_epoch = -(-len(data) // batch_size)
 
     def step(self, number: int) -> tuple[int, Int64]:
@@ -117,9 +119,58 @@ class Batches:
         which, place, index = which[chosen], place[chosen] - 1, index[chosen]
         targets, words = data.token_ids[index].astype(np.int64), data.words[index].astype(np.int64)
         sampled = np.zeros(len(targets), dtype=bool)
-        if self._available is not None:
-            of_token, of_word = self._available
+        if self._has_senses is not None:
+            of_token, of_word = self._has_senses
             has_senses = of_token[targets] | ((words >= 0) & of_word[np.maximum(words, 0)])
             keys = occurrence_keys(self.seed * 1_000_003 + epoch, rows[which].astype(np.uint64), place)
             sampled = has_senses & (keys < np.uint64(min(int(self._rate * 2**64), 2**64 - 1)))
         return Positions(which, place, targets, words, sampled)
+
+
+@dataclass(frozen=True)
+class DataCounts:
+    """How much of the data supervises; counts of senses are None without a dictionary."""
+
+    rows: int
+    tokens: int
+    predicted: int
+    """Positions that are predicted."""
+    own_senses: int | None = None
+    """Of these, those whose token has senses of its own."""
+    with_synonyms: int | None = None
+    """Those whose word has synonyms with senses."""
+    with_antonyms: int | None = None
+    """Those whose word has antonyms with senses."""
+    sampled: int | None = None
+    """Those at which the semantic loss is taken in the first epoch."""
+    sampled_with_relations: int | None = None
+    """Of the sampled ones, those whose word has synonyms or antonyms."""
+    sampled_with_antonyms: int | None = None
+
+    @property
+    def share_with_relations(self) -> float | None:
+        """The share of sampled positions whose word has synonyms or antonyms."""
+        return None if not self.sampled else (self.sampled_with_relations or 0) / self.sampled
+
+
+def count(batches: Batches, available: Availability | None) -> DataCounts:
+    """Return how much of the data supervises, in the first epoch."""
+    data = batches.data
+    positions = batches.positions(np.arange(len(data)), 0)
+    rows, tokens, predicted = len(data), len(data.token_ids), len(positions.targets)
+    if available is None:
+        return DataCounts(rows, tokens, predicted)
+    is_word, words = positions.words >= 0, np.maximum(positions.words, 0)
+    synonyms, antonyms = (is_word & part[words] for part in (available.synonyms, available.antonyms))
+    sampled = positions.sampled
+    return DataCounts(
+        rows,
+        tokens,
+        predicted,
+        own_senses=int(available.own[positions.targets].sum()),
+        with_synonyms=int(synonyms.sum()),
+        with_antonyms=int(antonyms.sum()),
+        sampled=int(sampled.sum()),
+        sampled_with_relations=int((sampled & (synonyms | antonyms)).sum()),
+        sampled_with_antonyms=int((sampled & antonyms).sum()),
+    )

@@ -3,15 +3,15 @@
     meta.json                    what it is of
     prefix.bin, final.bin        bf16 (tokens, d) after the frozen layers, (positions, d) after the final norm
     rows.bin                     a byte a row: 0 missing, 1 written, 2 known to be on the disk
-    expected-T/                  embedding.bin, bf16 (positions, d), and log_partition.bin, fp32 (positions,): what
-                                 stands for the teacher's distributions at temperature T (`kd`); and rows.bin
+    summary-T/                   embedding.bin, bf16 (positions, d), and log_partition.bin, fp32 (positions,): the
+                                 summary of the teacher's distributions at temperature T (`kd`); and rows.bin
     candidates-KEY/              candidates.bin, int32 (positions, 2 kappa) rows of the dictionary, and rows.bin
 
 Files are mapped into memory and filled as the first epoch goes; a run that is killed, several processes, and several
 trainings at once fill the same ones. A row is written once, by whoever is the first, under a lock (the file ``lock``);
 what is read is always what was written, so that a value does not depend on who computed it. A file has its room on the
 disk from the beginning, since writing to a map of a file that finds the disk full ends the process. States are
-rounded to bf16, which in bf16 arithmetic they are anyway. A model with a soft cap on its logits has no expected-T.
+rounded to bf16, which in bf16 arithmetic they are anyway. A model with a soft cap on its logits has no summary-T.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -31,66 +30,60 @@ import torch
 from torch import Tensor
 
 from lexkit.durable import lock, sync, write_whole
-from lexkit_distill.config import format_size
 from lexkit_distill.errors import TrainingError
+from lexkit_distill.sizes import format_size
+from lexkit_distill.supervision.nearest import Candidates, Supervision
 from lexkit_distill.training.batches import Batch, Batches
-from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.kd import Expected, expect
-from lexkit_distill.training.semantic import Candidates
-from lexkit_distill.training.step import Known, Live
-from lexkit_distill.training.supervision import Supervision
+from lexkit_distill.training.kd import TeacherSummary, summarize
+from lexkit_distill.training.step import OnlineTeacher, TeacherSignal
 
-_CHOICE = ("kappa", "max_neighbors", "sense_scale", "drop_single_token_neighbors", "own_among_antonyms")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _CHUNK = 1 << 24
 
 
 class TeacherCache:
-    """A `Source` that asks the teacher once for each row.
+    """A `SignalSource` that runs the teacher once for each row.
 
     Args:
-        folder: of the cache; made if it is not there.
-        config: of the training.
-        identity: fingerprints of teacher, data and dictionary.
+        folder: of the cache; created if it does not exist.
+        teacher: runs the teacher.
         batches: the training data.
-        live: the teacher.
+        identity: fingerprint of the teacher's weights, and dtype of the arithmetic.
+        temperature: T of the teacher's distributions.
         supervision: chooses candidates, if the loss has any.
+        candidates_key: digest of all that decides which candidates a position has.
 
     Raises:
-        TrainingError: the cache is of something else, or does not fit on the disk.
+        TrainingError: the cache belongs to something else, or does not fit on the disk.
         OSError: it cannot be written.
     """
 
     def __init__(
         self,
         folder: Path,
-        config: TrainConfig,
-        identity: dict[str, Any],
+        teacher: OnlineTeacher,
         batches: Batches,
-        live: Live,
+        *,
+        identity: dict[str, str],
+        temperature: float,
         supervision: Supervision | None,
+        candidates_key: str,
     ) -> None:
-        data, student = batches.data, live.student
-        self._live, self._supervision, self._device = live, supervision, student.teacher.device
+        data, student = batches.data, teacher.student
+        self._teacher, self._supervision, self._device = teacher, supervision, student.teacher.device
         self._tokens = data.offsets
         self._positions = np.r_[0, np.cumsum(data.is_target)][data.offsets]
         width, rows = student.teacher.hidden_size, len(data)
         meta = {
-            "teacher": identity["teacher_fingerprint"],
+            **identity,
             "data": data.states_fingerprint,
             "frozen_layers": student.layers - student.n_trained,
-            "dtype": config.dtype,
             "shares_prefix": student.shares_prefix,
         }
-        choice = [
-            identity["senses_fingerprint"],
-            identity["data_fingerprint"],
-            *(getattr(config, name) for name in _CHOICE),
-        ]
-        kappa = 2 * config.kappa if supervision is not None and config.semantic else 0
+        kappa = 2 * supervision.kappa if supervision is not None else 0
         tokens, positions = int(self._tokens[-1]), int(self._positions[-1])
-        self._temperature = config.temperature
-        chosen, expected = folder / f"candidates-{_digest(choice)}", folder / f"expected-{config.temperature:g}"
+        self._temperature = temperature
+        chosen, summary = folder / f"candidates-{candidates_key[:16]}", folder / f"summary-{temperature:g}"
         shapes: dict[Path, tuple[tuple[int, ...], torch.dtype]] = {
             folder / "final.bin": ((positions, width), torch.bfloat16),
             folder / "rows.bin": ((rows,), torch.uint8),
@@ -101,24 +94,24 @@ class TeacherCache:
         if kappa:
             shapes[chosen / "candidates.bin"] = ((positions, kappa), torch.int32)
         if student.head.cap is None:
-            shapes[expected / "embedding.bin"] = ((positions, width), torch.bfloat16)
-            shapes[expected / "log_partition.bin"] = ((positions,), torch.float32)
-            shapes[expected / "rows.bin"] = ((rows,), torch.uint8)
+            shapes[summary / "embedding.bin"] = ((positions, width), torch.bfloat16)
+            shapes[summary / "log_partition.bin"] = ((positions,), torch.float32)
+            shapes[summary / "rows.bin"] = ((rows,), torch.uint8)
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = folder / "lock"
         with self._locked():
             _check(folder, meta)
             _reserve({path: int(np.prod(shape)) * dtype.itemsize for path, (shape, dtype) in shapes.items()})
             mapped = {path: _mapped(path, *of) for path, of in shapes.items()}
-            done = {path.parent: _Done(path, state) for path, state in mapped.items() if path.name == "rows.bin"}
+            done = {path.parent: _RowStates(path, state) for path, state in mapped.items() if path.name == "rows.bin"}
             write_whole(folder / "meta.json", json.dumps(meta).encode())
         self._prefix, self._final = mapped.get(folder / "prefix.bin"), mapped[folder / "final.bin"]
         self._candidates = mapped.get(chosen / "candidates.bin")
         self._rows, self._chosen = done[folder], done[chosen]
-        self._expected: Expected | None = None
-        if expected in done:
-            self._expected = Expected(mapped[expected / "embedding.bin"], mapped[expected / "log_partition.bin"])
-            self._expects = done[expected]
+        self._summary: TeacherSummary | None = None
+        if summary in done:
+            self._summary = TeacherSummary(mapped[summary / "embedding.bin"], mapped[summary / "log_partition.bin"])
+            self._summarized = done[summary]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -128,8 +121,8 @@ class TeacherCache:
         with held:
             yield
 
-    def __call__(self, batch: Batch) -> Known:
-        """Return what the teacher says about *batch*, from the disk if it is there."""
+    def __call__(self, batch: Batch) -> TeacherSignal:
+        """Return the teacher's signal for *batch*, from the disk if it is there."""
         missing = ~self._rows.have(batch.rows)
         if missing.any():
             self._write(batch, missing)
@@ -143,15 +136,15 @@ class TeacherCache:
             found = torch.cat([self._candidates[span] for span in spans] or [self._candidates[:0]])
             found = found[torch.from_numpy(batch.positions.sampled)].to(self._device, torch.int64)
             candidates = Candidates(*found.chunk(2, dim=1))
-        return Known(self._prefix_of(batch), final, candidates, self._expected_of(batch, spans, final))
+        return TeacherSignal(self._prefix_of(batch), final, candidates, self._summary_of(batch, spans, final))
 
     def have(self, rows: np.ndarray) -> bool:
         """Return whether everything is known of rows (B,)."""
         parts = [self._rows]
         if self._candidates is not None:
             parts.append(self._chosen)
-        if self._expected is not None:
-            parts.append(self._expects)
+        if self._summary is not None:
+            parts.append(self._summarized)
         return all(bool(part.have(rows).all()) for part in parts)
 
     def _prefix_of(self, batch: Batch) -> Tensor | None:
@@ -161,24 +154,24 @@ class TeacherCache:
         for place, row in enumerate(batch.rows):
             part = self._prefix[self._tokens[row] : self._tokens[row + 1]]
             prefix[place, : len(part)] = part
-        return prefix.to(self._device, self._live.student.teacher.model.dtype)
+        return prefix.to(self._device, self._teacher.student.teacher.model.dtype)
 
-    def _expected_of(self, batch: Batch, spans: list[slice], final: Tensor) -> Expected | None:
-        if self._expected is None:
+    def _summary_of(self, batch: Batch, spans: list[slice], final: Tensor) -> TeacherSummary | None:
+        if self._summary is None:
             return None
-        missing = ~self._expects.have(batch.rows)
+        missing = ~self._summarized.have(batch.rows)
         if missing.any():
             which = torch.from_numpy(np.isin(batch.positions.rows, np.flatnonzero(missing))).to(self._device)
-            found = expect(final[which], self._live.student.head, temperature=self._temperature)
-            self._scatter(self._expects, batch.rows, missing, spans, found, self._expected)
+            found = summarize(final[which], self._teacher.student.head, temperature=self._temperature)
+            self._scatter(self._summarized, batch.rows, missing, spans, found, self._summary)
         embedding, log_partition = (
-            torch.cat([part[span] for span in spans] or [part[:0]]).to(self._device) for part in self._expected
+            torch.cat([part[span] for span in spans] or [part[:0]]).to(self._device) for part in self._summary
         )
-        return Expected(embedding, log_partition)
+        return TeacherSummary(embedding, log_partition)
 
     def _scatter(
         self,
-        done: _Done,
+        done: _RowStates,
         rows: np.ndarray,
         missing: np.ndarray,
         spans: list[slice],
@@ -199,20 +192,20 @@ class TeacherCache:
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
         joined = torch.cat(parts or [self._final[:0]])
-        return joined.to(self._device, self._live.student.teacher.model.dtype)
+        return joined.to(self._device, self._teacher.student.teacher.model.dtype)
 
     def _write(self, batch: Batch, missing: np.ndarray) -> None:
-        known = self._live(batch)
+        signal = self._teacher(batch)
         with self._locked():
             missing = missing & ~self._rows.have(batch.rows)  # another training may have been quicker
             for place in np.flatnonzero(missing):
                 row = batch.rows[place]
                 span = slice(*self._positions[row : row + 2])
                 of_row = torch.from_numpy(batch.positions.rows == place)
-                self._final[span] = known.teacher_hidden[of_row.to(self._device)].to("cpu", torch.bfloat16)
-                if self._prefix is not None and known.prefix is not None:
+                self._final[span] = signal.teacher_hidden[of_row.to(self._device)].to("cpu", torch.bfloat16)
+                if self._prefix is not None and signal.prefix is not None:
                     start, end = self._tokens[row : row + 2]
-                    self._prefix[start:end] = known.prefix[place, : end - start].to("cpu", torch.bfloat16)
+                    self._prefix[start:end] = signal.prefix[place, : end - start].to("cpu", torch.bfloat16)
             self._rows.mark(batch.rows[missing])
 
     def _choose(self, batch: Batch, missing: np.ndarray, spans: list[slice], final: Tensor) -> None:
@@ -230,11 +223,11 @@ class TeacherCache:
         """Have everything on the disk."""
         self._rows.settle()
         self._chosen.settle()
-        if self._expected is not None:
-            self._expects.settle()
+        if self._summary is not None:
+            self._summarized.settle()
 
 
-class _Done:
+class _RowStates:
     """Which rows are there. After a crash of the machine, only those that were settled."""
 
     def __init__(self, path: Path, state: Tensor) -> None:
@@ -321,10 +314,6 @@ def _check(folder: Path, meta: dict[str, Any]) -> None:
                 f"{folder}: a cache of another {what} ({str(theirs.get(name))[:12]}, not {str(value)[:12]}); "
                 "give another --cache, or remove it"
             )
-
-
-def _digest(values: list[Any]) -> str:
-    return sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
 def _boot() -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from lexkit.text import fold
 from lexkit_distill.chat import ChatTemplate, RenderedChat, Span
+from lexkit_distill.corpus import Document
 from lexkit_distill.errors import DataError
-from lexkit_distill.senses.lexical import Relations
+from lexkit_distill.supervision.relations import Relations
 from lexkit_distill.tokenization import TextEncoder
-from lexkit_distill.training.samples import Sample
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -80,7 +80,7 @@ class WordFinder:
         relations: of a store; None finds nothing.
         vocabulary: V: a word of several tokens has the number V + its place in *relations*.
         multi_token_words: whether the last token of a longer word counts.
-        spaced_only: only words of more than two letters after a space (a deviation of the authors' code).
+        is_head: whether the word text[begin:end] may have relations; all may, if it is not given.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class WordFinder:
         vocabulary: int,
         *,
         multi_token_words: bool = False,
-        spaced_only: bool = False,
+        is_head: Callable[[str, int, int], bool] = lambda *_: True,
     ) -> None:
         self._single = relations is not None
-        self._spaced_only, self._vocabulary = spaced_only, vocabulary
+        self._is_head, self._vocabulary = is_head, vocabulary
         self._places: dict[str, int] = {}
         if relations is not None and multi_token_words:
             words = relations.words["word"].to_pylist()
@@ -118,7 +118,7 @@ class WordFinder:
                 continue
             while start < end and text[start].isspace():
                 start += 1
-            if self._spaced_only and not (end - begin > 2 and text[begin - 1 : begin].isspace()):
+            if not self._is_head(text, begin, end):
                 continue
             if start == begin:
                 found[number] = token_ids[number]
@@ -177,7 +177,7 @@ class RowEncoder:
         self._end = encoder.end if end_token else None
         self._dropped = dropped
 
-    def rows(self, samples: Iterable[Sample]) -> Iterator[Row]:
+    def rows(self, samples: Iterable[Document]) -> Iterator[Row]:
         """Yield the rows of samples, in order.
 
         Raises:
@@ -197,11 +197,12 @@ class RowEncoder:
                     else:
                         self._dropped["nothing to predict"] += 1
 
-    def _marked(self, sample: Sample) -> _Marked:
+    def _marked(self, sample: Document) -> _Marked:
         if sample.text is not None:
-            text = sample.prompt + sample.text
-            of_completion = sample.prompt and self._loss_on == "completion"
-            return _Marked(text, [(len(sample.prompt), len(text))] if of_completion else None, not sample.prompt)
+            text = (sample.prompt or "") + sample.text
+            if sample.prompt and self._loss_on == "completion":
+                return _Marked(text, [(len(sample.prompt), len(text))], False)
+            return _Marked(text, None, not sample.prompt)
         messages, where, everything = sample.messages, sample.where, self._loss_on == "all"
         last = len(messages) - 1
         try:

@@ -11,16 +11,13 @@ from torch import Tensor
 
 import lexkit
 from lexkit.durable import sync
-from lexkit_distill.config import field_docs
+from lexkit_distill.config import options, values
+from lexkit_distill.config_files import to_yaml
 from lexkit_distill.disk import LOCK, disk_failures
 from lexkit_distill.errors import TrainingError
-from lexkit_distill.training.config import TrainConfig, config_text
+from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.student import Student, write_student
 
-_PLACES = frozenset(
-    {"teacher", "output", "store", "senses", "data", "eval_data", "cache", "push_to_hub", "device", "mmlu_test"}
-)
-"""Fields that say where things are here; a model card is read elsewhere."""
 _UNFINISHED = "student.new"
 
 
@@ -40,9 +37,7 @@ def export(
         with disk_failures(TrainingError, folder, advice):
             shutil.rmtree(beside, ignore_errors=True)
             write_student(student, beside, weights)
-            values = {name: getattr(config, name) for name in field_docs(TrainConfig)}
-            text = config_text(values, field_docs(TrainConfig), values)
-            (beside / "train.yaml").write_text(text, encoding="utf-8")
+            (beside / "train.yaml").write_text(to_yaml(type(config), values(config)), encoding="utf-8")
             (beside / "README.md").write_text(model_card(config, summary), encoding="utf-8")
             for file in list(beside.iterdir()):
                 sync(file)
@@ -51,8 +46,8 @@ def export(
                 file.replace(folder / file.name)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    if config.push_to_hub:
-        _upload(folder, config.push_to_hub)
+    if config.run.push_to_hub:
+        _upload(folder, config.run.push_to_hub)
 
 
 def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
@@ -61,16 +56,17 @@ def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
 
     template = resources.files(__package__).joinpath("model_card.md.jinja").read_text(encoding="utf-8")
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False)
+    # Where things are on this machine, and how the run was written, does not matter where the card is read
     hyperparameters = {
-        name: value
-        for name in field_docs(TrainConfig)
-        if (value := getattr(config, name)) not in (None, (), False) and name not in _PLACES
+        option.name: value
+        for option, value in zip(options(type(config)), values(config).values(), strict=True)
+        if value not in (None, (), False) and not option.metadata.get("place") and option.section != ("run",)
     }
     return environment.from_string(template).render(
         version=lexkit.__version__,
         teacher=Path(config.teacher).name if Path(config.teacher).exists() else config.teacher,
-        method="Decoder-based sense knowledge distillation" if config.semantic else "Knowledge distillation",
-        data=[_shown(name) for name in config.data],
+        method="Decoder-based sense knowledge distillation" if config.loss.semantic else "Knowledge distillation",
+        data=[_shown(name) for name in config.data.data],
         hyperparameters=hyperparameters,
         sources=_sources(config),
         plan=summary["plan"],
@@ -86,7 +82,7 @@ def _shown(name: str) -> str:
 
 def _sources(config: TrainConfig) -> list[dict[str, Any]]:
     """Name, licence and citation of the store's sources."""
-    if not config.samples_positions:
+    if not config.loss.samples_positions:
         return []
     from lexkit.store.lexicon import Lexicon
 

@@ -9,8 +9,8 @@ the Bregman divergence of the log partition function A(h) = log sum_v exp(w_v h 
 
     KL(p || q) = A(n) - A(m) - e (n - m) / T,    e = sum_v p(v) w_v
 
-so that e (d,) and A(m) stand for the teacher's whole distribution: a cache keeps them (`Expected`), and of the three
-products with the head two are left.
+so that e (d,) and A(m) stand for the teacher's whole distribution (`TeacherSummary`): a cache keeps them, and of the
+three products with the head two are left.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Head(NamedTuple):
         return exact if self.cap is None else (exact / self.cap).tanh_().mul_(self.cap)
 
 
-class Expected(NamedTuple):
+class TeacherSummary(NamedTuple):
     """All that the loss needs of the teacher's distributions p at temperature T; see above."""
 
     embedding: Tensor
@@ -79,13 +79,12 @@ def kd_loss(
     head: Head,
     teacher_head: Head | None = None,
     *,
-    alpha: float = 1.0,
+    weight: float = 1.0,
     temperature: float = 1.0,
-    kl_weight: float | None = None,
-    expected: Expected | None = None,
+    known: TeacherSummary | None = None,
     chunk: int | None = None,
 ) -> KDLoss:
-    """Return the sum over tokens of CE(t) + alpha T^2 KL(teacher || student)(t).
+    """Return the sum over tokens of CE(t) + weight KL(teacher || student)(t).
 
     Args:
         student_hidden: n_t (n, d).
@@ -93,10 +92,9 @@ def kd_loss(
         targets: x_{t+1} (n,).
         head: the student's.
         teacher_head: the teacher's, if it is another.
-        alpha: weight of the KL term.
+        weight: of the KL term, alpha T^2.
         temperature: T, of both softmaxes in the KL term.
-        kl_weight: weight of the KL term in place of alpha T^2 (a deviation of the authors' code).
-        expected: what `expect` says of *teacher_hidden* at this temperature, if that is known.
+        known: what `summarize` returns for *teacher_hidden* at this temperature, if that is known.
         chunk: tokens at a time.
 
     Raises:
@@ -108,7 +106,6 @@ def kd_loss(
             f"the student's vocabulary has {len(head.weight):,} tokens and the teacher's "
             f"{len(teacher_head.weight):,}; KL needs the same tokenizer and head size"
         )
-    weight = alpha * temperature**2 if kl_weight is None else kl_weight
     chunk = chunk or max(CHUNK_ELEMENTS // len(head.weight), 16)
     wanted = torch.is_grad_enabled() and student_hidden.requires_grad
     with torch.no_grad(), torch.autocast(student_hidden.device.type, enabled=False):
@@ -116,22 +113,22 @@ def kd_loss(
         exact = torch.float32 if student_hidden.device.type == "mps" else torch.float64
         ce = student_hidden.new_zeros((), dtype=exact)
         kl = ce.clone()
-        size = min(chunk, len(targets)) * (1 if expected is not None else 2)
+        size = min(chunk, len(targets)) * (1 if known is not None else 2)
         buffer = head.weight.new_empty(size, len(head.weight))
         for start in range(0, len(targets), chunk):
             rows = slice(start, start + chunk)
             ours, theirs, of_rows = student_hidden[rows], teacher_hidden[rows], targets[rows]
-            if expected is None:
-                part = _asked(ours, theirs, of_rows, head, teacher_head, weight, temperature, wanted, buffer)
+            if known is None:
+                part = _of_both(ours, theirs, of_rows, head, teacher_head, weight, temperature, wanted, buffer)
             else:
-                known = Expected(*(value[rows] for value in expected))
-                part = _known(ours, theirs, of_rows, head, known, weight, temperature, buffer)
+                of_teacher = TeacherSummary(*(value[rows] for value in known))
+                part = _of_student(ours, theirs, of_rows, head, of_teacher, weight, temperature, buffer)
             ce += part.ce.sum(dtype=exact)
             kl += part.kl.sum(dtype=exact)
             if gradient is not None:
                 gradient[rows] = part.gradient @ head.weight
-        if gradient is not None and expected is not None:
-            gradient.sub_(expected.embedding.to(gradient), alpha=weight / temperature)
+        if gradient is not None and known is not None:
+            gradient.sub_(known.embedding.to(gradient), alpha=weight / temperature)
         total = ce + weight * kl
     if gradient is not None:
         total = with_gradient(student_hidden, total, gradient)
@@ -139,8 +136,10 @@ def kd_loss(
 
 
 @torch.no_grad()
-def expect(teacher_hidden: Tensor, head: Head, *, temperature: float = 1.0, chunk: int | None = None) -> Expected:
-    """Return what stands for the teacher's distributions at hidden states m_t (n, d); the head has no soft cap."""
+def summarize(
+    teacher_hidden: Tensor, head: Head, *, temperature: float = 1.0, chunk: int | None = None
+) -> TeacherSummary:
+    """Return the summary of the teacher's distributions at hidden states m_t (n, d); the head has no soft cap."""
     assert head.cap is None
     chunk = chunk or max(CHUNK_ELEMENTS // len(head.weight), 16)
     embedding = teacher_hidden.new_empty(teacher_hidden.shape, dtype=head.weight.dtype)
@@ -154,7 +153,7 @@ def expect(teacher_hidden: Tensor, head: Head, *, temperature: float = 1.0, chun
             q, log_partition[rows][part] = _softmax(logits[part], temperature)
             logits[part] = q
         torch.mm(logits, head.weight, out=embedding[rows])
-    return Expected(embedding, log_partition)
+    return TeacherSummary(embedding, log_partition)
 
 
 def _parts(n: int, buffer: Tensor) -> Iterator[slice]:
@@ -181,12 +180,12 @@ class _Block(NamedTuple):
     gradient: Tensor  # (n, V) at the student's logits, before the cap
 
 
-def _known(
+def _of_student(
     student_hidden: Tensor,
     teacher_hidden: Tensor,
     targets: Tensor,
     head: Head,
-    expected: Expected,
+    of_teacher: TeacherSummary,
     weight: float,
     temperature: float,
     buffer: Tensor,
@@ -195,7 +194,7 @@ def _known(
     logits = head.logits(student_hidden, out=buffer[: len(targets)])
     exact = torch.promote_types(logits.dtype, torch.float32)
     difference = (student_hidden - teacher_hidden.to(student_hidden)).to(exact)
-    kl = torch.linalg.vecdot(expected.embedding.to(exact), difference).div_(-temperature) - expected.log_partition
+    kl = torch.linalg.vecdot(of_teacher.embedding.to(exact), difference).div_(-temperature) - of_teacher.log_partition
     ce = torch.empty_like(kl)
     for part in _parts(len(targets), buffer):
         picked = targets[part, None]
@@ -213,7 +212,7 @@ def _known(
     return _Block(ce, kl, logits)
 
 
-def _asked(
+def _of_both(
     student_hidden: Tensor,
     teacher_hidden: Tensor,
     targets: Tensor,

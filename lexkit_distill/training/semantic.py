@@ -2,9 +2,9 @@
 
     L_sem(t) = beta_p mean_{p in P} MSE(n_t, p) + beta_n mean_{a in A} max(gamma - MSE(n_t, a), 0)
 
-P and A are the candidates that `lexkit_distill.training.supervision` has chosen by the teacher's state m_t.
+P and A are the candidates that `lexkit_distill.supervision.nearest` chooses by the teacher's state m_t.
 
-Beside it, and not in the paper, a contrast, which knows no distances but only what is nearer:
+Beside it, and not in the paper, there is a contrastive loss, which compares angles instead of distances:
 
     C(t) = -log (sum_{p in P} exp(s cos(n_t, p)) / sum_{q in Q} exp(s cos(n_t, q))),    s = 10
 
@@ -14,60 +14,17 @@ does not depend on which rows go through the models together.)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from lexkit_distill.supervision.nearest import Candidates
+from lexkit_distill.supervision.scale import Scale
 from lexkit_distill.training.kd import with_gradient
 
 SHARPNESS = 10.0
 """s of the contrast."""
-ScaleKind = Literal["none", "whiten", "unit"]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The space in which distances are taken."""
-
-    kind: ScaleKind = "none"
-    factor: Tensor | None = None
-    """(d,) 1 / standard deviation of each dimension, for ``whiten``."""
-
-    def __call__(self, vectors: Tensor) -> Tensor:
-        """Return vectors (..., d) in that space.
-
-        ``whiten`` divides each dimension by its standard deviation among the senses; ``unit`` gives each vector a mean
-        square of 1, so that MSE(x, y) = 2 - 2 cos(x, y).
-        """
-        if self.kind == "whiten":
-            assert self.factor is not None
-            return vectors * self.factor.to(vectors)
-        if self.kind == "unit":
-            return vectors * vectors.square().mean(-1, keepdim=True).clamp_min(1e-12).rsqrt()
-        return vectors
-
-
-def scale_of(kind: ScaleKind, rows: Tensor, *, block: int = 1 << 16) -> Scale:
-    """Return the scale of a dictionary's rows (N, d)."""
-    if kind != "whiten":
-        return Scale(kind)
-    total, squares = torch.zeros(rows.shape[1]).double(), torch.zeros(rows.shape[1]).double()
-    for part in torch.split(rows, block):
-        total += part.double().sum(0).cpu()
-        squares += part.double().square().sum(0).cpu()
-    variance = squares / len(rows) - (total / len(rows)).square()
-    return Scale(kind, variance.clamp_min(1e-12).rsqrt().float())
-
-
-class Candidates(NamedTuple):
-    """Rows of the dictionary that supervise each position, -1 where there are fewer than kappa."""
-
-    positive: Tensor
-    """P (n, kappa), nearest to m_t first."""
-    negative: Tensor
-    """A (n, kappa), nearest to m_t first."""
 
 
 class SemanticLoss(NamedTuple):

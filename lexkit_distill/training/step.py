@@ -12,12 +12,12 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from lexkit_distill.supervision.nearest import Candidates, Supervision
 from lexkit_distill.training.batches import Batch
-from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.kd import Expected, kd_loss
-from lexkit_distill.training.semantic import Candidates, contrast_loss, semantic_loss
+from lexkit_distill.training.config import LossConfig
+from lexkit_distill.training.kd import TeacherSummary, kd_loss
+from lexkit_distill.training.semantic import contrast_loss, semantic_loss
 from lexkit_distill.training.student import Student
-from lexkit_distill.training.supervision import Supervision
 
 SUMS = (
     "targets",
@@ -36,8 +36,8 @@ SUMS = (
 """What a batch is summed up in; gradients are squares at the sampled positions."""
 
 
-class Known(NamedTuple):
-    """What the teacher says about a batch."""
+class TeacherSignal(NamedTuple):
+    """What a batch learns from the teacher."""
 
     prefix: Tensor | None
     """(B, T, d), None where the student runs all of its layers."""
@@ -45,53 +45,55 @@ class Known(NamedTuple):
     """m_t (n, d) at the positions of the batch."""
     candidates: Candidates | None
     """Of the sampled positions, if they are known already."""
-    expected: Expected | None = None
-    """What stands for the teacher's distributions (n positions), if that is known already."""
+    summary: TeacherSummary | None = None
+    """The summary of the teacher's distributions (n positions), if that is known already."""
 
 
-class Source(Protocol):
-    """Where the teacher's states come from: the teacher, or a cache."""
+class SignalSource(Protocol):
+    """Where the teacher's signal comes from: the teacher itself, or a cache."""
 
-    def __call__(self, batch: Batch) -> Known:
-        """Return what the teacher says about *batch*."""
+    def __call__(self, batch: Batch) -> TeacherSignal:
+        """Return the teacher's signal for *batch*."""
 
 
 @dataclass(frozen=True)
-class Live:
-    """The teacher itself."""
+class OnlineTeacher:
+    """Runs the teacher for each batch."""
 
     student: Student
 
-    def __call__(self, batch: Batch) -> Known:
-        """Run the teacher."""
+    def __call__(self, batch: Batch) -> TeacherSignal:
+        """Return the teacher's signal for *batch*."""
         device = self.student.teacher.device
         states = self.student.run_teacher(torch.from_numpy(batch.token_ids).to(device))
         rows, places = (torch.from_numpy(part).to(device) for part in (batch.positions.rows, batch.positions.places))
-        return Known(states.prefix if self.student.shares_prefix else None, states.final[rows, places], None)
+        return TeacherSignal(states.prefix if self.student.shares_prefix else None, states.final[rows, places], None)
 
 
 @dataclass(frozen=True)
 class Objective:
     """The loss of a training."""
 
-    config: TrainConfig
+    config: LossConfig
+    kl_weight: float
+    """alpha T^2."""
     student: Student
     supervision: Supervision | None
     gamma: float
 
     def __call__(
-        self, module: nn.Module, batch: Batch, known: Known, *, targets: int, sampled: int
+        self, module: nn.Module, batch: Batch, signal: TeacherSignal, *, targets: int, sampled: int
     ) -> tuple[Tensor, Tensor]:
         """Return the batch's part () of the step's loss, and its `SUMS`.
 
         Args:
             module: the student's, perhaps wrapped.
             batch: rows of the step.
-            known: the teacher's states.
+            signal: of the teacher.
             targets: positions of the whole step.
             sampled: those of them that are sampled.
         """
-        config, device = self.config, known.teacher_hidden.device
+        config, device = self.config, signal.teacher_hidden.device
         token_ids = torch.from_numpy(batch.token_ids).to(device)
         rows, places, x_next, words, is_sampled = (
             torch.from_numpy(part).to(device)
@@ -103,17 +105,16 @@ class Objective:
                 batch.positions.sampled,
             )
         )
-        n_t = self.student.run(module, token_ids, known.prefix)[rows, places]
-        m_t = known.teacher_hidden
+        n_t = self.student.run(module, token_ids, signal.prefix)[rows, places]
+        m_t = signal.teacher_hidden
         kd = kd_loss(
             n_t,
             m_t,
             x_next,
             self.student.head,
-            alpha=config.alpha,
+            weight=self.kl_weight,
             temperature=config.temperature,
-            kl_weight=config.kl_weight,
-            expected=known.expected,
+            known=signal.summary,
         )
         loss = kd.total.float() / max(targets, 1)
         sums = dict.fromkeys(SUMS, torch.zeros((), device=device))
@@ -126,7 +127,7 @@ class Objective:
             if config.hidden_weight:
                 loss = loss + config.hidden_weight * hidden / sampled
             if config.semantic and self.supervision is not None:
-                candidates = known.candidates
+                candidates = signal.candidates
                 if candidates is None:
                     candidates = self.supervision.choose(m_s, x_next[is_sampled], words[is_sampled])
                 semantic = self._semantic(n_s, candidates, sampled, sums)
@@ -167,27 +168,25 @@ class Objective:
         sums["contrast"] = found.detach()
         return self.config.contrast_weight * found.float() / sampled
 
-
-def summary(sums: list[float], config: TrainConfig) -> dict[str, float]:
-    """Return the terms of the loss and its diagnostics from the `SUMS` of a step."""
-    of = dict(zip(SUMS, sums, strict=True))
-    targets, sampled = max(of["targets"], 1.0), max(of["sampled"], 1.0)
-    ce, kl = of["ce"] / targets, of["kl"] / targets
-    positive, negative, hidden = (of[name] / sampled for name in ("positive", "negative", "hidden"))
-    weight = config.alpha * config.temperature**2 if config.kl_weight is None else config.kl_weight
-    contrast = of["contrast"] / sampled
-    semantic = config.beta_p * positive + config.beta_n * negative + config.contrast_weight * contrast
-    return {
-        "loss": ce + weight * kl + semantic + config.hidden_weight * hidden,
-        "ce": ce,
-        "kl": kl,
-        "semantic": semantic,
-        "positive": positive,
-        "negative": negative,
-        "contrast": contrast,
-        "hidden": hidden,
-        "active_hinges": of["active"] / max(of["hinges"], 1.0),
-        "gradient_ratio": (of["semantic_gradient"] / of["kd_gradient"]) ** 0.5 if of["kd_gradient"] else 0.0,
-        "targets": of["targets"],
-        "sampled": of["sampled"],
-    }
+    def terms(self, sums: list[float]) -> dict[str, float]:
+        """Return the terms of the loss and its diagnostics from the `SUMS` of a step."""
+        of, config = dict(zip(SUMS, sums, strict=True)), self.config
+        targets, sampled = max(of["targets"], 1.0), max(of["sampled"], 1.0)
+        ce, kl = of["ce"] / targets, of["kl"] / targets
+        positive, negative, hidden = (of[name] / sampled for name in ("positive", "negative", "hidden"))
+        contrast = of["contrast"] / sampled
+        semantic = config.beta_p * positive + config.beta_n * negative + config.contrast_weight * contrast
+        return {
+            "loss": ce + self.kl_weight * kl + semantic + config.hidden_weight * hidden,
+            "ce": ce,
+            "kl": kl,
+            "semantic": semantic,
+            "positive": positive,
+            "negative": negative,
+            "contrast": contrast,
+            "hidden": hidden,
+            "active_hinges": of["active"] / max(of["hinges"], 1.0),
+            "gradient_ratio": (of["semantic_gradient"] / of["kd_gradient"]) ** 0.5 if of["kd_gradient"] else 0.0,
+            "targets": of["targets"],
+            "sampled": of["sampled"],
+        }

@@ -13,7 +13,7 @@ import math
 import time
 import warnings
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,9 @@ from lexkit_distill.stopping import SIGNALS, StopSignals
 from lexkit_distill.training import checkpoint as files
 from lexkit_distill.training.batches import Batches, Int64
 from lexkit_distill.training.checkpoint import RunState
-from lexkit_distill.training.config import FREE, TrainConfig
+from lexkit_distill.training.config import OptimiserConfig, RunConfig
 from lexkit_distill.training.logs import Log
-from lexkit_distill.training.step import SUMS, Live, Objective, Source, summary
+from lexkit_distill.training.step import SUMS, Objective, OnlineTeacher, SignalSource
 from lexkit_distill.training.student import Student
 
 CHECKPOINTS, BEST = "checkpoints", "best.safetensors"
@@ -53,7 +53,7 @@ class Outcome:
     """The last evaluation."""
 
 
-def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
+def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
     """Return the rate of step *step*, counted from 0: a linear rise, then half a cosine down to 0."""
     rise = round(config.warmup * steps)
     if step < rise:
@@ -65,7 +65,8 @@ class Trainer:
     """A student, its loss and its data, in one of perhaps several processes.
 
     Args:
-        config: of the run.
+        config: how the weights are optimised.
+        run: how often checkpoints are written, and how many are kept.
         folder: the output.
         student: to train.
         objective: its loss.
@@ -73,35 +74,33 @@ class Trainer:
         held_out: the held-out data, if any.
         source: where the teacher's states come from.
         accelerator: accelerate's.
-        identity: what a checkpoint has to agree with beside the configuration: data and teacher.
+        identity: what a checkpoint has to agree with: the configuration, data, teacher and dictionary.
         progress: told about steps.
     """
 
     def __init__(
         self,
-        config: TrainConfig,
+        config: OptimiserConfig,
+        run: RunConfig,
         folder: Path,
         student: Student,
         objective: Objective,
         batches: Batches,
         held_out: Batches | None,
-        source: Source,
+        source: SignalSource,
         accelerator: Any,  # noqa: ANN401
         identity: dict[str, Any],
         progress: Progress,
     ) -> None:
-        self.config, self.folder, self.student, self.objective = config, folder, student, objective
+        self.config, self.run_config, self.folder = config, run, folder
+        self.student, self.objective = student, objective
         self.batches, self.held_out, self.source = batches, held_out, source
         self.accelerator, self.progress = accelerator, progress
         self.steps = config.epochs * batches.steps_per_epoch
         if config.max_steps is not None:
             self.steps = min(self.steps, config.max_steps)
         self.eval_every = config.eval_every or batches.steps_per_epoch
-        self.identity = {
-            **{name: value for name, value in _plain(config).items() if name not in FREE},
-            **identity,
-            "processes": accelerator.num_processes,
-        }
+        self.identity = {**identity, "processes": accelerator.num_processes}
         parameters = [parameter for parameter in student.module.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
         self.module: nn.Module
@@ -135,7 +134,7 @@ class Trainer:
         steps = min(self.steps, until or self.steps)
         is_first = self.accelerator.is_main_process
         writes = saves and is_first
-        log = Log(self.folder, self.state.step, tensorboard=self.config.tensorboard) if writes else None
+        log = Log(self.folder, self.state.step, tensorboard=self.run_config.tensorboard) if writes else None
         began, tokens = time.perf_counter(), 0.0
         self.progress.stage("training")
         with closing(log) if log is not None else nullcontext(), self._signals:
@@ -152,7 +151,7 @@ class Trainer:
                     log.write({"step": number + 1, "epoch": number // self.batches.steps_per_epoch, **row})
                 self.progress.count(number + 1, self.steps, "steps")
                 stopped = self.stopped is not None
-                if saves and ((number + 1) % self.config.save_every == 0 or number + 1 == steps or stopped):
+                if saves and ((number + 1) % self.run_config.save_every == 0 or number + 1 == steps or stopped):
                     self._save()
                 if stopped:
                     break
@@ -187,7 +186,7 @@ class Trainer:
         for place, signal in enumerate(SIGNALS, len(SUMS)):
             sums[place] = float(self._signals.number == signal)
         sums = self.accelerator.reduce(sums, "sum")
-        row = summary(sums[: len(SUMS)].tolist(), self.config)
+        row = self.objective.terms(sums[: len(SUMS)].tolist())
         if not math.isfinite(row["loss"]):
             self._not_finite(number, rows, row)
         rate = learning_rate(number, self.steps, self.config)
@@ -218,7 +217,7 @@ class Trainer:
     @torch.no_grad()
     def evaluate(self, held_out: Batches) -> dict[str, float]:
         """Return CE, perplexity, and KL to the teacher on held-out rows."""
-        source = Live(self.student)
+        source = OnlineTeacher(self.student)
         sums = torch.zeros(len(SUMS), device=self.student.teacher.device)
         for number in range(held_out.steps_per_epoch):
             _, rows = held_out.step(number)
@@ -227,7 +226,7 @@ class Trainer:
                 batch = held_out.batch(share, 0)
                 sums += self.objective(self.module, batch, source(batch), targets=1, sampled=1)[1]
         sums = self.accelerator.reduce(sums, "sum")
-        of = summary(sums.tolist(), self.config)
+        of = self.objective.terms(sums.tolist())
         return {"ce": of["ce"], "perplexity": math.exp(min(of["ce"], 700)), "kl": of["kl"]}
 
     def _judge(self, loss: float, *, saves: bool) -> None:
@@ -257,11 +256,7 @@ class Trainer:
             self.optimizer,
             self.state,
             self.identity,
-            keep_last=self.config.keep_last,
+            keep_last=self.run_config.keep_last,
             is_first=self.accelerator.is_main_process,
         )
         self.accelerator.wait_for_everyone()
-
-
-def _plain(config: TrainConfig) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}

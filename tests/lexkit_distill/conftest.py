@@ -143,7 +143,7 @@ def build(tmp_path: Path, teacher_folder: Path, corpus: Path) -> Callable[..., P
             "teacher": str(teacher_folder),
             "corpus": (str(corpus),),
             "output": str(tmp_path / name),
-            "k": "4",
+            "k": 4,
             "max_per_token": 50,
             "dtype": "float32",
             "device": "cpu",

@@ -252,9 +252,9 @@ def tokenizer(request: pytest.FixtureRequest) -> Any:
 
 
 def rows(tokenizer: Any, *records: dict[str, Any], context_turns: int = 0, **options: Any) -> list[Any]:
+    from lexkit_distill.corpus import Document
     from lexkit_distill.tokenization import TextEncoder
     from lexkit_distill.training.encode import RowEncoder, WordFinder
-    from lexkit_distill.training.samples import Sample
 
     dropped: Counter[str] = Counter()
     encoder = RowEncoder(
@@ -264,7 +264,7 @@ def rows(tokenizer: Any, *records: dict[str, Any], context_turns: int = 0, **opt
         **{"max_length": 4000, **options},
     )
     samples = [
-        Sample(f"chats.jsonl, line {number}", messages=tuple(record["messages"]), context_turns=context_turns)
+        Document(f"chats.jsonl, line {number}", messages=tuple(record["messages"]), context_turns=context_turns)
         for number, record in enumerate(records, 1)
     ]
     return list(encoder.rows(samples))

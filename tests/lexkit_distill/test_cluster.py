@@ -179,7 +179,7 @@ def test_the_same_sample_can_be_clustered_anew(build: Callable[..., Path], tmp_p
     sample = str(tmp_path / "sample")
     build("four", sample=sample)
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "sample").glob("part-*")}
-    two, adaptive = build("two", sample=sample, k="2"), build("adaptive", sample=sample, k="adaptive", max_k=5)
+    two, adaptive = build("two", sample=sample, k=2), build("adaptive", sample=sample, k="adaptive", max_k=5)
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "sample").glob("part-*")} == before
     assert max(SenseDictionary(two).n_rows) == 2
     assert 1 <= min(SenseDictionary(adaptive).n_rows) <= max(SenseDictionary(adaptive).n_rows) <= 5

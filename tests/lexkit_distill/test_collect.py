@@ -61,7 +61,7 @@ def test_the_sample_is_that_of_a_slow_loop_over_documents(
 ) -> None:
     import torch
 
-    from lexkit_distill.senses.keys import document_hash, occurrence_keys
+    from lexkit_distill.keys import document_hash, occurrence_keys
     from lexkit_distill.teacher import load_teacher
 
     build(anchor=anchor, sample=str(tmp_path / "sample"), max_per_token=7)
@@ -137,7 +137,7 @@ def test_little_memory_means_many_parts_and_the_same_dictionary(build: Build, tm
 
 
 def test_a_sample_is_uniform_over_a_tokens_occurrences() -> None:
-    from lexkit_distill.senses.keys import occurrence_keys
+    from lexkit_distill.keys import occurrence_keys
 
     documents = np.arange(2000, dtype=np.uint64)
     hits = np.zeros(2000)
@@ -230,7 +230,7 @@ def counted(path, data):
     write(path, data)
 sample.write_whole = counted
 build_senses(SensesConfig(teacher={str(teacher_folder)!r}, corpus=({str(corpus)!r},), output={str(tmp_path / "cut")!r},
-    k="4", max_per_token=20, dtype="float32", device="cpu", batch_tokens=64, memory_budget=64 * 300))
+    k=4, max_per_token=20, dtype="float32", device="cpu", batch_tokens=64, memory_budget=64 * 300))
 """
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for limit in (3, 6):
@@ -266,7 +266,7 @@ import re, sys
 from pathlib import Path
 from lexkit_distill.senses.build import build_senses
 from lexkit_distill.senses.config import SensesConfig
-build_senses(SensesConfig(teacher={str(teacher_folder)!r}, corpus=(sys.argv[1],), output=sys.argv[2], k="2",
+build_senses(SensesConfig(teacher={str(teacher_folder)!r}, corpus=(sys.argv[1],), output=sys.argv[2], k=2,
     max_per_token=20, dtype="float32", device="cpu", memory_budget=64 * 2000))
 print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 """

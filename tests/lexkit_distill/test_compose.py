@@ -29,7 +29,7 @@ def pairs_store(tmp_path_factory: pytest.TempPathFactory, teacher_folder: Path) 
 def composed(build: Build, pairs_store: Path) -> Any:
     from lexkit_distill.senses.compose import compose_senses
     from lexkit_distill.senses.dictionary import SenseDictionary, read_meta
-    from lexkit_distill.senses.lexical import read_relations
+    from lexkit_distill.supervision.relations import read_relations
 
     folder = build(anchor="input")
     compose_senses(folder, pairs_store, max_tokens=4)
@@ -111,7 +111,15 @@ def test_single_token_words_share_their_tokens_rows(composed: Any) -> None:
     assert len(composed.senses("kind")) == 4
 
 
+def candidates(dictionary: Any, token: int, kind: Any, **options: Any) -> Any:
+    from lexkit_distill.supervision.candidates import candidate_table
+
+    return candidate_table(dictionary, kind, **options).of(token)
+
+
 def test_candidates_are_the_senses_of_the_related_words_and_never_the_tokens_own(composed: Any) -> None:
+    from lexkit_distill.supervision.candidates import candidate_table
+
     def rows_of(*words: str) -> list[int]:
         rows = []
         for word in words:
@@ -121,22 +129,23 @@ def test_candidates_are_the_senses_of_the_related_words_and_never_the_tokens_own
 
     (kind,) = composed.tokenizer.encode(" kind", add_special_tokens=False).ids
     (hostile,) = composed.tokenizer.encode(" hostile", add_special_tokens=False).ids
-    assert composed.candidates(kind, "own").tolist() == rows_of("kind")
-    assert sorted(composed.candidates(kind, "synonym").tolist()) == rows_of("friendly")
-    assert sorted(composed.candidates(kind, "antonym").tolist()) == rows_of("unkind")
-    assert sorted(composed.candidates(hostile, "antonym").tolist()) == rows_of("friendly")
-    assert len(composed.candidates(kind, "synonym", max_neighbors=0)) == 0
-    assert composed.candidates(10**9, "own").tolist() == []
+    assert candidates(composed, kind, "own").tolist() == rows_of("kind")
+    assert sorted(candidates(composed, kind, "synonym").tolist()) == rows_of("friendly")
+    assert sorted(candidates(composed, kind, "antonym").tolist()) == rows_of("unkind")
+    assert sorted(candidates(composed, hostile, "antonym").tolist()) == rows_of("friendly")
+    assert len(candidates(composed, kind, "synonym", max_neighbors=0)) == 0
+    assert candidates(composed, 10**9, "own").tolist() == []
+    tables = {name: candidate_table(composed, name) for name in ("own", "synonym", "antonym")}
     for token in range(len(composed.token_key)):
-        own = set(composed.candidates(token, "own").tolist())
+        own = set(tables["own"].of(token).tolist())
         for relation in ("synonym", "antonym"):
-            related = composed.candidates(token, relation).tolist()
+            related = tables[relation].of(token).tolist()
             assert not own & set(related)
             assert len(related) == len(set(related))
 
 
 def test_tokens_with_and_without_a_space_and_in_capitals_stand_for_the_same_word(composed: Any) -> None:
-    from lexkit_distill.senses.candidates import words_of_tokens
+    from lexkit_distill.supervision.candidates import words_of_tokens
 
     tokens, words = words_of_tokens(composed, composed.relations)
     spelling = dict(zip(composed.relations.words["word_id"].to_pylist(), composed.relations.words["word"].to_pylist()))  # noqa: B905
@@ -157,7 +166,7 @@ def test_nearest_is_a_full_search(composed: Any) -> None:
     own, found = composed.nearest(composed.senses("kind"), 1)
     assert (
         found[:, 0].tolist()
-        == composed.candidates(int(composed.index["token_ids"][composed.find("kind")][0]), "own").tolist()
+        == candidates(composed, int(composed.index["token_ids"][composed.find("kind")][0]), "own").tolist()
     )
     assert float(own.abs().max()) < 1e-3
 

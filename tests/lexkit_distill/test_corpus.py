@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lexkit.errors import LexkitError
+from lexkit_distill.corpus import Document, documents
 from lexkit_distill.errors import CorpusError
-from lexkit_distill.senses.corpus import Document, documents
 
 ASKED = {"role": "user", "content": "What color is the sky?"}
 ANSWERED = {"role": "assistant", "content": "It is blue."}

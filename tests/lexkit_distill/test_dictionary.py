@@ -91,8 +91,8 @@ def test_a_map_is_drawn_of_words_and_their_relations(build: Build, tmp_path: Pat
     import lexkit
     from lexkit_distill.senses.compose import compose_senses
     from lexkit_distill.senses.dictionary import SenseDictionary
-    from lexkit_distill.senses.lexical import read_relations
     from lexkit_distill.senses.plot import plot_senses
+    from lexkit_distill.supervision.relations import read_relations
 
     (tmp_path / "pairs.txt").write_text("kind friendly\nkind glad\nquick swift\n", encoding="utf-8")
     store = tmp_path / "store.duckdb"
@@ -112,18 +112,18 @@ def test_a_map_is_drawn_of_words_and_their_relations(build: Build, tmp_path: Pat
 def test_the_help_of_an_option_is_the_docstring_of_its_field() -> None:
     import dataclasses
 
-    from lexkit_distill.config import field_docs
+    from lexkit_distill.config import options
     from lexkit_distill.senses.config import SensesConfig
 
-    docs = field_docs(SensesConfig)
+    docs = {option.name: option.help for option in options(SensesConfig)}
     assert set(docs) == {field.name for field in dataclasses.fields(SensesConfig)}
-    assert docs["max_per_token"] == "Occurrences of a token in the sample."
+    assert docs["max_per_token"] == "Most occurrences of a token in the sample."
 
 
 @pytest.mark.parametrize(
     ("text", "size"), [("50GB", 50 * 10**9), ("1.5 MiB", 3 * 2**19), ("700", 700), ("2tb", 2 * 10**12)]
 )
 def test_sizes(text: str, size: int) -> None:
-    from lexkit_distill.config import parse_size
+    from lexkit_distill.sizes import parse_size
 
     assert parse_size(text) == size

@@ -105,8 +105,8 @@ def test_more_than_the_disk_budget_says_what_would_fit(build: Build, tmp_path: P
 def test_more_memory_than_there_is_says_what_would_fit(
     build: Build, free: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lexkit_distill.config import parse_size
     from lexkit_distill.senses import estimate
+    from lexkit_distill.sizes import parse_size
 
     monkeypatch.setattr(estimate, "available_memory", lambda _: free)
     # The index takes some 400 kB; with much memory free, less for states that wait would do

@@ -45,10 +45,10 @@ def rows(folder: Path, *samples: Any, **options: Any) -> list[Any]:
 
 
 def test_every_row_of_a_long_text_begins_and_only_its_last_ends(begins: Path, make_sentences: Any) -> None:
-    from lexkit_distill.training.samples import Sample
+    from lexkit_distill.corpus import Document
 
     text = " ".join(make_sentences(9))
-    found = rows(begins, Sample("a", text))
+    found = rows(begins, Document("a", text))
     assert len(found) > 5
     ids = [row.token_ids.tolist() for row in found]
     assert all(row[0] == BOS and BOS not in row[1:] and len(row) <= 16 for row in ids)
@@ -64,9 +64,9 @@ def test_every_row_of_a_long_text_begins_and_only_its_last_ends(begins: Path, ma
 
 
 def test_the_beginning_and_the_end_are_never_doubled(begins: Path) -> None:
-    from lexkit_distill.training.samples import Sample
+    from lexkit_distill.corpus import Document
 
-    (row,) = rows(begins, Sample("a", "<|start|>the house<|end|>"))
+    (row,) = rows(begins, Document("a", "<|start|>the house<|end|>"))
     assert row.token_ids.tolist().count(BOS) == 1
     assert row.token_ids.tolist().count(EOS) == 1
     encoder = loaded(begins).encoder
@@ -74,9 +74,9 @@ def test_the_beginning_and_the_end_are_never_doubled(begins: Path) -> None:
 
 
 def test_completions_end_unless_told_otherwise(begins: Path) -> None:
-    from lexkit_distill.training.samples import Sample
+    from lexkit_distill.corpus import Document
 
-    sample = Sample("a", " the bank", prompt="the river")
+    sample = Document("a", " the bank", prompt="the river")
     (row,), (endless,) = rows(begins, sample), rows(begins, sample, end_token=False)
     assert row.token_ids.tolist() == [*endless.token_ids.tolist(), EOS]
     assert row.token_ids[0] == BOS
@@ -86,10 +86,10 @@ def test_completions_end_unless_told_otherwise(begins: Path) -> None:
 
 
 def test_a_template_that_ends_turns_needs_no_other_end(begins: Path) -> None:
-    from lexkit_distill.training.samples import Sample
+    from lexkit_distill.corpus import Document
 
     messages = ({"role": "user", "content": "the"}, {"role": "assistant", "content": "house"})
-    (row,) = rows(begins, Sample("a", messages=messages), max_length=64)
+    (row,) = rows(begins, Document("a", messages=messages), max_length=64)
     assert row.token_ids.tolist().count(EOS) == 2  # one a turn
     assert row.token_ids.tolist().count(BOS) == 2  # the test's template marks turns with it
 
@@ -150,16 +150,16 @@ def test_prompts_of_the_harness_begin_and_keep_their_beginning_when_they_are_cut
 
 
 def test_a_row_with_no_room_is_one_line(begins: Path) -> None:
-    from lexkit_distill.training.samples import Sample
+    from lexkit_distill.corpus import Document
 
     with pytest.raises(DataError, match="--max-length 2 leaves no room"):
-        rows(begins, Sample("a", "the house of the king"), max_length=2)
+        rows(begins, Document("a", "the house of the king"), max_length=2)
 
 
 @pytest.mark.parametrize("text", ["naïve 東京 🙂 café", "  two  spaces ", "a\n\nb", "🙂"])
 def test_the_texts_of_tokens_join_to_the_text(begins: Path, text: str) -> None:
-    from lexkit_distill.training.samples import Sample
+    from lexkit_distill.corpus import Document
 
-    (row,) = rows(begins, Sample("a", text), max_length=200)
+    (row,) = rows(begins, Document("a", text), max_length=200)
     assert "".join(row.texts[1:-1]) == text
     assert (row.texts[0], row.texts[-1]) == ("<|start|>", "<|end|>")

@@ -22,7 +22,7 @@ def answers_of(folder: Path, data: Path, task: str = "arc", **options: Any) -> l
     from lexkit.progress import Progress
     from lexkit_distill.evaluation.harness import ask
     from lexkit_distill.evaluation.prepare import prepare
-    from lexkit_distill.senses.processes import Processes
+    from lexkit_distill.processes import Processes
     from lexkit_distill.tasks import TASKS
     from lexkit_distill.teacher import load_teacher
 

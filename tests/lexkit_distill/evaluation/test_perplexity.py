@@ -22,7 +22,7 @@ def load(folder: Path) -> Any:
 
 def score(model: Any, teacher: Any, text: str, max_length: int, limit: int | None = None) -> Any:
     from lexkit_distill.evaluation.perplexity import score_text
-    from lexkit_distill.senses.processes import Processes
+    from lexkit_distill.processes import Processes
 
     return score_text(
         text, model, teacher, max_length=max_length, limit=limit, seed=0, processes=Processes(), progress=Progress()

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from lexkit_distill.errors import DataError
-from lexkit_distill.evaluation.prepare import Prepared, prepare
+from lexkit_distill.evaluation.prepare import PreparedTask, prepare
 from lexkit_distill.tasks import TASKS
 
 Shared = Callable[[str], Path]
 QUESTIONS = {"arc": 294, "csqa": 1221, "piqa": 1838, "squad_v2": 706}
 
 
-def read(task: str, data: Path, *, shots: int = 5, limit: int | None = None, seed: int = 0) -> Prepared:
+def read(task: str, data: Path, *, shots: int = 5, limit: int | None = None, seed: int = 0) -> PreparedTask:
     return prepare(TASKS[task], str(data), shots=shots, limit=limit, seed=seed)
 
 

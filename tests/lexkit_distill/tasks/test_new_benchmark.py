@@ -37,8 +37,9 @@ SAMPLES = """
 import json
 import sys
 from collections import Counter
-from lexkit_distill.training.samples import read_samples
-for sample in read_samples([sys.argv[1]], dropped=Counter()):
+from lexkit_distill.training.config import DataConfig
+from lexkit_distill.training.data import training_documents
+for sample in training_documents([sys.argv[1]], DataConfig(), seed=0, dropped=Counter()):
     print(json.dumps([message["content"] for message in sample.messages]))
 """
 

@@ -30,9 +30,10 @@ def test_training_and_the_paper_protocol_ask_alike(
     from lexkit.progress import Progress
     from lexkit_distill.evaluation.harness import ask
     from lexkit_distill.evaluation.prepare import prepare
-    from lexkit_distill.senses.processes import Processes
+    from lexkit_distill.processes import Processes
     from lexkit_distill.teacher import load_teacher
-    from lexkit_distill.training.samples import read_samples
+    from lexkit_distill.training.config import DataConfig
+    from lexkit_distill.training.data import training_documents
 
     published(name, tmp_path)
     sent: list[str] = []
@@ -51,7 +52,7 @@ def test_training_and_the_paper_protocol_ask_alike(
     (tmp_path / "test/x_test.csv").write_text("Something else?,a,b,c,d,A\n", encoding="utf-8")
     file = TASKS[name].files.find(str(tmp_path), name)[0]
     data, test = [f"{name}:{file}"], str(tmp_path / "test")
-    samples = list(read_samples(data, shots=shots, seed=3, mmlu_test=test, dropped=Counter()))
+    samples = list(training_documents(data, DataConfig(shots=shots, mmlu_test=test), seed=3, dropped=Counter()))
     trained = [
         model.tokenizer.apply_chat_template(list(sample.messages[:-1]), tokenize=False, add_generation_prompt=True)
         for sample in samples

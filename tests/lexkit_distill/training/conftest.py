@@ -42,7 +42,7 @@ def senses(tmp_path_factory: pytest.TempPathFactory, six_layers: Path, store: Pa
             teacher=str(six_layers),
             corpus=(str(corpus),),
             output=str(folder),
-            k="4",
+            k=4,
             max_per_token=50,
             anchor="next",
             dtype="float32",
@@ -57,7 +57,7 @@ def senses(tmp_path_factory: pytest.TempPathFactory, six_layers: Path, store: Pa
 @pytest.fixture(scope="session")
 def dictionary(senses: Path, store: Path) -> Any:
     from lexkit_distill.senses.dictionary import SenseDictionary, read_meta
-    from lexkit_distill.senses.lexical import read_relations
+    from lexkit_distill.supervision.relations import read_relations
 
     relations = read_relations(store, read_meta(senses).tokenizer_fingerprint, senses / "tokenizer.json")
     return SenseDictionary(senses, relations=relations)
@@ -72,6 +72,7 @@ def configured(
     (tmp_path / "held.txt").write_text("\n\n".join(make_sentences(12, 6)), encoding="utf-8")
 
     def make(**changes: Any) -> Any:
+        from lexkit_distill.config import make as make_config
         from lexkit_distill.training.config import TrainConfig
 
         values: dict[str, Any] = {
@@ -91,6 +92,6 @@ def configured(
             "device": "cpu",
             "save_every": 4,
         }
-        return TrainConfig(**{**values, **changes})
+        return make_config(TrainConfig, {**values, **changes})
 
     return make

@@ -24,16 +24,16 @@ def losses(folder: Path) -> list[list[str]]:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Rows that go through the teacher in training."""
-    from lexkit_distill.training.step import Live
+    from lexkit_distill.training.step import OnlineTeacher
 
     seen: list[int] = []
-    run = Live.__call__
+    run = OnlineTeacher.__call__
 
     def count(self: Any, batch: Any) -> Any:
         seen.extend(batch.rows.tolist())
         return run(self, batch)
 
-    monkeypatch.setattr(Live, "__call__", count)
+    monkeypatch.setattr(OnlineTeacher, "__call__", count)
     return seen
 
 

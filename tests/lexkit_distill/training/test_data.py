@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,22 @@ def tokenizer_of(folder: Path) -> Any:
     return transformers.AutoTokenizer.from_pretrained(folder)
 
 
+def read(data: list[str], *, dropped: Counter[str], seed: int = 0, **options: Any) -> Iterator[Any]:
+    """The documents of training data."""
+    from lexkit_distill.training.config import DataConfig
+    from lexkit_distill.training.data import training_documents
+
+    return training_documents(data, DataConfig(**options), seed=seed, dropped=dropped)
+
+
 def encoded(path: Path | str, tokenizer: Any, relations: Any = None, **options: Any) -> Any:
     from lexkit_distill.tokenization import TextEncoder
     from lexkit_distill.training.encode import RowEncoder, WordFinder, gathered
-    from lexkit_distill.training.samples import read_samples
 
     dropped = options.pop("dropped", Counter())
     reading = {name: options.pop(name) for name in ("shots", "seed", "mmlu_test", "fraction") if name in options}
-    finding = {name: options.pop(name) for name in ("multi_token_words", "spaced_only") if name in options}
-    samples = read_samples([str(path)], dropped=dropped, **reading)
+    finding = {name: options.pop(name) for name in ("multi_token_words",) if name in options}
+    samples = read([str(path)], dropped=dropped, **reading)
     encoder = TextEncoder("teacher", tokenizer, options.pop("vocabulary", 520))
     rows = RowEncoder(encoder, WordFinder(relations, 520, **finding), dropped=dropped, **{"max_length": 128, **options})
     return gathered(rows.rows(samples))
@@ -83,12 +90,10 @@ def test_of_a_prompt_of_messages_nothing_is_predicted(six_layers: Path, tmp_path
 
 
 def test_tools_of_a_chat_reach_its_sample(tmp_path: Path) -> None:
-    from lexkit_distill.training.samples import read_samples
-
     schema = {"type": "function", "function": {"name": "weather"}}
     chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     file = lines(tmp_path / "tools.jsonl", {"messages": chat, "tools": [schema]}, {"messages": chat})
-    assert [sample.tools for sample in read_samples([str(file)], dropped=Counter())] == [(schema,), ()]
+    assert [sample.tools for sample in read([str(file)], dropped=Counter())] == [(schema,), ()]
 
 
 def test_every_token_of_a_long_text_but_its_first_is_predicted_once(six_layers: Path, tmp_path: Path) -> None:
@@ -114,6 +119,7 @@ def test_positions_line_up_with_their_targets_and_nothing_else_supervises(
 ) -> None:
     import numpy as np
 
+    from lexkit_distill.supervision.nearest import Availability
     from lexkit_distill.training.batches import Batches
 
     tokenizer = tokenizer_of(six_layers)
@@ -121,7 +127,7 @@ def test_positions_line_up_with_their_targets_and_nothing_else_supervises(
         {"prompt": a, "completion": " " + b} for a, b in zip(make_sentences(20), make_sentences(20, 1), strict=True)
     ]
     data = encoded(lines(tmp_path / "a.jsonl", *records), tokenizer)
-    available = np.ones(520, dtype=bool), np.ones(520, dtype=bool)
+    available = Availability(*(np.ones(520, dtype=bool),) * 3)
     batches = Batches(data, 7, sample_rate=0.4, available=available)
     seen: list[int] = []
     for number in range(batches.steps_per_epoch):
@@ -161,12 +167,15 @@ def test_the_sample_is_of_the_wanted_rate_and_changes_by_epoch(
 ) -> None:
     import numpy as np
 
+    from lexkit_distill.supervision.nearest import Availability
     from lexkit_distill.training.batches import Batches
 
     (tmp_path / "a.txt").write_text("\n\n".join(make_sentences(300)), encoding="utf-8")
     data = encoded(tmp_path / "a.txt", tokenizer_of(six_layers))
     some = np.arange(520) % 2 == 0
-    batches = Batches(data, 10, sample_rate=0.4, available=(some, np.zeros(520, dtype=bool)))
+    batches = Batches(
+        data, 10, sample_rate=0.4, available=Availability(some, np.zeros(520, dtype=bool), np.zeros(520, dtype=bool))
+    )
     first, second = (batches.positions(np.arange(len(data)), epoch) for epoch in range(2))
     assert not first.sampled[first.targets % 2 == 1].any()
     assert 0.35 < first.sampled[first.targets % 2 == 0].mean() < 0.45
@@ -233,7 +242,10 @@ def test_the_last_token_of_a_longer_word_has_its_relations_if_asked(six_layers: 
 
 
 def test_heads_after_a_space_and_of_three_letters_only(six_layers: Path, dictionary: Any) -> None:
-    found = words_found('at a "red" bus', six_layers, dictionary, spaced_only=True)
+    from lexkit_distill.training.official_code import OfficialCode
+
+    options = OfficialCode(spaced_heads_only=True)
+    found = words_found('at a "red" bus', six_layers, dictionary, is_head=options.is_head)
     assert " bus" in found
     assert " at" not in found
     assert "red" not in found
@@ -251,10 +263,8 @@ def test_heads_after_a_space_and_of_three_letters_only(six_layers: Path, diction
     ],
 )
 def test_tasks_become_worked_examples_and_a_gold_answer(shared: Shared, task: str, name: str, shots: int) -> None:
-    from lexkit_distill.training.samples import read_samples
-
     dropped: Counter[str] = Counter()
-    samples = list(read_samples([f"{task}:{shared(name)}"], dropped=dropped))
+    samples = list(read([f"{task}:{shared(name)}"], dropped=dropped))
     assert len(samples) > 200
     for sample in samples:
         questions = [message["content"] for message in sample.messages[::2]]
@@ -265,57 +275,49 @@ def test_tasks_become_worked_examples_and_a_gold_answer(shared: Shared, task: st
             assert len({question.rpartition("\n\n")[0] for question in questions}) == 1
         else:
             assert sample.messages[-1]["content"] in "ABCDE"
-    again = list(read_samples([f"{task}:{shared(name)}"], dropped=Counter()))
-    other = list(read_samples([f"{task}:{shared(name)}"], seed=1, dropped=Counter()))
+    again = list(read([f"{task}:{shared(name)}"], dropped=Counter()))
+    other = list(read([f"{task}:{shared(name)}"], seed=1, dropped=Counter()))
     assert again == samples
     assert other != samples
 
 
 def test_a_quarter_of_a_task_and_no_shots(shared: Shared) -> None:
-    from lexkit_distill.training.samples import read_samples
-
     file = f"arc:{shared('benchmarks/arc/train.jsonl')}"
-    samples = list(read_samples([file], fraction=0.25, shots=0, dropped=Counter()))
+    samples = list(read([file], fraction=0.25, shots=0, dropped=Counter()))
     assert 200 < len(samples) < 330
     assert all(len(sample.messages) == 2 for sample in samples)
 
 
 def test_questions_of_the_test_of_mmlu_are_left_out_of_mmlu_pro(shared: Shared, tmp_path: Path) -> None:
-    from lexkit_distill.training.samples import read_samples
-
     path = shared("benchmarks/mmlu_pro/mmlu_pro-hfstyle-240.jsonl")
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     with pytest.raises(DataError, match="--mmlu-test"):
-        list(read_samples([f"mmlu-pro:{path}"], dropped=Counter()))
+        list(read([f"mmlu-pro:{path}"], dropped=Counter()))
     (tmp_path / "x_test.csv").write_text(f'"{records[3]["question"].upper()}",1,2,3,4,A\n', encoding="utf-8")
     dropped: Counter[str] = Counter()
-    samples = list(read_samples([f"mmlu-pro:{path}"], mmlu_test=str(tmp_path), dropped=dropped))
+    samples = list(read([f"mmlu-pro:{path}"], mmlu_test=str(tmp_path), dropped=dropped))
     assert len(samples) == len(records) - 1
     assert dropped == {"question of MMLU's test": 1}
     (tmp_path / "x_test.csv").write_bytes(b"caf\xe9,a,b,c,d,A\n")
     with pytest.raises(DataError, match=r"x_test\.csv: cannot be read as UTF-8") as raised:
-        list(read_samples([f"mmlu-pro:{path}"], mmlu_test=str(tmp_path), dropped=Counter()))
+        list(read([f"mmlu-pro:{path}"], mmlu_test=str(tmp_path), dropped=Counter()))
     assert "\n" not in str(raised.value)
 
 
 def test_too_few_questions_for_worked_examples(tmp_path: Path) -> None:
-    from lexkit_distill.training.samples import read_samples
-
     file = lines(
         tmp_path / "arc.jsonl", *[{"question": "q", "choices": {"text": ["a"], "label": ["A"]}, "answerKey": "A"}] * 5
     )
     with pytest.raises(DataError, match=r"5 questions are too few for 5 worked examples; lower --shots"):
-        list(read_samples([f"arc:{file}"], dropped=Counter()))
-    assert len(list(read_samples([f"arc:{file}"], shots=4, dropped=Counter()))) == 5
+        list(read([f"arc:{file}"], dropped=Counter()))
+    assert len(list(read([f"arc:{file}"], shots=4, dropped=Counter()))) == 5
 
 
 def test_squad_takes_one_worked_example_however_many_are_asked(tmp_path: Path) -> None:
-    from lexkit_distill.training.samples import read_samples
-
     about = [("p", "a?"), ("p", "b?"), ("p", "c?"), ("other", "d?")]
     records = [{"context": passage, "question": text, "answers": {"text": []}} for passage, text in about]
     dropped: Counter[str] = Counter()
-    samples = list(read_samples([f"squad:{lines(tmp_path / 's.jsonl', *records)}"], shots=5, dropped=dropped))
+    samples = list(read([f"squad:{lines(tmp_path / 's.jsonl', *records)}"], shots=5, dropped=dropped))
     assert [len(sample.messages) for sample in samples] == [4, 4, 4]
     assert dropped == {"too few other questions about the same passage or subject": 1}
 
@@ -362,7 +364,7 @@ def test_a_tokenizer_may_have_more_tokens_than_the_head_until_one_occurs(
     last = tokenizer.convert_ids_to_tokens(rows)
     train(configured(teacher=str(folder), layers=3, beta_p=0.0, beta_n=0.0, senses=None, epochs=1))
     (tmp_path / "good.txt").write_text("the river\n\nthe bank", encoding="utf-8")
-    options = {"teacher": str(folder), "dtype": "float32", "device": "cpu", "k": "2"}
+    options = {"teacher": str(folder), "dtype": "float32", "device": "cpu", "k": 2}
     build_senses(SensesConfig(corpus=(str(tmp_path / "good.txt"),), output=str(tmp_path / "senses"), **options))
     (tmp_path / "bad.txt").write_text(f"the river\n\nan image: {last}", encoding="utf-8")
     with pytest.raises(DataError, match=rf"bad.txt, line 3: the token '{last}' \({rows}\) is beyond") as raised:

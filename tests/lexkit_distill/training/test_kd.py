@@ -51,7 +51,9 @@ def test_loss_and_gradient_are_those_of_the_equations(
     if "bias" in extra:
         extra = {"bias": torch.linspace(-1, 1, len(head.weight)).double()}
     head = head._replace(**extra)
-    found = kd_loss(student, teacher, targets, head, alpha=alpha, temperature=temperature, chunk=chunk)
+    found = kd_loss(
+        student, teacher, targets, head, weight=alpha * temperature**2, temperature=temperature, chunk=chunk
+    )
     (gradient,) = torch.autograd.grad(found.total, student)
     expected = literally(student, teacher, targets, head, alpha, temperature)
     (expected_gradient,) = torch.autograd.grad(expected, student)
@@ -68,16 +70,16 @@ def test_a_mean_embedding_and_a_log_partition_stand_for_the_teacher(
 ) -> None:
     import torch
 
-    from lexkit_distill.training.kd import expect, kd_loss
+    from lexkit_distill.training.kd import kd_loss, summarize
 
     student, teacher, targets, head = example()
     if bias:
         head = head._replace(bias=torch.linspace(-1, 1, len(head.weight)).double())
-    expected = expect(teacher, head, temperature=temperature, chunk=chunk)
+    summary = summarize(teacher, head, temperature=temperature, chunk=chunk)
     p = torch.softmax((teacher @ head.weight.T + (head.bias if bias else 0)) / temperature, 1)
-    torch.testing.assert_close(expected.embedding, p @ head.weight)
-    options = {"alpha": alpha, "temperature": temperature, "chunk": chunk}
-    known = kd_loss(student, teacher, targets, head, expected=expected, **options)
+    torch.testing.assert_close(summary.embedding, p @ head.weight)
+    options = {"weight": alpha * temperature**2, "temperature": temperature, "chunk": chunk}
+    known = kd_loss(student, teacher, targets, head, known=summary, **options)
     plain = kd_loss(student, teacher, targets, head, **options)
     for name in ("total", "ce", "kl", "gradient"):
         torch.testing.assert_close(getattr(known, name), getattr(plain, name))
@@ -90,18 +92,18 @@ def test_a_mean_embedding_and_a_log_partition_stand_for_the_teacher(
 def test_in_bf16_the_divergence_from_a_known_teacher_is_as_near_as_from_one_that_is_asked() -> None:
     import torch
 
-    from lexkit_distill.training.kd import expect, kd_loss
+    from lexkit_distill.training.kd import kd_loss, summarize
 
     student, teacher, targets, head = example(n=400, d=64, vocabulary=1000)
     exact = kd_loss(student, teacher, targets, head)
     half = head._replace(weight=head.weight.bfloat16())
     n, m = student.detach().float(), teacher.bfloat16()
     plain = kd_loss(n, m, targets, half)
-    known = kd_loss(n, m, targets, half, expected=expect(m, half))
+    known = kd_loss(n, m, targets, half, known=summarize(m, half))
     for found in (plain, known):
         assert float(found.kl) == pytest.approx(float(exact.kl), rel=2e-3)
         assert float(found.ce) == pytest.approx(float(exact.ce), rel=2e-3)
-    itself = kd_loss(m.float(), m, targets, half, expected=expect(m, half))
+    itself = kd_loss(m.float(), m, targets, half, known=summarize(m, half))
     assert float(itself.kl) == pytest.approx(0, abs=1e-2)
     assert torch.isfinite(known.total)
 
@@ -113,7 +115,8 @@ def test_gradcheck() -> None:
 
     student, teacher, targets, head = example(n=5)
     assert torch.autograd.gradcheck(
-        lambda hidden: kd_loss(hidden, teacher, targets, head, alpha=0.7, temperature=1.5, chunk=2).total, (student,)
+        lambda hidden: kd_loss(hidden, teacher, targets, head, weight=0.7 * 1.5**2, temperature=1.5, chunk=2).total,
+        (student,),
     )
 
 
@@ -127,11 +130,12 @@ def test_the_divergence_of_a_teacher_from_itself_is_zero() -> None:
 
 
 def test_a_fixed_weight_of_the_divergence_takes_the_place_of_alpha() -> None:
-    from lexkit_distill.training.kd import kd_loss
+    from lexkit_distill.config import make
+    from lexkit_distill.training.config import TrainConfig
 
-    student, teacher, targets, head = example()
-    loss = kd_loss(student, teacher, targets, head, alpha=0.1, temperature=2.0, kl_weight=2.8)
-    assert float(loss.total.detach()) == pytest.approx(float(loss.ce + 2.8 * loss.kl))
+    values = {"teacher": "t", "alpha": 0.1, "temperature": 2.0}
+    assert make(TrainConfig, values).kl_weight == pytest.approx(0.4)
+    assert make(TrainConfig, {**values, "kl_weight": 2.8}).kl_weight == 2.8
 
 
 def test_no_gradient_is_formed_where_none_is_wanted() -> None:

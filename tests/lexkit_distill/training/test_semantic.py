@@ -31,7 +31,7 @@ def random_candidates(n: int, kappa: int, rows: int, seed: int = 0) -> Any:
     """Sets of 0 to kappa rows."""
     import torch
 
-    from lexkit_distill.training.semantic import Candidates
+    from lexkit_distill.supervision.nearest import Candidates
 
     generator = torch.Generator().manual_seed(seed)
     sets = []
@@ -71,7 +71,8 @@ def test_loss_and_gradient_are_those_of_the_equation(gamma: float) -> None:
 def test_each_candidate_has_a_hinge_of_its_own() -> None:
     import torch
 
-    from lexkit_distill.training.semantic import Candidates, semantic_loss
+    from lexkit_distill.supervision.nearest import Candidates
+    from lexkit_distill.training.semantic import semantic_loss
 
     # One antonym sense at distance 0, one at 4: a hinge of the mean would be 0
     senses = torch.tensor([[0.0, 0.0], [2.0, 2.0]])
@@ -83,7 +84,8 @@ def test_each_candidate_has_a_hinge_of_its_own() -> None:
 def test_sets_count_alike_whatever_their_size() -> None:
     import torch
 
-    from lexkit_distill.training.semantic import Candidates, semantic_loss
+    from lexkit_distill.supervision.nearest import Candidates
+    from lexkit_distill.training.semantic import semantic_loss
 
     senses = torch.tensor([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
     none = torch.full((1, 3), -1)
@@ -96,7 +98,8 @@ def test_sets_count_alike_whatever_their_size() -> None:
 def test_nothing_to_supervise_is_no_loss() -> None:
     import torch
 
-    from lexkit_distill.training.semantic import Candidates, semantic_loss
+    from lexkit_distill.supervision.nearest import Candidates
+    from lexkit_distill.training.semantic import semantic_loss
 
     hidden = torch.zeros(0, 2, requires_grad=True)
     empty = torch.full((0, 5), -1)
@@ -105,13 +108,21 @@ def test_nothing_to_supervise_is_no_loss() -> None:
     found.total.backward()
 
 
+def candidates(dictionary: Any, token: int, kind: Any) -> Any:
+    import torch
+
+    from lexkit_distill.supervision.candidates import candidate_table
+
+    return torch.from_numpy(candidate_table(dictionary, kind).of(token))
+
+
 def positions(dictionary: Any, number: int = 60) -> Any:
     """Teacher states near senses, targets, and words: half of the tokens whole words, half parts of words."""
     import torch
 
     generator = torch.Generator().manual_seed(3)
     seen = torch.from_numpy((dictionary.token_key >= 0).nonzero()[0])
-    related = torch.tensor([token for token in seen.tolist() if len(dictionary.candidates(token, "antonym"))])
+    related = torch.tensor([token for token in seen.tolist() if len(candidates(dictionary, token, "antonym"))])
     tokens = torch.cat([seen[torch.randint(len(seen), (number,), generator=generator)], related])
     words = torch.where(torch.arange(len(tokens)) % 2 == 0, tokens, -1)
     words[-len(related) :] = related
@@ -124,8 +135,8 @@ def positions(dictionary: Any, number: int = 60) -> Any:
 def test_candidates_are_the_nearest_of_own_and_synonyms_and_of_antonyms(dictionary: Any, kind: Any, kappa: int) -> None:
     import torch
 
-    from lexkit_distill.training.semantic import scale_of
-    from lexkit_distill.training.supervision import Supervision
+    from lexkit_distill.supervision.nearest import Supervision
+    from lexkit_distill.supervision.scale import scale_of
 
     scale = scale_of(kind, dictionary.rows)
     supervision = Supervision(dictionary, 520, kappa=kappa, scale=scale)
@@ -134,7 +145,7 @@ def test_candidates_are_the_nearest_of_own_and_synonyms_and_of_antonyms(dictiona
     rows = scale(dictionary.rows.float())
     sizes = set()
     for m_t, token, word, positive, negative in zip(scale(hidden), tokens, words, *found, strict=True):
-        own, synonyms, antonyms = (dictionary.candidates(int(token), kind) for kind in ("own", "synonym", "antonym"))
+        own, synonyms, antonyms = (candidates(dictionary, int(token), kind) for kind in ("own", "synonym", "antonym"))
         if int(word) < 0:
             synonyms, antonyms = synonyms[:0], antonyms[:0]
         for chosen, pool in ((positive, torch.cat([own, synonyms])), (negative, antonyms)):
@@ -149,7 +160,7 @@ def test_candidates_are_the_nearest_of_own_and_synonyms_and_of_antonyms(dictiona
 def test_the_scaled_spaces(dictionary: Any) -> None:
     import torch
 
-    from lexkit_distill.training.semantic import scale_of
+    from lexkit_distill.supervision.scale import scale_of
 
     rows = dictionary.rows.float()
     torch.testing.assert_close(scale_of("whiten", dictionary.rows)(rows).std(0), torch.ones(32), rtol=0.01, atol=0)
@@ -158,27 +169,33 @@ def test_the_scaled_spaces(dictionary: Any) -> None:
 
 
 def test_deviations_of_the_authors_code_are_switches(dictionary: Any) -> None:
-    from lexkit_distill.training.supervision import Supervision
+    from lexkit_distill.supervision.nearest import Supervision
+    from lexkit_distill.training.official_code import OfficialCode
 
     all_own = set(range(int(Supervision(dictionary, 520).own.rows.max()) + 1))
     hidden, tokens, words = positions(dictionary)
-    odd = Supervision(dictionary, 520, single_token_neighbors=False)
+    odd = Supervision(dictionary, 520, deviation=OfficialCode(drop_single_token_neighbors=True).candidates)
     plain = Supervision(dictionary, 520)
     for lists, whole in ((odd.synonyms, plain.synonyms), (odd.antonyms, plain.antonyms)):
         assert lists.rows.tolist() == [row for row in whole.rows.tolist() if row not in all_own]
         assert len(lists.rows) < len(whole.rows)
-    mixed = Supervision(dictionary, 520, own_among_antonyms=True, kappa=50).choose(hidden, tokens, words).negative
-    for token, negative in zip(tokens, mixed, strict=True):
-        assert set(dictionary.candidates(int(token), "own").tolist()) <= set(negative.tolist())
+    deviation = OfficialCode(own_among_antonyms=True).candidates
+    mixed = Supervision(dictionary, 520, deviation=deviation, kappa=50).choose(hidden, tokens, words).negative
     pure = Supervision(dictionary, 520, kappa=50).choose(hidden, tokens, words).negative
-    for token, negative in zip(tokens, pure, strict=True):
-        assert not set(dictionary.candidates(int(token), "own").tolist()) & set(negative.tolist())
+    added = 0
+    for token, negative, alone in zip(tokens, mixed, pure, strict=True):
+        own, antonyms = (set(rows.tolist()) - {-1} for rows in (candidates(dictionary, int(token), "own"), alone))
+        assert not own & antonyms
+        # Only a token that has antonyms gets its own senses among them
+        assert set(negative.tolist()) - {-1} == (antonyms | own if antonyms else set())
+        added += bool(antonyms)
+    assert 0 < added < len(tokens)
 
 
 def test_words_of_several_tokens_have_their_relations_behind_those_of_tokens(dictionary: Any) -> None:
     import torch
 
-    from lexkit_distill.training.supervision import Supervision
+    from lexkit_distill.supervision.nearest import Supervision
 
     relations = dictionary.relations
     names = relations.words["word"].to_pylist()
@@ -201,24 +218,25 @@ def _rows(dictionary: Any, word: str) -> tuple[int, int]:
 def test_the_margin_of_the_dictionary_makes_half_of_the_hinges_active(dictionary: Any) -> None:
     import torch
 
+    from lexkit_distill.supervision.nearest import Supervision
     from lexkit_distill.training.semantic import semantic_loss
-    from lexkit_distill.training.supervision import Supervision
 
     supervision = Supervision(dictionary, 520)
     gamma = supervision.auto_gamma()
-    tokens = torch.tensor([t for t in range(520) if len(dictionary.candidates(t, "antonym"))])
-    own = [dictionary.candidates(int(token), "own") for token in tokens]
+    tokens = torch.tensor([t for t in range(520) if len(candidates(dictionary, t, "antonym"))])
+    own = [candidates(dictionary, int(token), "own") for token in tokens]
     tokens = torch.cat([token.expand(len(rows)) for token, rows in zip(tokens, own, strict=True)])
     hidden = dictionary.rows[torch.cat(own)].float()
-    candidates = supervision.choose(hidden, tokens, tokens)
-    found = semantic_loss(hidden, candidates, dictionary.rows.float(), gamma=gamma)
+    chosen = supervision.choose(hidden, tokens, tokens)
+    found = semantic_loss(hidden, chosen, dictionary.rows.float(), gamma=gamma)
     assert 0.3 < int(found.active) / int(found.hinges) < 0.7
 
 
 def test_a_contrast_is_that_of_its_definition_and_keeps_to_its_row() -> None:
     import torch
 
-    from lexkit_distill.training.semantic import SHARPNESS, Candidates, contrast_loss
+    from lexkit_distill.supervision.nearest import Candidates
+    from lexkit_distill.training.semantic import SHARPNESS, contrast_loss
 
     generator = torch.Generator().manual_seed(2)
     hidden = torch.randn(6, 8, generator=generator, dtype=torch.float64).requires_grad_()
@@ -233,7 +251,7 @@ def test_a_contrast_is_that_of_its_definition_and_keeps_to_its_row() -> None:
     class Rows:
         rows = every
 
-    from lexkit_distill.training.supervision import Supervision
+    from lexkit_distill.supervision.nearest import Supervision
 
     of: Any = Supervision.gathered_by_row
     device = torch.device("cpu")
@@ -257,7 +275,8 @@ def test_a_contrast_is_that_of_its_definition_and_keeps_to_its_row() -> None:
 def test_a_contrast_of_a_row_with_one_set_of_senses_is_nothing() -> None:
     import torch
 
-    from lexkit_distill.training.semantic import Candidates, contrast_loss
+    from lexkit_distill.supervision.nearest import Candidates
+    from lexkit_distill.training.semantic import contrast_loss
 
     hidden, senses = torch.randn(2, 4).requires_grad_(), torch.randn(2, 4)
     candidates = Candidates(torch.tensor([[0, 1], [-1, -1]]), torch.full((2, 2), -1))

@@ -31,13 +31,23 @@ def sweep_file(
     """A sweep of the tiny teacher, written as YAML."""
     import yaml
 
+    from lexkit_distill.config import options, values
+    from lexkit_distill.training.config import TrainConfig
+
     (tmp_path / "test.txt").write_text("\n\n".join(make_sentences(8, 7)), encoding="utf-8")
     config = configured(eval_data=(str(tmp_path / "held.txt"),), epochs=1)
-    base = {name: list(value) if isinstance(value, tuple) else value for name, value in vars(config).items()}
-    base = {name: value for name, value in base.items() if value is not None and name not in ("output", "push_to_hub")}
+    shared = {name: value for name, value in values(config).items() if name != "output"}
+    places = {option.name: option.section for option in options(TrainConfig)}
 
     def write(name: str = "sweep.yaml", changes: dict[str, Any] | None = None, **told: Any) -> Path:
-        told = {"base": {**base, **(changes or {})}, "output": str(tmp_path / "sweep"), **told}
+        base: dict[str, Any] = {}
+        for field, value in {**shared, **(changes or {})}.items():
+            if value is not None:
+                part = base
+                for section in places.get(field, ()):
+                    part = part.setdefault(section, {})
+                part[field] = list(value) if isinstance(value, tuple) else value
+        told = {"base": base, "output": str(tmp_path / "sweep"), **told}
         told.setdefault("grid", {"lr": [1e-3, 1e-2], "seed": [0, 1]})
         (tmp_path / name).write_text(yaml.safe_dump({key: value for key, value in told.items() if value is not None}))
         return tmp_path / name
@@ -57,18 +67,18 @@ def figures(folder: Path) -> list[tuple[Any, ...]]:
         ({"grid": {}}, "no grid"),
         ({"grid": {"lrate": [1]}}, "grid: unknown key 'lrate'"),
         ({"grid": {"lr": 0.1}}, "grid: lr: not a list of values; write [0.1]"),
-        ({"grid": {"lr": ["fast"]}}, "grid: lr: 'fast' is not a valid float"),
-        ({"grid": {"lr": [0.1, 0.1]}}, "grid: lr: a value stands twice"),
+        ({"grid": {"lr": ["fast"]}}, "grid: lr: 'fast' is not a number"),
+        ({"grid": {"lr": [0.1, 0.1]}}, "grid: lr: a value appears twice"),
         ({"grid": {"k": [5]}}, "k belongs to a dictionary; let base: senses have {k} in it"),
         ({"grid": {"beta": [1], "beta_p": [1]}}, "beta stands for beta_p and beta_n"),
         ({"grid": {"teacher": ["a"]}}, "grid: unknown key 'teacher'"),
         ({"base": None}, "no base"),
-        ({"changes": {"kapa": 2}}, "base: unknown key 'kapa'; did you mean kappa?"),
-        ({"changes": {"kappa": "many"}}, "base: kappa: 'many' is not a valid integer"),
-        ({"changes": {"cache": "x"}}, "base: cache is the sweep's own matter"),
+        ({"changes": {"kapa": 2}}, "base: unknown key 'kapa'; did you mean loss: candidates: kappa?"),
+        ({"changes": {"kappa": "many"}}, "base: loss: candidates: kappa: 'many' is not a whole number"),
+        ({"changes": {"cache": "x"}}, "base: the sweep itself chooses cache"),
         ({"changes": {"eval_data": []}}, "no eval_data; a sweep chooses by held-out data"),
         ({"changes": {"senses": "s{k}"}}, "has braces for what the grid does not have"),
-        ({"metric": "accuracy"}, "metric: 'accuracy' is none of ce, kl, ce+kl"),
+        ({"metric": "accuracy"}, "metric: 'accuracy' is not one of ce, kl, ce+kl"),
         ({"output": None}, "no output; say where the results go"),
     ],
 )
@@ -96,10 +106,10 @@ def test_a_grid_is_every_combination_and_names_stand_for_what_they_say(
     assert len(points) == 16
     assert len({point.key for point in points}) == 16
     assert {point.config.senses for point in points} == {"senses-3-next", "senses-5-next"}
-    assert all(point.config.beta_p == point.config.beta_n == point.values["beta"] for point in points)
-    assert all("seed" not in point.setting and point.config.seed == 7 for point in points)
+    assert all(point.config.loss.beta_p == point.config.loss.beta_n == point.values["beta"] for point in points)
+    assert all("seed" not in point.setting and point.config.optimiser.seed == 7 for point in points)
     # The teacher's states are the same where as many layers are frozen
-    caches = {(p.config.layers, p.config.trained): p.config.cache for p in points}
+    caches = {(p.config.student.layers, p.config.student.trained): p.config.run.cache for p in points}
     assert caches[3, 1] == caches[4, 2]
     assert len(set(caches.values())) == 3
     other = read_sweep(path, str(tmp_path / "elsewhere"))
@@ -116,11 +126,11 @@ def test_the_teacher_is_asked_once_the_choice_is_by_validation_and_only_the_chos
     from lexkit_distill.sweep.config import read_sweep
     from lexkit_distill.sweep.run import sweep
     from lexkit_distill.sweep.worker import Worker
-    from lexkit_distill.training.step import Live
+    from lexkit_distill.training.step import OnlineTeacher
 
     asked: list[int] = []
     tested: list[dict[str, Any]] = []
-    call, test = Live.__call__, Worker.test
+    call, test = OnlineTeacher.__call__, Worker.test
 
     def count(self: Any, batch: Any) -> Any:
         asked.extend(batch.rows.tolist())
@@ -131,7 +141,7 @@ def test_the_teacher_is_asked_once_the_choice_is_by_validation_and_only_the_chos
         tested.append({"values": point.values, "done": len(told)})
         return test(self, point, *rest)
 
-    monkeypatch.setattr(Live, "__call__", count)
+    monkeypatch.setattr(OnlineTeacher, "__call__", count)
     monkeypatch.setattr(Worker, "test", note)
     grid = {"lr": [1e-5, 1e-2], "kappa": [1, 3], "seed": [0, 1]}
     path = sweep_file(grid=grid, test_data=str(tmp_path / "test.txt"))

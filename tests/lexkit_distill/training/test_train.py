@@ -242,7 +242,7 @@ def test_what_does_not_belong_together_is_one_clear_line(
 ) -> None:
     from lexkit.errors import LexkitError, StoreError
     from lexkit_distill.errors import DataError, DictionaryError
-    from lexkit_distill.training import run
+    from lexkit_distill.training import plan, run
 
     def refused(error: type[LexkitError], match: str, **changes: Any) -> None:
         with pytest.raises(error, match=match) as raised:
@@ -266,9 +266,9 @@ def test_what_does_not_belong_together_is_one_clear_line(
     lexkit.build(tmp_path / "uncut.duckdb", pairs=[("synonym", tmp_path / "pairs.txt")])
     refused(StoreError, "lexkit tokenize", store=str(tmp_path / "uncut.duckdb"))
     with monkeypatch.context() as patched:
-        patched.setattr(run, "available_memory", lambda _: 1000)
+        patched.setattr(plan, "available_memory", lambda _: 1000)
         refused(TrainingError, "of memory beside the teacher and 1.0 kB is free")
-        patched.setattr(run.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+        patched.setattr(plan.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
         refused(TrainingError, "1.0 kB is free on the disk")
     run.train(configured(max_steps=4, epochs=1))
     with pytest.raises(TrainingError, match="a finished student is there already"):
@@ -335,5 +335,5 @@ def test_the_teachers_own_answers_may_be_the_targets(configured: Configured, tmp
         train(configured(data=(str(file),), max_steps=1, max_length=128, targets=targets), dry_run=True)
         for targets in ("gold", "teacher")
     ]
-    gold, own = (plan.plan.targets for plan in plans if plan is not None)
+    gold, own = (plan.plan.counts.predicted for plan in plans if plan is not None)
     assert own > gold

@@ -1,17 +1,16 @@
-"""Which senses supervise a token: its own, those of its synonyms, those of its antonyms (paper, section 4.2)."""
+"""Candidates of a token: its own senses, those of its synonyms, those of its antonyms (paper, section 4.2)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from lexkit.text import fold
-
-if TYPE_CHECKING:
-    from lexkit_distill.senses.dictionary import SenseDictionary
-    from lexkit_distill.senses.lexical import Relations
+from lexkit_distill.errors import DictionaryError
+from lexkit_distill.senses.dictionary import SenseDictionary
+from lexkit_distill.supervision.relations import Relations
 
 CandidateKind = Literal["own", "synonym", "antonym"]
 Int64 = npt.NDArray[np.int64]
@@ -24,6 +23,31 @@ class CandidateTable(NamedTuple):
     """(V + 1,)"""
     rows: Int64
     """Those of token t are rows[offsets[t]:offsets[t + 1]]."""
+
+    def of(self, token: int) -> Int64:
+        """Return the rows (n,) of a token; none for an id that the tokenizer does not have."""
+        return self.rows[self.offsets[token] : self.offsets[token + 1]] if 0 <= token < len(self.offsets) - 1 else NONE
+
+
+NONE: Int64 = np.empty(0, dtype=np.int64)
+
+
+def candidate_table(dictionary: SenseDictionary, kind: CandidateKind, *, max_neighbors: int = 25) -> CandidateTable:
+    """Return the rows of the senses that each token is pulled to (own, synonym) or pushed from (antonym).
+
+    Args:
+        dictionary: composed, and opened with the relations of the store (for synonyms and antonyms).
+        kind: of candidates.
+        max_neighbors: most synonyms, or antonyms, of a token to take, the best attested first.
+
+    Raises:
+        DictionaryError: synonyms or antonyms of a dictionary that was opened without relations.
+    """
+    if kind == "own":
+        return own_senses(dictionary)
+    if dictionary.relations is None:
+        raise DictionaryError(f"{dictionary.path}: opened without a store, so its {kind}s are not known; give one")
+    return related_senses(dictionary, dictionary.relations, kind, max_neighbors)
 
 
 def own_senses(dictionary: SenseDictionary) -> CandidateTable:

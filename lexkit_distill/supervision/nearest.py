@@ -1,33 +1,82 @@
-"""Which senses supervise a position: the kappa nearest to the teacher's m_t in P and in A (paper, section 4.2)."""
+"""The senses that supervise a position: the kappa nearest to the teacher's m_t in P and in A (paper, section 4.2)."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lexkit_distill.senses.candidates import CandidateTable, related_senses_of_words
 from lexkit_distill.senses.dictionary import SenseDictionary
-from lexkit_distill.training.semantic import Candidates, Scale
+from lexkit_distill.supervision.candidates import CandidateTable, candidate_table, related_senses_of_words
+from lexkit_distill.supervision.scale import Scale
 
 _AUTO_GAMMA_SENSES = 4096
 
 
+class Candidates(NamedTuple):
+    """Rows of the dictionary that supervise each position, -1 where there are fewer than kappa."""
+
+    positive: Tensor
+    """P (n, kappa), nearest to m_t first."""
+    negative: Tensor
+    """A (n, kappa), nearest to m_t first."""
+
+
 @dataclass(frozen=True)
-class Lists:
+class RowLists:
     """Lists of rows in compressed sparse row form, on the device."""
 
     offsets: Tensor
     """(n + 1,)"""
     rows: Tensor
+    """List i is rows[offsets[i]:offsets[i + 1]]."""
 
     def counts(self, which: Tensor) -> Tensor:
         """Return the lengths (m,) of the lists *which* (m,); -1 stands for an empty one."""
         known = which.clamp_min(0)
         return torch.where(which >= 0, self.offsets[known + 1] - self.offsets[known], 0)
+
+    @property
+    def owners(self) -> Tensor:
+        """The list that each of the rows is in."""
+        lists = torch.arange(len(self.offsets) - 1, device=self.offsets.device)
+        return torch.repeat_interleave(lists, self.offsets.diff())
+
+    @classmethod
+    def of_pairs(cls, owners: Tensor, rows: Tensor, number: int) -> RowLists:
+        """Return *number* lists of the rows (n,) with these owners (n,); rows of a list keep their order."""
+        order = torch.argsort(owners, stable=True)
+        counts = torch.bincount(owners, minlength=number)
+        return cls(torch.cat([counts.new_zeros(1), counts.cumsum(0)]), rows[order])
+
+
+class CandidateLists(NamedTuple):
+    """The candidates of every token and, behind those of tokens, of words of several tokens."""
+
+    own: RowLists
+    synonyms: RowLists
+    antonyms: RowLists
+
+
+class Availability(NamedTuple):
+    """Whether there are candidates."""
+
+    own: npt.NDArray[np.bool_]
+    """(V,) whether a token has senses of its own."""
+    synonyms: npt.NDArray[np.bool_]
+    """(V + W,) whether a token, or a word of several tokens, has synonyms with senses."""
+    antonyms: npt.NDArray[np.bool_]
+    """(V + W,)"""
+
+
+Deviation = Callable[[CandidateLists], CandidateLists]
+"""Changes the candidates from those that the paper describes."""
 
 
 class Supervision:
@@ -43,8 +92,7 @@ class Supervision:
         max_neighbors: synonyms (and antonyms) of a token to consider.
         scale: the space of the distances.
         multi_token_words: whether words of several tokens have relations.
-        single_token_neighbors: False leaves out neighbours of one token (a deviation of the authors' code).
-        own_among_antonyms: puts a token's own senses in A (a deviation of the authors' code).
+        deviation: changes the candidates, if given.
         device: where the tables are.
     """
 
@@ -57,29 +105,29 @@ class Supervision:
         max_neighbors: int = 25,
         scale: Scale | None = None,
         multi_token_words: bool = False,
-        single_token_neighbors: bool = True,
-        own_among_antonyms: bool = False,
+        deviation: Deviation | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.kappa, self.vocabulary, self.rows = kappa, vocabulary, dictionary.rows
         self.scale = scale if scale is not None else Scale()
-        self.own = _lists([dictionary.candidate_table("own")], vocabulary, device)
-        least = 0 if single_token_neighbors else int(self.own.rows.max()) + 1
+        own = _lists([candidate_table(dictionary, "own")], vocabulary)
         related = []
         kinds: tuple[Literal["synonym", "antonym"], ...] = ("synonym", "antonym")
         for kind in kinds:
-            tables = [dictionary.candidate_table(kind, max_neighbors=max_neighbors)]
+            tables = [candidate_table(dictionary, kind, max_neighbors=max_neighbors)]
             if multi_token_words and dictionary.relations is not None:
                 tables.append(related_senses_of_words(dictionary, dictionary.relations, kind, max_neighbors))
-            related.append(_lists(tables, vocabulary, device, least))
-        self.synonyms, self.antonyms = related
-        self._own_among_antonyms = own_among_antonyms
+            related.append(_lists(tables, vocabulary))
+        lists = CandidateLists(own, *related)
+        lists = deviation(lists) if deviation is not None else lists
+        self.own, self.synonyms, self.antonyms = (
+            RowLists(part.offsets.to(device), part.rows.to(device)) for part in lists
+        )
 
-    def available(self) -> tuple[Tensor, Tensor]:
-        """Return for every token (V,), and for every word (V + W,), whether it has candidates."""
-        tokens = torch.arange(self.vocabulary, device=self.own.offsets.device)
-        words = torch.arange(len(self.synonyms.offsets) - 1, device=tokens.device)
-        return self.own.counts(tokens) > 0, (self.synonyms.counts(words) + self.antonyms.counts(words)) > 0
+    def available(self) -> Availability:
+        """Return which tokens and words have candidates."""
+        own, synonyms, antonyms = (part.offsets.diff() > 0 for part in (self.own, self.synonyms, self.antonyms))
+        return Availability(*(part.cpu().numpy() for part in (own, synonyms, antonyms)))
 
     def choose(self, teacher_hidden: Tensor, tokens: Tensor, words: Tensor) -> Candidates:
         """Return the kappa nearest of each position's senses to the teacher's state.
@@ -92,7 +140,7 @@ class Supervision:
         n = len(tokens)
         none = torch.full_like(tokens, -1)
         # P and A of all positions are one batch of 2n queries
-        own = torch.cat([tokens, tokens if self._own_among_antonyms else none])
+        own = torch.cat([tokens, none])
         found, query = [], []
         for lists, which in (
             (self.own, own),
@@ -208,7 +256,7 @@ def pair_dots(left: Tensor, right: Tensor, offsets: Tensor, columns: Tensor, row
     return dots
 
 
-def _take(lists: Lists, which: Tensor) -> tuple[Tensor, Tensor]:
+def _take(lists: RowLists, which: Tensor) -> tuple[Tensor, Tensor]:
     """The rows of all lists *which* (m,), one after the other, and for each the place in *which* it is for."""
     counts = lists.counts(which)
     owner = torch.repeat_interleave(torch.arange(len(which), device=which.device), counts)
@@ -217,18 +265,13 @@ def _take(lists: Lists, which: Tensor) -> tuple[Tensor, Tensor]:
     return lists.rows[index], owner
 
 
-def _lists(tables: list[CandidateTable], vocabulary: int, device: torch.device | str, least: int = 0) -> Lists:
-    """Lists of tokens, padded to the vocabulary, and behind them those of words; rows below *least* are left out."""
+def _lists(tables: list[CandidateTable], vocabulary: int) -> RowLists:
+    """Lists of tokens, padded to the vocabulary, and behind them those of words."""
     offsets, rows = [torch.zeros(1, dtype=torch.int64)], []
     for number, table in enumerate(tables):
-        values = torch.from_numpy(table.rows)
         counts = torch.from_numpy(table.offsets).diff()
-        if least:
-            owner = torch.repeat_interleave(torch.arange(len(counts)), counts)
-            counts = torch.bincount(owner[values >= least], minlength=len(counts))
-            values = values[values >= least]
         if number == 0:
             counts = torch.nn.functional.pad(counts, (0, vocabulary - len(counts)))
         offsets.append(offsets[-1][-1] + counts.cumsum(0))
-        rows.append(values)
-    return Lists(torch.cat(offsets).to(device), torch.cat(rows).to(device))
+        rows.append(torch.from_numpy(table.rows))
+    return RowLists(torch.cat(offsets), torch.cat(rows))

@@ -1,0 +1,101 @@
+"""Command-line options made of configurations, in groups."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from lexkit_distill.config import Option, options
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_OTHER = "Other options"
+
+
+class GroupedOption(click.Option):
+    """An option that the help shows under the heading of its group."""
+
+    def __init__(self, *arguments: Any, group: str = _OTHER, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments, **options)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help shows options in groups, in the order in which the groups first appear."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, the ungrouped ones last."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(context):
+            record = parameter.get_help_record(context)
+            if record is not None:
+                groups.setdefault(getattr(parameter, "group", _OTHER), []).append(record)
+        groups[_OTHER] = groups.pop(_OTHER, [])
+        for name, records in groups.items():
+            if records:
+                with formatter.section(name):
+                    formatter.write_dl(records)
+
+
+class _Value(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click only
+    """What an `Option` takes."""
+
+    def __init__(self, option: Option) -> None:
+        self._option = option
+        self.name = {int: "integer", float: "float", None: "text"}[option.number]
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Return the value as the configuration has it."""
+        try:
+            parsed = self._option.parse(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        return parsed[0] if self._option.is_multiple else parsed
+
+
+def config_options(
+    config: type, *, required: bool = True, shown: Callable[[Option], bool] = lambda _: True
+) -> Callable[[_Command], _Command]:
+    """Return a decorator that gives a command an option for every field of a configuration and its sections.
+
+    ``max_length: int`` becomes ``--max-length INTEGER``; a field without default is required; ``X | None`` is X that
+    may be left out; a tuple may be given several times; a Literal is a choice; a bool is a flag.
+
+    Args:
+        config: the configuration.
+        required: whether fields without default have to be given; otherwise they may come from elsewhere, too.
+        shown: whether the help shows a field.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options(config)):
+            command = _click_option(option, required, hidden=not shown(option))(command)
+        return command
+
+    return decorate
+
+
+def _click_option(option: Option, required: bool, *, hidden: bool) -> Callable[[_Command], _Command]:
+    default = None if option.default is dataclasses.MISSING else option.default
+    extra: dict[str, Any] = {"metavar": option.metadata["metavar"]} if "metavar" in option.metadata else {}
+    if bool in option.kinds:
+        extra["is_flag"] = True
+    elif option.literals and not option.number:
+        extra["type"] = click.Choice(option.literals)
+    else:
+        extra["type"] = _Value(option)
+    return click.option(
+        f"--{option.name.replace('_', '-')}",
+        option.name,
+        cls=GroupedOption,
+        group=option.metadata.get("group") or (option.section[0].capitalize() if option.section else _OTHER),
+        required=required and option.default is dataclasses.MISSING,
+        default=default,
+        multiple=option.is_multiple,
+        show_default=option.metadata.get("shown", default not in (None, (), False, "")),
+        help=option.help,
+        hidden=hidden,
+        **extra,
+    )

@@ -1,0 +1,71 @@
+"""``lexkit distill preview``."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lexkit.cli.output import is_terminal, json_option, print_json
+from lexkit_distill.cli.group import distill, extra
+from lexkit_distill.cli.options import GroupedCommand
+from lexkit_distill.cli.train import counted, training_config, training_options, training_values
+
+if TYPE_CHECKING:
+    from lexkit_distill.training.preview import PreviewRow
+
+_SHOWN = 5
+_RELEVANT = ("teacher", "senses", "store", "seed", "sample_rate", "multi_token_words", "max_neighbors")
+"""Fields beside those of the data that change what is shown or counted."""
+
+
+@distill.command(cls=GroupedCommand)
+@partial(training_options, shown=lambda option: option.section[:1] == ("data",) or option.name in _RELEVANT)
+@click.option("--limit", type=click.IntRange(min=0), help="Number of rows to show. [default: 5; with --json, all]")
+@json_option
+@click.pass_context
+def preview(context: click.Context, /, limit: int | None, as_json: bool, **_: Any) -> None:  # noqa: ANN401
+    """Show training rows exactly as 'train' sees them, without loading the teacher's weights.
+
+    Predicted tokens are highlighted (in [brackets] where there is no terminal). Given --senses, words with synonyms or
+    antonyms are underlined (marked with a *). Counts of all rows follow. All options of 'train' are accepted.
+
+    \b
+    Example:
+      lexkit distill preview --teacher HuggingFaceTB/SmolLM2-135M-Instruct --data chats.jsonl --limit 2
+      lexkit distill preview --preset paper-llama --teacher teacher --senses senses --data arc:arc/train.jsonl
+    """
+    config = training_config(training_values(context), ("teacher", "data"))
+    with extra():
+        from lexkit_distill.training.plan import warning
+        from lexkit_distill.training.preview import preview as show
+    found = show(config, limit=_SHOWN if limit is None and not as_json else limit)
+    advice = warning(found.counts)
+    if advice is not None:
+        click.echo(f"warning: {advice}", err=True)
+    if as_json:
+        print_json(found)
+        return
+    style = _styled if is_terminal(sys.stdout) else _bracketed
+    for number, row in enumerate(found.rows, 1):
+        click.echo(f"row {number}: {len(row.token_ids):,} tokens, {sum(row.predicted):,} predicted\n{style(row)}\n")
+    click.echo("\n".join(counted(found.counts, found.dropped)))
+
+
+def _styled(row: PreviewRow) -> str:
+    return "".join(
+        click.style(text, reverse=predicted, underline=word is not None)
+        for text, predicted, word in zip(row.tokens, row.predicted, row.words, strict=True)
+    )
+
+
+def _bracketed(row: PreviewRow) -> str:
+    """The row with each run of predicted tokens in brackets."""
+    parts: list[str] = []
+    before = False
+    for text, predicted, word in zip(row.tokens, row.predicted, row.words, strict=True):
+        parts += ["[" * (predicted and not before), "]" * (before and not predicted), text, "*" * (word is not None)]
+        before = predicted
+    return "".join(parts) + "]" * before

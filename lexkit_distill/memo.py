@@ -1,0 +1,23 @@
+"""What several trainings in one process have in common, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+_Made = TypeVar("_Made")
+
+
+class Memo:
+    """Keeps the last value of each kind, since a teacher, or a dictionary's candidates, can be large."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, Any]] = {}
+
+    def get(self, kind: str, key: str, make: Callable[[], _Made]) -> _Made:
+        """Return the value of *kind* if it was made for the same *key*; otherwise make it."""
+        if kind not in self._kept or self._kept[kind][0] != key:
+            self._kept.pop(kind, None)  # before the next one takes memory, too
+            self._kept[kind] = (key, make())
+        made: _Made = self._kept[kind][1]
+        return made

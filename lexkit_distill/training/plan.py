@@ -1,0 +1,99 @@
+"""What a training is going to do, and whether there is room for it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from lexkit_distill.errors import TrainingError
+from lexkit_distill.sizes import format_size
+from lexkit_distill.teacher import Teacher, available_memory
+from lexkit_distill.training.batches import DataCounts
+from lexkit_distill.training.config import RunConfig
+from lexkit_distill.training.student import Student
+
+_ADAM_BYTES = 16
+"""fp32 weight, gradient and two moments of a trained parameter."""
+FEW = 0.01
+"""A share of sampled positions with relations below which the semantic loss learns nothing of relations."""
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """What a training is going to do."""
+
+    teacher: str
+    processes: int
+    layers: int
+    trained_parameters: int
+    shared_parameters: int
+    memory: int
+    """Bytes in addition to the teacher: trained weights, gradients, moments."""
+    counts: DataCounts
+    dropped: dict[str, int]
+    """What is left out of the data, by reason."""
+    steps: int
+    shared_prefix: bool
+    gamma: float
+
+
+def make_plan(
+    student: Student, counts: DataCounts, dropped: dict[str, int], *, steps: int, gamma: float, processes: int
+) -> TrainPlan:
+    """Return the plan of a training."""
+    trained = sum(parameter.numel() for parameter in student.trained.parameters())
+    whole = {id(parameter): parameter.numel() for parameter in student.full.parameters()}
+    head = student.head.weight
+    if not any(parameter.data_ptr() == head.data_ptr() for parameter in student.full.parameters()):
+        whole[id(head)] = head.numel()
+    return TrainPlan(
+        teacher=student.teacher.name,
+        processes=processes,
+        layers=student.layers,
+        trained_parameters=trained,
+        shared_parameters=sum(whole.values()) - trained,
+        memory=_ADAM_BYTES * trained,
+        counts=counts,
+        dropped={reason: number for reason, number in dropped.items() if number},
+        steps=steps,
+        shared_prefix=student.shares_prefix,
+        gamma=gamma,
+    )
+
+
+def warning(counts: DataCounts) -> str | None:
+    """Return one line of advice where hardly any sampled position has a relation, or None."""
+    share = counts.share_with_relations
+    if share is None or share >= FEW:
+        return None
+    return (
+        f"only {share:.1%} of the sampled positions have synonyms or antonyms, so that senses of related words hardly "
+        "supervise; use --loss-on all, other data, or a store with more words"
+    )
+
+
+def check_room(plan: TrainPlan, config: RunConfig, teacher: Teacher, folder: Path) -> None:
+    """Refuse what cannot fit on the disk or in memory.
+
+    Raises:
+        TrainingError: saying how much is needed and how much is free.
+    """
+    width = teacher.model.dtype.itemsize
+    model = (plan.trained_parameters + plan.shared_parameters) * width
+    disk = (config.keep_last + 1) * 12 * plan.trained_parameters + model
+    place = folder
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if disk > free:
+        raise TrainingError(
+            f"{folder}: checkpoints and student need {format_size(disk)} and {format_size(free)} is free on the disk; "
+            "lower --keep-last, or give another --output"
+        )
+    available = available_memory(teacher.device)
+    if available is not None and plan.memory > available:
+        raise TrainingError(
+            f"training needs {format_size(plan.memory)} of memory beside the teacher and {format_size(available)} is "
+            "free; lower --trained, or use several processes with FSDP"
+        )

@@ -1,0 +1,83 @@
+"""Rows as training sees them, without the teacher's weights: their tokens, what is predicted, and which words count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from lexkit_distill.errors import TrainingError
+from lexkit_distill.supervision.nearest import Availability
+from lexkit_distill.supervision.relations import Relations
+from lexkit_distill.tokenization import load_encoder
+from lexkit_distill.training.batches import Batches, DataCounts, count
+from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.encode import Row, gathered
+from lexkit_distill.training.inputs import open_dictionary, open_supervision, read_rows
+
+
+@dataclass(frozen=True)
+class PreviewRow:
+    """A row of tokens; every list has an entry per token."""
+
+    token_ids: list[int]
+    tokens: list[str]
+    """The part of the text that each token stands for: these join to the text. A character that several tokens make
+    belongs to the first of them. The tokenizer's own tokens at the beginning and the end have their names."""
+    predicted: list[bool]
+    words: list[str | None]
+    """The word that a token stands for, where that has synonyms or antonyms with senses."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows of a training, and counts of all of them."""
+
+    rows: list[PreviewRow]
+    counts: DataCounts
+    dropped: dict[str, int]
+    """What is left out, by reason."""
+
+
+def preview(config: TrainConfig, *, limit: int | None = None) -> Preview:
+    """Return rows exactly as a training with this configuration sees them.
+
+    Args:
+        config: of the training; with a dictionary (``senses``) words and candidates are counted, too.
+        limit: rows to return; None returns all. Counts are always of all rows.
+
+    Raises:
+        TrainingError: targets that only the teacher's weights can give.
+        LexkitError: as `lexkit_distill.training.run.train`, for data, tokenizer, dictionary and store.
+    """
+    if config.ablations.needs_teacher:
+        raise TrainingError("--targets teacher: a preview has no weights to answer with; preview --targets gold")
+    encoder = load_encoder(config.teacher)
+    dictionary = open_dictionary(config, encoder, None) if config.senses is not None else None
+    relations = dictionary.relations if dictionary is not None else None
+    available = None
+    if dictionary is not None:
+        available = open_supervision(config, dictionary, encoder, "cpu").available()
+    dropped: Counter[str] = Counter()
+    rows = list(read_rows(config, config.data.data, encoder, relations, dropped))
+    batches = Batches(
+        gathered(rows),
+        config.optimiser.batch_size,
+        sample_rate=config.loss.sample_rate,
+        seed=config.optimiser.seed,
+        available=available,
+    )
+    shown = [_shown(row, relations, encoder.vocabulary_size, available) for row in rows[:limit]]
+    return Preview(shown, count(batches, available), {reason: n for reason, n in dropped.items() if n})
+
+
+def _shown(row: Row, relations: Relations | None, vocabulary: int, available: Availability | None) -> PreviewRow:
+    words: list[str | None] = [None] * len(row.token_ids)
+    for place, number in enumerate(row.words.tolist()):
+        if number < 0 or available is None or relations is None:
+            continue
+        if available.synonyms[number] or available.antonyms[number]:
+            is_token = number < vocabulary
+            words[place] = (
+                row.texts[place].strip() if is_token else relations.words["word"][number - vocabulary].as_py()
+            )
+    return PreviewRow(row.token_ids.tolist(), row.texts, row.is_target.tolist(), words)
