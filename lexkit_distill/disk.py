@@ -15,7 +15,16 @@ from lexkit.errors import LexkitError
 
 LOCK = ".lock"
 """The file in the output that says that a run is going on; it goes with the run."""
-_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
+_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EIO,
+    errno.EEXIST,  # a file where a folder is to be made, and in the way to one
+    errno.ENOTDIR,
+)
 _NUMPY = ("free space", "requested and")
 """In the messages of NumPy, whose failures to write have no number."""
 
@@ -75,7 +84,7 @@ def only_run(folder: Path, kind: type[LexkitError], option: str = "--output") ->
         try:
             yield is_new
         finally:
-            (folder / LOCK).unlink(missing_ok=True)
-            if is_new:
-                with suppress(OSError):
+            with suppress(OSError):
+                (folder / LOCK).unlink(missing_ok=True)
+                if is_new:
                     folder.rmdir()

@@ -97,6 +97,46 @@ def real_store(
     return built_once("real", **files, pairs=pairs)
 
 
+FULL = """
+mount -t tmpfs -o size="$1" none "$2" && cp -r "$3"/. "$2" && cd "$2" || exit 99
+shift 3
+"$@"
+code=$?
+cp -r . ../after
+exit $code
+"""
+"""Runs a command on a small disk that holds what $3 does, in a name space of its own, and keeps what is there after."""
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `lexkit`, or a script of Python, on a disk of some bytes that holds what is in the folder ``before``.
+
+    What is on the disk in the end comes to the folder ``after``.
+    """
+    namespace = ["unshare", "--map-root-user", "--mount"]
+    for folder in ("disk", "before"):
+        (tmp_path / folder).mkdir()
+    try:
+        probe = [*namespace, "mount", "-t", "tmpfs", "-o", "size=1m", "none", str(tmp_path / "disk")]
+        subprocess.run(probe, check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no small disk can be mounted here ({error})")
+
+    def run(size: int, *arguments: str | Path, script: str = "") -> subprocess.CompletedProcess[str]:
+        folders = [str(tmp_path / "disk"), str(tmp_path / "before")]
+        program = [sys.executable, *(["-c", script] if script else ["-m", "lexkit"])]
+        return subprocess.run(
+            [*namespace, "sh", "-c", FULL, "sh", str(size), *folders, *program, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run `lexkit` as its user does, in a process of its own."""

@@ -68,8 +68,8 @@ def sweep(
     try:
         with only_run(config.output, TrainingError), disk_failures(TrainingError, config.output, ADVICE):
             return _sweep(config, progress, processes, threads)
-    except KeyboardInterrupt as error:
-        number = error.number if isinstance(error, Stopped) else signal.SIGINT
+    except (KeyboardInterrupt, SystemExit) as error:  # the latter is what the command line makes of SIGTERM
+        number = signal.SIGTERM if isinstance(error, SystemExit) else getattr(error, "number", signal.SIGINT)
         done = sum(read_run(point) is not None for point in config.points)
         where = f"{config.output}: stopped with {done:,} of {len(config.points):,} trainings done"
         raise Stopped(f"{where}; the same command goes on from there", number) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +60,14 @@ class Log:
         writer.writeheader()
         writer.writerows(kept)
         write_whole(path, text.getvalue().encode())
-        self._file = path.open("a", newline="", encoding="utf-8")
-        self._csv = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
-        self._events = _events(folder / "tensorboard", step) if tensorboard else None
-        self._uncaught = threading.excepthook
-        if tensorboard:
-            threading.excepthook = self._noted
+        self._events: Any = None
+        with ExitStack() as stack:
+            self._file = stack.enter_context(path.open("a", newline="", encoding="utf-8"))
+            self._csv = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
+            if tensorboard:
+                stack.enter_context(_told_once())
+                self._events = _events(folder / "tensorboard", step)
+            self._stack = stack.pop_all()
 
     def write(self, row: dict[str, Any]) -> None:
         """Add a step; floats are written so that they read back the same."""
@@ -77,18 +81,21 @@ class Log:
 
     def close(self) -> None:
         """End."""
-        try:
+        with self._stack:
             if self._events is not None:
                 self._events.flush()  # which raises what happened to the thread that writes; close() does not
                 self._events.close()
-        finally:
-            threading.excepthook = self._uncaught
-            self._file.close()
 
-    def _noted(self, told: threading.ExceptHookArgs) -> None:
-        """TensorBoard's thread hands an error to the next call; its traceback would be a second message."""
-        if not isinstance(told.exc_value, OSError):
-            self._uncaught(told)
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """TensorBoard's thread hands an error to the next call; its traceback would be a second message."""
+    before = threading.excepthook
+    threading.excepthook = lambda told: None if isinstance(told.exc_value, OSError) else before(told)
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,14 @@ kind unkind kindness happy unhappy glad sad good bad river bank money water ligh
 friend enemy friendly hostile quick slow swift rapid strong weak old new young big small large little great house tree
 stone bird fish horse dog cat king queen war peace love hate day night sun moon star sea land wind rain snow fire ice
 """.split()
+ROOMY = """
+import shutil, sys
+usage = shutil.disk_usage(".")
+shutil.disk_usage = lambda _: usage._replace(free=1 << 40)
+from lexkit.cli.main import main
+main(sys.argv[1:])
+"""
+"""Runs a command that finds room on the disk when it looks, as if others wrote to it afterwards."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -129,6 +141,42 @@ def real_teacher() -> Path:
     if not (folder / "model.safetensors").exists():
         pytest.skip("the real teacher is not there (benchmarks/teacher.py, LEXKIT_TEST_TEACHER)")
     return folder
+
+
+@pytest.fixture
+def small_files() -> Callable[[int], AbstractContextManager[None]]:
+    """While this lasts, no file grows beyond some bytes, as if the disk were full."""
+
+    @contextmanager
+    def limited(size: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
+
+
+@pytest.fixture
+def full_disk(
+    disk: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> Callable[..., tuple[str, list[Path]]]:
+    """Run `lexkit distill` on a disk of some bytes, which fills after it was found to have room.
+
+    Returns:
+        The one line that the command ends with, nothing if it succeeds, and the files that it leaves.
+    """
+
+    def run(size: int, *arguments: str | Path) -> tuple[str, list[Path]]:
+        shutil.rmtree(tmp_path / "after", ignore_errors=True)
+        done = disk(size, "distill", *arguments, script=ROOMY)
+        lines = done.stderr.splitlines()
+        assert (done.returncode, len(lines)) in ((0, 0), (1, 1)), done.stderr
+        return "".join(lines), [path for path in (tmp_path / "after").rglob("*") if path.is_file()]
+
+    return run
 
 
 @pytest.fixture

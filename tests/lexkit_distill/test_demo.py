@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +146,53 @@ def test_a_demo_that_is_done_is_printed_again_and_makes_nothing(
     result = invoke(*demos.arguments, "--json")
     assert json.loads(result.stdout) == json.loads((demos.folder / "comparison.json").read_bytes())
     assert invoke(*demos.arguments, "--quiet").output == ""
+
+
+def test_a_signal_in_a_training_stops_the_demo(demos: Demos, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from lexkit.errors import Stopped
+    from lexkit_distill.demo.config import DemoConfig
+    from lexkit_distill.demo.run import DONE, run_demo
+    from lexkit_distill.training.trainer import Trainer
+
+    folder = tmp_path / "demo"
+    shutil.copytree(demos.folder, folder)
+    shutil.rmtree(folder / "dskd")
+    step = Trainer._step
+
+    def signalled(self: Any, number: int) -> Any:
+        if number == 4:
+            signal.raise_signal(signal.SIGINT)
+        return step(self, number)
+
+    _, _, _, teacher, _, text = demos.arguments
+    config = DemoConfig(output=str(folder), teacher=teacher, text=text)
+    with monkeypatch.context() as patched, pytest.raises(Stopped, match="dskd: stopped after step 5 of 64; the same"):
+        patched.setattr(Trainer, "_step", signalled)
+        run_demo(config)
+    assert not (folder / "dskd" / DONE).exists()
+    assert not list(folder.rglob(".lock"))
+    run_demo(config)
+    assert (folder / "dskd" / DONE).exists()
+
+
+def test_of_two_demos_with_one_output_the_second_is_refused(demos: Demos) -> None:
+    from lexkit_distill.disk import only_run
+    from lexkit_distill.errors import TrainingError
+
+    with only_run(demos.folder, TrainingError):
+        refused = invoke(*demos.arguments)
+    assert "another run is writing there; wait for it, or choose another --output" in str(refused.exception)
+
+
+def test_a_full_disk_is_one_line(
+    demos: Demos, tmp_path: Path, small_files: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    arguments = ["--output", str(tmp_path / "demo"), *demos.arguments[2:]]
+    with small_files(1000):
+        full = invoke(*arguments)
+    assert full.exit_code == 1
+    assert str(full.exception).count("cannot be written (File too large); free some space") == 1
+    assert not list((tmp_path / "demo").rglob("*.new"))
 
 
 def test_a_folder_of_another_demo_or_of_something_else_is_left_alone(demos: Demos, tmp_path: Path) -> None:

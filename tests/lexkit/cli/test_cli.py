@@ -16,7 +16,8 @@ import click
 import pytest
 
 import lexkit
-from lexkit.cli.main import cli
+from lexkit.cli.main import cli, main
+from lexkit.errors import Stopped
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -25,6 +26,35 @@ def commands() -> list[click.Command]:
     context = click.Context(cli)
     found = [cli.get_command(context, name) for name in cli.list_commands(context)]
     return [command for command in found if command is not None]
+
+
+class TestInterrupted:
+    @pytest.mark.parametrize(
+        ("arguments", "error", "code", "said"),
+        [
+            (["stats"], KeyboardInterrupt(), 130, "interrupted; nothing was changed"),
+            (["distill"], KeyboardInterrupt(), 130, "interrupted"),  # which may have got half of its way
+            (["distill"], Stopped("student: stopped after step 5", 15), 143, "student: stopped after step 5"),
+        ],
+    )
+    def test_the_line_is_true_and_the_exit_code_that_of_the_signal(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        arguments: list[str],
+        error: BaseException,
+        code: int,
+        said: str,
+    ) -> None:
+        def interrupted(_: click.Context) -> None:
+            raise error
+
+        monkeypatch.setattr(cli, "invoke", interrupted)
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == code
+        assert capsys.readouterr().err == f"error: {said}\n"
 
 
 class TestHelp:

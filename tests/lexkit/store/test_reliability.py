@@ -171,42 +171,8 @@ class TestKilledAtAnyMoment:
         kill_at_random_moments(command, target, restore, check, seed=3)
 
 
-FULL = """
-mount -t tmpfs -o size="$1" none "$2" && cp -r "$3"/. "$2" && cd "$2" || exit 99
-shift 3
-"$@"
-code=$?
-cp -r . ../after
-exit $code
-"""
-"""Runs a command on a small disk that holds what $3 does, in a name space of its own, and keeps what is there after."""
-
-
 class TestFullDisk:
     """The commands run on a small file system that is really full; it ends with its process."""
-
-    @pytest.fixture
-    def disk(self, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-        namespace = ["unshare", "--map-root-user", "--mount"]
-        for folder in ("disk", "before"):
-            (tmp_path / folder).mkdir()
-        try:
-            probe = [*namespace, "mount", "-t", "tmpfs", "-o", "size=1m", "none", str(tmp_path / "disk")]
-            subprocess.run(probe, check=True, capture_output=True, timeout=60)
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"no small disk can be mounted here ({error})")
-
-        def run(size: int, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-            folders = [str(tmp_path / "disk"), str(tmp_path / "before")]
-            return subprocess.run(
-                [*namespace, "sh", "-c", FULL, "sh", str(size), *folders, *LEXKIT, *map(str, arguments)],
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-
-        return run
 
     def assert_refused(self, done: subprocess.CompletedProcess[str], target: str, tmp_path: Path) -> None:
         assert done.returncode == 1, done.stderr

@@ -133,8 +133,8 @@ def test_a_cache_of_something_else_and_one_that_does_not_fit(
     with pytest.raises(TrainingError, match="damaged"):
         train(configured(**again))
     shutil.rmtree(cache)
-    room = {tmp_path: 10**9, cache: 1000}
-    monkeypatch.setattr(shutil, "disk_usage", lambda place: type("Usage", (), {"free": room[place]})())
+    free = {True: 1000, False: 10**9}
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: type("Usage", (), {"free": free[place == cache]})())
     with pytest.raises(TrainingError, match=r"cache: the cache needs \d.* kB and 1.0 kB is free"):
         train(configured(**again))
     assert not list(cache.rglob("*.bin"))

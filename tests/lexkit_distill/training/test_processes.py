@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 import time
@@ -34,9 +36,11 @@ def command(config: Any, processes: int) -> list[str]:
     return [sys.executable, *launch, *arguments]
 
 
-def start(config: Any, processes: int = 1) -> subprocess.Popen[str]:
+def start(config: Any, processes: int = 1, first: Callable[[], None] | None = None) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.Popen(command(config, processes), env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command(config, processes), env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=first
+    )
 
 
 def workers(running: subprocess.Popen[str], processes: int) -> list[Any]:
@@ -124,24 +128,87 @@ def test_two_processes_have_the_losses_and_gradients_of_one(configured: Configur
                 assert float(theirs[name]) == pytest.approx(float(ours[name]), rel=tolerance), (ours["step"], name)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_sigterm_saves_and_ends_well(configured: Configured, tmp_path: Path, processes: int) -> None:
-    config = configured(epochs=200, save_every=100000)
-    running = start(config, processes)
+def stopped(folder: Path) -> int:
+    """The steps done by a run that has stopped, of which the last is in a checkpoint."""
+    done = len(rows(folder))
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == [f"step-{done:08d}"]
+    assert not (folder / "training.json").exists()
+    return done
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_with_a_checkpoint_a_line_and_its_own_exit_code(
+    configured: Configured, tmp_path: Path, number: int
+) -> None:
+    running = start(configured(epochs=200, save_every=100000))
     wait_for(tmp_path / "student", 3, running)
-    workers(running, processes)[-1].terminate()  # one of them tells the others
-    finish(running)
-    done = len(rows(tmp_path / "student"))
-    assert done < 2000
-    assert [path.name for path in (tmp_path / "student/checkpoints").iterdir()] == [f"step-{done:08d}"]
-    assert not (tmp_path / "student" / "training.json").exists()
+    running.send_signal(number)
+    _, errors = running.communicate(timeout=120)
+    assert running.returncode == 128 + number
+    done = stopped(tmp_path / "student")
+    assert errors == (
+        f"error: {tmp_path / 'student'}: stopped after step {done} of 2,000; the same command goes on from there\n"
+    )
+    assert not (tmp_path / "student" / ".lock").exists()
 
 
-def test_sigterm_to_the_launcher_saves_too(configured: Configured, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("to_launcher", [True, False])
+def test_a_signal_ends_all_processes_after_the_same_step(
+    configured: Configured, tmp_path: Path, number: int, to_launcher: bool
+) -> None:
+    """To the launcher, as the terminal sends it, or to one of the processes, which tells the others."""
     running = start(configured(epochs=200, save_every=100000), 2)
     wait_for(tmp_path / "student", 3, running)
-    running.terminate()
-    running.communicate(timeout=120)
+    found = workers(running, 2)
+    (running if to_launcher else found[-1]).send_signal(number)
+    _, errors = running.communicate(timeout=120)
     assert running.returncode != 0  # torch's launcher says what ended it
+    assert psutil.wait_procs(found, timeout=60)[1] == []
+    done = stopped(tmp_path / "student")
+    assert done < 2000
+    if to_launcher:  # else it may end the others before they can speak
+        assert errors.count("error: ") == 1
+        assert f"stopped after step {done} of 2,000; the same command goes on from there" in errors
+
+
+def test_a_full_disk_ends_all_processes(configured: Configured, tmp_path: Path) -> None:
+    limit = 60_000  # which the optimiser's state is beyond
+    running = start(configured(epochs=200), 2, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    wait_for(tmp_path / "student", 1, running)
+    found = workers(running, 2)
+    _, errors = running.communicate(timeout=120)
+    assert running.returncode != 0
+    assert psutil.wait_procs(found, timeout=60)[1] == []
+    assert errors.count("cannot be written (File too large); free some space") == 1
+    assert list((tmp_path / "student" / "checkpoints").iterdir()) == []
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_of_two_runs_with_one_output_the_second_says_so(configured: Configured, tmp_path: Path, processes: int) -> None:
+    config = configured(epochs=200, save_every=100000)
+    first = start(config, processes)
+    wait_for(tmp_path / "student", 3, first)
+    second = start(config, processes)
+    _, errors = second.communicate(timeout=120)
+    assert second.returncode == 1
+    refusal = f"error: {tmp_path / 'student'}: another run is writing there; wait for it, or choose another --output\n"
+    assert errors == refusal if processes == 1 else errors.count(refusal) == 1
+    assert first.poll() is None
+    kill(first, processes)
     done = len(rows(tmp_path / "student"))
-    assert [path.name for path in (tmp_path / "student/checkpoints").iterdir()] == [f"step-{done:08d}"]
+    finish(start(configured(max_steps=done + 5, epochs=200), processes))  # what was killed holds nothing up
+
+
+def test_two_trainings_fill_one_cache_at_once(configured: Configured, tmp_path: Path) -> None:
+    def of(name: str, seed: int) -> Any:
+        return configured(output=str(tmp_path / f"{name}-{seed}"), cache=str(tmp_path / name), seed=seed, epochs=3)
+
+    both = [start(of("together", seed)) for seed in (0, 1)]
+    for running in both:
+        finish(running)
+    for seed in (0, 1):  # whoever was the first to write a row, losses are those of a training on its own
+        finish(start(of("alone", seed)))
+        losses = [[float(row["loss"]) for row in rows(tmp_path / f"{name}-{seed}")] for name in ("together", "alone")]
+        assert len(losses[0]) == 30
+        assert losses[0] == pytest.approx(losses[1], rel=1e-3)

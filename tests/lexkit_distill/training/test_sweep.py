@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from lexkit.errors import Stopped
+from lexkit_distill.disk import only_run
 from lexkit_distill.errors import TrainingError
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -215,6 +218,120 @@ def test_several_processes_and_a_kill_give_the_same_table(sweep_file: Callable[.
     assert len(list((tmp_path / "killed" / "runs").glob("*/run.json"))) < 8
     subprocess.run([*command, "--output", str(tmp_path / "killed"), "--processes", "2"], check=True)
     assert figures(tmp_path / "killed") == figures(tmp_path / "one")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_says_what_is_done_and_loses_no_step(
+    sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    from lexkit_distill.sweep.config import read_sweep
+    from lexkit_distill.sweep.run import sweep
+    from lexkit_distill.training.trainer import Trainer
+
+    grid = {"lr": [1e-3, 1e-2]}
+    sweep(read_sweep(sweep_file(grid=grid), str(tmp_path / "whole")))
+    step, steps = Trainer._step, []
+
+    def signalled(self: Any, at: int) -> Any:
+        steps.append(at)
+        if len(steps) == 16:
+            signal.raise_signal(number)
+        return step(self, at)
+
+    monkeypatch.setattr(Trainer, "_step", signalled)
+    with pytest.raises(Stopped) as raised:
+        sweep(read_sweep(sweep_file(grid=grid)))
+    assert raised.value.number == number
+    assert raised.value.message == (
+        f"{tmp_path / 'sweep'}: stopped with 1 of 2 trainings done; the same command goes on from there"
+    )
+    assert len(steps) == 16  # ten of the first training, and six of the second
+    sweep(read_sweep(sweep_file(grid=grid)))
+    assert steps[16:] == [6, 7, 8, 9]
+    assert figures(tmp_path / "sweep") == figures(tmp_path / "whole")
+
+
+def test_a_full_disk_ends_a_sweep_and_is_no_failure_of_a_setting(
+    sweep_file: Callable[..., Path], tmp_path: Path, small_files: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    from lexkit_distill.sweep.config import read_sweep
+    from lexkit_distill.sweep.run import sweep
+
+    config = read_sweep(sweep_file(grid={"lr": [1e-3, 1e-2]}))
+    for size in (100_000, 170_000):  # a checkpoint, or the table after the first training
+        with small_files(size), pytest.raises(TrainingError, match=r"cannot be written \(File too large\)") as raised:
+            sweep(config)
+        assert str(raised.value).startswith(str(tmp_path / "sweep"))
+        assert "\n" not in str(raised.value)
+        assert len(list((tmp_path / "sweep" / "runs").glob("*/run.json"))) == (size == 170_000)
+        left = [path.name for path in (tmp_path / "sweep").rglob("*")]
+        assert not any(name.endswith((".new", ".wal", ".lock")) or name == "sweep.duckdb" for name in left)
+    assert not sweep(config).failed
+
+
+def test_of_two_sweeps_with_one_output_the_second_is_refused(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    from lexkit_distill.sweep.config import read_sweep
+    from lexkit_distill.sweep.run import sweep
+
+    with only_run(tmp_path / "sweep", TrainingError), pytest.raises(TrainingError, match="sweep: another run is writ"):
+        sweep(read_sweep(sweep_file()))
+
+
+@pytest.fixture
+def two_at_work(sweep_file: Callable[..., Path], tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[Any]]]:
+    """A sweep, and its processes, of which two are in the middle of a training."""
+    psutil = pytest.importorskip("psutil", reason="comes with the extra 'distill'")
+    path = sweep_file(grid={"lr": [1e-3, 1e-2], "seed": [0, 1]}, changes={"epochs": 400, "save_every": 10_000})
+    command = [sys.executable, "-m", "lexkit", "distill", "sweep", "--config", str(path), "--quiet", "--threads", "1"]
+    command += ["--processes", "2"]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True) as running:
+        deadline = time.monotonic() + 120
+        while len(list((tmp_path / "sweep" / "runs").glob("*/log.csv"))) < 2:
+            assert running.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield running, psutil.Process(running.pid).children(recursive=True)
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_several_processes(
+    two_at_work: tuple[subprocess.Popen[str], list[Any]], tmp_path: Path, number: int
+) -> None:
+    """Ctrl-C comes to all of them, SIGTERM to the first one."""
+    from psutil import wait_procs
+
+    from lexkit_distill.sweep.worker import read_log
+
+    running, others = two_at_work
+    if number == signal.SIGINT:
+        os.killpg(running.pid, number)
+    else:
+        running.send_signal(number)
+    _, errors = running.communicate(timeout=120)
+    assert wait_procs(others, timeout=60)[1] == []
+    assert running.returncode == 128 + number
+    assert errors == (
+        f"error: {tmp_path / 'sweep'}: stopped with 0 of 4 trainings done; the same command goes on from there\n"
+    )
+    logs = {log.parent: len(read_log(log)) for log in (tmp_path / "sweep" / "runs").glob("*/log.csv")}
+    assert len(logs) == 2  # no training began after the signal
+    for folder, steps in logs.items():
+        assert 0 < steps < 4000
+        assert [checkpoint.name for checkpoint in (folder / "checkpoints").iterdir()] == [f"step-{steps:08d}"]
+
+
+@pytest.mark.slow
+def test_the_processes_of_a_killed_sweep_end_with_it(
+    two_at_work: tuple[subprocess.Popen[str], list[Any]],
+) -> None:
+    from psutil import wait_procs
+
+    running, others = two_at_work
+    running.kill()
+    assert wait_procs(others, timeout=60)[1] == []
 
 
 def test_what_fails_is_told_and_the_others_go_on(sweep_file: Callable[..., Path], run: Run, tmp_path: Path) -> None:
