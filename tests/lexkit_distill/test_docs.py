@@ -1,0 +1,36 @@
+"""The configurations that the documentation shows are ones that the commands read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lexkit_distill.config import make
+from lexkit_distill.config_files import by_name, read_yaml
+from lexkit_distill.sweep.config import read_sweep
+from lexkit_distill.training.config import TrainConfig, preset
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def written(page: str, folder: Path) -> Path:
+    """The only YAML block of a page, as a file."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+    path = folder / "config.yaml"
+    path.write_text(block, encoding="utf-8")
+    return path
+
+
+def test_the_file_of_a_training_that_is_shown_is_read(tmp_path: Path) -> None:
+    path = written("training.md", tmp_path)
+    content = read_yaml(path)
+    config = make(TrainConfig, {**preset(content.pop("preset")), **by_name(TrainConfig, content, str(path))})
+    assert (config.data.data, config.run.output) == (("train.jsonl",), "student")
+    assert (config.loss.beta_p, config.loss.candidates.kappa, config.optimiser.lr) == (2.0, 10, 3e-4)
+
+
+def test_the_file_of_a_sweep_that_is_shown_is_read(tmp_path: Path) -> None:
+    points = read_sweep(written("sweep.md", tmp_path)).points
+    assert len(points) == 8
+    assert {point.config.senses for point in points} == {"senses/predicted", "senses/next"}
+    assert {point.config.optimiser.lr for point in points} == {0.003, 0.01}
