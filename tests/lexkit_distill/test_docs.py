@@ -1,11 +1,11 @@
-"""The configurations that the documentation shows are ones that the commands read."""
+"""The documentation shows configurations as the commands read them."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from lexkit_distill.config import make
+from lexkit_distill.config import make, options
 from lexkit_distill.config_files import by_name, read_yaml
 from lexkit_distill.sweep.config import read_sweep
 from lexkit_distill.training.config import TrainConfig, preset
@@ -34,3 +34,14 @@ def test_the_file_of_a_sweep_that_is_shown_is_read(tmp_path: Path) -> None:
     assert len(points) == 8
     assert {point.config.senses for point in points} == {"senses/predicted", "senses/next"}
     assert {point.config.optimiser.lr for point in points} == {0.003, 0.01}
+
+
+def test_the_page_on_upgrading_puts_every_field_into_its_section() -> None:
+    sections: dict[str, set[str]] = {}
+    for option in options(TrainConfig):
+        sections.setdefault(option.section[-1] if option.section else "top level", set()).add(option.name)
+    sections["top level"].add("preset")
+    page = (DOCS / "upgrading.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| section \| fields \|\n\| --- \| --- \|\n(.*?)\n\n", page, re.MULTILINE | re.DOTALL)
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    assert {cells[0].split(",")[0].strip("`"): set(re.findall(r"`(\w+)`", cells[1])) for cells in rows} == sections
