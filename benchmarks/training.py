@@ -26,28 +26,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lexkit_distill.training.samples import read_samples
 from torch import Tensor
 from torch.nn import functional
 
-from lexkit_distill.senses.dictionary import TOKENIZER, SenseDictionary, read_meta
-from lexkit_distill.supervision.nearest import Supervision
-from lexkit_distill.supervision.relations import read_relations
+from lexkit.progress import Progress
+from lexkit_distill.config import changed
+from lexkit_distill.memo import Memo
 from lexkit_distill.teacher import load_teacher
 from lexkit_distill.training.batches import Batch, Batches
 from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.encode import RowEncoder, WordFinder, gathered
+from lexkit_distill.training.inputs import load_inputs
 from lexkit_distill.training.kd import Head, kd_loss
 from lexkit_distill.training.semantic import semantic_loss
-from lexkit_distill.training.step import Live, Objective
+from lexkit_distill.training.step import Objective, OnlineTeacher, SignalSource
 from lexkit_distill.training.student import Student
 
 THREADS = 2
@@ -59,20 +57,21 @@ class Bench:
     """Teacher, student, data and dictionary of one precision."""
 
     def __init__(self, options: argparse.Namespace, dtype: str) -> None:
-        self.options, self.dtype = options, dtype
+        self.dtype = dtype
+        self.config = changed(
+            TrainConfig(options.teacher, options.senses, options.store),
+            data=(options.text,),
+            max_length=options.length,
+            too_long="drop",
+            gamma=5.0,
+            dtype=dtype,
+        )
         self.teacher = load_teacher(options.teacher, dtype=dtype, device=options.device)
         self.baseline = resident()
-        meta = read_meta(Path(options.senses))
-        relations = read_relations(Path(options.store), meta.tokenizer_fingerprint, Path(options.senses) / TOKENIZER)
-        self.dictionary = SenseDictionary(options.senses, relations=relations)
-        dropped: Counter[str] = Counter()
-        vocabulary = self.teacher.vocabulary_size
-        finder = WordFinder(relations, vocabulary)
-        encoder = RowEncoder(self.teacher.encoder, finder, max_length=options.length, too_long="drop", dropped=dropped)
-        self.data = gathered(encoder.rows(read_samples([options.text], dropped=dropped)))
-        self.supervision = Supervision(self.dictionary, vocabulary, device=options.device)
-        available = tuple(part.cpu().numpy() for part in self.supervision.available())
-        self.batches = Batches(self.data, options.rows, available=available)  # type: ignore[arg-type]
+        inputs = load_inputs(self.config, self.teacher, Memo(), Progress())
+        assert inputs.supervision is not None
+        self.data, self.supervision = inputs.data, inputs.supervision
+        self.batches = Batches(self.data, options.rows, available=self.supervision.available())
         steps = [self.batches.step(number)[1] for number in range(self.batches.steps_per_epoch)]
         if (self.data.lengths == options.length).sum() >= 8 * options.rows:
             whole = np.flatnonzero(self.data.lengths == options.length)
@@ -88,16 +87,24 @@ class Bench:
         student = Student(self.teacher)
         if name in PLAIN:
             return self._plain(student, masked_loss if name == PLAIN[0] else chosen_loss)
-        beta = 0.0 if name == "KD" else 1.0
-        config = TrainConfig("", (), "", beta_p=beta, beta_n=beta, gamma="auto", dtype=self.dtype)
-        source: Any = Live(student)
-        supervision = None if name == "KD" else self.supervision
+        is_kd = name == "KD"
+        config = changed(self.config, beta_p=0.0, beta_n=0.0) if is_kd else self.config
+        supervision = None if is_kd else self.supervision
+        online = OnlineTeacher(student)
+        source: SignalSource = online
         if name == "DSKD, cached":
-            identity = {"teacher_fingerprint": "", "data_fingerprint": "", "senses_fingerprint": ""}
-            source = TeacherCache(folder / self.dtype, config, identity, self.batches, source, supervision)
+            source = TeacherCache(
+                folder / self.dtype,
+                online,
+                self.batches,
+                identity={},
+                temperature=config.loss.temperature,
+                supervision=supervision,
+                candidates_key="",
+            )
             for batch in self.list:
                 source(batch)
-        objective = Objective(config, student, supervision, 5.0)
+        objective = Objective(config.loss, config.kl_weight, student, supervision, float(config.loss.gamma))
         optimizer = torch.optim.AdamW(student.trained.parameters(), lr=1e-4)
 
         def step(batch: Batch) -> float:
@@ -233,8 +240,8 @@ def measure_semantic(bench: Bench, runs: int) -> None:
     batch = bench.list[0]
     chosen = batch.positions.sampled
     tokens, words = (torch.from_numpy(part[chosen]) for part in (batch.positions.targets, batch.positions.words))
-    known = Live(student)(batch)
-    m_t = known.teacher_hidden[torch.from_numpy(chosen)].float()
+    signal = OnlineTeacher(student)(batch)
+    m_t = signal.teacher_hidden[torch.from_numpy(chosen)].float()
     n_t = (m_t + 0.5 * torch.randn(m_t.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
 
     def ours() -> tuple[Tensor, Tensor]:
@@ -242,7 +249,7 @@ def measure_semantic(bench: Bench, runs: int) -> None:
         total = semantic_loss(n_t, local, senses, gamma=5.0).total / len(tokens)
         return total.detach(), torch.autograd.grad(total, n_t)[0]
 
-    rows = bench.dictionary.rows.float()
+    rows = supervision.rows.float()
     lists = [
         (supervision.own, supervision.synonyms, supervision.antonyms, int(token), int(word))
         for token, word in zip(tokens, words, strict=True)

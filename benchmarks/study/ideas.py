@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lexkit_distill.supervision.nearest import Candidates
+from lexkit_distill.supervision.scale import Scale
 from lexkit_distill.training.batches import Batch
-from lexkit_distill.training.semantic import Candidates, Scale
-from lexkit_distill.training.step import Known, Objective
+from lexkit_distill.training.step import Objective, TeacherSignal
 
 _UNSURE = 0.5
 _SHARPNESS = 10.0
@@ -23,15 +24,15 @@ class Unsure(Objective):
     _kept: dict[str, Tensor] = field(default_factory=dict)
 
     def __call__(
-        self, module: nn.Module, batch: Batch, known: Known, *, targets: int, sampled: int
+        self, module: nn.Module, batch: Batch, signal: TeacherSignal, *, targets: int, sampled: int
     ) -> tuple[Tensor, Tensor]:
         """As `Objective`."""
-        assert known.expected is not None, "the study has a cache"
+        assert signal.summary is not None, "the study has a cache"
         where = torch.from_numpy(batch.positions.sampled)
         x_next = torch.from_numpy(batch.positions.targets)[where]
-        logits = (self.student.head.weight[x_next].float() * known.teacher_hidden[where].float()).sum(1)
-        self._kept["here"] = (logits - known.expected.log_partition[where]).exp() < _UNSURE
-        return super().__call__(module, batch, known, targets=targets, sampled=sampled)
+        logits = (self.student.head.weight[x_next].float() * signal.teacher_hidden[where].float()).sum(1)
+        self._kept["here"] = (logits - signal.summary.log_partition[where]).exp() < _UNSURE
+        return super().__call__(module, batch, signal, targets=targets, sampled=sampled)
 
     def _semantic(self, n_s: Tensor, candidates: Candidates, sampled: int, sums: dict[str, Tensor]) -> Tensor:
         kept = self._kept["here"]

@@ -17,7 +17,7 @@ from lexkit_distill.evaluation.prepare import prepare
 from lexkit_distill.supervision.nearest import Supervision
 from lexkit_distill.tasks import TASKS
 from lexkit_distill.teacher import Teacher
-from lexkit_distill.training.kd import expect
+from lexkit_distill.training.kd import summarize
 from lexkit_distill.training.student import Student
 
 LENGTH, BATCH = 128, 8
@@ -93,14 +93,14 @@ class Bench:
             step = max(len(rows) // WINDOWS[name], 1)
             states = self._states(rows[::step][: WINDOWS[name]])
             final = states["final"][:, :-1].flatten(0, 1)
-            known = expect(final, self._student.head)
+            summary = summarize(final, self._student.head)
             first = torch.cat([self._student.head.logits(part).argmax(1) for part in torch.split(final, _HEAD_TOKENS)])
             return {
                 "ids": states["ids"],
                 "prefix": states["prefix"],
                 "final": final,
-                "embedding": known.embedding,
-                "log_partition": known.log_partition,
+                "embedding": summary.embedding,
+                "log_partition": summary.log_partition,
                 "first": first,
             }
 

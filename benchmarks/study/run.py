@@ -27,8 +27,10 @@ from measures import Bench
 
 from lexkit.durable import write_whole
 from lexkit.progress import Progress
+from lexkit_distill.config import changed
+from lexkit_distill.memo import Memo
 from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.loaded import Loaded
+from lexkit_distill.training.inputs import load_inputs, load_training_teacher
 from lexkit_distill.training.run import prepare
 from lexkit_distill.training.student import Student
 from lexkit_distill.training.trainer import Trainer
@@ -54,14 +56,14 @@ class Worker:
     def __init__(self, folder: Path, data: Path, teacher: Path) -> None:
         torch.set_num_threads(1)
         self.folder, self.data, self.teacher = folder, data, teacher
-        self.loaded = Loaded()
+        self.memo = Memo()
         self.accelerator = Accelerator(cpu=True, mixed_precision="no")
         self._bench: Bench | None = None
 
     def config(self, run: Run) -> TrainConfig:
         """Return the configuration of a run, all but its number of steps."""
-        return TrainConfig(
-            teacher=str(self.teacher),
+        return changed(
+            TrainConfig(str(self.teacher)),
             data=(
                 str(self.folder / "train.txt"),
                 f"arc:{self.data / 'benchmarks/arc/train.jsonl'}",
@@ -78,13 +80,11 @@ class Worker:
         """Return what students are measured by."""
         if self._bench is None:
             config = self.config(Run(arms.Arm("any"), "tuning", 0, 0, 0.0, 1.0))
-            teacher = self.loaded.teacher(config, 0)
-            dictionary = self.loaded.dictionary(config, teacher)
-            supervision = self.loaded.supervision(config, teacher, dictionary)
-            data, _ = self.loaded.data(config, config.data, teacher, dictionary)
-            assert supervision is not None
-            counts = torch.bincount(torch.from_numpy(data.token_ids).long(), minlength=teacher.vocabulary_size)
-            self._bench = Bench(self.folder, self.data, teacher, supervision, counts)
+            teacher = load_training_teacher(config, 0, self.memo)
+            inputs = load_inputs(config, teacher, self.memo, Progress())
+            assert inputs.supervision is not None
+            counts = torch.bincount(torch.from_numpy(inputs.data.token_ids).long(), minlength=teacher.vocabulary_size)
+            self._bench = Bench(self.folder, self.data, teacher, inputs.supervision, counts)
         return self._bench
 
     def __call__(self, run: Run) -> dict[str, Any]:
@@ -121,12 +121,12 @@ class Worker:
     def trained(self, run: Run) -> tuple[Student, dict[str, Any]]:
         """Return a student that a run has trained, and what it took."""
         config = self.config(run)
-        ready = prepare(config, self.folder / "none", self.accelerator, Progress(), self.loaded)
-        per_step = ready.plan.targets / (ready.plan.steps / config.epochs)
-        config = replace(config, max_steps=max(round(run.tokens / per_step), 1))
+        ready = prepare(config, self.folder / "none", self.accelerator, Progress(), self.memo)
+        per_step = ready.plan.counts.predicted / (ready.plan.steps / config.optimiser.epochs)
         plain = ready.trainer
         trainer = Trainer(
-            config,
+            replace(config.optimiser, max_steps=max(round(run.tokens / per_step), 1)),
+            config.run,
             self.folder / "none",
             plain.student,
             objective_of(run.arm.objective, plain.objective),
