@@ -50,3 +50,6 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message, number)
         self.message, self.number = message, number
+
+    def __str__(self) -> str:
+        return self.message

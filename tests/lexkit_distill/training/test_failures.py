@@ -281,10 +281,10 @@ class TestTwoAtOnce:
     ) -> None:
         """A second training finds, after it has asked the teacher itself, that another was quicker."""
         from lexkit_distill.training.run import train
-        from lexkit_distill.training.step import Live
+        from lexkit_distill.training.step import OnlineTeacher
 
         config = {"cache": str(tmp_path / "cache"), "epochs": 1}
-        ask = Live.__call__
+        ask = OnlineTeacher.__call__
         written: list[bytes] = []
 
         def overtaken(self: Any, batch: Any) -> Any:
@@ -295,7 +295,7 @@ class TestTwoAtOnce:
             written.append((tmp_path / "cache" / "final.bin").read_bytes())
             return known._replace(teacher_hidden=known.teacher_hidden + 1)
 
-        monkeypatch.setattr(Live, "__call__", overtaken)
+        monkeypatch.setattr(OnlineTeacher, "__call__", overtaken)
         train(configured(**config))
         assert (tmp_path / "cache" / "final.bin").read_bytes() == written[0]
         assert np.fromfile(tmp_path / "cache" / "rows.bin", np.uint8).tolist() == [2] * 40
