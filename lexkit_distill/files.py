@@ -36,7 +36,7 @@ class DataFiles:
             Nothing only if such examples are missing and not required.
 
         Raises:
-            DataError: *data* is no folder, or the files are not in it.
+            DataError: *data* is not a folder, or the files are not in it.
         """
         root = Path(data).expanduser()
         if not root.is_dir():

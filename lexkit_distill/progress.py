@@ -51,7 +51,7 @@ class Bar(Progress):
         self._progress.console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Stop."""
+        """Finish the bar and stop drawing."""
         self._finish()
         self._progress.stop()
 

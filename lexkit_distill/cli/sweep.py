@@ -40,8 +40,8 @@ def sweep(
 ) -> None:
     """Train students for a grid of settings, and choose one by held-out data.
 
-    All trainings share the teacher's states. What is done is not done again: a sweep that was killed goes on when the
-    same command is given again, and so does one whose grid has grown.
+    All trainings share the teacher's states. To resume an interrupted sweep, or after the grid has grown, run the same
+    command again: finished trainings are skipped.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""What came of the demonstration: figures, curves and their picture."""
+"""The result of the demonstration: figures, curves and their picture."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class StudentComparison:
     teacher: str
     text: str
     paragraphs: dict[str, int]
-    """Of each part of the text, and those that were left out."""
+    """Number of paragraphs in each part of the text, and of those left out."""
     seed: int
     layers: dict[str, int]
-    """Of the teacher and the students, and those that were trained."""
+    """Number of layers of the teacher and of the students, and of those trained."""
     steps: int
     held_out: dict[str, dict[str, float]]
     """ce, perplexity and kl of the teacher, of its first layers as they are (untrained), and of each student."""
     curves: dict[str, list[dict[str, float]]]
     """step, ce and kl of each student, from the untrained one on."""
     seconds: dict[str, float]
-    """That the steps of each student took."""
+    """Seconds that the steps of each student took."""
     note: str
 
 

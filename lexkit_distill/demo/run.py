@@ -51,11 +51,11 @@ class Demo:
 
 
 def run_demo(config: DemoConfig, progress: Callable[[str], Progress] = lambda _: Progress()) -> Demo:
-    """Make a store, senses and two students, and compare these; what was killed goes on when this is called again.
+    """Make a store, senses and two students, and compare the students. Calling it again resumes an interrupted demo.
 
     Args:
         config: where, and of what.
-        progress: gives what is told about the stages of a step, by the name of the step.
+        progress: returns the object that reports the stages of a step, given the name of the step.
 
     Raises:
         LexkitError: one line that says what is wrong with the teacher, the text or the folder.
@@ -66,12 +66,12 @@ def run_demo(config: DemoConfig, progress: Callable[[str], Progress] = lambda _:
     folder = _absolute(config.output)
     if config.teacher is not None and _absolute(config.teacher).is_dir():
         config = replace(config, teacher=str(_absolute(config.teacher)))
-    # A teacher that is missing is told of before anything is made
+    # Report a missing teacher before anything is made
     if config.teacher is not None:
         _layers(config.teacher)
     elif not (folder / "teacher" / NAME).exists():
         packaged_weights()
-    advice = "free some space, and run the same command again to go on"
+    advice = "free some space, and run the same command again to resume"
     with only_run(folder, TrainingError), disk_failures(TrainingError, folder, advice):
         _claim(folder, config, text)
         return _made(folder, config, text, progress)

@@ -14,7 +14,7 @@ from lexkit_distill.errors import CorpusError
 
 OWN = "starter/demo.txt"
 PARTS = ("senses", "training", "training", "senses", "held-out")
-"""Of which part each paragraph in five is."""
+"""The part to which each of five successive paragraphs belongs."""
 LEAST = 20
 """Paragraphs: with fewer, a part would say nothing."""
 MOST = 60_000

@@ -45,7 +45,7 @@ def letter(text: str, letters: Sequence[str]) -> str | None:
     """Return the letter that a model gave as its answer, or None.
 
     It stands first, alone or before a full stop, a bracket or the end of the line (``B``, `` B``, ``(B)``,
-    ``B. Paris``), or after words such as "the answer is". A letter that begins a sentence ("A dog") is no answer.
+    ``B. Paris``), or after words such as "the answer is". A letter that begins a sentence ("A dog") does not count.
 
     Args:
         text: what the model wrote; white space before it does not count, so that it is all one whether its tokenizer

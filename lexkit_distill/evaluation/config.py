@@ -69,5 +69,5 @@ class EvalConfig(Config):
 
     @property
     def task_names(self) -> list[str]:
-        """Of `tasks`, in the order given."""
+        """The names in `tasks`, in the order given."""
         return parse_tasks(self.tasks).split(",")

@@ -160,7 +160,7 @@ def _ask(
 
 
 def _requests(question: Question, task: Task, protocol: str, lm: _Model) -> list[Instance]:
-    """To write an answer, or to tell the likelihood of each choice."""
+    """Requests to write an answer, or to compute the likelihood of each choice."""
     prompt = _prompt(question, task, protocol, lm)
     if protocol == "paper" or task.compared == "words":
         end, tokens = ("\n\n", 16) if question.options else ("\n", 48)
@@ -238,5 +238,5 @@ def _template_told(model: Teacher) -> Iterator[None]:
     except TemplateError as error:
         raise EvaluationError(
             f"{model.name}: its chat template refuses a question after worked examples ({error}); "
-            "use --protocol likelihood, or mend the template"
+            "use --protocol likelihood, or fix the template"
         ) from error

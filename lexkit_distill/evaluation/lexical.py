@@ -69,7 +69,7 @@ def read_lexical(data: str | None) -> LexicalData:
     """Read SimLex-999, SimVerb-3500 and AntSynNET, as published or without headers and further columns.
 
     Raises:
-        EvaluationError: files are missing, or a line is no pair.
+        EvaluationError: files are missing, or a line is not a pair.
     """
     if data is None:
         raise EvaluationError("lexical: the lists of words are not on the hub; name their folder with --data")
@@ -95,7 +95,7 @@ def _pairs(files: list[Path], labels: set[float] | None = None) -> list[Pair]:
             value = next((_number(field) for field in fields[2:4] if _number(field) is not None), None)
             if value is None or (labels is not None and value not in labels):
                 wanted = f"one of {sorted(map(int, labels))}" if labels else "a number"
-                raise EvaluationError(f"{file}, line {number}: not two words and {wanted}; mend the line")
+                raise EvaluationError(f"{file}, line {number}: not two words and {wanted}; fix the line")
             found.append(Pair(fields[0], fields[1], value))
     if len(found) < 2:
         raise EvaluationError(f"{files[0]}: fewer than two pairs; check the file")
@@ -192,7 +192,7 @@ def _by_threshold(train: Floats, pairs: list[Pair], val: Floats) -> Floats:
     order = np.argsort(train, kind="stable")
     antonyms = np.concatenate([[0.0], np.cumsum(target[order])])
     synonyms = np.concatenate([[0.0], np.cumsum(1 - target[order])])
-    below = antonyms + (synonyms[-1] - synonyms)  # right if the first so many are called antonyms
+    below = antonyms + (synonyms[-1] - synonyms)  # number right if the first n are called antonyms
     above = len(target) - below
     cuts = np.concatenate([[-np.inf], (train[order][:-1] + train[order][1:]) / 2, [np.inf]])
     called = val <= cuts[below.argmax()] if below.max() >= above.max() else val > cuts[above.argmax()]

@@ -37,7 +37,7 @@ class Window:
     number: int
     token_ids: list[int]
     bytes: int
-    """Of the text of the predicted tokens, in UTF-8."""
+    """Length of the text of the predicted tokens, in UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _log_probabilities(model: Teacher, ids: Tensor, last: int) -> Iterator[Tenso
 
 
 def _head(model: Teacher) -> Callable[[Tensor], Tensor]:
-    """From hidden states to logits, with what some families do to them after the head."""
+    """Return the function from hidden states to logits, with what some families do to them after the head."""
     head, config = model.model.get_output_embeddings(), model.model.config
     cap = getattr(config, "final_logit_softcapping", None)  # Gemma 2
     divisor = getattr(config, "logits_scaling", None) or 1.0  # Granite

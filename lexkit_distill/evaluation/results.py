@@ -29,7 +29,7 @@ class TaskScores:
     details: dict[str, Any] = field(default_factory=dict)
     """What else is worth knowing: questions cut, accuracy by subject."""
     lines: list[Any] = field(default_factory=list)
-    """For the log, one for each question."""
+    """Lines of the log, one for each question."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TaskResult:
     against: dict[str, Estimate] | None = None
     against_details: dict[str, Any] | None = None
     difference: dict[str, Comparison] | None = None
-    """The model's figure minus that of the one it is held against."""
+    """The model's figure minus that of the model it is compared with."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Results:
     config: dict[str, Any]
     versions: dict[str, str]
     processes: int
-    """That shared the work."""
+    """Number of processes that shared the work."""
     data: dict[str, Any]
     """Per task: files, questions available and asked."""
     tasks: dict[str, TaskResult]

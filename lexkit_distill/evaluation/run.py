@@ -25,7 +25,7 @@ Job = Callable[[Teacher, Progress], TaskScores | None]
 
 
 def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
-    """Evaluate a model, and the one it is held against, on the same questions; write and return the results.
+    """Evaluate a model, and the one it is compared with, on the same questions; write and return the results.
 
     Returns:
         None in processes other than the first.

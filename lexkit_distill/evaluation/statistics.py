@@ -45,7 +45,8 @@ class Estimate:
 
     value: float
     stderr: float | None
-    """Of a mean, from the variance over questions; else the standard deviation of the bootstrap samples."""
+    """Standard error. For a mean it comes from the variance over questions, otherwise it is the standard deviation of
+    the bootstrap samples."""
     low: float | None
     high: float | None
     """The 95% interval."""

@@ -1,4 +1,4 @@
-"""From a teacher and a corpus to a sense dictionary: the stages in order, each of which goes on where it was killed.
+"""Build a sense dictionary from a teacher and a corpus. Stages run in order; each can be resumed if it was killed.
 
 Under ``accelerate launch``, batches of the plan and blocks of tokens are dealt out among the processes; the first one
 does what cannot be shared. They meet in the sample's folder, so that this and the output have to be on a disk that all
@@ -42,7 +42,7 @@ LAYER = "last, after the final norm"
 
 @dataclass(frozen=True)
 class SensesSummary:
-    """What was made, of what."""
+    """The dictionary that was made, and its inputs."""
 
     path: str
     documents: int
@@ -73,7 +73,7 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
     progress = progress if progress is not None and processes.is_first else Progress()
     output = Path(config.output).expanduser()
     folder = Path(config.sample).expanduser() if config.sample else output / ".sample"
-    writing = disk_failures(SampleError, output, "free some space, and run the same command again to go on")
+    writing = disk_failures(SampleError, output, "free some space, and run the same command again to resume")
     with processes.together(), _claimed(output, folder) if processes.is_first else nullcontext(), writing:
         processes.wait()
         progress.stage("loading the teacher")
@@ -194,7 +194,7 @@ def _collected(
     if stopped is not None:
         done = int(done_batches(folder, plan.batches).sum())
         where = f"{config.output}: stopped after batch {done:,} of {plan.batches:,}"
-        stop(f"{where}; the same command goes on from there", stopped, speaks=processes.is_first)
+        stop(f"{where}; run the same command again to resume", stopped, speaks=processes.is_first)
     processes.wait()
     if not done_batches(folder, plan.batches).all():
         raise SampleError(f"{folder}: not all batches are done; another process failed: run the same command again")

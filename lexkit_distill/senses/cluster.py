@@ -142,7 +142,7 @@ def _reassigned(
     distances: Tensor,
     doubtful: Tensor,
 ) -> Tensor:
-    """Labels (T, n), where the *doubtful* points (T, n) are measured anew, and *distances* with them."""
+    """Return labels (T, n) after measuring the *doubtful* points (T, n) again; update *distances* for them."""
     number = doubtful.sum(1)
     most = int(number.max())
     if most == 0:

@@ -34,7 +34,7 @@ Int64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ComposeSummary:
-    """What became of the words of a store that are in relations."""
+    """Counts of the store's words in relations, by how they were composed."""
 
     path: str
     words: int

@@ -26,7 +26,7 @@ def sample_rows(counts: np.ndarray, cap: int) -> int:
 
 
 def sample_bytes(rows: int, hidden_size: int) -> int:
-    """Return the most disk space that a sample of so many rows takes while it is made."""
+    """Return the most disk space that a sample of *rows* states takes while it is made."""
     return int(SLACK * rows * (2 * hidden_size + INDEX_BYTES))
 
 

@@ -22,7 +22,7 @@ class Context:
 
 @dataclass(frozen=True)
 class SenseReport:
-    """One sense."""
+    """One sense, with its contexts and nearest neighbors."""
 
     row: int
     size: int | None
@@ -81,7 +81,7 @@ def _occurrences(dictionary: SenseDictionary, contexts: pa.Table | None, row: in
 
 
 def _neighbors(dictionary: SenseDictionary, key: int, number: int) -> list[list[tuple[str, float]]]:
-    """For each sense of a key, the nearest other keys."""
+    """Return the nearest other keys for each sense of a key."""
     first, count = int(dictionary.first[key]), int(dictionary.n_rows[key])
     # Each other key may come with all its senses before the next one does
     most = int(dictionary.n_rows.max())

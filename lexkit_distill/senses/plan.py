@@ -73,11 +73,11 @@ class PieceBatch:
     first_row: int
     """Row of the first piece in the plan."""
     documents: UInt64
-    """(B,)"""
+    """(B,) document of each piece."""
     starts: npt.NDArray[np.int64]
     """(B,) place of each piece in its document, in tokens."""
     lengths: npt.NDArray[np.int64]
-    """(B,)"""
+    """(B,) number of tokens in each piece."""
     token_ids: npt.NDArray[np.int64]
     """(B, T), padded on the right with 0."""
 

@@ -1,6 +1,6 @@
-"""From the sample to sense embeddings, in blocks of tokens.
+"""Reduce the sample to sense embeddings, in blocks of tokens.
 
-Each block is a file of its own, so that processes share the work and a killed run goes on.
+Each block is a file of its own, so that processes can share the work and a killed run can be resumed.
 """
 
 from __future__ import annotations

@@ -244,7 +244,7 @@ class Part:
 
     @property
     def hidden_size(self) -> int:
-        """D."""
+        """Hidden size D of the teacher."""
         return int(self._shape[1])
 
     def states(self, places: npt.NDArray[np.generic]) -> Tensor:

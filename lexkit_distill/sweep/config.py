@@ -32,7 +32,7 @@ _SWEPT = [
 
 @dataclass(frozen=True)
 class Point:
-    """One training."""
+    """One training of the grid."""
 
     values: dict[str, Any]
     """What the grid says, by name."""
@@ -55,7 +55,7 @@ class Point:
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """A sweep."""
+    """A sweep: the grid of trainings and where results go."""
 
     output: Path
     points: tuple[Point, ...]

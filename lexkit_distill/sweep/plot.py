@@ -40,7 +40,7 @@ class Slice:
     name: str
     values: list[Any]
     means: dict[str, list[tuple[float, float]]]
-    """For CE and KL: mean and standard deviation over the seeds, at each value."""
+    """Mean and standard deviation of CE and KL over the seeds, at each value."""
     seeds: list[int]
 
 

@@ -1,4 +1,4 @@
-"""What came of a sweep: one DuckDB file, and the choice.
+"""Results of a sweep: one DuckDB file, and the chosen setting.
 
 Table ``run`` has a row for each training: ``key``; ``setting``, the number of its values without the seed; ``chosen``;
 ``error``; ``k`` and ``anchor`` of its dictionary; every field of `TrainConfig`; ``steps``, ``tokens``, ``seconds``,
@@ -34,7 +34,7 @@ class Setting:
 
     @property
     def failed(self) -> bool:
-        """Whether a run of it came to nothing."""
+        """Whether one of its runs failed."""
         return any("error" in run for run in self.runs)
 
     def mean(self, measure: str, of: str = "validation") -> tuple[float, float] | None:

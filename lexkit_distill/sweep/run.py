@@ -27,7 +27,7 @@ STUDENT = "student"
 
 @dataclass(frozen=True)
 class Sweep:
-    """What came of a sweep."""
+    """Results of a sweep."""
 
     table: Path
     settings: list[Setting]
@@ -37,7 +37,7 @@ class Sweep:
 
     @property
     def failed(self) -> list[RunRecord]:
-        """Runs that came to nothing."""
+        """Runs that failed."""
         return [run for setting in self.settings for run in setting.runs if "error" in run]
 
 
@@ -46,8 +46,8 @@ def sweep(
 ) -> Sweep:
     """Train every point of a grid, choose a setting by the validation data, and test that one.
 
-    Runs that are done are not done again, and one that was killed goes on from its last checkpoint. Results do not
-    depend on the number of processes; on a CPU their last digits do on that of threads.
+    Finished runs are skipped, and an interrupted run resumes from its last checkpoint. Results do not depend on the
+    number of processes; on a CPU, their last digits depend on the number of threads.
 
     Args:
         config: what to do.
@@ -72,7 +72,7 @@ def sweep(
         number = signal.SIGTERM if isinstance(error, SystemExit) else getattr(error, "number", signal.SIGINT)
         done = sum(read_run(point) is not None for point in config.points)
         where = f"{config.output}: stopped with {done:,} of {len(config.points):,} trainings done"
-        raise Stopped(f"{where}; the same command goes on from there", number) from error
+        raise Stopped(f"{where}; run the same command again to resume", number) from error
     finally:
         progress.close()
 
@@ -151,8 +151,8 @@ def _trained(
                 progress.count(number, len(missing), "runs")
         except BrokenProcessPool as error:
             raise TrainingError(
-                "a process of the sweep was killed, perhaps for want of memory; use fewer --processes, and give the "
-                "same command to go on"
+                "a process of the sweep was killed, perhaps for want of memory; use fewer --processes, and run the "
+                "same command again to resume"
             ) from error
         except BaseException:
             _stop(pool)

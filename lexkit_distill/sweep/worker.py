@@ -40,7 +40,7 @@ _ROWS = 4
 RUN, WEIGHTS = "run.json", "weights.safetensors"
 RunRecord = dict[str, Any]
 """What a run reports: its key, values, configuration and figures, or an error."""
-ADVICE = "free some space, and run the same command again to go on"
+ADVICE = "free some space, and run the same command again to resume"
 
 
 class Worker:
@@ -93,12 +93,12 @@ class Worker:
         prepared.close()
 
     def train(self, point: Point, progress: Progress) -> RunRecord:
-        """Train, and return what is then in ``run.json``; a run that was killed goes on.
+        """Train, and return the content of ``run.json``. An interrupted run is resumed.
 
-        What goes wrong with this one setting is record, too, for the others to go on.
+        An error of this setting is recorded as well, so that the other settings can continue.
 
         Raises:
-            Stopped: by a signal; it goes on when it is trained again.
+            Stopped: by a signal; training it again resumes it.
             OSError, SafetensorError: the output cannot be written.
         """
         folder = Path(point.config.run.output)

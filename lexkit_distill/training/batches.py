@@ -29,9 +29,9 @@ class Positions:
     rows: Int64
     """(n,) which of the rows."""
     places: Int64
-    """(n,) t"""
+    """(n,) place t in its row."""
     targets: Int64
-    """(n,) x_{t+1}"""
+    """(n,) the next token x_{t+1}."""
     words: Int64
     """(n,) the word of x_{t+1}, as `Supervision` has it."""
     sampled: Bool
@@ -136,15 +136,15 @@ class DataCounts:
     predicted: int
     """Positions that are predicted."""
     own_senses: int | None = None
-    """Of these, those whose token has senses of its own."""
+    """Predicted positions whose token has senses of its own."""
     with_synonyms: int | None = None
-    """Those whose word has synonyms with senses."""
+    """Predicted positions whose word has synonyms with senses."""
     with_antonyms: int | None = None
-    """Those whose word has antonyms with senses."""
+    """Predicted positions whose word has antonyms with senses."""
     sampled: int | None = None
-    """Those at which the semantic loss is taken in the first epoch."""
+    """Positions at which the semantic loss is taken in the first epoch."""
     sampled_with_relations: int | None = None
-    """Of the sampled ones, those whose word has synonyms or antonyms."""
+    """Sampled positions whose word has synonyms or antonyms."""
     sampled_with_antonyms: int | None = None
 
     @property

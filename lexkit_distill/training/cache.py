@@ -258,7 +258,7 @@ def _mapped(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 
 def _reserve(sizes: dict[Path, int]) -> None:
-    """Make files of so many bytes, or complete those that are there, with room on the disk for all that is to come.
+    """Make files of the given *sizes* in bytes, or extend existing ones, so that the disk has room for all data.
 
     Raises:
         TrainingError: there is no such room.

@@ -34,17 +34,17 @@ _PART = StateDictOptions(full_state_dict=True, strict=False)
 
 @dataclass
 class RunState:
-    """Where a run is."""
+    """How far a run has got."""
 
     step: int = 0
-    """Steps done."""
+    """Number of finished steps."""
     best: float | None = None
     """The least held-out loss so far."""
     best_step: int = 0
     worse: int = 0
     """Evaluations since then."""
     loss: float | None = None
-    """Of the last step."""
+    """Loss of the last step."""
     held_out: dict[str, float] = field(default_factory=dict)
     """The last evaluation."""
     processes: int = 1

@@ -39,7 +39,7 @@ class TokenData:
     """Rows of tokens, one after the other. A row is a sample, or a piece of a long text."""
 
     token_ids: Int32
-    """(N,)"""
+    """(N,) the ids of all rows, joined."""
     is_target: Bool
     """(N,) whether the token is predicted; never the first of a row, which nothing precedes."""
     words: Int32
@@ -134,11 +134,11 @@ class Row(NamedTuple):
     """A row as training sees it, and the text that it is made of."""
 
     token_ids: Int32
-    """(n,)"""
+    """(n,) the ids of its tokens."""
     is_target: Bool
-    """(n,)"""
+    """(n,) whether the token is predicted."""
     words: Int32
-    """(n,)"""
+    """(n,) the word of each token, as in `TokenData`."""
     texts: list[str]
     """(n,) the part of the text that each token stands for; the parts of all rows of a text join to that text. A token
     that is not in the text, at its beginning or its end, has its name."""
@@ -156,7 +156,7 @@ class RowEncoder:
         finder: of words.
         max_length: tokens of a row.
         loss_on: what is predicted in chats and after prompts.
-        too_long: what becomes of a chat or completion of more than *max_length* tokens.
+        too_long: what to do with a chat or completion of more than *max_length* tokens.
         end_token: whether texts and completions end with the tokenizer's token of the end.
         dropped: counts what is left out, by reason.
     """

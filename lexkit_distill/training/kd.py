@@ -26,16 +26,16 @@ from lexkit_distill.errors import TrainingError
 CHUNK_ELEMENTS = 3 << 22
 """Tokens x vocabulary of a chunk: 50 MB of fp32 logits of each model."""
 _CACHED_ELEMENTS = 1 << 19
-"""Of these, what goes through the softmaxes at once on a CPU: 2 MB, so that it stays in a processor's cache."""
+"""Part of a chunk that goes through the softmaxes at once on a CPU: 2 MB, which fits a processor's cache."""
 
 
 class Head(NamedTuple):
     """A language model head: logits = cap(weight @ hidden + bias)."""
 
     weight: Tensor
-    """(V, d)"""
+    """(V, d) the output embeddings."""
     bias: Tensor | None = None
-    """(V,)"""
+    """(V,) added to the logits, if the model has one."""
     cap: float | None = None
     """Gemma's soft cap: logits are cap * tanh(logits / cap)."""
 
@@ -60,12 +60,12 @@ class TeacherSummary(NamedTuple):
 
 
 class KDLoss(NamedTuple):
-    """Sums over tokens."""
+    """Losses, summed over tokens."""
 
     total: Tensor
     """() CE + alpha T^2 KL; has the gradient."""
     ce: Tensor
-    """()"""
+    """() cross-entropy, in nats."""
     kl: Tensor
     """() KL(teacher || student) at temperature T, in nats."""
     gradient: Tensor | None

@@ -80,7 +80,7 @@ class Log:
                     self._events.add_scalar(f"{'eval' if kind or name != rest else 'train'}/{rest}", value, row["step"])
 
     def close(self) -> None:
-        """End."""
+        """Close the log files."""
         with self._stack:
             if self._events is not None:
                 self._events.flush()  # which raises what happened to the thread that writes; close() does not

@@ -1,4 +1,4 @@
-"""From a configuration to a student: load, check, train, save."""
+"""Train a student from a configuration: load, check, train, save."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DONE = "training.json"
 
 @dataclass(frozen=True)
 class TrainSummary:
-    """What was done."""
+    """The plan of a training and its outcome."""
 
     path: str
     plan: TrainPlan
@@ -115,12 +115,12 @@ def _train(
     is_first = accelerator.is_main_process
     if is_first:
         started(prepared.plan)
-    with disk_failures(TrainingError, folder, "free some space, and run the same command again to go on"):
+    with disk_failures(TrainingError, folder, "free some space, and run the same command again to resume"):
         outcome = trainer.run(until=2, saves=False) if dry_run else _run(trainer, folder, progress)
         prepared.close()
         if trainer.stopped is not None and (dry_run or not outcome.finished):
             where = f"after step {outcome.steps:,} of {outcome.total_steps:,}"
-            saved = "nothing was written" if dry_run else "the same command goes on from there"
+            saved = "nothing was written" if dry_run else "run the same command again to resume"
             stop(f"{folder}: stopped {where}; {saved}", trainer.stopped, speaks=is_first)
         summary = TrainSummary(str(folder), prepared.plan, outcome)
         if not dry_run:

@@ -44,7 +44,7 @@ class TeacherSignal(NamedTuple):
     teacher_hidden: Tensor
     """m_t (n, d) at the positions of the batch."""
     candidates: Candidates | None
-    """Of the sampled positions, if they are known already."""
+    """Candidates of the sampled positions, if they are known already."""
     summary: TeacherSummary | None = None
     """The summary of the teacher's distributions (n positions), if that is known already."""
 
@@ -76,7 +76,7 @@ class Objective:
 
     config: LossConfig
     kl_weight: float
-    """alpha T^2."""
+    """Weight of the KL term, alpha T^2 by default."""
     student: Student
     supervision: Supervision | None
     gamma: float

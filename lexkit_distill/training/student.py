@@ -41,7 +41,7 @@ class Student:
         trained: n, the last layers, which are trained.
 
     Raises:
-        TrainingError: the teacher is no such decoder, or does not have so many layers.
+        TrainingError: the teacher is not built like Llama, or has fewer layers.
     """
 
     def __init__(self, teacher: Teacher, layers: int | None = None, trained: int = 2) -> None:

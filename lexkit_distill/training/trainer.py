@@ -43,11 +43,11 @@ class Outcome:
     tokens: int
     """Targets seen in this run."""
     seconds: float
-    """Of this run."""
+    """Duration of this run."""
     finished: bool
     """False where a signal stopped it."""
     loss: float
-    """Of the last step."""
+    """Loss of the last step."""
     best_step: int
     held_out: dict[str, float]
     """The last evaluation."""

@@ -1,4 +1,4 @@
-"""Which records a corpus may have, what becomes of them, and how the others are refused."""
+"""Which records a corpus may have, how they are read, and how the others are refused."""
 
 from __future__ import annotations
 

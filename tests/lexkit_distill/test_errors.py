@@ -1,4 +1,4 @@
-"""Everything that can be wrong is one line that says what, where and how to mend it; nothing is left half-written."""
+"""Every error is one line that says what is wrong, where, and how to fix it; nothing is left half-written."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_a_signal_while_states_are_read_loses_none(
     assert done_batches(plan.folder, plan.batches).sum() == 5
     assert raised.value.number == number
     assert raised.value.message == (
-        f"{tmp_path / 'stopped'}: stopped after batch 5 of {plan.batches}; the same command goes on from there"
+        f"{tmp_path / 'stopped'}: stopped after batch 5 of {plan.batches}; run the same command again to resume"
     )
     assert not (tmp_path / "stopped" / ".lock").exists()
     assert contents(build("stopped", **options)) == contents(whole)

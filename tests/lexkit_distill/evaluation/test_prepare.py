@@ -105,7 +105,7 @@ def test_missing_examples_say_so(tmp_path: Path) -> None:
 
 def test_fewer_examples_than_shots(tmp_path: Path) -> None:
     lines(tmp_path / "arc/validation.jsonl", [record(0)])
-    # One of them is the question itself, which is no example
+    # One of them is the question itself, which does not serve as an example
     lines(tmp_path / "arc/train.jsonl", [record(number) for number in range(3)])
     with pytest.raises(DataError, match=r"arc: 2 worked examples .*--shots is 3"):
         read("arc", tmp_path, shots=3)
@@ -125,7 +125,7 @@ def test_the_hub_out_of_reach_says_what_to_put_where(monkeypatch: pytest.MonkeyP
         raise ConnectionError("offline")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
-    with pytest.raises(DataError, match=r"arc: allenai/ai2_arc cannot be had from the hub \(offline\); give --data"):
+    with pytest.raises(DataError, match=r"arc: allenai/ai2_arc cannot be loaded from the hub \(offline\); give --data"):
         prepare(TASKS["arc"], None, shots=5, limit=None, seed=0)
 
 

@@ -1,4 +1,4 @@
-"""Where the results of an evaluation go, and what becomes of them when they cannot be written."""
+"""Where the results of an evaluation go, and what happens when they cannot be written."""
 
 from __future__ import annotations
 

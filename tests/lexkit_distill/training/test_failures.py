@@ -170,7 +170,7 @@ class TestFullDisk:
         assert said == {
             "",
             "free some space, choose another --cache, or train without it",
-            "free some space, and run the same command again to go on",
+            "free some space, and run the same command again to resume",
             "free some space, and run the same command again: training itself is done and in its last checkpoint",
         }
 
@@ -205,7 +205,7 @@ class TestSignals:
             train(configured())
         assert raised.value.number == number
         assert raised.value.message == (
-            f"{tmp_path / 'student'}: stopped after step 6 of 20; the same command goes on from there"
+            f"{tmp_path / 'student'}: stopped after step 6 of 20; run the same command again to resume"
         )
         assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
         kept = [path.name for path in (tmp_path / "student" / "checkpoints").iterdir()]

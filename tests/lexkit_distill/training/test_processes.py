@@ -147,7 +147,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint_a_line_and_its_own_exit_code(
     assert running.returncode == 128 + number
     done = stopped(tmp_path / "student")
     assert errors == (
-        f"error: {tmp_path / 'student'}: stopped after step {done} of 2,000; the same command goes on from there\n"
+        f"error: {tmp_path / 'student'}: stopped after step {done} of 2,000; run the same command again to resume\n"
     )
     assert not (tmp_path / "student" / ".lock").exists()
 
@@ -169,7 +169,7 @@ def test_a_signal_ends_all_processes_after_the_same_step(
     assert done < 2000
     if to_launcher:  # else it may end the others before they can speak
         assert errors.count("error: ") == 1
-        assert f"stopped after step {done} of 2,000; the same command goes on from there" in errors
+        assert f"stopped after step {done} of 2,000; run the same command again to resume" in errors
 
 
 def test_a_full_disk_ends_all_processes(configured: Configured, tmp_path: Path) -> None:

@@ -243,7 +243,7 @@ def test_a_signal_says_what_is_done_and_loses_no_step(
         sweep(read_sweep(sweep_file(grid=grid)))
     assert raised.value.number == number
     assert raised.value.message == (
-        f"{tmp_path / 'sweep'}: stopped with 1 of 2 trainings done; the same command goes on from there"
+        f"{tmp_path / 'sweep'}: stopped with 1 of 2 trainings done; run the same command again to resume"
     )
     assert len(steps) == 16  # ten of the first training, and six of the second
     sweep(read_sweep(sweep_file(grid=grid)))
@@ -314,7 +314,7 @@ def test_a_signal_to_several_processes(
     assert wait_procs(others, timeout=60)[1] == []
     assert running.returncode == 128 + number
     assert errors == (
-        f"error: {tmp_path / 'sweep'}: stopped with 0 of 4 trainings done; the same command goes on from there\n"
+        f"error: {tmp_path / 'sweep'}: stopped with 0 of 4 trainings done; run the same command again to resume\n"
     )
     logs = {log.parent: len(read_log(log)) for log in (tmp_path / "sweep" / "runs").glob("*/log.csv")}
     assert len(logs) == 2  # no training began after the signal
