@@ -63,7 +63,9 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     metavar="KIND=FILE",
     help="Two words a line; KIND is synonym or antonym.",
 )
-@click.option("--tokenizer", "tokenizers", multiple=True, metavar="[NAME=]X", help="Add its spans: see 'tokenize'.")
+@click.option(
+    "--tokenizer", "tokenizers", multiple=True, metavar="[NAME=]X", help="Add the spans of a tokenizer: see 'tokenize'."
+)
 @click.option(
     "--source",
     "sources",

@@ -18,7 +18,7 @@ from lexkit.cli.output import json_option, print_json, store_option
     type=click.Choice(["parquet", "jsonl", "csv"]),
     default="parquet",
     show_default=True,
-    help="Of the files.",
+    help="File format to write.",
 )
 @click.option("--tokenizer", metavar="X", help="Relations with the token ids of both words, and no evidence.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="M", help="Only words of at most M tokens.")

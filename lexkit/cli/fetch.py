@@ -33,7 +33,7 @@ def _parse_names(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 
 @click.command()
 @click.argument("entries", nargs=-1, metavar=f"[{_NAMES}]...", callback=_parse_names)
-@click.option("--cache", metavar="DIR", help="Where to put it.  [env: LEXKIT_CACHE; default: the user's cache]")
+@click.option("--cache", metavar="DIR", help="Folder for the files.  [env: LEXKIT_CACHE; default: the user's cache]")
 @click.option("--force", is_flag=True, help="Fetch what is there already as well.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option

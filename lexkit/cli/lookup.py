@@ -22,9 +22,11 @@ _STYLES = {"synonyms": "deep_sky_blue3", "antonyms": "dark_orange3"}  # to be re
 def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--direct", is_flag=True, help="Only relations that a source states."),
-        click.option("--same-pos", is_flag=True, help="None derived across parts of speech (faultless -> fault)."),
+        click.option(
+            "--same-pos", is_flag=True, help="Leave out relations derived across parts of speech (faultless -> fault)."
+        ),
         click.option("--source", metavar="S", help="Only relations with evidence from this source."),
-        click.option("--limit", type=click.IntRange(min=1), help="At most so many of each kind."),
+        click.option("--limit", type=click.IntRange(min=1), help="Show at most this many words of each kind."),
         json_option,
         store_option,
     ):

@@ -26,7 +26,7 @@ def store_option(command: _Command) -> _Command:
         default="lexkit.duckdb",
         show_default=True,
         metavar="FILE",
-        help="The store.  [env: LEXKIT_STORE]",
+        help="Path of the store.  [env: LEXKIT_STORE]",
     )(command)
 
 

@@ -38,7 +38,7 @@ _GRACE = 5.0
     default=60,
     show_default=True,
     metavar="S",
-    help="Give up after so many seconds.",
+    help="Give up after this many seconds.",
 )
 @click.option(
     "--max-rows",

@@ -52,8 +52,12 @@ def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: b
 
 
 @click.command("keep-rate")
-@click.option("--tokenizer", required=True, metavar="X", help="Its name in the store, or what 'tokenize' was given.")
-@click.option("--plot", metavar="FILE", help="Draw it, too: .png, .svg or .pdf (needs lexkit[plot]).")
+@click.option(
+    "--tokenizer", required=True, metavar="X", help="Name of the tokenizer in the store, or what 'tokenize' was given."
+)
+@click.option(
+    "--plot", metavar="FILE", help="Draw the keep rates in a file, too: .png, .svg or .pdf (needs lexkit[plot])."
+)
 @json_option
 @store_option
 def keep_rate(tokenizer: str, plot: str | None, as_json: bool, store: str) -> None:

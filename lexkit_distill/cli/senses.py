@@ -57,7 +57,7 @@ def _senses_summary(summary: SensesSummary) -> list[str]:
 
 
 @distill.command()
-@click.option("--senses", "folder", required=True, metavar="DIR", help="The dictionary that gets the words.")
+@click.option("--senses", "folder", required=True, metavar="DIR", help="Folder of the dictionary to add words to.")
 @click.option(
     "--max-tokens",
     type=click.IntRange(min=1),
@@ -99,7 +99,7 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
 
 @distill.command()
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
-@click.option("--senses", "folder", required=True, metavar="DIR", help="The dictionary.")
+@click.option("--senses", "folder", required=True, metavar="DIR", help="Folder of the dictionary.")
 @click.option("--neighbors", type=click.IntRange(min=1), default=8, show_default=True, help="Nearest keys to show.")
 @click.option(
     "--plot", metavar="FILE", help="Draw the words, and their synonyms and antonyms if the store is given, instead."

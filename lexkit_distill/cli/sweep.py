@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 @distill.command()
 @click.option("--config", "config_path", metavar="FILE", required=True, help="YAML: base, grid, and what to choose by.")
-@click.option("--output", metavar="DIR", help="In place of the file's.")
+@click.option("--output", metavar="DIR", help="Folder for the results. [default: the one that the file names]")
 @click.option(
-    "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="Trainings at a time, each its own."
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of trainings to run at a time.",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1), help="Of each training on a CPU. [default: processors by processes]"
+    "--threads", type=click.IntRange(min=1), help="Threads for each training. [default: processors by processes]"
 )
 @click.option("--plot", metavar="DIR", help="Draw what each swept value does (the paper's Figure 3, Tables 4 to 6).")
 @click.option("--dry-run", is_flag=True, help="List the trainings, and which are done; write nothing.")
