@@ -9,6 +9,7 @@ of three placeholders.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,8 @@ from lexkit_distill.errors import CorpusError, DataError
 Message = dict[str, Any]
 Span = tuple[int, int]
 """Where something begins and ends in a text, in characters."""
-_GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
+_GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
+_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _FIRST, _ANSWER, _SECOND = "lexkitplaceholderone", "lexkitplaceholdertwo", "lexkitplaceholderthree"
 
 
@@ -45,7 +47,9 @@ class _Habits:
     inner_end: str = ""
     """What ends the assistant's other turns."""
     header: str = ""
-    """A header that the template writes after every chat, although nobody asked for an answer."""
+    """A header that the template writes after chats that the assistant ends, although nobody asked for an answer."""
+    reply_header: str = ""
+    """The same after chats that the user ends."""
 
 
 class _Turn(NamedTuple):
@@ -77,7 +81,10 @@ class ChatTemplate:
             CorpusError: the tokenizer has no template, or the template rejects the messages.
         """
         text = self._rendered(messages, where, prompt, tools)
-        return text if prompt else text.removesuffix(self._habits.header)
+        if prompt:
+            return text
+        of_user = bool(messages) and messages[-1]["role"] == "user"
+        return text.removesuffix(self._habits.reply_header if of_user else self._habits.header)
 
     def render(
         self, messages: Sequence[Message], where: str, *, context_turns: int = 0, tools: Sequence[Any] = ()
@@ -103,8 +110,8 @@ class ChatTemplate:
         found = {number: self._turn(text, messages, number, where, tools) for number in numbers}
         turns = [turn for turn in found.values() if turn is not None]
         spans = [(turn.begin, turn.end) for turn in turns]
-        if turns and _GENERATION.search(str(self._tokenizer.chat_template)):
-            spans = self._generated(text, messages, tools, turns)
+        if turns and self._marks_generations(tools):
+            spans = self._generated(text, messages, tools, turns) or spans
         last = found.get(len(messages) - 1)
         if last is None or last.end > last.answer_end or text[last.end :].strip():
             return RenderedChat(text, tuple(spans), ended=True)
@@ -127,54 +134,111 @@ class ChatTemplate:
         except Exception as error:  # a template may raise anything, most of all for roles it does not know
             reason = " ".join(str(error).split()).rstrip(".")
             raise CorpusError(
-                f"{where}: the chat template rejects this chat ({reason}); change its roles or their order"
+                f"{where}: the chat template rejects this chat ({reason}); change the chat, or leave it out"
             ) from error
 
     def _turn(
         self, text: str, messages: Sequence[Message], number: int, where: str, tools: Sequence[Any]
     ) -> _Turn | None:
         """Where a turn of the assistant is; None if the template leaves it out because it is empty."""
-        before, after = self._around(messages, number, where, tools, _unused(text))
-        begin = self._begin(messages, number, where, tools, before)
+        message, last = messages[number], len(messages) - 1
+        calls = bool(message.get("tool_calls"))
+        if calls and number < last and (turn := self._turn_with_results(text, messages, number, where, tools)):
+            return turn
+        try:
+            before, after = self._around(messages, number, where, tools, _unused(text))
+        except CorpusError as error:  # results of tools without their calls
+            raise _rewritten(where) from error
+        begin = self._begin(text, messages, number, where, tools, before)
         answer_end = len(text) - len(after)
+        if begin > answer_end >= len(before[:begin].rstrip()):  # the space of a header that nothing follows is trimmed
+            begin = answer_end
         if not text.startswith(before[:begin]) or not text.endswith(after) or begin > answer_end:
-            others = [*messages[:number], *messages[number + 1 :]]
-            if not messages[number]["content"] and others and text == self.text(others, where, tools=tools):
-                return None
-            raise _rewritten(where)
-        if messages[number].get("tool_calls"):
-            silent = {name: value for name, value in messages[number].items() if name != "tool_calls"}
+            return self._turn_elsewhere(text, messages, number, where, tools)
+        if calls:
+            silent = {name: value for name, value in message.items() if name != "tool_calls"}
             if text == self.text([*messages[:number], silent, *messages[number + 1 :]], where, tools=tools):
                 raise CorpusError(
                     f"{where}: the chat template does not write the assistant's tool calls; use another teacher, or "
                     "leave the chat out"
                 )
-        return _Turn(begin, answer_end, self._end(text, answer_end, is_last=number == len(messages) - 1))
+        return _Turn(begin, answer_end, self._end(text, answer_end, is_last=number == last))
+
+    def _turn_with_results(
+        self, text: str, messages: Sequence[Message], number: int, where: str, tools: Sequence[Any]
+    ) -> _Turn | None:
+        """Where a turn is that calls tools, from the chat up to it: what follows depends on the calls."""
+        shorter = messages[: number + 1]
+        short = self.text(shorter, where, tools=tools)
+        turn = self._turn(short, shorter, number, where, tools)
+        if turn is None or not text.startswith(short[: turn.answer_end]):
+            return None
+        if turn.end > turn.answer_end and text.startswith(short[: turn.end]):
+            return turn
+        return turn._replace(end=self._end(text, turn.answer_end, is_last=False))
+
+    def _turn_elsewhere(
+        self, text: str, messages: Sequence[Message], number: int, where: str, tools: Sequence[Any]
+    ) -> _Turn | None:
+        """Where a turn is that is not where an answer would be: nowhere, or after the generation prompt."""
+        if messages[number].get("tool_calls"):
+            asked = self._asked(messages[:number], where, tools) if self._habits.prompt else None
+            if number == len(messages) - 1 and asked and text.startswith(asked):
+                end = len(text.rstrip())
+                final = self._last_special(text[:end])
+                return _Turn(len(asked), end - len(final) if text[:end].endswith(final) else end, end)
+        elif not messages[number]["content"].strip() and len(messages) > 1:
+            others = [*messages[:number], *messages[number + 1 :]]
+            if text == self.text(others, where, tools=tools):
+                return None
+        raise _rewritten(where)
 
     def _around(
         self, messages: Sequence[Message], number: int, where: str, tools: Sequence[Any], mark: str
     ) -> tuple[str, str]:
         """What the template writes before and after an answer; calls of tools count as part of the answer."""
         answer = {name: value for name, value in messages[number].items() if name != "tool_calls"}
-        marked = [*messages[:number], {**answer, "content": mark}, *messages[number + 1 :]]
-        before, found, after = self.text(marked, where, tools=tools).partition(mark)
-        if not found or mark in after:
+        after = list(messages[number + 1 :])
+        result = f"{mark}result"
+        if messages[number].get("tool_calls") and after:  # a result must not pass for a part of the answer
+            after[0] = {**after[0], "content": result}
+        marked = [*messages[:number], {**answer, "content": mark}, *after]
+        before, found, rest = self.text(marked, where, tools=tools).partition(mark)
+        if result in rest:
+            rest = rest.replace(result, messages[number + 1]["content"])
+        elif messages[number].get("tool_calls") and after:
+            found = ""
+        if not found or mark in rest:
             raise _rewritten(where)
-        return before, after
+        return before, rest
 
-    def _begin(self, messages: Sequence[Message], number: int, where: str, tools: Sequence[Any], before: str) -> int:
+    def _begin(
+        self, text: str, messages: Sequence[Message], number: int, where: str, tools: Sequence[Any], before: str
+    ) -> int:
         """Where the answer begins; a think block after the generation prompt is part of it."""
         prompt = self._habits.prompt
-        place = before.rfind(prompt) + len(prompt)
-        thought = before[place:]
-        if not prompt or prompt not in before or not thought.strip():
+        if not prompt:
             return len(before)
-        # What other messages say must not pass for a think block
-        blank = [{**message, "content": _FIRST} for message in messages[:number]]
-        around = self._around([*blank, *messages[number:]], number, where, tools, _unused(before))
-        if not around[0].endswith(prompt + thought):
-            return len(before)
-        return place + len(thought) - len(thought.lstrip())
+        asked = self._asked(messages[:number], where, tools)
+        if asked is None or not before.startswith(asked) or not text.startswith(asked):
+            # The template writes earlier turns differently once there are later ones, such as without their thoughts
+            blank = [{**message, "content": _FIRST} for message in messages[:number]]
+            try:
+                around = self._around([*blank, *messages[number:]], number, where, tools, _unused(text, before))
+            except (CorpusError, DataError):
+                return len(before)
+            header, found, thought = around[0].rpartition(_FIRST)[2].partition(prompt)
+            if not found or not before.endswith(header + prompt + thought):
+                return len(before)
+            asked = before.removesuffix(thought)
+        return len(asked) if before[len(asked) :].strip() else len(before)
+
+    def _asked(self, messages: Sequence[Message], where: str, tools: Sequence[Any]) -> str | None:
+        """What the template makes of messages and a request for an answer; None if it rejects them."""
+        try:
+            return self._rendered(messages, where, True, tools)
+        except CorpusError:
+            return None
 
     def _end(self, text: str, answer_end: int, *, is_last: bool) -> int:
         """Where a turn ends, the token that ends it included and the white space after that token not."""
@@ -191,6 +255,10 @@ class ChatTemplate:
         found = re.search("|".join(map(re.escape, special)), text) if special else None
         return text[: found.end()] if found else ""
 
+    def _last_special(self, text: str) -> str:
+        """The special token of a text that begins last; nothing if it has none."""
+        return max((token for token in self._special if token in text), key=text.rfind, default="")
+
     @cached_property
     def _special(self) -> set[str]:
         added = self._tokenizer.added_tokens_decoder.values()
@@ -198,29 +266,52 @@ class ChatTemplate:
 
     @cached_property
     def _habits(self) -> _Habits:
+        system = {"role": "system", "content": "lexkitplaceholderzero"}
+        for beginning in ([], [system]):
+            try:
+                return self._habits_after(beginning)
+            except CorpusError:  # without a system prompt, or with one
+                continue
+        return _Habits()  # an unusual template, or none: its turns are looked for without them
+
+    def _habits_after(self, beginning: list[Message]) -> _Habits:
         user, answer, reply = (
             {"role": role, "content": content}
             for role, content in (("user", _FIRST), ("assistant", _ANSWER), ("user", _SECOND))
         )
-        try:
-            asked, plain = (self._rendered([user], "", prompt) for prompt in (True, False))
-            last = self._rendered([user, answer], "", False).partition(_ANSWER)[2]
-        except CorpusError:  # an unusual template, or none: what can be told without these is told
-            return _Habits()
+        asked, plain = (self._rendered([*beginning, user], "", prompt) for prompt in (True, False))
+        until_answer, _, last = self._rendered([*beginning, user, answer], "", False).partition(_ANSWER)
         prompt = asked.removeprefix(plain) if asked.startswith(plain) else ""
         try:
-            inner = self._rendered([user, answer, reply], "", False).partition(_ANSWER)[2].partition(_SECOND)[0]
+            inner = self._rendered([*beginning, user, answer, reply], "", False)
         except CorpusError:
             return _Habits(prompt, last.rstrip())
-        if inner.startswith(last.rstrip()):
-            return _Habits(prompt, last.rstrip(), last.rstrip())
-        # Something else follows the last turn than other turns: an end of its own, or a header
-        opening = plain.partition(_FIRST)[0].removeprefix(self._tokenizer.bos_token or "")
-        shared = inner.removesuffix(opening) if opening and inner.endswith(opening) else None
-        end = shared if shared and last.startswith(shared) else self._through_special(last)
-        header = last[len(end) :] if last[len(end) :].strip() else ""
-        inner_end = self._through_special(inner) if shared is None else shared
-        return _Habits(prompt, end.rstrip(), inner_end.rstrip(), header)
+        inner = inner.partition(_ANSWER)[2].partition(_SECOND)[0]
+        asks = plain.rstrip() == until_answer.rstrip()
+        after_user = plain.partition(_FIRST)[2]
+        if last.strip() and inner.startswith(last.rstrip()):
+            end = last.rstrip()
+            reply_header = after_user.removeprefix(end).lstrip() if asks and after_user.startswith(end) else ""
+            return _Habits(prompt, end, end, "", reply_header)
+        # Something else follows the last turn than other turns: an end of its own, nothing, or a header
+        before = plain.partition(_FIRST)[0]
+        openings = [opening for opening in (before, before.removeprefix(self._tokenizer.bos_token or "")) if opening]
+        opening = next((opening for opening in openings if inner.endswith(opening)), None)
+        if opening is not None:
+            inner_end = inner.removesuffix(opening)
+        elif not last.strip() and self._last_special(before) == self._last_special(self._through_special(inner)):
+            inner_end = ""  # it begins the turn of the user
+        else:
+            inner_end = self._through_special(inner)
+        end = inner_end if opening and last.startswith(inner_end) else self._through_special(last)
+        header = last[len(end) :].lstrip()
+        if not asked.rstrip().endswith(header.rstrip()):  # it asks for nothing: the template may end the text, too
+            header, end = "", end or last
+        return _Habits(prompt, end.rstrip(), inner_end.rstrip(), header, header)
+
+    def _marks_generations(self, tools: Sequence[Any]) -> bool:
+        template = self._tokenizer.get_chat_template(tools=list(tools) or None)
+        return _GENERATION.search(_COMMENT.sub("", template)) is not None
 
     def _generated(
         self, text: str, messages: Sequence[Message], tools: Sequence[Any], turns: Sequence[_Turn]
@@ -243,8 +334,11 @@ class ChatTemplate:
             if not mine and turn.begin == turn.answer_end:  # an empty answer has no token that could be marked
                 result.append((turn.begin, turn.end))
             for start, stop in mine:
-                reaches_end = stop >= turn.answer_end and not text[turn.end : stop].strip()
-                result.append((start, turn.end if reaches_end else stop))
+                # A header may be marked, but is not for the assistant to say
+                begin = max(start, turn.begin) if self._habits.prompt else start
+                following = bisect_left(encoding.offsets, (stop, stop))
+                reaches_end = following == len(encoding.offsets) or encoding.offsets[following][0] >= turn.answer_end
+                result.append((begin, turn.end if reaches_end else stop))
         return result
 
 

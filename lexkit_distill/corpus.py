@@ -241,6 +241,8 @@ def _message(message: object, place: str) -> Message:
         role = _ROLES[role.lower()]
     rest = {name: value for name, value in message.items() if name not in (speaker, said)}
     calls = rest.get("tool_calls")
+    if not calls:  # templates ask whether there is a list, and not what is in it
+        rest.pop("tool_calls", None)
     if isinstance(rest.get("function_call"), dict) and not calls:  # OpenAI's older form, which templates leave out
         calls = rest["tool_calls"] = [{"type": "function", "function": rest["function_call"]}]
     content = message.get(said, "" if role == "assistant" and isinstance(calls, list) and calls else None)

@@ -262,7 +262,10 @@ def gathered(rows: Iterable[Row]) -> TokenData:
     """
     parts = [row[:3] for row in rows]
     if not parts:
-        raise DataError("the training data hold nothing to predict: no samples, or only empty ones; check --data")
+        raise DataError(
+            "the training data hold nothing to predict: no samples, empty ones, or chats without an answer; "
+            "check --data, or use --loss-on all"
+        )
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     offsets = np.r_[0, np.cumsum([len(ids) for ids, _, _ in parts])].astype(np.int64)
     return TokenData(columns[0], columns[1], columns[2], offsets)
@@ -297,5 +300,6 @@ def _targets(offsets: list[Span], predicted: list[Span] | None) -> Bool:
     starts = np.minimum(spans[:, 0], np.r_[0, np.maximum.accumulate(ends)[:-1]])
     is_target: Bool = np.zeros(len(ends), dtype=bool)
     for begin, end in predicted:
-        is_target |= (starts < end) & (ends > begin)
+        if begin < end:  # nothing is predicted of an empty answer without an end
+            is_target |= (starts < end) & (ends > begin)
     return is_target

@@ -194,6 +194,68 @@ def alpaca(chat: Chat) -> Segments:
             yield "\n\n", False
 
 
+PHI = (  # it ends the text, too, unless it asks for an answer
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% else %}{{ eos_token }}{% endif %}"
+)
+
+
+def phi(chat: Chat) -> Segments:
+    yield from chatml(chat)
+    yield "</s>", False
+
+
+QWEN_1 = (  # the last turn has no end
+    "{% for m in messages %}{% if loop.first and m.role != 'system' %}{{ '<|im_start|>system\nHelp.<|im_end|>\n' }}"
+    "{% endif %}{{ '<|im_start|>' + m.role + '\n' + m.content }}{% if not loop.last or add_generation_prompt %}"
+    "{{ '<|im_end|>\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
+    "{% endif %}"
+)
+
+
+def qwen1(chat: Chat) -> Segments:
+    parts = list(chatml(chat, "Help."))[:-1]
+    yield from parts[:-1]
+    yield parts[-1][0].removesuffix("<|im_end|>"), parts[-1][1]
+
+
+ASKING_AFTER_USER = CHATML.replace("if add_generation_prompt", "if messages[-1].role == 'user'")
+TRIMMED = (  # the header of an empty answer loses its space
+    "{% for m in messages %}{{ (('ASSISTANT: ' if m.role == 'assistant' else 'USER: ') + m.content) | trim + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+)
+
+
+def trimmed(chat: Chat) -> Segments:
+    for number, (role, content) in enumerate(chat):
+        header = "ASSISTANT: " if role == "assistant" else "USER: "
+        yield (header if content.strip() else header.strip()), False
+        yield content.rstrip(), role == "assistant"
+        if role != "assistant" or number < len(chat) - 1:
+            yield "\n", False
+
+
+MARKED_HEADER = MARKED.replace(
+    "{{ '<|im_start|>' + m.role + '\n' }}{% if m.role == 'assistant' %}{% generation %}{{ m.content + '<|im_end|>' }}"
+    "{% endgeneration %}{{ '\n' }}{% else %}{{ m.content + '<|im_end|>\n' }}{% endif %}",
+    "{% if m.role == 'assistant' %}{% generation %}{{ '<|im_start|>assistant\n' + m.content + '<|im_end|>\n' }}"
+    "{% endgeneration %}{% else %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endif %}",
+)
+CHANNELS = (  # an answer after a thought has a second header, which the assistant says
+    "{% for m in messages %}{% if m.role == 'assistant' %}{% if m.thinking %}"
+    "{{ '<|im_start|>assistant analysis\n' + m.thinking + '<|im_end|>' }}{% endif %}"
+    "{{ '<|im_start|>assistant final\n' + m.content + '<|im_end|>' }}{% else %}"
+    "{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant' }}{% endif %}"
+)
+
+
+def channels(chat: Chat) -> Segments:
+    for role, content in chat:
+        yield f"<|im_start|>{role}", False
+        yield f"{' final' if role == 'assistant' else ''}\n{content}<|im_end|>", role == "assistant"
+
+
 FAMILIES: dict[str, tuple[str, Callable[[Chat], Segments]]] = {
     "chatml": (CHATML, chatml),
     "chatml with a system prompt": (DEFAULT_SYSTEM, lambda chat: chatml(chat, "You are an assistant of art.")),
@@ -208,7 +270,15 @@ FAMILIES: dict[str, tuple[str, Callable[[Chat], Segments]]] = {
     "mistral": (MISTRAL, mistral),
     "deepseek": (DEEPSEEK, deepseek),
     "alpaca": (ALPACA, alpaca),
+    "phi": (PHI, phi),
+    "qwen 1": (QWEN_1, qwen1),
+    "chatml, asking after the user": (ASKING_AFTER_USER, chatml),
+    "trimmed": (TRIMMED, trimmed),
+    "chatml, header marked": (MARKED_HEADER, chatml),
+    "channels": (CHANNELS, channels),
 }
+WITHOUT_END = {"alpaca", "qwen 1", "trimmed"}
+"""Families that do not end the last turn, so that the text ends there instead."""
 REJECTING = {"llama 2", "gemma", "mistral"}
 """Families that take turns of user and assistant only."""
 MARKS = """<|im_start|> <|im_end|> <|start_header_id|> <|end_header_id|> <|eot_id|> <start_of_turn> <end_of_turn>
@@ -277,6 +347,10 @@ def messages(chat: Chat) -> dict[str, Any]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_token_of_the_assistants_turns_is_predicted_and_no_other(tokenizer: Any, family: str) -> None:
     tokenizer.chat_template, segments = FAMILIES[family]
+    if family == "qwen 1" and "<|im_end|>" not in tokenizer.get_vocab():
+        pytest.skip(
+            "an end that only inner turns have cannot be separated from the next header unless it is a special token"
+        )
     checked = 0
     for answer in ANSWERS:
         for chat in chats(answer):
@@ -288,7 +362,7 @@ def test_every_token_of_the_assistants_turns_is_predicted_and_no_other(tokenizer
             places = [place for part, is_predicted in parts for place in [is_predicted] * len(part)]
             wanted = [any(places[start:end]) for start, end in encoding.offsets]
             ids = list(encoding.ids)
-            if family == "alpaca" and chat[-1][0] == "assistant":
+            if family in WITHOUT_END and chat[-1][0] == "assistant":
                 ids, wanted = [*ids, tokenizer.eos_token_id], [*wanted, True]
             if tokenizer("art")["input_ids"][0] == tokenizer.bos_token_id != ids[0]:
                 ids, wanted = [tokenizer.bos_token_id, *ids], [False, *wanted]
@@ -357,6 +431,59 @@ def test_calls_of_tools_are_predicted_or_refused(tokenizer: Any) -> None:
     (row,) = rows(tokenizer, chat)
     predicted = "".join(text for text, is_target in zip(row.texts, row.is_target, strict=True) if is_target)
     assert predicted.strip() == "<call>art<|im_end|>"
+
+
+def predicted(row: Any) -> list[str]:
+    """Runs of text that are predicted."""
+    parts = (text if is_target else "\0" for text, is_target in zip(row.texts, row.is_target, strict=True))
+    return [part for part in "".join(parts).split("\0") if part]
+
+
+def test_results_of_tools_are_never_predicted(tokenizer: Any) -> None:
+    tokenizer.chat_template = (  # the result is a part of the assistant's turn, and needs a call before it
+        "{% for m in messages %}{% if m.role == 'user' %}{{ '<|im_start|>user\n' + m.content + '<|im_end|>' }}"
+        "{% elif m.role == 'tool' %}{% if not messages[loop.index0 - 1].tool_calls %}{{ raise_exception('no call') }}"
+        "{% endif %}{{ '<|eot_id|>' + m.content + '<|eot_id|>' }}{% else %}"
+        "{% if messages[loop.index0 - 1].role == 'user' %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+        "{% if m.tool_calls %}{{ 'call ' + m.tool_calls[0].function.name }}"
+        "{% else %}{{ m.content + '<|im_end|>' }}{% endif %}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    )
+    call = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "art", "arguments": "{}"}}]}
+    asked, result = {"role": "user", "content": "q"}, {"role": "tool", "content": "painting"}
+    (row,) = rows(tokenizer, {"messages": [asked, call, result, {"role": "assistant", "content": "art"}]})
+    assert "painting" in "".join(row.texts)
+    runs = predicted(row)
+    assert "call art" in runs[0]
+    assert runs[-1].endswith("art<|im_end|>")
+    assert not any("painting" in run for run in runs)
+
+
+def test_a_thought_before_the_answer_is_predicted(tokenizer: Any) -> None:
+    said = {"role": "assistant", "content": "art", "thinking": "hm", "reasoning_content": "hm"}
+    chat = {"messages": [{"role": "user", "content": "q"}, said]}
+    tokenizer.chat_template = CHANNELS
+    (row,) = rows(tokenizer, chat)
+    assert predicted(row) == [" analysis\nhm<|im_end|><|im_start|>assistant final\nart<|im_end|>"]
+    tokenizer.chat_template = (  # asking for an answer opens the thought
+        "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{% if m.role == 'assistant' %}"
+        "{{ '<think>\n' + (m.reasoning_content or '') + '\n</think>\n\n' }}{% endif %}{{ m.content + '<|im_end|>' }}"
+        "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"
+    )
+    (row,) = rows(tokenizer, chat)
+    assert predicted(row)[0].endswith("hm\n</think>\n\nart<|im_end|>")
+    assert "<think>" not in predicted(row)[0]
+
+
+def test_the_template_that_is_used_decides_whether_generations_are_marked(tokenizer: Any) -> None:
+    chat = messages([("user", "q"), ("assistant", "art")])
+    tokenizer.chat_template = CHATML
+    (plain,) = rows(tokenizer, chat)
+    for template in ({"default": CHATML, "training": MARKED}, "{# {% generation %} #}" + CHATML):
+        tokenizer.chat_template = template
+        (row,) = rows(tokenizer, chat)
+        assert row.is_target.tolist() == plain.is_target.tolist()
+        assert row.is_target.any()
 
 
 @pytest.mark.parametrize("name", ["llama3", "qwen3"])
