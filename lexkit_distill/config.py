@@ -201,11 +201,17 @@ def make(config: type[_Config], given: Mapping[str, Any]) -> _Config:
     """Return a configuration of values by name, wherever in its sections the fields are; the others have defaults.
 
     Raises:
-        ArgumentError: a value that its field cannot have.
+        ArgumentError: no such field, or a value that it cannot have.
     """
-    hints = get_type_hints(config)
+    unknown = given.keys() - {option.name for option in options(config)}
+    if unknown:
+        raise ArgumentError(f"{config.__name__} has no field {sorted(unknown)[0]!r}; check the name")
+    return _made(config, given)
+
+
+def _made(config: type[_Config], given: Mapping[str, Any]) -> _Config:
     own = {option.name for option in own_options(config)}
-    parts = {name: make(hint, given) for name, hint in hints.items() if _is_section(hint)}
+    parts = {name: _made(hint, given) for name, hint in get_type_hints(config).items() if _is_section(hint)}
     return config(**{name: value for name, value in given.items() if name in own}, **parts)
 
 
@@ -213,11 +219,8 @@ def changed(config: _Config, **changes: Any) -> _Config:  # noqa: ANN401
     """Return a configuration with other values of some fields, by name.
 
     Raises:
-        ArgumentError: no such field, or a value that it cannot have.
+        ArgumentError: as `make`.
     """
-    unknown = changes.keys() - values(config).keys()
-    if unknown:
-        raise ArgumentError(f"{type(config).__name__} has no field {sorted(unknown)[0]!r}; check the name")
     return make(type(config), {**values(config), **changes})
 
 

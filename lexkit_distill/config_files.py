@@ -23,7 +23,9 @@ def read_yaml(path: Path, hint: str = TRAINING) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        _refuse_repeated(path, yaml.compose(text, yaml.SafeLoader))
+        values = yaml.safe_load(text)
     except OSError as error:
         raise TrainingError(f"{path}: {error.strerror}; check --config") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -31,8 +33,17 @@ def read_yaml(path: Path, hint: str = TRAINING) -> dict[str, Any]:
     if values is None:
         values = {}
     if not isinstance(values, dict):
-        raise TrainingError(f"{path}: not a list of 'field: value'; {hint}")
+        raise TrainingError(f"{path}: sections with 'field: value' are expected; {hint}")
     return values
+
+
+def _refuse_repeated(path: Path, node: Any) -> None:  # noqa: ANN401  # a node of YAML
+    """Make sure that no name is given twice, since YAML would silently take the last."""
+    pairs = node.value if node is not None and node.id == "mapping" else []
+    for number, (key, value) in enumerate(pairs):
+        if key.value in [other.value for other, _ in pairs[:number]]:
+            raise TrainingError(f"{path}, line {key.start_mark.line + 1}: {key.value!r} is given twice; join the two")
+        _refuse_repeated(path, value)
 
 
 def named(key: object, names: Iterable[str], where: str, hint: str = TRAINING) -> str:

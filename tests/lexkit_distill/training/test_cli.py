@@ -86,8 +86,10 @@ def test_every_preset_is_whole_and_the_papers_betas_are_those_of_its_section_6_3
         ("optimiser:\n  lr: .nan\n", "lr: nan is not a number of at least 0; correct the value"),
         ("run:\n  tensorboard: 3\n", "tensorboard: 3 is not true or false; correct the value"),
         ("student: 4\n", "dskd.yaml: student is a section, which holds 'field: value' lines"),
-        ("- a\n", "dskd.yaml: not a list of 'field: value'"),
+        ("- a\n", "dskd.yaml: sections with 'field: value' are expected"),
         ("a: [\n", "dskd.yaml: not YAML"),
+        ("loss:\n  gamma: 2\nrun: {}\nloss:\n  kd: true\n", "dskd.yaml, line 4: 'loss' is given twice; join the two"),
+        ("optimiser:\n  lr: 1\n  lr: 2\n", "dskd.yaml, line 3: 'lr' is given twice; join the two"),
         ("preset: none\n", "preset 'none': there are paper-llama"),
     ],
 )

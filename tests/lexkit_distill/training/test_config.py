@@ -67,7 +67,7 @@ def test_a_value_that_a_field_cannot_have_is_one_line_in_python_too(changes: dic
 
 
 def test_numbers_are_numbers_and_null_is_the_default() -> None:
-    config = make(TrainConfig, {"teacher": "t", "gamma": 2, "lr": 1, "layers": None, "gamma_": None})
+    config = make(TrainConfig, {"teacher": "t", "gamma": 2, "lr": 1, "layers": None})
     assert (config.loss.gamma, config.optimiser.lr, config.student.layers) == (2, 1, None)
     parse = {option.name: option.parse for option in options(TrainConfig)}
     assert parse["lr"]("1e-4") == 1e-4  # YAML 1.1 takes this for text
