@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lexkit_distill.corpus import records
 from lexkit_distill.errors import DataError
 from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks.task import HubData, Question, Task, lettered, number_of, read_text
 
 
 def _read(file: Path) -> Iterator[tuple[str, Any]]:
+    from lexkit_distill.corpus import records
+
     found: list[tuple[str, Any]] = list(records(str(file)))
     labels_file = file.with_name(f"{file.stem}-labels.lst")
     if not labels_file.exists():

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lexkit_distill.corpus import records
 from lexkit_distill.errors import DataError
 from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks.task import HubData, Question, Task, about_passage, number_of, read_text
@@ -16,6 +15,8 @@ from lexkit_distill.tasks.task import HubData, Question, Task, about_passage, nu
 def _read(file: Path) -> Iterator[tuple[str, Any]]:
     """SQuAD's own JSON, or JSON lines in the form of the hub."""
     if file.suffix != ".json":
+        from lexkit_distill.corpus import records
+
         yield from records(str(file))
         return
     try:

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from lexkit_distill.corpus import Message, records
 from lexkit_distill.errors import DataError
 from lexkit_distill.files import DataFiles
+
+if TYPE_CHECKING:
+    from lexkit_distill.corpus import Message
 
 LETTERS = "ABCDEFGHIJ"
 UNANSWERABLE = "unanswerable"
@@ -99,6 +101,8 @@ def number_of(where: str) -> str:
 
 
 def _read_lines(file: Path) -> Iterator[tuple[str, Any]]:
+    from lexkit_distill.corpus import records
+
     return records(str(file))
 
 
@@ -146,6 +150,8 @@ class Task:
             CorpusError: the file is missing, unreadable, or not JSON lines.
             DataError: it holds no questions, or one of another shape.
         """
+        from lexkit_distill.corpus import records
+
         found = records(name) if name.startswith("hub:") else self.read(Path(name).expanduser())
         questions = [self.question(record, where, seed) for where, record in found]
         if not questions:
