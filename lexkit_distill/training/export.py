@@ -60,11 +60,14 @@ def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
     hyperparameters = {
         option.name: value
         for option, value in zip(options(type(config)), values(config).values(), strict=True)
-        if value not in (None, (), False) and not option.metadata.get("place") and option.section != ("run",)
+        if not (value is None or value is False or value == ())
+        if not option.metadata.get("place") and option.section != ("run",)
     }
+    is_local = Path(config.teacher).exists()
     return environment.from_string(template).render(
         version=lexkit.__version__,
-        teacher=Path(config.teacher).name if Path(config.teacher).exists() else config.teacher,
+        teacher=Path(config.teacher).name if is_local else config.teacher,
+        is_local=is_local,
         method="Decoder-based sense knowledge distillation" if config.loss.semantic else "Knowledge distillation",
         data=[_shown(name) for name in config.data.data],
         hyperparameters=hyperparameters,

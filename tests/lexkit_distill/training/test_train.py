@@ -55,10 +55,20 @@ def test_the_model_card_names_data_hyperparameters_licences_and_results(
 
     train(configured(epochs=1, eval_data=(str(tmp_path / "held.txt"),)))
     card = (tmp_path / "student" / "README.md").read_text(encoding="utf-8")
-    for part in ("| pairs |", "- train.txt", "| kappa | 5 |", "held-out perplexity", "4 layers", "licence"):
+    for part in (
+        "| pairs |",
+        "- train.txt",
+        "| kappa | 5 |",
+        "| weight_decay | 0.0 |",
+        "held-out perplexity",
+        "4 layers",
+        "licence",
+    ):
         assert part in card, part
     assert str(tmp_path.parent) not in card
     assert str(six_layers) not in card
+    assert "huggingface.co" not in card, "a folder is on no hub"
+    assert "base_model" not in card
     assert "{{" not in card
 
 
