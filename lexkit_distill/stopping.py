@@ -1,4 +1,4 @@
-"""Ending a long run by a signal, where nothing that it did is lost."""
+"""Stopping a long run by a signal without losing what it has done."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """Context manager. Notes the first Ctrl-C or SIGTERM; the second does what it would have done without this.
+    """Context manager. Note the first Ctrl-C or SIGTERM; a second one does what it did before the block.
 
-    A signal that is ignored stays so. In another thread than the main one, nothing is noted: whoever has that decides.
+    A signal that is ignored stays ignored. Outside the main thread, which alone gets signals, nothing is noted.
     """
 
     def __init__(self) -> None:
@@ -23,6 +23,7 @@ class StopSignals:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopSignals:
+        self.number = None
         for number in SIGNALS:
             before = signal.getsignal(number)
             if before in (signal.SIG_IGN, None):

@@ -60,7 +60,7 @@ class SensesSummary:
 def build_senses(config: SensesConfig, progress: Progress | None = None) -> SensesSummary | None:
     """Make a sense dictionary.
 
-    Ctrl-C or SIGTERM while states are read ends the run after the batch that is on, with all states on the disk.
+    Ctrl-C or SIGTERM while states are read ends the run after the current batch, with all states on the disk.
 
     Returns:
         What was made; None in every process but the first.

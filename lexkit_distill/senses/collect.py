@@ -40,7 +40,7 @@ def collect(
 ) -> int | None:
     """Run batches through the teacher and offer their states to the sampler.
 
-    Ctrl-C or SIGTERM ends this after the batch that is on.
+    Ctrl-C or SIGTERM ends this after the current batch.
 
     Args:
         teacher: in evaluation mode.

@@ -55,7 +55,7 @@ def sweep(
         processes: trainings at a time.
         threads: of each; None shares the processors out.
 
-    Ctrl-C or SIGTERM ends the trainings that are on after their step, with a checkpoint.
+    Ctrl-C or SIGTERM ends each running training after its current step, with a checkpoint.
 
     Raises:
         TrainingError: a process was killed, what is done stays; the disk is full; another sweep writes to the output;
@@ -160,7 +160,7 @@ def _trained(
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
-    """Have the processes end after the step that is on; a second signal has them end at once."""
+    """End the processes after their current step; a second signal ends them at once."""
     pool.shutdown(wait=False, cancel_futures=True)
     children = multiprocessing.active_children()
     try:
