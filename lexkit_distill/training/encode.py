@@ -108,26 +108,24 @@ class WordFinder:
             token_ids: (n,)
             spans: where each token begins and ends in the text.
         """
-        found = np.full(len(token_ids), -1, dtype=np.int32)
         if not self._single:
-            return found
+            return np.full(len(token_ids), -1, dtype=np.int32)
+        found = [-1] * len(token_ids)
         starts = {match.end(): match.start() for match in _WORD.finditer(text)}
         for number, (start, end) in enumerate(spans):
             begin = starts.get(end)
             if begin is None or end == start:
                 continue
-            while start < end and text[start].isspace():
-                start += 1
-            if not self._is_head(text, begin, end):
-                continue
-            if start == begin:
+            if start < begin and text[start:begin].isspace():
+                start = begin
+            if start == begin and self._is_head(text, begin, end):
                 found[number] = token_ids[number]
-            elif start > begin and self._places:
+            elif start > begin and self._places and self._is_head(text, begin, end):
                 word = text[begin:end]
                 place = self._places.get(word, self._places.get(fold(word), -1))
                 if place >= 0:
                     found[number] = self._vocabulary + place
-        return found
+        return np.array(found, dtype=np.int32)
 
 
 class Row(NamedTuple):
@@ -215,9 +213,9 @@ class RowEncoder:
         return _Marked(chat.text, None if everything else list(chat.turns), False, chat.ended)
 
     def _rows(self, where: str, mark: _Marked, encoding: Encoding) -> Iterator[Row]:
-        ids = list(encoding.ids)
-        words = self._finder.words(mark.text, ids, encoding.offsets)
-        is_target, texts = _targets(encoding.offsets, mark.predicted), token_texts(mark.text, encoding.offsets)
+        ids, spans = encoding.ids, encoding.offsets  # each access makes a list of them all
+        words = self._finder.words(mark.text, ids, spans)
+        is_target, texts = _targets(spans, mark.predicted), token_texts(mark.text, spans)
         if self._end is not None and not mark.ended and ids[-1:] != [self._end]:
             ids.append(self._end)
             words, is_target = np.append(words, np.int32(-1)), np.append(is_target, True)
@@ -241,8 +239,8 @@ class RowEncoder:
             begun = self._encoder.beginning if piece.start else first
             row = Row(
                 np.array([*begun, *ids[piece]], dtype=np.int32),
-                np.r_[np.zeros(len(begun), bool), is_target[piece]],
-                np.r_[np.full(len(begun), -1, np.int32), words[piece]],
+                np.concatenate([np.zeros(len(begun), bool), is_target[piece]]),
+                np.concatenate([np.full(len(begun), -1, np.int32), words[piece]]),
                 [*map(self._name, begun), *texts[piece]],
             )
             row.is_target[0] = False
@@ -286,8 +284,10 @@ def token_texts(text: str, spans: list[Span]) -> list[str]:
     A character that several tokens make belongs to the first of them. What no token covers (space that the tokenizer
     drops) belongs to the token after it, or to the last.
     """
-    ends = np.maximum.accumulate(np.array([end for _, end in spans], dtype=np.int64)) if spans else np.array([], int)
-    ends[-1:] = len(text)
+    if not spans:
+        return []
+    ends = np.maximum.accumulate([end for _, end in spans]).tolist()
+    ends[-1] = len(text)
     return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
