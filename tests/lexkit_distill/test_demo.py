@@ -166,7 +166,10 @@ def test_a_signal_in_a_training_stops_the_demo(demos: Demos, monkeypatch: pytest
 
     _, _, _, teacher, _, text = demos.arguments
     config = DemoConfig(output=str(folder), teacher=teacher, text=text)
-    with monkeypatch.context() as patched, pytest.raises(Stopped, match="dskd: stopped after step 5 of 64; run the same"):
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(Stopped, match="dskd: stopped after step 5 of 64; run the same"),
+    ):
         patched.setattr(Trainer, "_step", signalled)
         run_demo(config)
     assert not (folder / "dskd" / DONE).exists()

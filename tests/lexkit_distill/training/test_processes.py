@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import os
 import resource
@@ -24,8 +23,10 @@ psutil = pytest.importorskip("psutil", reason="comes with the extra 'distill'")
 
 
 def command(config: Any, processes: int) -> list[str]:
+    from lexkit_distill.config import values
+
     arguments = ["-m", "lexkit", "distill", "train", "--quiet"]
-    for name, value in dataclasses.asdict(config).items():
+    for name, value in values(config).items():
         for one in value if isinstance(value, tuple) else (value,):
             if one is not None and one is not False:
                 arguments += [f"--{name.replace('_', '-')}", str(one)]
