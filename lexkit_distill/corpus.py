@@ -159,8 +159,9 @@ def _document(record: object, where: str) -> Document:
         return Document(where, record)
     if not isinstance(record, dict):
         raise CorpusError(f"{where}: {_kind_of(record)} instead of an object; {_ACCEPTED}")
+    fields = {name: value for name, value in record.items() if value is not None}
     try:
-        return _of_fields(_without_nulls(record), where, empty="text" in record)
+        return _of_fields(fields, where, empty="text" in record)
     except RecursionError as error:
         raise CorpusError(f"{where}: nested too deeply to be read; remove the line") from error
 
@@ -192,7 +193,7 @@ def _chat(fields: dict[str, Any], name: str, where: str) -> Document:
     messages, system = _messages(fields, name, where), fields.get("system")
     if isinstance(system, str) and system and messages[0]["role"] != "system":
         messages = ({"role": "system", "content": system}, *messages)
-    return Document(where, messages=messages, tools=_tools(fields, where))
+    return Document(where, messages=messages, tools=_tools(fields, where) if "tools" in fields else ())
 
 
 def _completed(fields: dict[str, Any], where: str) -> Document:
@@ -223,8 +224,17 @@ def _messages(fields: dict[str, Any], name: str, where: str) -> tuple[Message, .
     if not fields[name]:
         raise CorpusError(f"{where}: {name!r} is an empty list; add messages, or remove the line")
     return tuple(
-        _message(message, f"{where}: message {number} of {name!r}") for number, message in enumerate(fields[name], 1)
+        message if _is_plain(message) else _message(_without_nulls(message), f"{where}: message {number} of {name!r}")
+        for number, message in enumerate(fields[name], 1)
     )
+
+
+def _is_plain(message: Any) -> bool:  # noqa: ANN401
+    """Whether a message is as templates have it already, which nearly all are."""
+    if not isinstance(message, dict) or len(message) != 2:
+        return False
+    role, content = message.get("role"), message.get("content")
+    return isinstance(role, str) and role != "" and isinstance(content, str)
 
 
 def _message(message: object, place: str) -> Message:
@@ -269,7 +279,7 @@ def _part(part: object, place: str) -> str:
 
 
 def _tools(fields: dict[str, Any], where: str) -> tuple[dict[str, Any], ...]:
-    tools = fields.get("tools", [])
+    tools = _without_nulls(fields.get("tools", []))
     if isinstance(tools, str):  # data sets in columns hold schemas as JSON text, since no two have the same fields
         with suppress(ValueError, RecursionError):
             tools = msgspec.json.decode(tools or "[]")
