@@ -124,11 +124,10 @@ class ChatTemplate:
                 f"{where}: chat messages, but the teacher's tokenizer has no chat template; "
                 "use an instruct model, or give 'text'"
             )
-        options: dict[str, Any] = {"tools": list(tools)} if tools else {}
         try:
             return str(
                 self._tokenizer.apply_chat_template(
-                    list(messages), tokenize=False, add_generation_prompt=prompt, **options
+                    list(messages), tokenize=False, add_generation_prompt=prompt, tools=list(tools) or None
                 )
             )
         except Exception as error:  # a template may raise anything, most of all for roles it does not know
@@ -317,9 +316,12 @@ class ChatTemplate:
         self, text: str, messages: Sequence[Message], tools: Sequence[Any], turns: Sequence[_Turn]
     ) -> list[Span]:
         """The parts of turns that the template itself marks as generated, each with the end of its turn."""
-        options: dict[str, Any] = {"tools": list(tools)} if tools else {}
         found = self._tokenizer.apply_chat_template(
-            list(messages), tokenize=True, return_dict=True, return_assistant_tokens_mask=True, **options
+            list(messages),
+            tokenize=True,
+            return_dict=True,
+            return_assistant_tokens_mask=True,
+            tools=list(tools) or None,
         )
         encoding = self._tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
         spans: list[Span] = []
