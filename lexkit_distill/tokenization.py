@@ -146,7 +146,8 @@ def load_encoder(name: str) -> TextEncoder:
     """Return the encoder of a model without loading its weights.
 
     Args:
-        name: a folder, or a name on the Hugging Face hub.
+        name: a folder, or a name on the Hugging Face hub. A folder may have a tokenizer alone; then every token counts
+            as one that the model has.
 
     Raises:
         TeacherError: it cannot be loaded, or has no fast tokenizer.
@@ -157,9 +158,11 @@ def load_encoder(name: str) -> TextEncoder:
 
     folder = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
     with quiet_transformers(), loading_errors(name):
-        config = AutoConfig.from_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
         check_tokenizer(folder, tokenizer)
+        if Path(folder).is_dir() and not (Path(folder) / "config.json").exists():
+            return TextEncoder(folder, tokenizer, len(tokenizer))
+        config = AutoConfig.from_pretrained(folder)
     text_config = config.get_text_config()
     return TextEncoder(folder, tokenizer, int(text_config.vocab_size), context_of(config))
 

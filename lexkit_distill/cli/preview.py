@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,8 @@ def preview(context: click.Context, /, limit: int | None, as_json: bool, **_: An
     """Show training rows exactly as 'train' sees them, without loading the teacher's weights.
 
     Predicted tokens are highlighted (in [brackets] where there is no terminal). Given --senses, words with synonyms or
-    antonyms are underlined (marked with a *). Counts of all rows follow. All options of 'train' are accepted.
+    antonyms are underlined (marked with a *). Counts of all rows follow. All options of 'train' are accepted; those
+    that only concern the training change nothing here.
 
     \b
     Example:
@@ -46,7 +48,8 @@ def preview(context: click.Context, /, limit: int | None, as_json: bool, **_: An
     if advice is not None:
         click.echo(f"warning: {advice}", err=True)
     if as_json:
-        print_json(found)
+        counts = {name: number for name, number in asdict(found.counts).items() if number is not None}
+        print_json({"rows": found.rows, "counts": counts, "dropped": found.dropped})
         return
     style = _styled if is_terminal(sys.stdout) else _bracketed
     for number, row in enumerate(found.rows, 1):

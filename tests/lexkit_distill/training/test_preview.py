@@ -63,6 +63,17 @@ def test_a_row_is_shown_token_by_token_without_weights(
     assert "predicted" in shown.stdout
 
 
+def test_a_tokenizer_alone_is_enough_without_a_dictionary(run: Run, tmp_path: Path, without_weights: Path) -> None:
+    (without_weights / "config.json").unlink()
+    (tmp_path / "chat.jsonl").write_text(json.dumps(CHAT) + "\n", encoding="utf-8")
+    done = run("distill", "preview", "--teacher", without_weights, "--data", "chat.jsonl", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found["counts"]) == {"rows", "tokens", "predicted"}
+    predicted = zip(found["rows"][0]["tokens"], found["rows"][0]["predicted"], strict=True)
+    assert "".join(token for token, is_it in predicted if is_it) == "kind and good<|end|>"
+
+
 def test_counts_are_those_of_the_training_and_of_all_rows(configured: Callable[..., Any]) -> None:
     from lexkit_distill.training.preview import preview
     from lexkit_distill.training.run import train
