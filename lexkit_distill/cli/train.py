@@ -116,7 +116,7 @@ def train(
     if summary is None:
         return
     if as_json:
-        print_json(summary)
+        print_json({"plan": summary.plan} if dry_run else summary)
     elif not quiet:
         click.echo("\n".join(_plan(summary) if dry_run else _summary(summary)))
 

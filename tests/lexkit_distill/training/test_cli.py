@@ -115,6 +115,14 @@ def test_a_dry_run_prints_the_plan(run: Run, configured: Callable[..., Any], tmp
     assert not (tmp_path / "student").exists()
 
 
+def test_a_dry_run_as_json_is_its_plan(run: Run, configured: Callable[..., Any]) -> None:
+    done = run("distill", "train", *options(configured()), "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found) == {"plan"}
+    assert found["plan"]["counts"]["rows"] > 0
+
+
 def test_a_training_from_a_file(run: Run, configured: Callable[..., Any], tmp_path: Path) -> None:
     import yaml
 
