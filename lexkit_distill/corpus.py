@@ -18,6 +18,7 @@ from lexkit_distill.errors import CorpusError
 _HUB = "hub:"
 _TEXT_SUFFIXES = {".txt", ".text", ".md", ".raw", ".tokens"}
 _JSON_SUFFIXES = {".jsonl", ".ndjson", ".json"}
+_TABLES = {".csv", ".tsv", ".parquet", ".arrow", ".xlsx"}
 _COMPRESSED = {".gz", ".bz2", ".zst"}
 _CHATS = ("messages", "conversations", "conversation")
 _ACCEPTED = "a line has 'text', 'messages', 'conversations', or 'prompt' and 'completion' (both texts or both messages)"
@@ -89,6 +90,8 @@ def _kind(path: Path) -> str | None:
 
 
 def _file(path: Path) -> Iterator[Document]:
+    if path.suffix in _TABLES:
+        raise CorpusError(f"{path}: a table, not a text; write JSON lines with 'text', or 'prompt' and 'completion'")
     try:
         with open_binary(path) as stream:
             lines = (_decoded(line, path, number) for number, line in enumerate(stream, 1))

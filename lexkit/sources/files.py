@@ -26,7 +26,7 @@ def check_file(path: Path) -> None:
             raise SourceError(f"{path}: a pipe or a device, which cannot be read twice; save it to a file first")
         with path.open("rb") as stream:
             if not stream.read(1):
-                raise SourceError(f"{path}: empty file; download it again")
+                raise SourceError(f"{path}: empty file; check how it was made, or download it again")
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
 

@@ -51,6 +51,7 @@ def test_messages_without_a_chat_template(build: Build, tmp_path: Path, make_tea
     [
         ("empty.txt", b"\n \n\n", "no text in it"),
         ("nothing.txt", b"", "empty file"),
+        ("table.csv", b'text\n"hello"\n', "table.csv: a table, not a text; write JSON lines"),
         ("latin.txt", b"good\n\nna\xefve\n", "line 3: invalid UTF-8"),
         ("bad.jsonl", b'{"text": "a"}\n{"text": \n', "line 2: not JSON"),
         ("fields.jsonl", b'{"content": "a"}\n', "line 1: neither 'text' nor 'messages'"),
