@@ -1,6 +1,6 @@
 """The errors that lexkit raises on purpose.
 
-Every message is one line and says what is wrong, where, and how to mend it. The command line prints it
+Every message is one line and says what is wrong, where, and how to fix it. The command line prints it
 after ``error:`` and exits with 1; everything else that escapes is a defect of lexkit.
 """
 

@@ -1,8 +1,4 @@
-"""The English of code and documentation: phrases to avoid, docstrings and help that read by themselves, no dates.
-
-``tests/english_exempt.txt`` lists files that still have faults. It only shrinks: a file whose faults are fixed has to
-leave the list, and a new file never joins it.
-"""
+"""The English of code and documentation: phrases to avoid, docstrings and help that read by themselves, no dates."""
 
 from __future__ import annotations
 
@@ -17,7 +13,6 @@ import pytest
 from lexkit.cli.main import cli
 
 ROOT = Path(__file__).resolve().parent.parent
-EXEMPT = set((ROOT / "tests/english_exempt.txt").read_text(encoding="utf-8").split())
 MEASUREMENTS = {"docs/benchmarks.md", "docs/study.md"}
 """Where dates, machines and medians belong."""
 
@@ -113,15 +108,7 @@ def help_texts() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_the_english_is_plain(path: Path) -> None:
-    found = faults(path)
-    if named(path) in EXEMPT:
-        assert found, "nothing is wrong any more: remove it from the list, tests/english_exempt.txt"
-    else:
-        assert found == []
-
-
-def test_exempt_files_exist() -> None:
-    assert EXEMPT - {named(path) for path in FILES} == set()
+    assert faults(path) == []
 
 
 def test_help_does_not_need_the_options_name_as_its_subject() -> None:

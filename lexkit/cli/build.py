@@ -1,4 +1,4 @@
-"""``lexkit build``."""
+"""The command ``lexkit build``."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def build(
 
 
 def progress_on(stream: IO[str], quiet: bool) -> Progress:
-    """Return what tells of progress: a bar on a terminal, notes elsewhere, nothing if *quiet*."""
+    """Return what shows progress: a bar on a terminal, notes elsewhere, nothing if *quiet*."""
     return Progress() if quiet else _Bar() if is_terminal(stream) else _Notes()
 
 

@@ -1,4 +1,4 @@
-"""``lexkit export``."""
+"""The command ``lexkit export``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lexkit fetch``."""
+"""The command ``lexkit fetch``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fetch(
 ) -> None:
     """Bring sources from their publishers into the cache; without a name, list what is there.
 
-    `roget` means both editions. A download that breaks goes on where it stopped when the command is run again, and a
+    `roget` means both editions. A download that breaks resumes when the command is run again, and a
     file gets its name only when it is whole and checked. Then `lexkit build --roget fetched` uses it.
 
     \b
@@ -66,7 +66,7 @@ def fetch(
             except FetchError as error:
                 failed[entry.name] = error  # the other publishers may do better
     except KeyboardInterrupt:
-        click.echo("error: interrupted; fetch again, and it goes on from there", err=True)
+        click.echo("error: interrupted; fetch again to resume", err=True)
         ctx.exit(130)
     finally:
         progress.close()

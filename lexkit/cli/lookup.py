@@ -215,6 +215,6 @@ def _require_word(lexicon: Lexicon, word: str) -> list[str]:
     found = lexicon.find(word)
     if not found:
         near = lexicon.suggest(word)
-        hint = f"near words: {', '.join(near)}" if near else "no word is spelt nearly so; check the spelling"
+        hint = f"near words: {', '.join(near)}" if near else "no word is spelt similarly; check the spelling"
         raise LexkitError(f"{word!r} is not in {lexicon.path}; {hint}")
     return found

@@ -131,7 +131,7 @@ class _Termination:
 
 
 def _is_interrupt(error: Exception) -> bool:
-    """Whether this is what becomes of Ctrl-C in the middle of a query, which depends on the version of DuckDB."""
+    """Whether Ctrl-C in the middle of a query raised this; the type depends on the version of DuckDB."""
     return type(error).__name__ == "InterruptException" or "Query interrupted" in str(error)
 
 

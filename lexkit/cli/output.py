@@ -31,7 +31,7 @@ def store_option(command: _Command) -> _Command:
 
 
 def json_option(command: _Command) -> _Command:
-    """Add ``--json``."""
+    """Add the option ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")(command)
 
 

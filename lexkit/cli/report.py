@@ -1,4 +1,4 @@
-"""``lexkit report``."""
+"""The command ``lexkit report``."""
 
 from __future__ import annotations
 

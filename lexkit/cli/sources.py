@@ -1,4 +1,4 @@
-"""``lexkit sources``."""
+"""The command ``lexkit sources``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lexkit.cli.output import json_option, print_json, print_table
 def sources(as_json: bool) -> None:
     """List the readers that are installed, lexkit's own and those of other packages, with licence and citation.
 
-    A reader that cannot be loaded is told on standard error.
+    A reader that cannot be loaded is reported on standard error.
 
     \b
     Example:

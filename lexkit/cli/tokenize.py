@@ -63,7 +63,7 @@ def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: b
 def keep_rate(tokenizer: str, plot: str | None, as_json: bool, store: str) -> None:
     """Show how many relations need at most 1 to 5 tokens a word: Table 2 of the DSKD paper for this store.
 
-    Three readings of "how many tokens a relation needs": both - both its words need at most so many; partner - each
+    Three readings of "how many tokens a relation needs": both - both its words need at most that number; partner - each
     pair counts in both directions, and only the partner's tokens count; one_token_head - as partner, but only from
     words that are a single token.
 

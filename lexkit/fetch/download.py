@@ -1,7 +1,7 @@
 """Fetching a source of the catalogue into the cache: one process at a time, and only what is whole and checked.
 
-What has come of a broken download stays beside the file, and the next run goes on from there if the server's file
-is still the same.
+The part of a broken download that has arrived stays beside the file, and the next run resumes there if the server's
+file is still the same.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def fetch(
         entry: the source.
         cache: the folder; made if need be.
         force: fetch even if the file is there; it is replaced when the new one is whole.
-        progress: told of the stages and of the bytes.
+        progress: shows the stages and the bytes.
         patience: when to give up.
 
     Raises:
@@ -106,7 +106,7 @@ def _cache_errors(target: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            mend = "free some space, or choose another cache with --cache; then fetch again, and it goes on from there"
+            mend = "free some space, or choose another cache with --cache; then fetch again to resume"
         elif error.errno == errno.EFBIG:
             mend = "the file system or a limit (ulimit -f) allows no larger file; choose another cache with --cache"
         else:

@@ -16,7 +16,7 @@ from lexkit.sources.catalog import Download
 
 _BLOCK = 1 << 16
 _WORTHWHILE = 1 << 20
-"""Bytes that a try must add to the part for the count of failures in a row to start anew."""
+"""Bytes that a try must add to the part for the count of failures in a row to start again."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
@@ -65,7 +65,7 @@ class Transfer:
             try:
                 return self._try_once()
             except Failure as failure:
-                # against the longest part so far: a server that always starts anew earns no further tries
+                # against the longest part so far: a server that always starts from the beginning earns no further tries
                 failures = 1 if part.size() >= longest + _WORTHWHILE else failures + 1
                 longest = max(longest, part.size())
                 # at the first try it is the machine that is offline; later the line may come back

@@ -29,7 +29,7 @@ class Affix(NamedTuple):
     """A negating affix."""
 
     name: str
-    """As the table ``negation`` has it."""
+    """The affix as the table ``negation`` spells it."""
     position: Position
     spellings: tuple[str, ...]
     bases: re.Pattern[str] | None = None
@@ -43,7 +43,7 @@ class Affix(NamedTuple):
 
     @property
     def rule(self) -> str:
-        """As evidence names it: ``un-``, ``-less``."""
+        """The name of the affix in evidence: ``un-``, ``-less``."""
         return f"{self.name}-" if self.position == "prefix" else f"-{self.name}"
 
 

@@ -1,7 +1,7 @@
 """Which words are negated, and what they negate: unkind -> kind, penniless -> penny, irregularity -> regularity.
 
 The base is found in the word as it is spelt, by cutting off its outermost affix (`lexkit.morphology.affixes`), and
-counts only if it is a word. Whether the affix negates is told, in this order, by the reviewed list of look-alikes
+counts only if it is a word. Whether the affix negates is decided, in this order, by the reviewed list of look-alikes
 (`lexkit.morphology.look_alikes`); by MorphoLEX, where it is given and knows the word; and by what the base looks
 like, how often the sources have it, and its part of speech.
 """

@@ -62,7 +62,7 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
     Args:
         lexicon: the store.
         path: the file to write.
-        limit: at most so many relations can be searched in the page, those of the best-connected words first; the
+        limit: relations that can be searched in the page at most, those of the best-connected words first; the
             counts are of all.
 
     Raises:

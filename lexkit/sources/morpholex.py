@@ -77,7 +77,9 @@ def _text(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
                 raise csv.Error("a quotation mark is not closed")
             rows.append(row)
     except csv.Error as error:
-        raise SourceError(f"{path}, line {len(rows) + 1}: {error}; mend the line, or part columns by tabs") from error
+        raise SourceError(
+            f"{path}, line {len(rows) + 1}: {error}; fix the line, or separate columns by tabs"
+        ) from error
     yield "", rows
 
 

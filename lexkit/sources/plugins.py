@@ -42,7 +42,7 @@ class Reader:
     """``read(path, tally, language)`` yields a `Headword`, `Statement` or `Group` for what *path* holds.
 
     It adds 1 to ``tally.n_records`` for each record of the file, and tells ``tally.reject`` of each refusal. lexkit
-    itself brings words into the spelling of the store, and refuses what is no word. *language* is the code that
+    itself brings words into the spelling of the store, and refuses what is not a word. *language* is the code that
     ``--language`` gave, for readers of files in several languages.
     """
     licence: str | None
@@ -138,7 +138,9 @@ def _load(point: EntryPoint) -> Plugin:
     try:
         reader = point.load()
     except (Exception, SystemExit) as error:
-        raise PluginError(f"{who} cannot be loaded: {describe(error)}; install it anew, or tell its authors") from error
+        raise PluginError(
+            f"{who} cannot be loaded: {describe(error)}; install it again, or tell its authors"
+        ) from error
     wrong = _fault(reader)
     if wrong:
         raise PluginError(f"{who}: {point.value} {wrong}; tell its authors")

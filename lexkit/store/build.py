@@ -96,7 +96,7 @@ def build(
             de-, mis-, a-, counter-, mal-, -free and -proof, too.
         max_rejected: share of a file's records, from 0 to 1, that may be bad before the build stops.
         jobs: processes that extract and read, and threads that relate; by default as many as there are cores.
-        progress: told of each stage.
+        progress: shows each stage.
 
     Returns:
         Counts, seconds, and the path.
@@ -161,7 +161,7 @@ def _check_arguments(
 
 
 class _Clock(Progress):
-    """Tells of stages and keeps how long each took; the rest it passes on."""
+    """Passes everything on, and keeps how long each stage took."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -202,7 +202,7 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
         share = tally.n_bad / tally.n_records
         raise SourceError(
             f"{source.path}: {tally.n_bad:,} of {tally.n_records:,} records are bad, first at {tally.first_bad}; "
-            + (f"mend the file, or raise --max-rejected above {share:.3g}" if share < 1 else "is it the right file?")
+            + (f"fix the file, or raise --max-rejected above {share:.3g}" if share < 1 else "is it the right file?")
         )
     if n_staged == 0:
         refused = next(iter(tally.examples.items()), None)

@@ -122,7 +122,7 @@ CHECKS = (
     ),
     Check(
         "E201",
-        "a word id is no word",
+        "a word id does not exist in word",
         """
         SELECT id FROM (
             SELECT word_a AS id FROM relation UNION SELECT word_b FROM relation

@@ -61,7 +61,7 @@ def export(
         contested: whether pairs that are in the store as both kinds are written; by default they are, but not with
             *tokenizer*.
         licence_free_of: ``nc`` leaves out all that rests on sources under a non-commercial licence, be it that they
-            state it or that they tell of the negation it is derived by. A source of which lexkit knows no licence
+            state it or that they attest the negation it is derived by. A source of which lexkit knows no licence
             stays.
 
     Returns:

@@ -129,7 +129,7 @@ def find_neighbors(connection: duckdb.DuckDBPyConnection, words: Iterable[str], 
     table = pa.table(
         {
             "place": pa.array(range(len(asked)), pa.int32()),
-            # what cannot be printed is no word of a store
+            # what cannot be printed is not a word of a store
             "word": pa.array([word if word.isprintable() else None for word in normal], pa.string()),
         }
     )

@@ -103,14 +103,14 @@ class Lexicon:
             direct: only those that a source states.
             same_pos: none of those that are derived across parts of speech (`Neighbor.same_pos`).
             source: only those for which this source is evidence.
-            limit: at most so many.
+            limit: the number of neighbours at most.
 
         Returns:
             Possibly nothing: the word is unknown (see `find`, `suggest`) or has no synonyms.
 
         Raises:
             QueryError: the store has no such source.
-            ArgumentError: *limit* is no number from 0 on.
+            ArgumentError: *limit* is not a number from 0 on.
         """
         return self._neighbors(word, "synonym", direct, same_pos, source, limit)
 
@@ -235,7 +235,7 @@ class Lexicon:
         Args:
             kind: only this one.
             tokenizer: its token ids are wanted, too; see `tokenizer`.
-            max_tokens: only pairs of words that both need at most so many tokens, special ones not counted.
+            max_tokens: only pairs of words that both need at most this number of tokens, special ones not counted.
             contested: whether pairs that are in the store as both kinds are wanted.
 
         Returns:
@@ -252,7 +252,7 @@ class Lexicon:
             return relation_table(self._cursor(), kind, tokenizer, max_tokens, contested=contested)
 
     def keep_rate(self, tokenizer: str) -> pa.Table:
-        """Return what share of the relations needs at most so many tokens a word (DSKD, Table 2).
+        """Return what share of the relations needs at most 1, 2, ... tokens a word (DSKD, Table 2).
 
         Args:
             tokenizer: see `tokenizer`.

@@ -126,7 +126,7 @@ CREATE VIEW antonyms AS
 
 -- per cent of a kind's relations that need at most max_tokens tokens a word (DSKD, arXiv 2602.22351, Table 2).
 -- What a relation's tokens are, the paper does not say; reading:
---   both            every pair once; both its words need at most so many
+--   both            every pair once; both its words need at most max_tokens
 --   partner         every pair in both directions, word -> partner; the partner does
 --   one_token_head  as partner, but only the directions whose word is a single token
 CREATE VIEW keep_rate AS

@@ -56,7 +56,7 @@ def tokenize(
         tokenizers: as for `lexkit.build`.
         replace: whether another tokenizer of the same name is replaced, rather than an error.
         jobs: threads of the database.
-        progress: told of each tokenizer.
+        progress: shows each tokenizer.
 
     Returns:
         What was done, in the order of *tokenizers*.

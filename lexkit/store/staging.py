@@ -1,4 +1,4 @@
-"""From records to staging tables: Arrow batches into temporary tables that never reach the store's file."""
+"""Writes records into staging tables: Arrow batches into temporary tables that never reach the store's file."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def leave_out(connection: duckdb.DuckDBPyConnection, sources: Collection[str], a
     """Have this connection see a store without what rests on some sources, or on some analysers of words.
 
     Evidence goes if one of *sources* states it, or what it is derived from; and, where it is derived, if none but
-    *analysers* tell of the negation that it takes. Relations are then made of the rest as a build makes them.
+    *analysers* attest the negation that it takes. Relations are then made of the rest as a build makes them.
 
     Args:
         connection: to a store that `lexkit.store.files.open_read_only` has opened; the tables `evidence` and `relation`

@@ -63,7 +63,7 @@ def load_tokenizer(location: str) -> Tokenizer:
     try:
         if _is_path(location, path):
             return Tokenizer.from_file(str(_file(path)))
-        # The hub's client tells of every retry; one line at the end says it all
+        # The hub's client reports every retry; one line at the end says it all
         hub_logging.set_verbosity(logging.CRITICAL)
         return Tokenizer.from_pretrained(location)
     except TokenizerError:

@@ -51,7 +51,7 @@ def leading(tokenizer: Tokenizer) -> str:
         if all(encode(f"{_BEFORE} {word}") == before + encode(lead + word) for word in _PROBES):
             return lead
     raise TokenizerError(
-        f"the tokenizer cuts {_BEFORE + ' ' + _PROBES[0]!r} otherwise than its two words, so words have no spans of "
+        f"the tokenizer cuts {_BEFORE + ' ' + _PROBES[0]!r} differently from its two words, so words have no spans of "
         "their own; choose another tokenizer"
     )
 

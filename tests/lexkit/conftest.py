@@ -102,7 +102,7 @@ class Send:
     believes: bool = False
     """Whether it sends the range even if If-Range is about another version."""
     stop_after: int | None = None
-    """Close the connection after so many bytes of the body."""
+    """Close the connection after this number of bytes of the body."""
     reset: bool = False
     """Close it with a reset."""
     stated: bool = True

@@ -1,4 +1,4 @@
-"""Mistakes in Python: every one is a LexkitError of one line that tells how to mend it, and nothing is made."""
+"""Mistakes in Python: every one is a LexkitError of one line that says how to fix it, and nothing is made."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 ``wiktwords JOURNAL JOBS ARGUMENT...`` is the command ``wiktwords`` with five changes: it ends when its parent ends,
 NLTK stays off the network, ``pkg_resources`` need not be there, lines come in the order of the dump's pages however
 many processes there are, and pages that an earlier run has extracted are taken from its journal. The last two hold for
-version 1.99.7; the development version keeps the order by itself, and starts its second phase anew.
+version 1.99.7; the development version keeps the order by itself, and starts its second phase again.
 """
 
 from __future__ import annotations

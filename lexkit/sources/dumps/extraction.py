@@ -1,4 +1,4 @@
-"""From a dump to JSON lines in the cache, once for every dump, wiktextract and language.
+"""Makes JSON lines of a dump in the cache, once for every dump, wiktextract and language.
 
 While an extraction is under way everything lies in a folder beside the place of its result, and a lock is held, also
 by the processes that work. What a killed extraction leaves there the next one uses: the database of pages if it was
@@ -57,7 +57,7 @@ def extract(path: Path, *, language: str = "en", jobs: int = 1, progress: Progre
         path: a MediaWiki dump, XML, plain or bzip2.
         language: Wiktionary's code of the language whose entries are wanted.
         jobs: processes that extract.
-        progress: told of stages, pages, and what the user should know.
+        progress: shows stages, pages, and what the user should know.
 
     Raises:
         SourceError: the dump is broken or has nothing of the language, wiktextract fails or does not know the
@@ -86,7 +86,7 @@ def extract(path: Path, *, language: str = "en", jobs: int = 1, progress: Progre
     except OSError as error:
         raise SourceError(
             f"{error.filename or cache}: cannot be written or read ({error.strerror}); "
-            "mend that, or set LEXKIT_CACHE to a folder with room"
+            "fix that, or set LEXKIT_CACHE to a folder with room"
         ) from error
     return target
 

@@ -60,7 +60,7 @@ def run_child(
         folder: where it runs; wiktextract drops files there.
         environment: see `environment_for`.
         keep_open: descriptors that the child and its workers inherit, above all a lock they have to hold.
-        on_line: is told every line of its output.
+        on_line: called with every line of its output.
 
     Raises:
         ChildError: it failed, or was killed.

@@ -25,7 +25,7 @@ class Installed:
 
     version: str
     fingerprint: str
-    """Of the code that decides what comes out, hexadecimal."""
+    """Digest, in hexadecimal, of the code that decides what is extracted."""
 
 
 def find_installed() -> Installed:
@@ -77,11 +77,11 @@ class Released:
     only_english = True
 
     def collect(self, dump: str, edition: str, language: str) -> list[str]:
-        """See `Wiktwords`. The only way to stop after the first phase is to ask for one page, here an empty one."""
+        """Return arguments that ask for one page, an empty one: the only way to stop after the first phase."""
         return ["--cache", "pages", "--page", _NO_PAGE, "--out", _NO_OUTPUT, dump]
 
     def extract(self, edition: str, language: str, name: str, jobs: int) -> list[str]:
-        """See `Wiktwords`."""
+        """Return arguments that read the pages of the first phase."""
         return ["--cache", "pages", "--all", "--language", name, "--out", ENTRIES]
 
 
@@ -96,11 +96,11 @@ class Development:
         self._stop = ["--skip-extraction"] if "--skip-extraction" in usage else ["--page", _NO_PAGE]
 
     def collect(self, dump: str, edition: str, language: str) -> list[str]:
-        """See `Wiktwords`."""
+        """Return arguments that stop after the first phase and write no entries."""
         return [*self._common(edition, language), *self._stop, "--out", _NO_OUTPUT, dump]
 
     def extract(self, edition: str, language: str, name: str, jobs: int) -> list[str]:
-        """See `Wiktwords`."""
+        """Return arguments that read the pages of the first phase, which are in the folder's database."""
         return [*self._common(edition, language), "--num-processes", str(jobs), "--all", "--out", ENTRIES]
 
     def _common(self, edition: str, language: str) -> list[str]:

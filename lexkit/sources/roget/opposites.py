@@ -18,7 +18,7 @@ from lexkit.sources.roget.terms import Term
 from lexkit.sources.tally import Reason, Tally
 
 LEADING = 3
-"""So many terms of a head's first group are leading; docs/benchmarks.md has what other scopes give."""
+"""The number of terms of a head's first group that are leading; docs/benchmarks.md has what other scopes give."""
 _SHORTEST_REST = 4
 _SHORTEST_ELEMENT = 2
 

@@ -1,4 +1,4 @@
-"""From a paragraph of Roget to its terms: groups between semicolons, terms between commas.
+"""Cuts a paragraph of Roget into its terms: groups between semicolons, terms between commas.
 
 What is not a term goes: cross references (``&c 494``, ``&c (event) 151``, ``&c adj.``), notes in brackets or
 braces, marks of language, use or field (``[Lat.]``, ``[obs3]``, ``^``, ``|``), quotations with their authors.

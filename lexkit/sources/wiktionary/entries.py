@@ -1,4 +1,4 @@
-"""From the lines of a block to records: what of an entry is read, what is refused, and why.
+"""Makes records of the lines of a block: what of an entry is read, what is refused, and why.
 
 Raw files (``raw-wiktextract-data.jsonl``) and postprocessed ones (kaikki.org) have the same fields as far as
 they matter here: ``word``, ``lang_code``, ``pos``, ``senses``, and lists of linkages ``synonyms`` and ``antonyms``

@@ -1,4 +1,4 @@
-"""Reading a file of wiktextract: choosing how to cut it, and adding up what came of the blocks."""
+"""Reading a file of wiktextract: choosing how to cut it, and adding up the results of its blocks."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Parsed(NamedTuple):
-    """What came of a block."""
+    """The result of a block."""
 
     tally: Tally
     """Its lines are numbered from 1."""
@@ -160,7 +160,7 @@ class _Worker:
     def _send(self, job: Job, block: bytes) -> None:
         stdin = self._process.stdin
         assert stdin is not None  # it is a pipe
-        with suppress(OSError):  # it has died: there will be no result, and that is told
+        with suppress(OSError):  # it has died: there will be no result, which is reported
             _send(stdin, msgspec.json.encode(job))
             _send(stdin, block)
             stdin.flush()

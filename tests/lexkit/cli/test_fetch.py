@@ -183,7 +183,7 @@ def test_ctrl_c(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("lexkit.fetch.transfer.get", interrupted)
     result = call("fetch", "morpholex")
-    assert result == (130, "", "error: interrupted; fetch again, and it goes on from there\n")
+    assert result == (130, "", "error: interrupted; fetch again to resume\n")
 
 
 def test_a_store_from_what_was_fetched(publisher: Any, call: Run, tmp_path: Path) -> None:

@@ -650,7 +650,7 @@ class TestKilled:
 
 
 def kill_at_byte(server: Any, url: str, cache: Path, body: bytes, place: int) -> int:
-    """Fetch in a process of its own, and kill it when the server has sent so many bytes; return its exit code."""
+    """Fetch in a process of its own, and kill it when the server has sent *place* bytes; return its exit code."""
     reached, go_on = threading.Event(), threading.Event()
 
     def wait(sent: int) -> None:

@@ -149,7 +149,7 @@ def test_braces_too_deep_are_a_bad_row(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"\xef\xbb\xbf", "no lines in it"),
-        (b'Word,MorphoLexSegm\n"kind,{(kind)}\nunkind,x\n', "line 2: .*; mend the line"),
+        (b'Word,MorphoLexSegm\n"kind,{(kind)}\nunkind,x\n', "line 2: .*; fix the line"),
         (b"Word,MorphoLexSegm\nkind," + b"x" * 200_000, "field larger than field limit"),
         (b"PK\x03\x04 and then nothing", "not a readable .xlsx workbook"),
         (b"Word\tSegmentation\nkind\t{(kind)}\n", "no sheet with the columns Word and MorphoLexSegm"),
