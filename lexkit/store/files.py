@@ -50,7 +50,7 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
     try:
-        connection = _attached(path)
+        connection = _attached_whole(path)
     except (duckdb.Error, OSError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{path}: cannot be opened ({reason}); build it again or close the writer") from error
@@ -93,6 +93,21 @@ def cursor(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     another = connection.cursor()
     another.execute(f"USE {_CATALOG}")
     return another
+
+
+def _attached_whole(path: Path) -> duckdb.DuckDBPyConnection:
+    """Attach a store; once more if a build has replaced it meanwhile, since DuckDB opens the file twice."""
+    while True:
+        before = path.stat()
+        try:
+            connection = _attached(path)
+        except duckdb.Error:
+            if os.path.samestat(before, path.stat()):
+                raise
+            continue
+        if os.path.samestat(before, path.stat()):
+            return connection
+        connection.close()
 
 
 def _attached(path: Path) -> duckdb.DuckDBPyConnection:

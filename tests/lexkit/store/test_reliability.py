@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 import lexkit
@@ -246,6 +247,31 @@ def test_of_many_builds_of_one_store_at_once_one_wins_and_the_others_say_so(smal
         assert {(text, code) for text, code in told} == {("", 0), (refusal, 1)}
         assert errors(target) == []
         assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_store_that_is_replaced_while_it_is_opened_is_opened_again(
+    small_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """DuckDB opens a file twice: between the two, a build may put another in its place."""
+    from lexkit.store import files
+
+    target = Path(shutil.copy(small_store, tmp_path / "s.duckdb"))
+    new = Path(shutil.copy(small_store, tmp_path / "new.duckdb"))
+    attach, calls = files._attached, []
+
+    def attached(path: Path) -> duckdb.DuckDBPyConnection:
+        calls.append(path)
+        if len(calls) == 1:
+            new.replace(path)
+            if fails:
+                raise duckdb.IOException("Could not read enough bytes from file")
+        return attach(path)
+
+    monkeypatch.setattr(files, "_attached", attached)
+    with lexkit.open(target) as lexicon:
+        assert lexicon.words()
+    assert len(calls) == 2
 
 
 @pytest.mark.slow
