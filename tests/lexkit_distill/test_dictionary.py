@@ -65,6 +65,7 @@ print(anonymous() - before)
     assert int(done.stdout) < 60_000  # kB, of 230 MB
 
 
+@pytest.mark.slow
 def test_commands_print_what_they_made(run: Run, teacher_folder: Path, corpus: Path, tmp_path: Path) -> None:
     arguments = ["--teacher", teacher_folder, "--corpus", corpus, "--output", "senses", "--k", "3", "--device", "cpu"]
     made = run("distill", "senses", *arguments, "--anchor", "input", "--dtype", "float32")

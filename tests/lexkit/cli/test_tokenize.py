@@ -61,6 +61,7 @@ def test_keep_rate(run: Run, tokenized: Path) -> None:
     assert document["keep_rate"][2] == {"reading": "both", "kind": "synonym", "max_tokens": 3, "percent": 50.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "start"), [("a.png", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.pdf", b"%PDF")])
 def test_keep_rate_draws(run: Run, tokenized: Path, name: str, start: bytes) -> None:
     pytest.importorskip("matplotlib")

@@ -321,6 +321,7 @@ class TestBuild:
         assert fingerprint(folder) == (digest, 3)
 
 
+@pytest.mark.slow
 class TestBuiltInReadersByName:
     def test_are_the_same_as_by_their_options(self, tmp_path: Path, shared: Callable[[str], Path]) -> None:
         roget = shared("roget/roget10681.txt")

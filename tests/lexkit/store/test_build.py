@@ -298,6 +298,7 @@ class TestNegation:
             assert lexicon.relation("unhappy", "happy") == ["antonym"]
 
 
+@pytest.mark.slow
 class TestDeterminism:
     def test_threads_and_repetition_change_no_row(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
@@ -372,6 +373,7 @@ class TestRecordOfTheBuild:
         assert counts.words_in_relations >= 40_000
 
 
+@pytest.mark.slow
 class TestAtomicity:
     @pytest.fixture
     def old(self, tmp_path: Path) -> Path:

@@ -77,6 +77,7 @@ def test_the_threshold_is_learnt_in_training_on_either_side() -> None:
     assert list(_by_threshold(-cosines, pairs, -val)) == [1, 1, 0]
 
 
+@pytest.mark.slow
 def test_pairs_of_real_lists_give_all_figures(model: Any, shared: Callable[[str], Path]) -> None:
     from scipy.stats import spearmanr
 

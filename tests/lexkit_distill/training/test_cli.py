@@ -115,6 +115,7 @@ def test_a_dry_run_prints_the_plan(run: Run, configured: Callable[..., Any], tmp
     assert not (tmp_path / "student").exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_as_json_is_its_plan(run: Run, configured: Callable[..., Any]) -> None:
     done = run("distill", "train", *options(configured()), "--dry-run", "--json")
     assert done.returncode == 0, done.stderr
@@ -123,6 +124,7 @@ def test_a_dry_run_as_json_is_its_plan(run: Run, configured: Callable[..., Any])
     assert found["plan"]["counts"]["rows"] > 0
 
 
+@pytest.mark.slow
 def test_a_training_from_a_file(run: Run, configured: Callable[..., Any], tmp_path: Path) -> None:
     import yaml
 

@@ -109,6 +109,7 @@ def test_what_a_preview_cannot_show_is_one_line(
         preview(configured(teacher=str(other)))
 
 
+@pytest.mark.slow
 def test_a_training_says_what_its_data_hold_and_warns_where_nothing_is_related(
     run: Run, configured: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -334,6 +334,7 @@ def test_the_processes_of_a_killed_sweep_end_with_it(
     assert wait_procs(others, timeout=60)[1] == []
 
 
+@pytest.mark.slow
 def test_what_fails_is_told_and_the_others_go_on(sweep_file: Callable[..., Path], run: Run, tmp_path: Path) -> None:
     path = sweep_file(grid={"lr": [1e-3, 1e30], "seed": [0]})
     done = run("distill", "sweep", "--config", str(path))

@@ -75,6 +75,7 @@ def test_a_dump_is_extracted_once(write_dump: Callable[..., Path], development: 
     assert development.read_text() == "collect\nextract\n"
 
 
+@pytest.mark.slow
 def test_dump_language_corpus_and_wiktextract_make_a_difference(
     write_dump: Callable[..., Path], development: Path, cache: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_the_command_line_notes_on_standard_error(
     assert (quiet.stdout, quiet.stderr) == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "reason"),
     [("fail", "(ValueError: page 7 is too hard)"), ("die", "(killed by SIGKILL"), ("leave a worker", "(killed by SIG")],
