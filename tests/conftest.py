@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ SHARED = Path(os.environ.get("LEXKIT_TEST_DATA") or ROOT.parent / "shared" / "da
 WIKTIONARY = "wiktionary/wiktextract-1.99.7-mini.jsonl.gz"
 ROGET = "roget/roget10681.txt"
 MORPHOLEX = "morpholex/MorphoLEX_en-reconstructed.xlsx"
+OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 TABLE_1 = """\
 quit\tdiscontinue\tsynonym
 accurate\tfaultless\tsynonym
@@ -137,18 +140,48 @@ def disk(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `lexkit` as its user does, in a process of its own."""
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Run `lexkit` in a process forked from one that has imported it."""
+    environment = {**os.environ, **dict.fromkeys(OFFLINE, "1"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(Path(__file__).with_name("fork_server.py"))]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as server,
+    ):
+        assert server.stdin is not None
+        assert server.stdout is not None
+        out, err = Path(folder, "out"), Path(folder, "err")
 
-    def lexkit_command(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
-        environment = {key: value for key, value in os.environ.items() if key != "LEXKIT_STORE"}
-        environment.update(options.pop("env", {}))  # type: ignore[arg-type]
+        def run(arguments: Sequence[str], cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+            for file in (out, err):
+                file.write_bytes(b"")
+            request = {"arguments": arguments, "folder": str(cwd), "environment": env, "out": str(out), "err": str(err)}
+            print(json.dumps(request), file=server.stdin, flush=True)
+            code = int(server.stdout.readline())
+            return subprocess.CompletedProcess(arguments, code, out.read_text("utf-8"), err.read_text("utf-8"))
+
+        yield run
+        server.stdin.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path, forked: Callable[..., Any]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `lexkit` as its user does, in a process of its own; a new one if *env* may matter to what it imports."""
+
+    def lexkit_command(
+        *arguments: str | Path, cwd: Path = tmp_path, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {key: value for key, value in os.environ.items() if key != "LEXKIT_STORE"} | dict(env or {})
+        words = list(map(str, arguments))
+        if env is None:
+            done: subprocess.CompletedProcess[str] = forked(words, cwd, environment)
+            return done
         return subprocess.run(
-            [sys.executable, "-m", "lexkit", *map(str, arguments)],
+            [sys.executable, "-m", "lexkit", *words],
             capture_output=True,
             text=True,
-            cwd=options.pop("cwd", tmp_path),  # type: ignore[arg-type]
+            cwd=cwd,
             env=environment,
             timeout=120,
             check=False,

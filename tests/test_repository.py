@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import doctest
 import graphlib
-import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -55,25 +54,17 @@ def shown(document: Path) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
-def test_shown_commands_print_what_is_shown(document: Path, tmp_path: Path, starter_store: Path) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "LEXKIT_STORE"}
+def test_shown_commands_print_what_is_shown(
+    document: Path, tmp_path: Path, starter_store: Path, run: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     for command, output in shown(document):
         program, *arguments = shlex.split(command)
         assert program == "lexkit"
         if arguments == ["build", "--quiet"] and document.name != "README.md":  # every page begins so
             shutil.copy(starter_store, tmp_path)
             continue
-        done = subprocess.run(
-            [sys.executable, "-m", "lexkit", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=tmp_path,
-            env=environment,
-            timeout=120,
-            check=False,
-        )
-        assert done.stdout == output, command
+        done = run(*arguments)
+        assert done.stdout + done.stderr == output, command
 
 
 @pytest.mark.parametrize("document", [path for path in DOCS if ">>> " in path.read_text("utf-8")], ids=lambda p: p.name)

@@ -55,7 +55,9 @@ def occurrences(folder: Path, plan_documents: bool = True) -> set[tuple[int, int
     }
 
 
-@pytest.mark.parametrize("anchor", ["predicted", "next", "input"])
+@pytest.mark.parametrize(
+    "anchor", ["predicted", *(pytest.param(anchor, marks=pytest.mark.slow) for anchor in ("next", "input"))]
+)
 def test_the_sample_is_that_of_a_slow_loop_over_documents(
     build: Build, teacher_folder: Path, corpus: Path, tmp_path: Path, anchor: str
 ) -> None:

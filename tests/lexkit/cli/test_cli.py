@@ -128,8 +128,9 @@ class TestBuild:
             {"source": "pairs", "reason": "wrong number of columns", "n": 1, "example": "line 201: one"}
         ]
 
-    def test_quiet_says_nothing(self, run: Run) -> None:
-        done = run("build", "--quiet")
+    def test_quiet_says_nothing(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "pairs.txt").write_text("big large\n", encoding="utf-8")
+        done = run("build", "--quiet", "--pairs", "synonym=pairs.txt")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
     def test_rejections_are_told(self, run: Run, shared: Callable[[str], Path]) -> None:
@@ -335,7 +336,7 @@ class TestSql:
         ],
     )
     def test_too_much_memory(self, run: Run, starter_store: Path, query: str) -> None:
-        done = run("sql", query, "--store", starter_store, "--memory", "300")
+        done = run("sql", query, "--store", starter_store, "--memory", "300", env={})
         assert done.returncode == 1
         assert done.stderr == "error: the query takes too much memory; narrow it, or allow more\n"
 

@@ -186,6 +186,7 @@ def test_ctrl_c(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert result == (130, "", "error: interrupted; fetch again to resume\n")
 
 
+@pytest.mark.slow
 def test_a_store_from_what_was_fetched(publisher: Any, call: Run, tmp_path: Path) -> None:
     call("fetch", "wiktionary", "roget-10681", "morpholex")
     arguments = [word for kind in ("wiktionary", "roget", "morpholex") for word in (f"--{kind}", "fetched")]

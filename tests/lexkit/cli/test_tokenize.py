@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,16 +9,26 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import lexkit
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built")
+    (folder / "s.txt").write_text("is be\nsee behold\n", encoding="utf-8")
+    (folder / "a.txt").write_text("up down\n", encoding="utf-8")
+    pairs = [("synonym", folder / "s.txt"), ("antonym", folder / "a.txt")]
+    lexkit.build(folder / "lexkit.duckdb", pairs=pairs)
+    return folder
+
+
 @pytest.fixture
-def tokenized(run: Run, tmp_path: Path, write_tokenizer: Callable[..., Path]) -> Path:
+def tokenized(run: Run, built: Path, tmp_path: Path, write_tokenizer: Callable[..., Path]) -> Path:
     """A folder with ``lexkit.duckdb`` of three pairs, cut by a tokenizer called ``letters``."""
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
     write_tokenizer(tmp_path / "letters" / "tokenizer.json")
-    (tmp_path / "s.txt").write_text("is be\nsee behold\n", encoding="utf-8")
-    (tmp_path / "a.txt").write_text("up down\n", encoding="utf-8")
-    assert run("build", "--quiet", "--pairs", "synonym=s.txt", "--pairs", "antonym=a.txt").returncode == 0
     done = run("tokenize", "--tokenizer", "letters")
     assert done.stdout == "letters: 6 words, 256 tokens, added\n"
     assert done.stderr == ""

@@ -202,7 +202,7 @@ word_pairs = st.tuples(
 ).filter(lambda pair: pair[0] != pair[1])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(synonyms=st.lists(word_pairs, max_size=6), antonyms=st.lists(word_pairs, max_size=6))
 def test_the_sql_derives_what_the_rules_say(
     build_from: Callable[..., Path], synonyms: list[tuple[str, str]], antonyms: list[tuple[str, str]]
@@ -347,6 +347,7 @@ class TestRecordOfTheBuild:
             views = connection.execute("SELECT sql FROM duckdb_views() WHERE NOT internal").fetchall()
         assert not any('"if"(' in sql for (sql,) in views)  # what 2.0 takes for a function is syntax to others
 
+    @pytest.mark.slow
     def test_progress_is_told_of_every_stage(self, tmp_path: Path) -> None:
         class Recorder(Progress):
             def __init__(self) -> None:

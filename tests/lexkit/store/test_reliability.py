@@ -184,7 +184,7 @@ class TestFullDisk:
         assert tree(tmp_path / "after") == tree(tmp_path / "before")
         assert leftovers(tmp_path / "after") == []
 
-    @pytest.mark.parametrize("size", [3 << 20, 5 << 20, 8 << 20])
+    @pytest.mark.parametrize("size", [*(pytest.param(size << 20, marks=pytest.mark.slow) for size in (3, 5)), 8 << 20])
     def test_build(
         self, size: int, disk: Callable[..., subprocess.CompletedProcess[str]], small_store: Path, tmp_path: Path
     ) -> None:

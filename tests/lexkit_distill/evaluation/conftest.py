@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 WORDS = "river bank money water light dark red bus road friend enemy quick strong old house tree".split()
 
 
@@ -59,7 +58,7 @@ def evaluate(
     """Run `lexkit distill eval` in a process of its own, without network; return its results and its log."""
 
     def command(*arguments: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        done = run("distill", "eval", "--dtype", "float32", "--device", "cpu", *arguments, env=OFFLINE)
+        done = run("distill", "eval", "--dtype", "float32", "--device", "cpu", *arguments)
         assert done.returncode == 0, done.stderr
         results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
         log = (tmp_path / "results.questions.jsonl").read_text(encoding="utf-8")

@@ -31,7 +31,7 @@ def records(path: Path) -> dict[str, Any]:
     return {record["id"]: record for record in map(json.loads, path.read_text(encoding="utf-8").splitlines())}
 
 
-@pytest.mark.parametrize("shots", [0, 2])
+@pytest.mark.parametrize("shots", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_options_are_scored_as_an_independent_scorer_does(
     evaluate: Evaluate, model_folder: Path, arc: Path, shots: int
 ) -> None:

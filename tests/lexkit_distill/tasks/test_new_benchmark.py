@@ -44,6 +44,7 @@ for sample in training_documents([sys.argv[1]], DataConfig(), seed=0, dropped=Co
 """
 
 
+@pytest.mark.slow
 def test_a_module_makes_a_benchmark_to_train_and_to_evaluate_on(
     run: Callable[..., subprocess.CompletedProcess[str]], make_teacher: Callable[..., Path], tmp_path: Path
 ) -> None:

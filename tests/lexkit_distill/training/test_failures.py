@@ -58,8 +58,12 @@ class TestFullDisk:
         ("size", "left"),
         [
             (1_000, {"log.csv", "tensorboard"}),  # the log, or the events
-            (60_000, {"log.csv", "tensorboard", "checkpoints"}),  # the best weights, before the first checkpoint
-            (100_000, {"log.csv", "tensorboard", "checkpoints"}),  # the optimiser's state
+            pytest.param(  # the best weights, before the first checkpoint
+                60_000, {"log.csv", "tensorboard", "checkpoints"}, marks=pytest.mark.slow
+            ),
+            pytest.param(  # the optimiser's state
+                100_000, {"log.csv", "tensorboard", "checkpoints"}, marks=pytest.mark.slow
+            ),
             (170_000, {"log.csv", "tensorboard", "checkpoints"}),  # the finished student
         ],
     )
@@ -193,7 +197,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch, step: int, happens: Callable[[], No
 
 
 class TestSignals:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
     def test_a_run_ends_after_its_step_with_a_checkpoint_and_goes_on_bit_for_bit(
         self, configured: Configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
     ) -> None:

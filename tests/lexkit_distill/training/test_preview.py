@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from lexkit.cli.main import cli
 from lexkit_distill.errors import DictionaryError, TrainingError
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -20,6 +22,10 @@ CHAT = {
         {"role": "assistant", "content": "kind and good"},
     ]
 }
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["distill", "preview", *map(str, arguments)])
 
 
 @pytest.fixture
@@ -34,13 +40,14 @@ def without_weights(six_layers: Path, tmp_path: Path) -> Path:
 
 
 def test_a_row_is_shown_token_by_token_without_weights(
-    run: Run, tmp_path: Path, without_weights: Path, senses: Path, store: Path
+    tmp_path: Path, without_weights: Path, senses: Path, store: Path
 ) -> None:
-    (tmp_path / "chat.jsonl").write_text(json.dumps(CHAT) + "\n", encoding="utf-8")
-    options = ("--teacher", without_weights, "--senses", senses, "--store", store, "--data", "chat.jsonl")
+    chat = tmp_path / "chat.jsonl"
+    chat.write_text(json.dumps(CHAT) + "\n", encoding="utf-8")
+    options = ("--teacher", without_weights, "--senses", senses, "--store", store, "--data", chat)
     options += ("--max-length", "128")
-    done = run("distill", "preview", *options, "--json")
-    assert done.returncode == 0, done.stderr
+    done = invoke(*options, "--json")
+    assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     (row,) = found["rows"]
     assert set(row) == {"token_ids", "tokens", "predicted", "words"}
@@ -58,16 +65,17 @@ def test_a_row_is_shown_token_by_token_without_weights(
     assert (counts["with_synonyms"], counts["with_antonyms"]) == (1, 2)
     assert counts["own_senses"] >= 2
     assert found["dropped"] == {}
-    shown = run("distill", "preview", *options)
+    shown = invoke(*options)
     assert "<|start|>assistant\n[kind* and good*<|end|>]" in shown.stdout
     assert "predicted" in shown.stdout
 
 
-def test_a_tokenizer_alone_is_enough_without_a_dictionary(run: Run, tmp_path: Path, without_weights: Path) -> None:
+def test_a_tokenizer_alone_is_enough_without_a_dictionary(tmp_path: Path, without_weights: Path) -> None:
     (without_weights / "config.json").unlink()
-    (tmp_path / "chat.jsonl").write_text(json.dumps(CHAT) + "\n", encoding="utf-8")
-    done = run("distill", "preview", "--teacher", without_weights, "--data", "chat.jsonl", "--json")
-    assert done.returncode == 0, done.stderr
+    chat = tmp_path / "chat.jsonl"
+    chat.write_text(json.dumps(CHAT) + "\n", encoding="utf-8")
+    done = invoke("--teacher", without_weights, "--data", chat, "--json")
+    assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert set(found["counts"]) == {"rows", "tokens", "predicted"}
     predicted = zip(found["rows"][0]["tokens"], found["rows"][0]["predicted"], strict=True)

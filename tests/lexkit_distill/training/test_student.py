@@ -99,7 +99,7 @@ def test_a_prefix_that_is_not_the_students_falls_back_to_the_plain_way(six_layer
     assert student.module is student.full
 
 
-@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("tied", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("family", ["llama", "qwen2", "gemma2"])
 def test_a_saved_student_is_an_ordinary_model_that_needs_no_lexkit(
     make_teacher: Callable[..., Path], tmp_path: Path, family: str, tied: bool

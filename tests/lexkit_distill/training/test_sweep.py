@@ -220,7 +220,7 @@ def test_several_processes_and_a_kill_give_the_same_table(sweep_file: Callable[.
     assert figures(tmp_path / "killed") == figures(tmp_path / "one")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_signal_says_what_is_done_and_loses_no_step(
     sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
@@ -418,6 +418,7 @@ def test_figure_3_has_a_line_for_kd_and_one_for_dskd(tmp_path: Path) -> None:
     assert (tmp_path / "figure3-layers.png") in write_plots(found, chosen, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_dry_run_lists_the_trainings_and_writes_nothing(
     sweep_file: Callable[..., Path], run: Run, tmp_path: Path
 ) -> None:

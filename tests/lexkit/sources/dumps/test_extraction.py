@@ -54,7 +54,14 @@ def leftovers(cache: Path) -> list[str]:
     return [name for name in names if not name.endswith((".jsonl.gz", ".lock", ".txt"))]
 
 
-@pytest.mark.parametrize("name", ["dump.xml", "dump.xml.bz2", "a dump; $(false) 'of' x.dat"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("dump.xml", marks=pytest.mark.slow),
+        "dump.xml.bz2",
+        pytest.param("a dump; $(false) 'of' x.dat", marks=pytest.mark.slow),
+    ],
+)
 def test_a_dump_becomes_entries_of_the_language(
     write_dump: Callable[..., Path], development: Path, cache: Path, name: str
 ) -> None:
@@ -67,6 +74,7 @@ def test_a_dump_becomes_entries_of_the_language(
     assert [stage.split()[0] for stage in told.stages] == ["check", "check", "collect", "extract"]
 
 
+@pytest.mark.slow
 def test_a_dump_is_extracted_once(write_dump: Callable[..., Path], development: Path, tmp_path: Path) -> None:
     path = write_dump("dump.xml")
     first = extract(path)
@@ -92,6 +100,7 @@ def test_dump_language_corpus_and_wiktextract_make_a_difference(
     assert len(set(results)) == len(results)
 
 
+@pytest.mark.slow
 def test_the_user_is_told_of_the_stand_in_and_of_nothing_else(
     write_dump: Callable[..., Path], development: Path, cache: Path
 ) -> None:
@@ -106,6 +115,7 @@ def test_the_user_is_told_of_the_stand_in_and_of_nothing_else(
     assert len(told.notes) == 1
 
 
+@pytest.mark.slow
 def test_the_store_names_the_dump(write_dump: Callable[..., Path], development: Path, tmp_path: Path) -> None:
     path = write_dump("dump.xml.bz2")
     store = tmp_path / "store.duckdb"
@@ -120,6 +130,7 @@ def test_the_store_names_the_dump(write_dump: Callable[..., Path], development: 
     assert any("extract" in stage for stage in summary.stages)
 
 
+@pytest.mark.slow
 def test_the_command_line_notes_on_standard_error(
     write_dump: Callable[..., Path], development: Path, run: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
@@ -156,6 +167,7 @@ def test_a_failure_of_wiktextract_is_one_line(
     assert len(entries(extract(path))) == 2
 
 
+@pytest.mark.slow
 def test_pages_that_wiktextract_gives_up_are_counted(
     write_dump: Callable[..., Path], development: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +184,7 @@ def test_an_unknown_language_is_refused(write_dump: Callable[..., Path], develop
     assert not development.exists() or "collect" not in development.read_text()
 
 
+@pytest.mark.slow
 def test_a_dump_without_the_language_is_refused(
     write_dump: Callable[..., Path], development: Path, cache: Path
 ) -> None:
@@ -189,11 +202,13 @@ def test_a_cache_that_cannot_be_written_is_one_line(
         extract(write_dump())
 
 
+@pytest.mark.slow
 def test_wiktextract_is_never_imported_here(write_dump: Callable[..., Path], development: Path) -> None:
     extract(write_dump())
     assert not {"wiktextract", "wikitextprocessor"} & set(sys.modules)
 
 
+@pytest.mark.slow
 def test_two_at_once_extract_once(
     write_dump: Callable[..., Path], development: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,13 +263,13 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 @pytest.mark.parametrize(
     ("phase", "how"),
     [
-        ("extract", signal.SIGINT),
         ("collect", signal.SIGKILL),
         *(
             pytest.param(phase, how, marks=pytest.mark.slow)
             for phase, how in [
                 ("collect", signal.SIGINT),
                 ("collect", signal.SIGTERM),
+                ("extract", signal.SIGINT),
                 ("extract", signal.SIGTERM),
                 ("extract", signal.SIGKILL),
             ]

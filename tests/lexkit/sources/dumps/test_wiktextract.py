@@ -89,6 +89,7 @@ def related(store: Path) -> set[tuple[str, str, str]]:
         )
 
 
+@pytest.mark.slow
 def test_a_dump_of_three_pages(write_dump: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dump = write_dump("dump.xml.bz2", PAGES)
     assert {(s.word, s.other, s.kind) for s in statements(extract(dump, jobs=2))} >= {
@@ -105,6 +106,7 @@ def test_a_dump_of_three_pages(write_dump: Callable[..., Path], cache: Path, mon
         extract(dump, language="xx")
 
 
+@pytest.mark.slow
 def test_a_dump_of_another_wiktionary_is_refused_by_the_released_version(
     write_dump: Callable[..., Path], cache: Path
 ) -> None:
