@@ -16,11 +16,14 @@ from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.supervision.candidates import CandidateTable, candidate_table, related_senses_of_words
 from lexkit_distill.supervision.scale import Scale
 
+Int64 = npt.NDArray[np.int64]
 _AUTO_GAMMA_SENSES = 4096
+_PRODUCTS = 1 << 27
+"""Inner products of positions and senses that a GPU holds at a time: 0.5 GB."""
 
 
 class Candidates(NamedTuple):
-    """Rows of the dictionary that supervise each position, -1 where there are fewer than kappa."""
+    """The senses that supervise each position, -1 where there are fewer than kappa."""
 
     positive: Tensor
     """P (n, kappa), nearest to m_t first."""
@@ -28,19 +31,44 @@ class Candidates(NamedTuple):
     """A (n, kappa), nearest to m_t first."""
 
 
+class CandidatePool(NamedTuple):
+    """The senses among which the candidates of n positions are chosen.
+
+    Data and dictionary alone decide it, so that the processor prepares it while a GPU is busy with the step before.
+    There are 2n queries: P of each position, then A of each.
+    """
+
+    rows: Tensor
+    """(U,) rows of the dictionary, each once, in ascending order."""
+    places: Tensor
+    """(E,) for each pair of query and sense, query by query, the place of the sense in `rows`."""
+    queries: Tensor
+    """(E,) the query of each pair."""
+    offsets: Tensor
+    """(2n + 1,) where each query begins among the pairs."""
+    columns: Tensor
+    """(E,) the number of each pair within its query."""
+    known: Tensor
+    """(K,) which of the (n, 2 kappa) candidates there are, as places in the flattened table."""
+    width: int
+    """Most senses of a query."""
+
+    def moved(self, move: Callable[[Tensor], Tensor]) -> CandidatePool:
+        """Return the pool with its tensors moved to a device by *move*."""
+        rows, places, queries = move(self.rows), move(self.places), move(self.queries)
+        return CandidatePool(
+            rows, places, queries, move(self.offsets), move(self.columns), move(self.known), self.width
+        )
+
+
 @dataclass(frozen=True)
 class RowLists:
-    """Lists of rows in compressed sparse row form, on the device."""
+    """Lists of rows in compressed sparse row form."""
 
     offsets: Tensor
     """(n + 1,)"""
     rows: Tensor
     """List i is rows[offsets[i]:offsets[i + 1]]."""
-
-    def counts(self, which: Tensor) -> Tensor:
-        """Return the lengths (m,) of the lists *which* (m,); -1 stands for an empty one."""
-        known = which.clamp_min(0)
-        return torch.where(which >= 0, self.offsets[known + 1] - self.offsets[known], 0)
 
     @property
     def owners(self) -> Tensor:
@@ -93,7 +121,6 @@ class Supervision:
         scale: the space of the distances.
         multi_token_words: whether words of several tokens have relations.
         deviation: changes the candidates, if given.
-        device: where the tables are.
     """
 
     def __init__(
@@ -106,7 +133,6 @@ class Supervision:
         scale: Scale | None = None,
         multi_token_words: bool = False,
         deviation: Deviation | None = None,
-        device: torch.device | str = "cpu",
     ) -> None:
         self.kappa, self.vocabulary, self.rows = kappa, vocabulary, dictionary.rows
         self.scale = scale if scale is not None else Scale()
@@ -120,76 +146,100 @@ class Supervision:
             related.append(_lists(tables, vocabulary))
         lists = CandidateLists(own, *related)
         lists = deviation(lists) if deviation is not None else lists
-        self.own, self.synonyms, self.antonyms = (
-            RowLists(part.offsets.to(device), part.rows.to(device)) for part in lists
-        )
+        self.own, self.synonyms, self.antonyms = lists
 
     def available(self) -> Availability:
         """Return which tokens and words have candidates."""
         own, synonyms, antonyms = (part.offsets.diff() > 0 for part in (self.own, self.synonyms, self.antonyms))
-        return Availability(*(part.cpu().numpy() for part in (own, synonyms, antonyms)))
+        return Availability(*(part.numpy() for part in (own, synonyms, antonyms)))
 
-    def choose(self, teacher_hidden: Tensor, tokens: Tensor, words: Tensor) -> Candidates:
-        """Return the kappa nearest of each position's senses to the teacher's state.
+    def pool(self, tokens: Int64, words: Int64) -> CandidatePool:
+        """Return the senses among which the candidates of n positions are chosen, on the processor.
 
         Args:
-            teacher_hidden: m_t (n, d).
             tokens: x_{t+1} (n,).
             words: (n,) see above.
         """
         n = len(tokens)
-        none = torch.full_like(tokens, -1)
-        # P and A of all positions are one batch of 2n queries
-        own = torch.cat([tokens, none])
-        found, query = [], []
-        for lists, which in (
-            (self.own, own),
-            (self.synonyms, torch.cat([words, none])),
-            (self.antonyms, torch.cat([none, words])),
-        ):
-            part, owner = _take(lists, which)
-            found.append(part)
-            query.append(owner)
-        rows, queries = torch.cat(found), torch.cat(query)
+        own, own_query = _take(self.own, tokens)
+        synonyms, synonym_query = _take(self.synonyms, words)
+        antonyms, antonym_query = _take(self.antonyms, words)
         # A word's synonym may be its own last token; a set has it once
-        first = self.own.offsets[own.clamp_min(0)]
-        begin = self.own.rows[first.clamp_max(len(self.own.rows) - 1)][queries]
-        again = (rows >= begin) & (rows < begin + self.own.counts(own)[queries])
-        again[: len(found[0])] = False
-        rows, queries = rows[~again], queries[~again]
-        order = torch.argsort(queries, stable=True)
-        chosen = self._nearest(teacher_hidden, rows[order], queries[order], n)
+        begin, end = (self.own.offsets.numpy()[tokens + shift] for shift in (0, 1))
+        first = self.own.rows.numpy()[np.minimum(begin, len(self.own.rows) - 1)][synonym_query]
+        again = (synonyms >= first) & (synonyms < first + (end - begin)[synonym_query])
+        synonyms, synonym_query = synonyms[~again], synonym_query[~again]
+        counts = np.bincount(own_query, minlength=2 * n) + np.bincount(synonym_query, minlength=2 * n)
+        counts[n:] = np.bincount(antonym_query, minlength=n)
+        offsets = np.r_[0, np.cumsum(counts)]
+        # Each query has its own senses before those of synonyms
+        rows = np.empty(offsets[-1], dtype=np.int64)
+        rows[_within(own_query) + offsets[own_query]] = own
+        rows[_within(synonym_query) + offsets[synonym_query] + (end - begin)[synonym_query]] = synonyms
+        rows[offsets[n] :] = antonyms
+        present = np.zeros(len(self.rows), dtype=bool)
+        present[rows] = True
+        unique = np.flatnonzero(present)
+        place = np.empty(len(present), dtype=np.int64)
+        place[unique] = np.arange(len(unique))
+        queries = np.repeat(np.arange(2 * n), counts)
+        found = np.minimum(counts, self.kappa).reshape(2, n).T[:, :, None]  # (n, 2, 1)
+        known = np.flatnonzero(np.arange(self.kappa) < found)
+        columns = np.arange(len(rows)) - offsets[queries]
+        of = torch.from_numpy
+        places, width = of(place[rows]), int(counts.max(initial=0))
+        return CandidatePool(of(unique), places, of(queries), of(offsets), of(columns), of(known), width)
+
+    def choose(self, teacher_hidden: Tensor, tokens: Tensor, words: Tensor) -> Candidates:
+        """Return the rows of the kappa nearest of each position's senses to the teacher's state.
+
+        Args:
+            teacher_hidden: m_t (n, d).
+            tokens: x_{t+1} (n,), on the processor.
+            words: (n,) see above, on the processor.
+        """
+        pool = self.pool(tokens.numpy(), words.numpy())
+        senses = self.senses(pool.rows, teacher_hidden.device)
+        pool = pool.moved(lambda part: part.to(teacher_hidden.device))
+        return Candidates(*(rows_of(pool, part) for part in self.nearest(teacher_hidden, pool, senses)))
+
+    def nearest(self, teacher_hidden: Tensor, pool: CandidatePool, senses: Tensor) -> Candidates:
+        """Return the kappa nearest of each position's senses, as places in *senses*.
+
+        Args:
+            teacher_hidden: m_t (n, d).
+            pool: of these positions, on the device of the states.
+            senses: (U, d) the (scaled) senses of the pool.
+        """
+        n, pairs = len(teacher_hidden), len(pool.places)
+        hidden = self.scale(teacher_hidden if self.scale.kind == "none" else teacher_hidden.float())
+        dots = _dots(hidden, senses, pool)
+        squares = torch.linalg.vector_norm(senses, dim=1, dtype=torch.float32).square_()
+        distances = squares[pool.places].sub_(dots, alpha=2)  # less |m|^2
+        padded = distances.new_full((2 * n, max(pool.width, self.kappa)), torch.inf)
+        padded[pool.queries, pool.columns] = distances
+        nearest = padded.topk(self.kappa, dim=1, largest=False)
+        index = (nearest.indices + pool.offsets[:-1, None]).clamp_max(max(pairs - 1, 0))
+        places = pool.places[index] if pairs else torch.full_like(index, -1)
+        chosen = torch.where(nearest.values.isinf(), -1, places)
         return Candidates(chosen[:n], chosen[n:])
 
-    def _nearest(self, teacher_hidden: Tensor, rows: Tensor, queries: Tensor, n: int) -> Tensor:
-        """The kappa rows nearest to each of 2n queries, -1 where there are fewer; rows come query by query."""
-        counts = torch.bincount(queries, minlength=2 * n)
-        ends = counts.cumsum(0)
-        unique, place = torch.unique(rows, return_inverse=True)
-        senses = self.senses(unique, teacher_hidden.device, torch.float32)
-        hidden = self.scale(teacher_hidden.float()).repeat(2, 1)
-        dots = pair_dots(hidden, senses, torch.cat([ends.new_zeros(1), ends]), place, queries)
-        distances = torch.linalg.vector_norm(senses, dim=1).square_()[place].sub_(dots, alpha=2)  # less |m|^2
-        width = int(counts.max()) if n else 0
-        padded = distances.new_full((2 * n, max(width, self.kappa)), torch.inf)
-        column = torch.arange(len(rows), device=rows.device) - (ends - counts)[queries]
-        padded[queries, column] = distances
-        nearest = padded.topk(self.kappa, dim=1, largest=False)
-        index = (nearest.indices + (ends - counts)[:, None]).clamp_max(max(len(rows) - 1, 0))
-        taken = rows[index] if len(rows) else torch.full_like(index, -1)
-        return torch.where(nearest.values.isinf(), -1, taken)
+    def senses(self, rows: Tensor, device: torch.device) -> Tensor:
+        """Return the scaled senses (n, d) at *rows* (n,): in fp32, or as stored where a GPU widens them later."""
+        return self.scaled(torch.index_select(self.rows, 0, rows.to(self.rows.device)).to(device))
 
-    def senses(self, rows: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-        """Return the scaled senses (n, d) at *rows* (n,)."""
-        return self.scale(torch.index_select(self.rows, 0, rows.to(self.rows.device)).to(device, dtype))
+    def scaled(self, senses: Tensor) -> Tensor:
+        """Return senses (n, d) of the dictionary in the space of the distances, as `senses` does."""
+        as_stored = self.scale.kind == "none" and senses.device.type == "cuda"
+        return senses if as_stored else self.scale(senses.float())
 
     def gathered(self, candidates: Candidates, device: torch.device) -> tuple[Candidates, Tensor]:
-        """Return candidates as places in the second part, the (scaled) senses (E, d) that they name in order."""
+        """Return candidates (rows) as places in the second part, the (scaled) senses (E, d) that they name in order."""
         rows = torch.cat(candidates, 1)
         known = rows >= 0
         place = torch.where(known, known.flatten().cumsum(0).view_as(rows) - 1, -1)
         positive, negative = place.chunk(2, dim=1)
-        return Candidates(positive, negative), self.senses(rows[known], device, torch.float32)
+        return Candidates(positive.to(device), negative.to(device)), self.senses(rows[known], device)
 
     def gathered_by_row(
         self, candidates: Candidates, rows: Tensor, device: torch.device
@@ -216,19 +266,19 @@ class Supervision:
         It is the median, over senses of tokens that have antonyms, of the mean MSE to the kappa nearest senses of those
         antonyms: at that margin half of the hinges are active for a student that is where a sense of the token is.
         """
-        tokens = torch.arange(len(self.own.offsets) - 1, device=self.own.offsets.device)
-        tokens = tokens[(self.own.counts(tokens) > 0) & (self.antonyms.counts(tokens) > 0)]
+        own, antonyms = (lists.offsets.diff() > 0 for lists in (self.own, self.antonyms))
+        tokens = (own & antonyms[: len(own)]).nonzero().flatten()
         if not len(tokens):
             return 1.0
-        rows, owner = _take(self.own, tokens)
+        rows, owner = (torch.from_numpy(part) for part in _take(self.own, tokens.numpy()))
         step = -(-len(rows) // _AUTO_GAMMA_SENSES)
         rows, owner = rows[::step], tokens[owner[::step]]
-        senses = self.rows[rows.to(self.rows.device)].to(rows.device, torch.float32)
+        senses = self.rows[rows.to(self.rows.device)].float()
         means = []
         for part, part_owner in zip(torch.split(senses, 256), torch.split(owner, 256), strict=True):
             candidates = self.choose(part, part_owner, part_owner).negative
             known = candidates >= 0
-            anti = self.senses(candidates.clamp_min(0).flatten(), part.device, torch.float32)
+            anti = self.senses(candidates.clamp_min(0).flatten(), part.device).float()
             mse = (self.scale(part)[:, None] - anti.view(*candidates.shape, -1)).square().mean(-1)
             means.append((mse * known).sum(1) / known.sum(1).clamp_min(1))
         return float(torch.cat(means).median())
@@ -244,9 +294,6 @@ def pair_dots(left: Tensor, right: Tensor, offsets: Tensor, columns: Tensor, row
         columns: (E,)
         rows: (E,) in ascending order.
     """
-    if left.device.type not in ("cpu", "cuda"):
-        parts = zip(torch.split(rows, 1 << 14), torch.split(columns, 1 << 14), strict=True)
-        return torch.cat([torch.linalg.vecdot(left[a], right[b]) for a, b in parts]) if len(rows) else left.new_empty(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # sparse CSR is called beta
         pattern = torch.sparse_csr_tensor(
@@ -256,13 +303,53 @@ def pair_dots(left: Tensor, right: Tensor, offsets: Tensor, columns: Tensor, row
     return dots
 
 
-def _take(lists: RowLists, which: Tensor) -> tuple[Tensor, Tensor]:
+def rows_of(pool: CandidatePool, places: Tensor) -> Tensor:
+    """Return rows of the dictionary for places in a pool, -1 for -1."""
+    if not len(pool.rows):
+        return places
+    return torch.where(places >= 0, pool.rows[places.clamp_min(0)], -1)
+
+
+def places_of(pool: CandidatePool, candidates: Candidates) -> Candidates:
+    """Return the places in a pool of candidates that are rows of the dictionary, -1 for -1."""
+    if not len(pool.rows):
+        return Candidates(*(part.long() for part in candidates))
+    return Candidates(*(torch.where(part >= 0, torch.searchsorted(pool.rows, part.long()), -1) for part in candidates))
+
+
+def _dots(hidden: Tensor, senses: Tensor, pool: CandidatePool) -> Tensor:
+    """The inner products (E,) of the pool's pairs, in fp32."""
+    if hidden.device.type == "cpu":
+        return pair_dots(hidden.float().repeat(2, 1), senses, pool.offsets, pool.places, pool.queries)
+    # A GPU multiplies all positions with all senses in less time than it takes to gather the pairs
+    n = len(hidden)
+    row = torch.where(pool.queries < n, pool.queries, pool.queries - n)
+    dots = hidden.new_zeros(len(row), dtype=torch.float32)
+    step = max(_PRODUCTS // max(n, 1), 1)
+    for first in range(0, len(senses), step):
+        part = senses[first : first + step]
+        if hidden.device.type == "cuda" and hidden.dtype == part.dtype == torch.bfloat16:
+            products = torch.mm(hidden, part.T, out_dtype=torch.float32)
+        else:
+            products = hidden.float() @ part.float().T
+        place = pool.places - first
+        found = products[row, place.clamp(0, len(part) - 1)]
+        dots = torch.where((place >= 0) & (place < len(part)), found, dots)
+    return dots
+
+
+def _take(lists: RowLists, which: Int64) -> tuple[Int64, Int64]:
     """The rows of all lists *which* (m,), one after the other, and for each the place in *which* it is for."""
-    counts = lists.counts(which)
-    owner = torch.repeat_interleave(torch.arange(len(which), device=which.device), counts)
-    start = lists.offsets[which.clamp_min(0)] - (counts.cumsum(0) - counts)
-    index = torch.arange(len(owner), device=which.device) + start[owner]
-    return lists.rows[index], owner
+    offsets, known = lists.offsets.numpy(), np.maximum(which, 0)
+    counts = np.where(which >= 0, offsets[known + 1] - offsets[known], 0)
+    owner = np.repeat(np.arange(len(which)), counts)
+    start = offsets[known] - (np.cumsum(counts) - counts)
+    return lists.rows.numpy()[np.arange(len(owner)) + start[owner]], owner
+
+
+def _within(groups: Int64) -> Int64:
+    """0, 1, 2 ... within each run of equal numbers, which ascend."""
+    return np.arange(len(groups)) - np.searchsorted(groups, groups)
 
 
 def _lists(tables: list[CandidateTable], vocabulary: int) -> RowLists:

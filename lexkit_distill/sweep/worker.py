@@ -88,7 +88,7 @@ class Worker:
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
             if not prepared.cache.have(part):
-                prepared.cache(prepared.trainer.batches.batch(part, 0))
+                prepared.cache(prepared.trainer.feed(prepared.trainer.batches.batch(part, 0)))
             progress.count(min(start + _ROWS, len(rows)), len(rows), "rows")
         prepared.close()
 

@@ -32,8 +32,9 @@ from torch import Tensor
 from lexkit.durable import lock, sync, write_whole
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sizes import format_size
-from lexkit_distill.supervision.nearest import Candidates, Supervision
+from lexkit_distill.supervision.nearest import Candidates, Supervision, places_of
 from lexkit_distill.training.batches import Batch, Batches
+from lexkit_distill.training.feed import CachedStates, DeviceBatch
 from lexkit_distill.training.kd import TeacherSummary, summarize
 from lexkit_distill.training.step import OnlineTeacher, TeacherSignal
 
@@ -121,22 +122,64 @@ class TeacherCache:
         with held:
             yield
 
-    def __call__(self, batch: Batch) -> TeacherSignal:
+    def __call__(self, batch: DeviceBatch) -> TeacherSignal:
         """Return the teacher's signal for *batch*, from the disk if it is there."""
-        missing = ~self._rows.have(batch.rows)
+        cached = batch.cached
+        if cached is not None:
+            return self._signal(cached, batch.candidates)
+        self._fill(batch)
+        read = self._read(batch.batch)
+        summary = None if read.summary is None else TeacherSummary(*(part.to(self._device) for part in read.summary))
+        prefix = None if read.prefix is None else read.prefix.to(self._device)
+        candidates = None
+        if read.candidates is not None and batch.pool is not None:
+            candidates = places_of(batch.pool, Candidates(*(part.to(self._device) for part in read.candidates)))
+        return self._signal(CachedStates(prefix, read.final.to(self._device), None, summary), candidates)
+
+    def read(self, batch: Batch) -> CachedStates | None:
+        """Return what is on the disk of *batch*, on the processor, or None if the teacher has to run."""
+        return self._read(batch) if self.have(batch.rows) else None
+
+    def _signal(self, cached: CachedStates, candidates: Candidates | None) -> TeacherSignal:
+        dtype = self._teacher.student.teacher.model.dtype
+        prefix = None if cached.prefix is None else cached.prefix.to(dtype)
+        return TeacherSignal(prefix, cached.final.to(dtype), candidates, cached.summary)
+
+    def _spans(self, batch: Batch) -> list[slice]:
+        return [slice(*self._positions[row : row + 2]) for row in batch.rows]
+
+    def _read(self, batch: Batch) -> CachedStates:
+        spans = self._spans(batch)
+
+        def joined(values: Tensor) -> Tensor:
+            return torch.cat([values[span] for span in spans] or [values[:0]])
+
+        candidates = None
+        if self._candidates is not None:
+            found = joined(self._candidates)[torch.from_numpy(batch.positions.sampled)]
+            candidates = Candidates(*found.chunk(2, dim=1))
+        summary = None if self._summary is None else TeacherSummary(*(joined(part) for part in self._summary))
+        return CachedStates(self._prefix_of(batch), joined(self._final), candidates, summary)
+
+    def _fill(self, batch: DeviceBatch) -> None:
+        """Write what is missing of the rows of a batch."""
+        rows, spans = batch.batch.rows, self._spans(batch.batch)
+        missing = ~self._rows.have(rows)
         if missing.any():
             self._write(batch, missing)
-        spans = [slice(*self._positions[row : row + 2]) for row in batch.rows]
-        final = self._joined([self._final[span] for span in spans])
-        candidates = None
+        parts = [self._final[span] for span in spans] or [self._final[:0]]
+        final = torch.cat(parts).to(self._device, self._teacher.student.teacher.model.dtype)
         if self._candidates is not None and self._supervision is not None:
-            missing = ~self._chosen.have(batch.rows)
+            missing = ~self._chosen.have(rows)
             if missing.any():
-                self._choose(batch, missing, spans, final)
-            found = torch.cat([self._candidates[span] for span in spans] or [self._candidates[:0]])
-            found = found[torch.from_numpy(batch.positions.sampled)].to(self._device, torch.int64)
-            candidates = Candidates(*found.chunk(2, dim=1))
-        return TeacherSignal(self._prefix_of(batch), final, candidates, self._summary_of(batch, spans, final))
+                self._choose(batch.batch, missing, spans, final)
+        if self._summary is not None:
+            missing = ~self._summarized.have(rows)
+            if missing.any():
+                which = torch.from_numpy(np.flatnonzero(np.isin(batch.batch.positions.rows, np.flatnonzero(missing))))
+                head = self._teacher.student.head
+                found = summarize(final[which.to(self._device)], head, temperature=self._temperature)
+                self._scatter(self._summarized, rows, missing, spans, found, self._summary)
 
     def have(self, rows: np.ndarray) -> bool:
         """Return whether everything is known of rows (B,)."""
@@ -154,20 +197,7 @@ class TeacherCache:
         for place, row in enumerate(batch.rows):
             part = self._prefix[self._tokens[row] : self._tokens[row + 1]]
             prefix[place, : len(part)] = part
-        return prefix.to(self._device, self._teacher.student.teacher.model.dtype)
-
-    def _summary_of(self, batch: Batch, spans: list[slice], final: Tensor) -> TeacherSummary | None:
-        if self._summary is None:
-            return None
-        missing = ~self._summarized.have(batch.rows)
-        if missing.any():
-            which = torch.from_numpy(np.isin(batch.positions.rows, np.flatnonzero(missing))).to(self._device)
-            found = summarize(final[which], self._teacher.student.head, temperature=self._temperature)
-            self._scatter(self._summarized, batch.rows, missing, spans, found, self._summary)
-        embedding, log_partition = (
-            torch.cat([part[span] for span in spans] or [part[:0]]).to(self._device) for part in self._summary
-        )
-        return TeacherSummary(embedding, log_partition)
+        return prefix
 
     def _scatter(
         self,
@@ -181,42 +211,37 @@ class TeacherCache:
         """Write what was found for the positions of the missing rows to where it belongs."""
         with self._locked():
             there = done.have(rows)  # another training may have been quicker
-            for part, target in zip(found, into, strict=True):
-                begin = 0
+            for found_here, target in zip(found, into, strict=True):
+                part, begin = found_here.to("cpu", target.dtype), 0
                 for place in np.flatnonzero(missing):
                     count = spans[place].stop - spans[place].start
                     if not there[place]:
-                        target[spans[place]] = part[begin : begin + count].to("cpu", target.dtype)
+                        target[spans[place]] = part[begin : begin + count]
                     begin += count
             done.mark(rows[missing])
 
-    def _joined(self, parts: list[Tensor]) -> Tensor:
-        joined = torch.cat(parts or [self._final[:0]])
-        return joined.to(self._device, self._teacher.student.teacher.model.dtype)
-
-    def _write(self, batch: Batch, missing: np.ndarray) -> None:
-        signal = self._teacher(batch)
+    def _write(self, batch: DeviceBatch, missing: np.ndarray) -> None:
+        signal, rows = self._teacher(batch), batch.batch.rows
+        final, prefix = (None if part is None else part.to("cpu", torch.bfloat16) for part in (signal[1], signal[0]))
+        assert final is not None
         with self._locked():
-            missing = missing & ~self._rows.have(batch.rows)  # another training may have been quicker
+            missing = missing & ~self._rows.have(rows)  # another training may have been quicker
             for place in np.flatnonzero(missing):
-                row = batch.rows[place]
-                span = slice(*self._positions[row : row + 2])
-                of_row = torch.from_numpy(batch.positions.rows == place)
-                self._final[span] = signal.teacher_hidden[of_row.to(self._device)].to("cpu", torch.bfloat16)
-                if self._prefix is not None and signal.prefix is not None:
-                    start, end = self._tokens[row : row + 2]
-                    self._prefix[start:end] = signal.prefix[place, : end - start].to("cpu", torch.bfloat16)
-            self._rows.mark(batch.rows[missing])
+                span = slice(*self._positions[rows[place] : rows[place] + 2])
+                self._final[span] = final[torch.from_numpy(batch.batch.positions.rows == place)]
+                if self._prefix is not None and prefix is not None:
+                    start, end = self._tokens[rows[place] : rows[place] + 2]
+                    self._prefix[start:end] = prefix[place, : end - start]
+            self._rows.mark(rows[missing])
 
     def _choose(self, batch: Batch, missing: np.ndarray, spans: list[slice], final: Tensor) -> None:
+        """Choose candidates for all positions of the missing rows: which are sampled differs between epochs."""
         assert self._supervision is not None
         assert self._candidates is not None
         positions = batch.positions
-        which = torch.from_numpy(np.isin(positions.rows, np.flatnonzero(missing))).to(self._device)
-        targets, words = (
-            torch.from_numpy(part).to(self._device)[which] for part in (positions.targets, positions.words)
-        )
-        found = torch.cat(self._supervision.choose(final[which], targets, words), 1)
+        which = torch.from_numpy(np.flatnonzero(np.isin(positions.rows, np.flatnonzero(missing))))
+        targets, words = (torch.from_numpy(part)[which] for part in (positions.targets, positions.words))
+        found = torch.cat(self._supervision.choose(final[which.to(self._device)], targets, words), 1)
         self._scatter(self._chosen, batch.rows, missing, spans, [found], [self._candidates])
 
     def close(self) -> None:

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from lexkit.progress import Progress
 from lexkit_distill.config import digest
 from lexkit_distill.errors import TrainingError
@@ -86,9 +84,7 @@ def load_inputs(config: TrainConfig, teacher: Teacher, memo: Memo, progress: Pro
     supervision = None
     if dictionary is not None:
         key = digest(*candidates_key(config, dictionary), str(teacher.device))
-        supervision = memo.get(
-            "supervision", key, lambda: open_supervision(config, dictionary, teacher.encoder, teacher.device)
-        )
+        supervision = memo.get("supervision", key, lambda: open_supervision(config, dictionary, teacher.encoder))
     return TrainingInputs(teacher, dictionary, data, dropped, held_out, supervision)
 
 
@@ -191,9 +187,7 @@ def candidates_key(config: TrainConfig, dictionary: SenseDictionary) -> tuple[ob
     return dictionary.fingerprint, config.loss.candidates, config.ablations
 
 
-def open_supervision(
-    config: TrainConfig, dictionary: SenseDictionary, encoder: TextEncoder, device: torch.device | str
-) -> Supervision:
+def open_supervision(config: TrainConfig, dictionary: SenseDictionary, encoder: TextEncoder) -> Supervision:
     """Return the candidates of a dictionary for all tokens and words."""
     candidates = config.loss.candidates
     return Supervision(
@@ -204,5 +198,4 @@ def open_supervision(
         scale=scale_of(candidates.sense_scale, dictionary.rows),
         multi_token_words=candidates.multi_token_words,
         deviation=config.ablations.candidates,
-        device=device,
     )

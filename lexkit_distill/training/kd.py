@@ -23,10 +23,12 @@ from torch import Tensor
 
 from lexkit_distill.errors import TrainingError
 
-CHUNK_ELEMENTS = 3 << 22
-"""Tokens x vocabulary of a chunk: 50 MB of fp32 logits of each model."""
+_CHUNK_ELEMENTS = 3 << 22
+"""Tokens x vocabulary of a chunk on a CPU, and of what goes through the softmaxes at once on a GPU: 50 MB in fp32."""
 _CACHED_ELEMENTS = 1 << 19
 """Part of a chunk that goes through the softmaxes at once on a CPU: 2 MB, which fits a processor's cache."""
+_SHARE_OF_GPU = 32
+"""The logits of both models may take one part in so many of a GPU's memory."""
 
 
 class Head(NamedTuple):
@@ -38,6 +40,8 @@ class Head(NamedTuple):
     """(V,) added to the logits, if the model has one."""
     cap: float | None = None
     """Gemma's soft cap: logits are cap * tanh(logits / cap)."""
+    kernel: Any = None
+    """The module `kd_kernel`, which does on a GPU what the plain code here does, or None for the plain code."""
 
     def logits(self, hidden: Tensor, out: Tensor | None = None) -> Tensor:
         """Return logits (n, V) of hidden states (n, d), without the cap, in the head's precision."""
@@ -106,7 +110,7 @@ def kd_loss(
             f"the student's vocabulary has {len(head.weight):,} tokens and the teacher's "
             f"{len(teacher_head.weight):,}; KL needs the same tokenizer and head size"
         )
-    chunk = chunk or max(CHUNK_ELEMENTS // len(head.weight), 16)
+    chunk = chunk or chunk_tokens(head)
     wanted = torch.is_grad_enabled() and student_hidden.requires_grad
     with torch.no_grad(), torch.autocast(student_hidden.device.type, enabled=False):
         gradient = torch.empty_like(student_hidden) if wanted else None
@@ -141,7 +145,7 @@ def summarize(
 ) -> TeacherSummary:
     """Return the summary of the teacher's distributions at hidden states m_t (n, d); the head has no soft cap."""
     assert head.cap is None
-    chunk = chunk or max(CHUNK_ELEMENTS // len(head.weight), 16)
+    chunk = chunk or chunk_tokens(head)
     embedding = teacher_hidden.new_empty(teacher_hidden.shape, dtype=head.weight.dtype)
     exact = torch.float64 if head.weight.dtype == torch.float64 else torch.float32
     log_partition = teacher_hidden.new_empty(len(teacher_hidden), dtype=exact)
@@ -158,9 +162,61 @@ def summarize(
 
 def _parts(n: int, buffer: Tensor) -> Iterator[slice]:
     """The rows of a chunk of logits that go through the softmaxes at once."""
-    step = max(_CACHED_ELEMENTS // buffer.shape[1], 1) if buffer.device.type == "cpu" else n
-    for first in range(0, n, max(step, 1)):
+    elements = _CACHED_ELEMENTS if buffer.device.type == "cpu" else _CHUNK_ELEMENTS
+    step = max(elements // buffer.shape[1], 1)
+    for first in range(0, n, step):
         yield slice(first, first + step)
+
+
+def chunk_tokens(head: Head) -> int:
+    """Return how many tokens have logits at a time.
+
+    Each chunk reads the head, so a GPU takes as many tokens as a fixed share of its memory holds: of all its memory
+    rather than of what is free, since the size of a product decides how it is rounded.
+    """
+    weight = head.weight
+    if weight.device.type != "cuda":
+        return max(_CHUNK_ELEMENTS // len(weight), 16)
+    memory = torch.cuda.get_device_properties(weight.device).total_memory
+    return max(int(memory // _SHARE_OF_GPU // (2 * len(weight) * weight.itemsize)) // 128 * 128, 128)
+
+
+def with_kernel(head: Head, states: Tensor) -> tuple[Head, str | None]:
+    """Return a head with the fused kernel where there is one that gives what the plain code gives, or as it is.
+
+    Args:
+        head: on the device.
+        states: (n, d) hidden states of the teacher on which to compare the two.
+
+    Returns:
+        The head, and why it has no kernel if that is a surprise.
+    """
+    if head.weight.device.type != "cuda":
+        return head, None
+    try:
+        from lexkit_distill.training import kd_kernel
+    except ImportError:  # torch for CUDA brings Triton on Linux, but not everywhere
+        return head, "Triton is not installed"
+    try:
+        fused, plain = (_compared(one, states) for one in (head._replace(kernel=kd_kernel), head))
+    except Exception as error:  # Triton and its compilers raise many kinds
+        return head, next(iter(str(error).splitlines()), type(error).__name__)
+    difference = max(float((a - b).norm() / b.norm().clamp_min(1e-6)) for a, b in zip(fused, plain, strict=True))
+    if difference > _KERNEL_TOLERANCE[head.weight.dtype]:
+        return head, f"it differs by {difference:.1%}"
+    return head._replace(kernel=kd_kernel), None
+
+
+def _compared(head: Head, states: Tensor) -> list[Tensor]:
+    """CE, KL and gradient where the student is another position's teacher."""
+    hidden = states.roll(1, 0).detach().requires_grad_()
+    with torch.enable_grad():
+        found = kd_loss(hidden, states, head.logits(states).argmax(1), head)
+    assert found.gradient is not None
+    return [part.detach().double() for part in (found.ce, found.kl, found.gradient)]
+
+
+_KERNEL_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.02, torch.float16: 0.01}
 
 
 def _softmax(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -195,6 +251,11 @@ def _of_student(
     exact = torch.promote_types(logits.dtype, torch.float32)
     difference = (student_hidden - teacher_hidden.to(student_hidden)).to(exact)
     kl = torch.linalg.vecdot(of_teacher.embedding.to(exact), difference).div_(-temperature) - of_teacher.log_partition
+    if head.kernel is not None:
+        ce, log_partition = head.kernel.losses(
+            logits, None, targets, weight=weight, temperature=temperature, cap=None, wanted=True
+        )
+        return _Block(ce, kl.add_(log_partition), logits)
     ce = torch.empty_like(kl)
     for part in _parts(len(targets), buffer):
         picked = targets[part, None]
@@ -232,6 +293,11 @@ def _of_both(
     else:
         head.logits(student_hidden, out=student)
         teacher_head.logits(teacher_hidden, out=teacher)
+    if head.kernel is not None and head.cap == teacher_head.cap:
+        fused_ce, fused_kl = head.kernel.losses(
+            student, teacher, targets, weight=weight, temperature=temperature, cap=head.cap, wanted=wanted
+        )
+        return _Block(fused_ce, fused_kl, student)
     ce, kl = [], []
     for part in _parts(n, buffer):
         block = _block(

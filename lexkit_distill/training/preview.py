@@ -56,7 +56,7 @@ def preview(config: TrainConfig, *, limit: int | None = None) -> Preview:
     relations = dictionary.relations if dictionary is not None else None
     available = None
     if dictionary is not None:
-        available = open_supervision(config, dictionary, encoder, "cpu").available()
+        available = open_supervision(config, dictionary, encoder).available()
     dropped: Counter[str] = Counter()
     rows = list(read_rows(config, config.data.data, encoder, relations, dropped))
     batches = Batches(

@@ -25,6 +25,7 @@ from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.export import export
 from lexkit_distill.training.inputs import TrainingInputs, candidates_key, load_inputs, load_training_teacher
+from lexkit_distill.training.kd import with_kernel
 from lexkit_distill.training.plan import TrainPlan, check_room, make_plan
 from lexkit_distill.training.step import Objective, OnlineTeacher
 from lexkit_distill.training.student import Student, check_head
@@ -243,6 +244,11 @@ def _check_student(student: Student, batches: Batches, progress: Progress) -> No
     teacher = student.teacher
     token_ids = torch.from_numpy(batches.batch(batches.step(0)[1][:2], 0).token_ids).to(teacher.device)
     check_head(teacher, token_ids[:1])
+    with torch.no_grad():
+        states = teacher.last_hidden(token_ids).flatten(0, 1)[:64]
+    student.head, reason = with_kernel(student.head, states)
+    if reason is not None:
+        progress.note(f"the fused losses are not usable here ({reason}); training uses plain ones, which are slower")
     difference = student.check_shared_prefix(token_ids)
     if not student.shares_prefix:
         progress.note(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lexkit_distill.supervision.nearest import Candidates, Supervision
 from lexkit_distill.training.batches import Batch
 from lexkit_distill.training.config import LossConfig
+from lexkit_distill.training.feed import CachedStates, DeviceBatch, select
 from lexkit_distill.training.kd import TeacherSummary, kd_loss
 from lexkit_distill.training.semantic import contrast_loss, semantic_loss
 from lexkit_distill.training.student import Student
@@ -43,8 +44,8 @@ class TeacherSignal(NamedTuple):
     """(B, T, d), None where the student runs all of its layers."""
     teacher_hidden: Tensor
     """m_t (n, d) at the positions of the batch."""
-    candidates: Candidates | None
-    """Candidates of the sampled positions, if they are known already."""
+    candidates: Candidates | None = None
+    """Candidates of the sampled positions, as places in the batch's senses; None to choose them."""
     summary: TeacherSummary | None = None
     """The summary of the teacher's distributions (n positions), if that is known already."""
 
@@ -52,8 +53,11 @@ class TeacherSignal(NamedTuple):
 class SignalSource(Protocol):
     """Where the teacher's signal comes from: the teacher itself, or a cache."""
 
-    def __call__(self, batch: Batch) -> TeacherSignal:
+    def __call__(self, batch: DeviceBatch) -> TeacherSignal:
         """Return the teacher's signal for *batch*."""
+
+    def read(self, batch: Batch) -> CachedStates | None:
+        """Return what is on the disk of *batch*, on the processor, or None if the teacher has to run."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,14 @@ class OnlineTeacher:
 
     student: Student
 
-    def __call__(self, batch: Batch) -> TeacherSignal:
+    def __call__(self, batch: DeviceBatch) -> TeacherSignal:
         """Return the teacher's signal for *batch*."""
-        device = self.student.teacher.device
-        states = self.student.run_teacher(torch.from_numpy(batch.token_ids).to(device))
-        rows, places = (torch.from_numpy(part).to(device) for part in (batch.positions.rows, batch.positions.places))
-        return TeacherSignal(states.prefix if self.student.shares_prefix else None, states.final[rows, places], None)
+        states = self.student.run_teacher(batch.token_ids)
+        final = states.final.flatten(0, 1).index_select(0, batch.index)
+        return TeacherSignal(states.prefix if self.student.shares_prefix else None, final)
+
+    def read(self, batch: Batch) -> None:
+        """Return None: nothing is on the disk."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,13 @@ class Objective:
     supervision: Supervision | None
     gamma: float
 
+    @property
+    def semantic_supervision(self) -> Supervision | None:
+        """The supervision, where the loss needs senses."""
+        return self.supervision if self.config.semantic else None
+
     def __call__(
-        self, module: nn.Module, batch: Batch, signal: TeacherSignal, *, targets: int, sampled: int
+        self, module: nn.Module, batch: DeviceBatch, signal: TeacherSignal, *, targets: int, sampled: int
     ) -> tuple[Tensor, Tensor]:
         """Return the batch's part () of the step's loss, and its `SUMS`.
 
@@ -93,63 +104,73 @@ class Objective:
             targets: positions of the whole step.
             sampled: those of them that are sampled.
         """
-        config, device = self.config, signal.teacher_hidden.device
-        token_ids = torch.from_numpy(batch.token_ids).to(device)
-        rows, places, x_next, words, is_sampled = (
-            torch.from_numpy(part).to(device)
-            for part in (
-                batch.positions.rows,
-                batch.positions.places,
-                batch.positions.targets,
-                batch.positions.words,
-                batch.positions.sampled,
-            )
-        )
-        n_t = self.student.run(module, token_ids, signal.prefix)[rows, places]
-        m_t = signal.teacher_hidden
+        n_t = batch.select(self.student.run(module, batch.token_ids, signal.prefix))
         kd = kd_loss(
             n_t,
-            m_t,
-            x_next,
+            signal.teacher_hidden,
+            batch.targets,
             self.student.head,
             weight=self.kl_weight,
-            temperature=config.temperature,
+            temperature=self.config.temperature,
             known=signal.summary,
         )
         loss = kd.total.float() / max(targets, 1)
-        sums = dict.fromkeys(SUMS, torch.zeros((), device=device))
-        sums |= {"targets": torch.tensor(float(len(x_next))), "ce": kd.ce, "kl": kd.kl}
-        if config.samples_positions and bool(is_sampled.any()):
-            n_s, m_s = n_t[is_sampled], m_t[is_sampled]
-            sums["sampled"] = is_sampled.sum()
-            hidden = (n_s.float() - m_s.float()).square().mean(1).sum()
-            sums["hidden"] = hidden.detach()
-            if config.hidden_weight:
-                loss = loss + config.hidden_weight * hidden / sampled
-            if config.semantic and self.supervision is not None:
-                candidates = signal.candidates
-                if candidates is None:
-                    candidates = self.supervision.choose(m_s, x_next[is_sampled], words[is_sampled])
-                semantic = self._semantic(n_s, candidates, sampled, sums)
-                if config.contrast_weight:
-                    semantic = semantic + self._contrast(n_s, candidates, rows[is_sampled], sampled, sums)
-                loss = loss + semantic
-                if kd.gradient is not None:
-                    (gradient,) = torch.autograd.grad(semantic, n_s, retain_graph=True)
-                    sums["semantic_gradient"] = gradient.float().square().sum()
-                    sums["kd_gradient"] = (kd.gradient[is_sampled].float() / targets).square().sum()
-        return loss, torch.stack([sums[name].detach().to(device, torch.float32) for name in SUMS])
+        zero = torch.zeros((), device=batch.device)
+        sums = dict.fromkeys(SUMS, zero)
+        sums |= {"targets": torch.full_like(zero, len(batch.targets)), "ce": kd.ce, "kl": kd.kl}
+        if self.config.samples_positions and len(batch.sampled):
+            loss = loss + self._at_sampled(n_t, batch, signal, kd.gradient, targets, sampled, sums)
+        return loss, torch.stack([sums[name].detach().to(batch.device, torch.float32) for name in SUMS])
 
-    def _semantic(self, n_s: Tensor, candidates: Candidates, sampled: int, sums: dict[str, Tensor]) -> Tensor:
+    def _at_sampled(
+        self,
+        n_t: Tensor,
+        batch: DeviceBatch,
+        signal: TeacherSignal,
+        kd_gradient: Tensor | None,
+        targets: int,
+        sampled: int,
+        sums: dict[str, Tensor],
+    ) -> Tensor:
+        """The terms of the loss at the sampled positions."""
+        config = self.config
+        n_s, m_s = select(n_t, batch.sampled), signal.teacher_hidden.index_select(0, batch.sampled)
+        sums["sampled"] = torch.full_like(sums["sampled"], len(batch.sampled))
+        hidden = (n_s.float() - m_s.float()).square().mean(1).sum()
+        sums["hidden"] = hidden.detach()
+        loss = torch.zeros_like(hidden)
+        if config.hidden_weight:
+            loss = loss + config.hidden_weight * hidden / sampled
+        if self.semantic_supervision is not None:
+            assert batch.senses is not None
+            candidates = signal.candidates
+            if candidates is None:
+                assert batch.pool is not None
+                candidates = self.semantic_supervision.nearest(m_s, batch.pool, batch.senses)
+            semantic = self._semantic(n_s, candidates, batch, sampled, sums)
+            if config.contrast_weight:
+                semantic = semantic + self._contrast(n_s, candidates, batch, sampled, sums)
+            loss = loss + semantic
+            if kd_gradient is not None:
+                (gradient,) = torch.autograd.grad(semantic, n_s, retain_graph=True)
+                sums["semantic_gradient"] = gradient.float().square().sum()
+                at_sampled = kd_gradient.index_select(0, batch.sampled)
+                sums["kd_gradient"] = (at_sampled.float() / targets).square().sum()
+        return loss
+
+    def _semantic(
+        self, n_s: Tensor, candidates: Candidates, batch: DeviceBatch, sampled: int, sums: dict[str, Tensor]
+    ) -> Tensor:
         assert self.supervision is not None
-        local, senses = self.supervision.gathered(candidates, n_s.device)
+        assert batch.senses is not None
         found = semantic_loss(
             self.supervision.scale(n_s.float()),
-            local,
-            senses,
+            candidates,
+            batch.senses,
             beta_p=self.config.beta_p,
             beta_n=self.config.beta_n,
             gamma=self.gamma,
+            known=batch.known,
         )
         sums |= {
             "positive": found.positive,
@@ -160,10 +181,11 @@ class Objective:
         return found.total.float() / sampled
 
     def _contrast(
-        self, n_s: Tensor, candidates: Candidates, rows: Tensor, sampled: int, sums: dict[str, Tensor]
+        self, n_s: Tensor, candidates: Candidates, batch: DeviceBatch, sampled: int, sums: dict[str, Tensor]
     ) -> Tensor:
         assert self.supervision is not None
-        local, senses, owner = self.supervision.gathered_by_row(candidates, rows, n_s.device)
+        rows = (batch.index // batch.token_ids.shape[1]).index_select(0, batch.sampled)
+        local, senses, owner = self.supervision.gathered_by_row(batch.dictionary_rows(candidates), rows, n_s.device)
         found = contrast_loss(n_s, local, senses, owner, rows)
         sums["contrast"] = found.detach()
         return self.config.contrast_weight * found.float() / sampled

@@ -14,6 +14,7 @@ import time
 import warnings
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from lexkit_distill.training import checkpoint as files
 from lexkit_distill.training.batches import Batches, Int64
 from lexkit_distill.training.checkpoint import RunState
 from lexkit_distill.training.config import OptimiserConfig, RunConfig
+from lexkit_distill.training.feed import DeviceBatch, Feed
 from lexkit_distill.training.logs import Log
 from lexkit_distill.training.step import SUMS, Objective, OnlineTeacher, SignalSource
 from lexkit_distill.training.student import Student
@@ -102,12 +104,15 @@ class Trainer:
         self.eval_every = config.eval_every or batches.steps_per_epoch
         self.identity = {**identity, "processes": accelerator.num_processes}
         parameters = [parameter for parameter in student.module.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+        optimizer = torch.optim.AdamW(
+            parameters, lr=config.lr, weight_decay=config.weight_decay, fused=student.teacher.device.type == "cuda"
+        )
         self.module: nn.Module
         with warnings.catch_warnings():  # newer versions of torch have another name for DDP's broadcast_buffers
             warnings.simplefilter("ignore", FutureWarning)
             self.module, prepared = accelerator.prepare(student.module, optimizer)
         self.optimizer: torch.optim.Optimizer = prepared.optimizer
+        self.feed = Feed(student.teacher.device, objective.semantic_supervision, source.read)
         self.state = RunState(processes=accelerator.num_processes)
         self.stopped: int | None = None
         """The signal, to any of the processes, that ended `run`."""
@@ -137,7 +142,7 @@ class Trainer:
         log = Log(self.folder, self.state.step, tensorboard=self.run_config.tensorboard) if writes else None
         began, tokens = time.perf_counter(), 0.0
         self.progress.stage("training")
-        with closing(log) if log is not None else nullcontext(), self._signals:
+        with closing(log) if log is not None else nullcontext(), closing(self.feed), self._signals:
             while self.state.step < steps and not self._early():
                 number = self.state.step
                 row = self._step(number)
@@ -169,41 +174,53 @@ class Trainer:
 
     def _step(self, number: int) -> dict[str, float]:
         began = time.perf_counter()
-        epoch, rows = self.batches.step(number)
-        processes = self.accelerator.num_processes
-        shares = self.batches.shares(rows, processes, self.config.micro_batch_size)[self.accelerator.process_index]
-        positions = self.batches.positions(rows, epoch)
-        counts = {"targets": len(positions.targets), "sampled": int(positions.sampled.sum())}
+        rows, shares, counts = self._plan(number)
         sums = torch.zeros(len(SUMS) + len(SIGNALS), device=self.student.teacher.device)
-        for place, share in enumerate(shares):
-            batch = self.batches.batch(share, epoch)
+        for place in range(len(shares)):
             last = place == len(shares) - 1
+            after = (number, place + 1) if not last else (number + 1, 0) if number + 1 < self.steps else None
+            batch = self.feed.in_turn((number, place), self._batch, after)
             with nullcontext() if last else self.accelerator.no_sync(self.module):
                 loss, part = self.objective(self.module, batch, self.source(batch), **counts)
                 # DDP and FSDP take the mean over processes of what here are parts of one mean
-                (loss * processes).backward()
+                (loss * self.accelerator.num_processes).backward()
             sums[: len(SUMS)] += part
-        for place, signal in enumerate(SIGNALS, len(SUMS)):
-            sums[place] = float(self._signals.number == signal)
+        signals = [float(self._signals.number == signal) for signal in SIGNALS]
+        if any(signals):
+            sums[len(SUMS) :] = torch.tensor(signals)
         sums = self.accelerator.reduce(sums, "sum")
-        row = self.objective.terms(sums[: len(SUMS)].tolist())
-        if not math.isfinite(row["loss"]):
-            self._not_finite(number, rows, row)
+        clipped = self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip or math.inf)
+        # The only time in a step that the processor waits for the device
+        *values, norm = torch.cat([sums, torch.as_tensor(clipped).to(sums).reshape(1)]).tolist()
+        row = self.objective.terms(values[: len(SUMS)])
+        if not (math.isfinite(row["loss"]) and math.isfinite(norm)):
+            self._not_finite(number, rows, {**row, "gradient_norm": norm})
         rate = learning_rate(number, self.steps, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        norm = self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip or math.inf)
-        if not math.isfinite(float(norm)):
-            self._not_finite(number, rows, {**row, "gradient_norm": float(norm)})
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.stopped = next((signal for signal, sent in zip(SIGNALS, sums[len(SUMS) :], strict=True) if sent), None)
+        self.stopped = next((signal for signal, sent in zip(SIGNALS, values[len(SUMS) :], strict=True) if sent), None)
         return {
             **row,
-            "gradient_norm": float(norm),
+            "gradient_norm": norm,
             "lr": rate,
             "seconds": time.perf_counter() - began,
         }
+
+    def _batch(self, key: tuple[int, int]) -> DeviceBatch:
+        """A step's number, and which of the batches of this process."""
+        number, place = key
+        return self.feed(self.batches.batch(self._plan(number)[1][place], self.batches.step(number)[0]))
+
+    @lru_cache(maxsize=2)  # noqa: B019
+    def _plan(self, number: int) -> tuple[Int64, list[Int64], dict[str, int]]:
+        """The rows of a step, those of this process's batches, and how many positions the step has."""
+        epoch, rows = self.batches.step(number)
+        shares = self.batches.shares(rows, self.accelerator.num_processes, self.config.micro_batch_size)
+        positions = self.batches.positions(rows, epoch)
+        counts = {"targets": len(positions.targets), "sampled": int(positions.sampled.sum())}
+        return rows, shares[self.accelerator.process_index], counts
 
     def _not_finite(self, number: int, rows: Int64, row: dict[str, float]) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -217,13 +234,13 @@ class Trainer:
     @torch.no_grad()
     def evaluate(self, held_out: Batches) -> dict[str, float]:
         """Return CE, perplexity, and KL to the teacher on held-out rows."""
-        source = OnlineTeacher(self.student)
+        source, feed = OnlineTeacher(self.student), Feed(self.student.teacher.device)
         sums = torch.zeros(len(SUMS), device=self.student.teacher.device)
         for number in range(held_out.steps_per_epoch):
             _, rows = held_out.step(number)
             shares = held_out.shares(rows, self.accelerator.num_processes, self.config.micro_batch_size)
             for share in shares[self.accelerator.process_index]:
-                batch = held_out.batch(share, 0)
+                batch = feed(held_out.batch(share, 0))
                 sums += self.objective(self.module, batch, source(batch), targets=1, sampled=1)[1]
         sums = self.accelerator.reduce(sums, "sum")
         of = self.objective.terms(sums.tolist())

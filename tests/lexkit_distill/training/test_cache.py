@@ -30,7 +30,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     run = OnlineTeacher.__call__
 
     def count(self: Any, batch: Any) -> Any:
-        seen.extend(batch.rows.tolist())
+        seen.extend(batch.batch.rows.tolist())
         return run(self, batch)
 
     monkeypatch.setattr(OnlineTeacher, "__call__", count)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -169,3 +172,43 @@ def test_vocabularies_that_differ_are_refused() -> None:
     student, teacher, targets, head = example()
     with pytest.raises(TrainingError, match="vocabulary has 23 tokens and the teacher's 20"):
         kd_loss(student, teacher, targets, head, Head(head.weight[:20]))
+
+
+KERNEL = """
+import itertools, sys, torch
+from lexkit_distill.training import kd_kernel
+from lexkit_distill.training.kd import Head, kd_loss, summarize
+
+generator = torch.Generator().manual_seed(0)
+for vocabulary, temperature, cap, dtype, summarized in itertools.product(
+    (300, 5000), (1.0, 2.0), (None, 30.0), (torch.float32, torch.bfloat16), (False, True)
+):
+    if cap and summarized:
+        continue
+    weight = (3 * torch.randn(vocabulary, 16, generator=generator)).to(dtype)
+    n, m = (torch.randn(9, 16, generator=generator).to(dtype) for _ in range(2))
+    targets = torch.randint(vocabulary, (9,), generator=generator)
+    found = []
+    for head in (Head(weight, None, cap), Head(weight, None, cap, kd_kernel)):
+        known = summarize(m, head, temperature=temperature) if summarized else None
+        loss = kd_loss(
+            n.clone().requires_grad_(), m, targets, head, weight=0.7, temperature=temperature, known=known, chunk=4
+        )
+        found.append([loss.ce, loss.kl, loss.gradient])
+    rounding = 1e-5 if dtype == torch.float32 else 0.01
+    for plain, fused in zip(*found):
+        largest = float(plain.abs().max())
+        torch.testing.assert_close(fused.double(), plain.double(), rtol=rounding, atol=rounding * largest)
+    print(vocabulary, temperature, cap, dtype, summarized)
+"""
+
+
+def test_the_fused_kernel_gives_what_the_plain_code_gives() -> None:
+    """In Triton's interpreter, which runs a kernel on the processor; it has to be chosen before Triton is imported."""
+    pytest.importorskip("triton", reason="Triton is not installed")
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", KERNEL], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 24

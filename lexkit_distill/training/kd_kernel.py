@@ -1,0 +1,146 @@
+"""The softmaxes of `kd` as one Triton kernel: what a row of logits gives is found while it is in the GPU's cache.
+
+A program takes a row. It reads the logits of both models once to find maxima, denominators and the divergence, which it
+keeps up as the maxima grow (Milakov and Gimelshein 2018), and once more to write the gradient over the student's.
+`kd._of_both` and `kd._of_student` are the reference; the tests run this in Triton's interpreter against them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+_BLOCK = 4096
+_WARPS = 8
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _capped(x: Any, cap: Any, is_capped: tl.constexpr) -> Any:  # noqa: ANN401
+    if is_capped:
+        e = tl.exp(-2.0 * tl.abs(x / cap))  # tanh, which not every version of Triton has
+        t = cap * (1.0 - e) / (1.0 + e)
+        x = tl.where(x < 0, -t, t)
+    return x
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _kernel(
+    student: Any,  # noqa: ANN401
+    teacher: Any,  # noqa: ANN401
+    targets: Any,  # noqa: ANN401
+    ce: Any,  # noqa: ANN401
+    kl: Any,  # noqa: ANN401
+    vocabulary: Any,  # noqa: ANN401
+    student_stride: Any,  # noqa: ANN401
+    teacher_stride: Any,  # noqa: ANN401
+    weight: Any,  # noqa: ANN401
+    inverse: Any,  # noqa: ANN401
+    cap: Any,  # noqa: ANN401
+    has_teacher: tl.constexpr,
+    is_tempered: tl.constexpr,
+    is_capped: tl.constexpr,
+    is_wanted: tl.constexpr,
+    block: tl.constexpr,
+) -> None:
+    row = tl.program_id(0).to(tl.int64)
+    ours, theirs = student + row * student_stride, teacher + row * teacher_stride
+    lowest = -3.0e38
+    top, total, total_tempered = lowest, 0.0, 0.0  # of the student: max, sum exp(s - max), sum exp((s - max) / T)
+    their_top, their_total, mean = lowest, 0.0, 0.0  # of the teacher, and sum exp((t - max) / T) (t - s) / T
+    for first in range(0, vocabulary, block):
+        columns = first + tl.arange(0, block)
+        there = columns < vocabulary
+        s = _capped(tl.load(ours + columns, mask=there, other=0.0).to(tl.float32), cap, is_capped)
+        s = tl.where(there, s, lowest)
+        new_top = tl.maximum(top, tl.max(s, 0))
+        total = total * tl.exp(top - new_top) + tl.sum(tl.exp(s - new_top), 0)
+        if is_tempered:
+            grown = tl.exp((top - new_top) * inverse)
+            total_tempered = total_tempered * grown + tl.sum(tl.exp((s - new_top) * inverse), 0)
+        top = new_top
+        if has_teacher:
+            t = _capped(tl.load(theirs + columns, mask=there, other=0.0).to(tl.float32), cap, is_capped)
+            t = tl.where(there, t, lowest)
+            their_new_top = tl.maximum(their_top, tl.max(t, 0))
+            grown = tl.exp((their_top - their_new_top) * inverse)
+            e = tl.exp((t - their_new_top) * inverse)
+            their_total = their_total * grown + tl.sum(e, 0)
+            mean = mean * grown + tl.sum(tl.where(there, e * (t - s) * inverse, 0.0), 0)
+            their_top = their_new_top
+    target = tl.load(targets + row)
+    at_target = _capped(tl.load(ours + target).to(tl.float32), cap, is_capped)
+    log_total = tl.log(total) + top
+    tl.store(ce + row, log_total - at_target)
+    log_tempered = tl.log(total_tempered) + top * inverse if is_tempered else log_total
+    if has_teacher:
+        their_log_total = tl.log(their_total) + their_top * inverse
+        tl.store(kl + row, mean / their_total + log_tempered - their_log_total)
+    else:
+        tl.store(kl + row, log_tempered)  # A(n), to which `kd` adds the rest
+    if is_wanted:
+        for first in range(0, vocabulary, block):
+            columns = first + tl.arange(0, block)
+            there = columns < vocabulary
+            s = _capped(tl.load(ours + columns, mask=there, other=0.0).to(tl.float32), cap, is_capped)
+            if is_tempered:
+                gradient = tl.exp(s - log_total) + weight * inverse * tl.exp(s * inverse - log_tempered)
+            else:
+                gradient = (1.0 + weight) * tl.exp(s - log_total)
+            if has_teacher:
+                t = _capped(tl.load(theirs + columns, mask=there, other=0.0).to(tl.float32), cap, is_capped)
+                gradient -= weight * inverse * tl.exp(t * inverse - their_log_total)
+            gradient = tl.where(columns == target, gradient - 1.0, gradient)
+            if is_capped:
+                gradient *= 1.0 - (s / cap) * (s / cap)
+            tl.store(ours + columns, gradient.to(student.dtype.element_ty), mask=there)
+
+
+def losses(
+    student: Tensor,
+    teacher: Tensor | None,
+    targets: Tensor,
+    *,
+    weight: float,
+    temperature: float,
+    cap: float | None,
+    wanted: bool,
+) -> tuple[Tensor, Tensor]:
+    """Return CE (n,) and KL (n,) of rows of logits, in fp32; write the gradient over the student's if *wanted*.
+
+    Args:
+        student: (n, V) before the cap.
+        teacher: (n, V) before the cap; None gives log sum exp(s / T) in place of KL, and a gradient without its part.
+        targets: (n,).
+        weight: of the KL term, alpha T^2.
+        temperature: T.
+        cap: of the logits.
+        wanted: whether the gradient is wanted.
+    """
+    n, vocabulary = student.shape
+    ce, kl = (torch.empty(n, dtype=torch.float32, device=student.device) for _ in range(2))
+    other = student if teacher is None else teacher
+    if n:
+        _kernel[(n,)](
+            student,
+            other,
+            targets,
+            ce,
+            kl,
+            vocabulary,
+            student.stride(0),
+            other.stride(0),
+            weight,
+            1.0 / temperature,
+            1.0 if cap is None else cap,
+            has_teacher=teacher is not None,
+            is_tempered=temperature != 1,
+            is_capped=cap is not None,
+            is_wanted=wanted,
+            block=_BLOCK,
+            num_warps=_WARPS,
+        )
+    return ce, kl
