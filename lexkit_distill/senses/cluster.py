@@ -160,7 +160,12 @@ def _reassigned(
 
 
 def _changes(x: Tensor, before: Tensor, after: Tensor, k: int) -> Tensor:
-    """What the sums (T, k, d) of the clusters' points gain as points change sides; only these points are read."""
+    """What the sums (T, k, d) of the clusters' points gain as points change sides; a CPU reads only these points.
+
+    A GPU multiplies faster than it finds them, and always adds in the same order.
+    """
+    if x.device.type != "cpu":
+        return torch.bmm(_one_hot(after, k) - _one_hot(before, k), x)
     tokens, places = torch.nonzero(before != after, as_tuple=True)
     if 4 * len(places) > before.numel():
         return torch.bmm(_one_hot(after, k) - _one_hot(before, k), x)

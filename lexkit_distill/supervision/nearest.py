@@ -321,7 +321,11 @@ def _dots(hidden: Tensor, senses: Tensor, pool: CandidatePool) -> Tensor:
     """The inner products (E,) of the pool's pairs, in fp32."""
     if hidden.device.type == "cpu":
         return pair_dots(hidden.float().repeat(2, 1), senses, pool.offsets, pool.places, pool.queries)
-    # A GPU multiplies all positions with all senses in less time than it takes to gather the pairs
+    return _products(hidden, senses, pool)
+
+
+def _products(hidden: Tensor, senses: Tensor, pool: CandidatePool) -> Tensor:
+    """The same, of all positions with all senses: a GPU takes less time for these than to gather the pairs."""
     n = len(hidden)
     row = torch.where(pool.queries < n, pool.queries, pool.queries - n)
     dots = hidden.new_zeros(len(row), dtype=torch.float32)

@@ -151,6 +151,11 @@ class RunConfig(Config):
     """Number of checkpoints to keep."""
     device: str = field(default="auto", metadata={"metavar": "DEVICE"})
     """Where to train: cpu, cuda, mps; auto takes a GPU if there is one."""
+    senses_on: Literal["auto", "device", "host"] = "auto"
+    """Where the dictionary is: in the GPU's memory, or on the host, from where a step's senses are copied a step ahead;
+    auto takes the GPU's memory if it fits beside the rest."""
+    deterministic: bool = False
+    """Give the same losses bit for bit in every run on one GPU, which takes somewhat longer; a CPU always does."""
     tensorboard: bool = False
     """Write logs for TensorBoard in addition to log.csv."""
     push_to_hub: str | None = field(default=None, metadata={"metavar": "NAME", "place": True})

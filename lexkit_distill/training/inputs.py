@@ -83,7 +83,7 @@ def load_inputs(config: TrainConfig, teacher: Teacher, memo: Memo, progress: Pro
     held_out = _data(config, config.data.eval_data, teacher, None, memo)[0] if config.data.eval_data else None
     supervision = None
     if dictionary is not None:
-        key = digest(*candidates_key(config, dictionary), str(teacher.device))
+        key = digest(*candidates_key(config, dictionary), str(teacher.device), config.run.senses_on)
         supervision = memo.get("supervision", key, lambda: open_supervision(config, dictionary, teacher.encoder))
     return TrainingInputs(teacher, dictionary, data, dropped, held_out, supervision)
 

@@ -14,12 +14,13 @@ import torch
 from lexkit.durable import write_whole
 from lexkit.progress import Progress
 from lexkit_distill.config import digest, options, values
+from lexkit_distill.deterministic import deterministic
 from lexkit_distill.disk import disk_failures, only_run
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.memo import Memo
 from lexkit_distill.stopping import stop
 from lexkit_distill.supervision.nearest import Supervision
-from lexkit_distill.teacher import chosen_device
+from lexkit_distill.teacher import available_memory, chosen_device
 from lexkit_distill.training.batches import Batches, count
 from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
@@ -31,6 +32,8 @@ from lexkit_distill.training.step import Objective, OnlineTeacher
 from lexkit_distill.training.student import Student, check_head
 from lexkit_distill.training.trainer import Outcome, Trainer
 
+_SHARE_OF_FREE = 0.5
+"""What the dictionary may take of the memory that a training leaves; fragments and libraries take some, too."""
 DONE = "training.json"
 """Written last; makes the output a finished student."""
 
@@ -91,7 +94,10 @@ def train(
     )
     is_first = accelerator.is_main_process
     try:
-        with only_run(folder, TrainingError) if is_first and not dry_run else nullcontext():
+        with (
+            only_run(folder, TrainingError) if is_first and not dry_run else nullcontext(),
+            deterministic(config.run.deterministic),
+        ):
             shown = progress if is_first else Progress()
             memo = memo if memo is not None else Memo()
             return _train(config, folder, accelerator, shown, dry_run, memo, started)
@@ -213,7 +219,18 @@ def prepare(
         processes=accelerator.num_processes,
     )
     check_room(plan, config.run, teacher, folder)
+    if supervision is not None:
+        _place_senses(supervision, config.run.senses_on, teacher.device, plan.memory)
     return PreparedTraining(trainer, plan, cache)
+
+
+def _place_senses(supervision: Supervision, where: str, device: torch.device, needed: int) -> None:
+    """Copy the dictionary to a GPU if asked to, or if it fits beside the *needed* bytes."""
+    if device.type == "cpu" or where == "host":
+        return
+    free = available_memory(device)
+    if where == "device" or (free is not None and supervision.rows.nbytes <= _SHARE_OF_FREE * (free - needed)):
+        supervision.rows = supervision.rows.to(device)
 
 
 def _checkpoint_values(config: TrainConfig) -> dict[str, Any]:
