@@ -42,6 +42,7 @@ from lexkit_distill.teacher import load_teacher
 from lexkit_distill.training.batches import Batch, Batches
 from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.feed import DeviceBatch, Feed
 from lexkit_distill.training.inputs import load_inputs
 from lexkit_distill.training.kd import Head, kd_loss
 from lexkit_distill.training.semantic import semantic_loss
@@ -102,14 +103,21 @@ class Bench:
                 supervision=supervision,
                 candidates_key="",
             )
-            for batch in self.list:
-                source(batch)
+        device = self.teacher.device
         objective = Objective(config.loss, config.kl_weight, student, supervision, float(config.loss.gamma))
-        optimizer = torch.optim.AdamW(student.trained.parameters(), lr=1e-4)
+        feed = Feed(device, objective.semantic_supervision, source.read)
+        for batch in self.list if name == "DSKD, cached" else []:
+            source(feed(batch))
+        optimizer = torch.optim.AdamW(student.trained.parameters(), lr=1e-4, fused=device.type == "cuda")
+
+        def prepared(place: int) -> DeviceBatch:
+            return feed(self.list[place])
 
         def step(batch: Batch) -> float:
+            place = next(place for place, one in enumerate(self.list) if one is batch)
+            given = feed.in_turn(place, prepared, (place + 1) % len(self.list))  # a step ahead, as the trainer does
             counts = {"targets": len(batch.positions.targets), "sampled": int(batch.positions.sampled.sum())}
-            loss, _ = objective(student.module, batch, source(batch), **counts)
+            loss, _ = objective(student.module, given, source(given), **counts)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -240,7 +248,7 @@ def measure_semantic(bench: Bench, runs: int) -> None:
     batch = bench.list[0]
     chosen = batch.positions.sampled
     tokens, words = (torch.from_numpy(part[chosen]) for part in (batch.positions.targets, batch.positions.words))
-    signal = OnlineTeacher(student)(batch)
+    signal = OnlineTeacher(student)(Feed(bench.teacher.device)(batch))
     m_t = signal.teacher_hidden[torch.from_numpy(chosen)].float()
     n_t = (m_t + 0.5 * torch.randn(m_t.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lexkit_distill.supervision.nearest import Candidates
 from lexkit_distill.supervision.scale import Scale
-from lexkit_distill.training.batches import Batch
+from lexkit_distill.training.feed import DeviceBatch
 from lexkit_distill.training.step import Objective, TeacherSignal
 
 _UNSURE = 0.5
@@ -24,32 +24,37 @@ class Unsure(Objective):
     _kept: dict[str, Tensor] = field(default_factory=dict)
 
     def __call__(
-        self, module: nn.Module, batch: Batch, signal: TeacherSignal, *, targets: int, sampled: int
+        self, module: nn.Module, batch: DeviceBatch, signal: TeacherSignal, *, targets: int, sampled: int
     ) -> tuple[Tensor, Tensor]:
         """As `Objective`."""
         assert signal.summary is not None, "the study has a cache"
-        where = torch.from_numpy(batch.positions.sampled)
-        x_next = torch.from_numpy(batch.positions.targets)[where]
+        where = batch.sampled
+        x_next = batch.targets[where]
         logits = (self.student.head.weight[x_next].float() * signal.teacher_hidden[where].float()).sum(1)
         self._kept["here"] = (logits - signal.summary.log_partition[where]).exp() < _UNSURE
         return super().__call__(module, batch, signal, targets=targets, sampled=sampled)
 
-    def _semantic(self, n_s: Tensor, candidates: Candidates, sampled: int, sums: dict[str, Tensor]) -> Tensor:
+    def _semantic(
+        self, n_s: Tensor, candidates: Candidates, batch: DeviceBatch, sampled: int, sums: dict[str, Tensor]
+    ) -> Tensor:
         kept = self._kept["here"]
         if not bool(kept.any()):
             return n_s.sum() * 0
-        return super()._semantic(n_s[kept], Candidates(*(part[kept] for part in candidates)), int(kept.sum()), sums)
+        few = Candidates(*(part[kept] for part in candidates))
+        return super()._semantic(n_s[kept], few, replace(batch, known=None), int(kept.sum()), sums)
 
 
 @dataclass(frozen=True)
 class Contrast(Objective):
     """Nearer, in angle, to the senses in P than to those in A and to those in P of the step's other positions."""
 
-    def _semantic(self, n_s: Tensor, candidates: Candidates, sampled: int, sums: dict[str, Tensor]) -> Tensor:
-        assert self.supervision is not None
+    def _semantic(
+        self, n_s: Tensor, candidates: Candidates, batch: DeviceBatch, sampled: int, sums: dict[str, Tensor]
+    ) -> Tensor:
+        assert batch.senses is not None
         unit = Scale("unit")
         every, place = torch.unique(torch.cat(candidates, 1), return_inverse=True)
-        senses = unit(self.supervision.senses(every.clamp_min(0), n_s.device, torch.float32))
+        senses = unit(batch.senses[every.clamp_min(0)].float())
         cosines = unit(n_s.float()) @ senses.T / senses.shape[1] * _SHARPNESS
         cosines = cosines.masked_fill(every == -1, -torch.inf)
         kappa = candidates.positive.shape[1]
