@@ -188,7 +188,7 @@ def _collected(
         batches=plan.batches,
     )
     processes.wait()  # all know what is done before anyone does more
-    teacher.check(_probe(plan))
+    teacher.check(_probe(plan).to(teacher.device))
     progress.stage("reading hidden states")
     stopped = collect(teacher, plan, sampler, share, anchor=config.anchor, seed=config.seed, progress=progress)
     if stopped is not None:
