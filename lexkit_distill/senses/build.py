@@ -69,7 +69,7 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
         LexkitError: one line that says what is wrong with the teacher, the corpus, the room or the folders.
         Stopped: by a signal; in processes other than the first, SystemExit.
     """
-    processes = Processes()
+    processes = Processes(config.device)
     progress = progress if progress is not None and processes.is_first else Progress()
     output = Path(config.output).expanduser()
     folder = Path(config.sample).expanduser() if config.sample else output / ".sample"

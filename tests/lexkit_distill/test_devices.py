@@ -20,6 +20,9 @@ from typing import Any
 import pytest
 
 GPU = "cuda:1"
+KD: dict[str, Any] = {"beta_p": 0.0, "beta_n": 0.0, "senses": None}
+EVERYTHING = {"hidden_weight": 1.0, "contrast_weight": 1.0, "sense_scale": "whiten", "multi_token_words": True}
+ANSWERS = {**KD, "targets": "teacher"}
 
 
 def make_stand_in() -> SimpleNamespace:  # noqa: C901  # all that needs torch, which is imported when it is used
@@ -220,6 +223,19 @@ def texts(folder: Path, make_sentences: Callable[..., list[str]]) -> dict[str, P
 
 
 @pytest.fixture(scope="module")
+def store(folder: Path, teacher: Path) -> Path:
+    import lexkit
+
+    (folder / "synonym").write_text(
+        "kind friendly\nhappy glad\nred crimson\nquick rapid\nbig large\n", encoding="utf-8"
+    )
+    (folder / "antonym").write_text("kind unkind\nhappy unhappy\ngood bad\nlight dark\nquick slow\n", encoding="utf-8")
+    pairs: Any = [("synonym", folder / "synonym"), ("antonym", folder / "antonym")]
+    lexkit.build(folder / "lexkit.duckdb", pairs=pairs, tokenizers=[str(teacher / "tokenizer.json")])
+    return folder / "lexkit.duckdb"
+
+
+@pytest.fixture(scope="module")
 def build(gpu: SimpleNamespace, folder: Path, teacher: Path, texts: dict[str, Path]) -> Callable[..., Path]:
     """Make a dictionary of sense embeddings on a device."""
 
@@ -242,6 +258,47 @@ def build(gpu: SimpleNamespace, folder: Path, teacher: Path, texts: dict[str, Pa
         return output
 
     return made
+
+
+@pytest.fixture(scope="module")
+def senses(build: Callable[..., Path], store: Path) -> Path:
+    from lexkit_distill.senses.compose import compose_senses
+
+    made: Path = build(GPU)
+    compose_senses(made, store)
+    return made
+
+
+@pytest.fixture
+def training(tmp_path: Path, teacher: Path, senses: Path, store: Path, texts: dict[str, Path]) -> Callable[..., Any]:
+    """Train on a device, and return the last loss and the held-out figures."""
+
+    def trained(device: str, dry_run: bool = True, **changes: Any) -> dict[str, float]:
+        from lexkit_distill.config import make
+        from lexkit_distill.training.config import TrainConfig
+        from lexkit_distill.training.run import train
+
+        values: dict[str, Any] = {
+            "teacher": str(teacher),
+            "data": (str(texts["training"]),),
+            "eval_data": (str(texts["held-out"]),),
+            "senses": str(senses),
+            "store": str(store),
+            "output": str(tmp_path / device[:3]),
+            "layers": 2,
+            "trained": 1,
+            "batch_size": 4,
+            "micro_batch_size": 2,
+            "max_length": 64,
+            "gamma": "auto",
+            "dtype": "float32",
+            "device": device,
+        }
+        summary = train(make(TrainConfig, {**values, **changes}), dry_run=dry_run)
+        assert summary is not None
+        return {"loss": summary.outcome.loss, **summary.outcome.held_out}
+
+    return trained
 
 
 def test_the_stand_in_is_as_strict_as_a_gpu(gpu: SimpleNamespace) -> None:
@@ -312,6 +369,31 @@ def test_many_points_are_clustered_as_on_the_cpu(gpu: SimpleNamespace) -> None:
             torch.testing.assert_close(part.cpu(), getattr(wanted, name), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("changes", [KD, {}, EVERYTHING, ANSWERS], ids=["KD", "DSKD", "everything", "answers"])
+def test_a_training_has_the_losses_of_the_cpu(
+    training: Callable[..., Any], tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lexkit_distill.training.official_code._NEW_TOKENS", 3)
+    if "targets" in changes:
+        file = tmp_path / "pairs.jsonl"
+        file.write_text('{"prompt": "the red car", "completion": " is quick"}\n', encoding="utf-8")
+        changes = {**changes, "data": (str(file),)}
+    assert training(GPU, **changes) == pytest.approx(training("cpu", **changes), rel=1e-5)
+
+
+def test_a_training_with_a_cache_has_the_losses_of_the_cpu(
+    training: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the first epoch the cache is written, in the second read; checkpoints are written in both."""
+    # transformers asks what it saves for the memory that it shares, and the stand-in's tensors have none
+    monkeypatch.setattr("lexkit_distill.training.run.export", lambda *_: None)
+    found, wanted = (
+        training(device, dry_run=False, cache=str(tmp_path / f"cache-{device[:3]}"), epochs=2, save_every=2)
+        for device in (GPU, "cpu")
+    )
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
 @pytest.fixture
 def evaluate(gpu: SimpleNamespace, tmp_path: Path, teacher: Path, texts: dict[str, Path]) -> Callable[..., Any]:
     """Evaluate the teacher on a device."""
@@ -368,3 +450,24 @@ def evaluate(gpu: SimpleNamespace, tmp_path: Path, teacher: Path, texts: dict[st
 )
 def test_an_evaluation_has_the_figures_of_the_cpu(evaluate: Callable[..., Any], changes: dict[str, Any]) -> None:
     assert evaluate(GPU, **changes) == evaluate("cpu", **changes)
+
+
+def test_the_gpu_of_a_run_becomes_the_current_one(gpu: SimpleNamespace, training: Callable[..., Any]) -> None:
+    training(GPU, **KD)
+    assert str(gpu.current) == GPU
+
+
+def test_accelerate_knows_where_each_of_several_runs_is(gpu: SimpleNamespace) -> None:
+    from lexkit_distill.processes import Processes
+
+    devices = [Processes(device).accelerator().device.type for device in (GPU, "cpu", GPU)]
+    assert devices == ["cuda", "cpu", "cuda"]
+
+
+def test_several_processes_do_not_share_a_gpu(gpu: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lexkit_distill.errors import TeacherError
+    from lexkit_distill.processes import Processes
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TeacherError, match=r"--device cuda:1: 2 processes need a GPU each; give --device cuda$"):
+        Processes(GPU)
