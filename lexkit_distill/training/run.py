@@ -175,6 +175,11 @@ def prepare(
         held_out = Batches(inputs.held_out, optimiser.batch_size, seed=optimiser.seed)
     progress.stage("checking the student")
     _check_student(student, batches, progress)
+    if accelerator.distributed_type == "FSDP" and not student.shares_prefix:
+        raise TrainingError(
+            f"{teacher.name}: the student has to run layers of the teacher, which FSDP would cut into shares; launch "
+            "with gpus.yaml in place of fsdp.yaml"
+        )
     gamma = _gamma(config.loss.gamma, supervision)
     objective = Objective(config.loss, config.kl_weight, student, supervision, gamma)
     online = OnlineTeacher(student)

@@ -471,3 +471,17 @@ def test_several_processes_do_not_share_a_gpu(gpu: SimpleNamespace, monkeypatch:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(TeacherError, match=r"--device cuda:1: 2 processes need a GPU each; give --device cuda$"):
         Processes(GPU)
+
+
+def test_layers_of_the_teacher_are_not_cut_into_shares(
+    training: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accelerate import Accelerator
+
+    from lexkit_distill.errors import TrainingError
+    from lexkit_distill.training.student import Student
+
+    monkeypatch.setattr(Accelerator, "distributed_type", "FSDP")
+    monkeypatch.setattr(Student, "shares_prefix", property(lambda _: False, lambda *_: None), raising=False)
+    with pytest.raises(TrainingError, match=r"which FSDP would cut .*; launch with gpus.yaml in place of fsdp.yaml$"):
+        training("cpu", **KD)
