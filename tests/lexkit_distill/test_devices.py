@@ -369,6 +369,15 @@ def test_many_points_are_clustered_as_on_the_cpu(gpu: SimpleNamespace) -> None:
             torch.testing.assert_close(part.cpu(), getattr(wanted, name), rtol=1e-4, atol=1e-4)
 
 
+def test_a_dictionary_is_asked_about_states_on_a_gpu(gpu: SimpleNamespace, senses: Path) -> None:
+    from lexkit_distill.senses.dictionary import SenseDictionary
+
+    dictionary = SenseDictionary(senses)
+    _, found = dictionary.nearest(dictionary.rows[:5].to(GPU), 1)
+    assert found.flatten().tolist() == [0, 1, 2, 3, 4]
+    assert (dictionary.key_of_rows(found.flatten().to(GPU)) == dictionary.key_of_rows(found.flatten())).all()
+
+
 @pytest.mark.parametrize("changes", [KD, {}, EVERYTHING, ANSWERS], ids=["KD", "DSKD", "everything", "answers"])
 def test_a_training_has_the_losses_of_the_cpu(
     training: Callable[..., Any], tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -384,14 +393,16 @@ def test_a_training_has_the_losses_of_the_cpu(
 def test_a_training_with_a_cache_has_the_losses_of_the_cpu(
     training: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the first epoch the cache is written, in the second read; checkpoints are written in both."""
+    """In the first epoch the cache is written, in the second read. A second run goes on from the last checkpoint."""
     # transformers asks what it saves for the memory that it shares, and the stand-in's tensors have none
     monkeypatch.setattr("lexkit_distill.training.run.export", lambda *_: None)
-    found, wanted = (
-        training(device, dry_run=False, cache=str(tmp_path / f"cache-{device[:3]}"), epochs=2, save_every=2)
-        for device in (GPU, "cpu")
-    )
-    assert found == pytest.approx(wanted, rel=1e-4)
+    found = []
+    for device in (GPU, GPU, "cpu"):
+        cache, done = tmp_path / f"cache-{device[:3]}", tmp_path / device[:3] / "training.json"
+        done.unlink(missing_ok=True)
+        found.append(training(device, dry_run=False, cache=str(cache), epochs=2, save_every=2))
+        assert done.exists()
+    assert found[0] == found[1] == pytest.approx(found[2], rel=1e-4)
 
 
 @pytest.fixture
