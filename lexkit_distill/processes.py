@@ -1,22 +1,48 @@
-"""The processes that ``accelerate launch`` started, or this one alone."""
+"""The processes that ``accelerate launch`` started, or this one alone, and the device that each computes on."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
+
+from lexkit_distill.errors import TeacherError
 
 
 class Processes:
-    """Who this process is among them. On its own, nothing of torch.distributed is touched."""
+    """Who this process is among them. On its own, nothing of torch.distributed is touched.
 
-    def __init__(self) -> None:
+    What earlier work of this process told accelerate is forgotten, so that a run on the CPU may follow one on a GPU.
+
+    Args:
+        device: what the run computes on; a GPU becomes the one that torch takes by default.
+
+    Raises:
+        TeacherError: no such device here, or one GPU for several processes.
+    """
+
+    def __init__(self, device: str = "auto") -> None:
         import torch
         from accelerate import PartialState
+        from accelerate.state import AcceleratorState
 
+        from lexkit_distill.teacher import chosen_device
+
+        launched = int(os.environ.get("WORLD_SIZE", "1"))
+        if launched > 1 and device.startswith("cuda:"):
+            raise TeacherError(f"--device {device}: {launched} processes need a GPU each; give --device cuda")
+        if launched > 1 and device == "cuda" and torch.cuda.is_available():
+            device = "auto"  # to try "cuda" here would take memory of the first GPU for each process
+        place = chosen_device(device, int(os.environ.get("LOCAL_RANK", "0")))
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            AcceleratorState._reset_state(reset_partial_state=True)
         # Unless told to use the CPU, accelerate takes each process on a machine without GPU for one on its own. And the
         # first process cuts the corpus while the others wait, which may take hours
-        self._state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=7))
+        self._state = PartialState(cpu=place.type == "cpu", timeout=timedelta(days=7))
+        if place.type == "cuda" and place.index is not None:
+            torch.cuda.set_device(place)
 
     @property
     def number(self) -> int:
@@ -49,5 +75,19 @@ class Processes:
         try:
             yield
         finally:
-            if self.number_of > 1:
+            if self._state.backend is not None:
                 self._state.destroy_process_group()
+
+    def accelerator(self) -> Any:  # noqa: ANN401  # accelerate is not typed
+        """Return a new `accelerate.Accelerator`, which keeps hold of what it prepares.
+
+        It moves nothing: a student is on the device of its teacher, some of whose modules it has.
+        """
+        from accelerate import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs
+
+        return Accelerator(
+            device_placement=False,
+            mixed_precision="no",
+            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+        )

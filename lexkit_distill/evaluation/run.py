@@ -35,7 +35,7 @@ def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
         EvaluationError: a model cannot be put to a task.
         TeacherError: a model cannot be loaded.
     """
-    processes, output = Processes(), Path(config.output).expanduser()
+    processes, output = Processes(config.device), Path(config.output).expanduser()
     with processes.together():
         if processes.is_first:
             check_output(output)

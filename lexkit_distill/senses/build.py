@@ -69,7 +69,7 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
         LexkitError: one line that says what is wrong with the teacher, the corpus, the room or the folders.
         Stopped: by a signal; in processes other than the first, SystemExit.
     """
-    processes = Processes()
+    processes = Processes(config.device)
     progress = progress if progress is not None and processes.is_first else Progress()
     output = Path(config.output).expanduser()
     folder = Path(config.sample).expanduser() if config.sample else output / ".sample"
@@ -188,7 +188,7 @@ def _collected(
         batches=plan.batches,
     )
     processes.wait()  # all know what is done before anyone does more
-    teacher.check(_probe(plan))
+    teacher.check(_probe(plan).to(teacher.device))
     progress.stage("reading hidden states")
     stopped = collect(teacher, plan, sampler, share, anchor=config.anchor, seed=config.seed, progress=progress)
     if stopped is not None:

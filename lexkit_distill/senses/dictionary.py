@@ -216,11 +216,11 @@ class SenseDictionary:
         """Return the distances (Q, kappa), mean squared differences in ascending order, and rows of the nearest senses.
 
         Args:
-            vectors: (Q, d).
+            vectors: (Q, d), on any device.
             kappa: how many; fewer if the dictionary has fewer.
             block: rows to compare at a time.
         """
-        queries = vectors.float()
+        queries = vectors.to(self.rows.device, torch.float32)
         distances = torch.empty(len(queries), 0)
         rows = torch.empty(len(queries), 0, dtype=torch.int64)
         for start in range(0, len(self.rows), block):
@@ -235,7 +235,7 @@ class SenseDictionary:
     def key_of_rows(self, rows: Tensor) -> npt.NDArray[np.int64]:
         """Return the key that each row was made for: a token's for its senses, a word's for composed ones."""
         order = self._owner_order
-        place = np.searchsorted(self.first[order], rows.numpy(), side="right") - 1
+        place = np.searchsorted(self.first[order], rows.cpu().numpy(), side="right") - 1
         keys: npt.NDArray[np.int64] = order[place]
         return keys
 

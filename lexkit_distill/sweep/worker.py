@@ -27,6 +27,7 @@ from lexkit_distill.config import changed, values
 from lexkit_distill.disk import disk_failures
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.memo import Memo
+from lexkit_distill.processes import Processes
 from lexkit_distill.senses.dictionary import read_meta
 from lexkit_distill.sweep.config import Point
 from lexkit_distill.training import checkpoint as files
@@ -53,14 +54,10 @@ class Worker:
 
     def __init__(self, threads: int | None = None, number: int = 0) -> None:
         import torch
-        from accelerate import Accelerator
-
-        from lexkit_distill.teacher import chosen_device
 
         if threads is not None:
             torch.set_num_threads(threads)
         self._number, self._memo = number, Memo()
-        self._accelerator = Accelerator(cpu=chosen_device("auto", 0).type == "cpu", mixed_precision="no")
 
     def fill(self, points: list[Point], progress: Progress) -> None:
         """Ask the teacher everything that some trainings with the same states and candidates want to know of it.
@@ -161,11 +158,12 @@ class Worker:
         export(prepared.trainer.student, folder, files.trained_state(prepared.trainer.module), config, summary)
 
     def _prepare(self, config: TrainConfig, folder: Path, progress: Progress) -> PreparedTraining:
-        import torch
+        from lexkit_distill.teacher import chosen_device
 
-        if config.run.device == "auto" and torch.cuda.device_count() > 1:
-            config = changed(config, device=f"cuda:{self._number % torch.cuda.device_count()}")
-        return prepare(config, folder, self._accelerator, progress, self._memo)
+        if config.run.device == "auto":
+            config = changed(config, device=str(chosen_device("auto", self._number)))
+        # A new accelerator each time, since it keeps every student that it prepares in memory
+        return prepare(config, folder, Processes(config.run.device).accelerator(), progress, self._memo)
 
 
 def _senses(point: Point) -> RunRecord:

@@ -18,9 +18,10 @@ from lexkit_distill.deterministic import deterministic
 from lexkit_distill.disk import disk_failures, only_run
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.memo import Memo
+from lexkit_distill.processes import Processes
 from lexkit_distill.stopping import stop
 from lexkit_distill.supervision.nearest import Supervision
-from lexkit_distill.teacher import available_memory, chosen_device
+from lexkit_distill.teacher import available_memory
 from lexkit_distill.training.batches import Batches, count
 from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
@@ -76,9 +77,6 @@ def train(
         DataError: the data are missing, empty, or too long.
         DictionaryError, StoreError, TeacherError: these are missing or do not belong together.
     """
-    from accelerate import Accelerator
-    from accelerate.utils import DistributedDataParallelKwargs
-
     progress = progress if progress is not None else Progress()
     missing = [name for name, value in (("data", config.data.data), ("output", config.run.output)) if not value]
     if missing:
@@ -86,26 +84,15 @@ def train(
     folder = Path(config.run.output).expanduser()
     if (folder / DONE).exists() and not dry_run:
         raise TrainingError(f"{folder}: a finished student is there already; remove it, or give another --output")
-    accelerator = Accelerator(
-        # Unless told to use the CPU, accelerate takes each process on a machine without GPU for one on its own
-        cpu=chosen_device(config.run.device, 0).type == "cpu",
-        mixed_precision="no",
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
-    )
-    is_first = accelerator.is_main_process
+    processes = Processes(config.run.device)
+    claimed = only_run(folder, TrainingError) if processes.is_first and not dry_run else nullcontext()
     try:
-        with (
-            only_run(folder, TrainingError) if is_first and not dry_run else nullcontext(),
-            deterministic(config.run.deterministic),
-        ):
-            shown = progress if is_first else Progress()
+        with processes.together(), claimed, deterministic(config.run.deterministic):
+            shown = progress if processes.is_first else Progress()
             memo = memo if memo is not None else Memo()
-            return _train(config, folder, accelerator, shown, dry_run, memo, started)
+            return _train(config, folder, processes.accelerator(), shown, dry_run, memo, started)
     finally:
         progress.close()
-        if accelerator.num_processes > 1:
-            accelerator.end_training()
-            accelerator.state.destroy_process_group()
 
 
 def _train(
@@ -193,6 +180,11 @@ def prepare(
         held_out = Batches(inputs.held_out, optimiser.batch_size, seed=optimiser.seed)
     progress.stage("checking the student")
     _check_student(student, batches, progress)
+    if accelerator.distributed_type == "FSDP" and not student.shares_prefix:
+        raise TrainingError(
+            f"{teacher.name}: the student has to run layers of the teacher, which FSDP would cut into shares; launch "
+            "with gpus.yaml in place of fsdp.yaml"
+        )
     gamma = _gamma(config.loss.gamma, supervision)
     objective = Objective(config.loss, config.kl_weight, student, supervision, gamma)
     online = OnlineTeacher(student)
