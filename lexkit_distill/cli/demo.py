@@ -8,7 +8,7 @@ import click
 
 from lexkit.cli.output import json_option, print_json, print_table
 from lexkit.progress import Progress
-from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.cli.group import extra, progress
 from lexkit_distill.cli.options import config_options
 from lexkit_distill.demo.config import DemoConfig
 
@@ -23,7 +23,7 @@ _ROWS = {
 }
 
 
-@distill.command()
+@click.command()
 @config_options(DemoConfig)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option

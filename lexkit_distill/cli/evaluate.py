@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.cli.output import json_option, print_json, print_table
-from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.cli.group import extra, progress
 from lexkit_distill.cli.options import config_options
 from lexkit_distill.evaluation.config import EvalConfig
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lexkit_distill.evaluation.results import Results
 
 
-@distill.command("eval")
+@click.command("eval")
 @config_options(EvalConfig)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option

@@ -8,12 +8,24 @@ from contextlib import contextmanager
 
 import click
 
+from lexkit.cli.group import LazyGroup
 from lexkit.cli.output import is_terminal
 from lexkit.errors import LexkitError
 from lexkit.progress import Progress
 
+_COMMANDS = {
+    "senses": "lexkit_distill.cli.senses:senses",
+    "compose": "lexkit_distill.cli.senses:compose",
+    "inspect": "lexkit_distill.cli.senses:inspect",
+    "preview": "lexkit_distill.cli.preview:preview",
+    "train": "lexkit_distill.cli.train:train",
+    "sweep": "lexkit_distill.cli.sweep:sweep",
+    "eval": "lexkit_distill.cli.evaluate:evaluate",
+    "demo": "lexkit_distill.cli.demo:demo",
+}
 
-@click.group()
+
+@click.group(cls=LazyGroup, homes=_COMMANDS)
 def distill() -> None:
     """Sense dictionaries from a teacher language model and a store, students that learn from both, evaluation.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.cli.output import is_terminal, json_option, print_json
-from lexkit_distill.cli.group import distill, extra
+from lexkit_distill.cli.group import extra
 from lexkit_distill.cli.options import GroupedCommand
 from lexkit_distill.cli.train import counted, training_config, training_options, training_values
 
@@ -22,7 +22,7 @@ _RELEVANT = ("teacher", "senses", "store", "seed", "sample_rate", "multi_token_w
 """Fields beside those of the data that change what is shown or counted."""
 
 
-@distill.command(cls=GroupedCommand)
+@click.command(cls=GroupedCommand)
 @partial(training_options, shown=lambda option: option.section[:1] == ("data",) or option.name in _RELEVANT)
 @click.option("--limit", type=click.IntRange(min=0), help="Number of rows to show. [default: 5; with --json, all]")
 @json_option

@@ -9,7 +9,7 @@ import click
 
 from lexkit.cli.output import json_option, print_json, store_option
 from lexkit.errors import LexkitError
-from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.cli.group import extra, progress
 from lexkit_distill.cli.options import config_options
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.sizes import format_size
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lexkit_distill.senses.inspect import WordReport
 
 
-@distill.command()
+@click.command()
 @config_options(SensesConfig)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
@@ -56,7 +56,7 @@ def _senses_summary(summary: SensesSummary) -> list[str]:
     ]
 
 
-@distill.command()
+@click.command()
 @click.option("--senses", "folder", required=True, metavar="DIR", help="Folder of the dictionary to add words to.")
 @click.option(
     "--max-tokens",
@@ -97,7 +97,7 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
         )
 
 
-@distill.command()
+@click.command()
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
 @click.option("--senses", "folder", required=True, metavar="DIR", help="Folder of the dictionary.")
 @click.option("--neighbors", type=click.IntRange(min=1), default=8, show_default=True, help="Nearest keys to show.")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.cli.output import json_option, print_json, print_table
-from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.cli.group import extra, progress
 from lexkit_distill.errors import TrainingError
 
 if TYPE_CHECKING:
     from lexkit_distill.sweep.run import Sweep
 
 
-@distill.command()
+@click.command()
 @click.option("--config", "config_path", metavar="FILE", required=True, help="YAML: base, grid, and what to choose by.")
 @click.option("--output", metavar="DIR", help="Folder for the results. [default: the one that the file names]")
 @click.option(

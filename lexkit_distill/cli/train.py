@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from lexkit.cli.output import json_option, print_json
-from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.cli.group import extra, progress
 from lexkit_distill.cli.options import GroupedCommand, GroupedOption, config_options
 from lexkit_distill.config import Option, make, options
 from lexkit_distill.config_files import by_name, read_yaml, to_yaml
@@ -77,7 +77,7 @@ def training_config(values: dict[str, Any], required: tuple[str, ...]) -> TrainC
     return make(TrainConfig, values)
 
 
-@distill.command(cls=GroupedCommand)
+@click.command(cls=GroupedCommand)
 @training_options
 @click.option("--print-config", is_flag=True, help="Print the whole configuration as YAML and exit.")
 @click.option("--dry-run", is_flag=True, help="Build everything, take two steps, print the plan, and write nothing.")
