@@ -9,15 +9,17 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lexkit import __version__
 from lexkit.cli.group import LazyGroup
 from lexkit.errors import LexkitError, Stopped
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 _COMMANDS = {
     "build": "lexkit.cli.build:build",
@@ -43,14 +45,19 @@ class _Commands(LazyGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         built_in = super().list_commands(ctx)
-        return built_in + sorted({point.name for point in entry_points(group=_ENTRY_POINTS)} - set(built_in))
+        return built_in + sorted({point.name for point in _added()} - set(built_in))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
         if command is None:
-            for point in entry_points(group=_ENTRY_POINTS, name=cmd_name):
-                command = point.load()
+            command = next((point.load() for point in _added() if point.name == cmd_name), None)
         return command
+
+
+def _added() -> EntryPoints:
+    from importlib.metadata import entry_points  # takes as long to import as click, and few commands need it
+
+    return entry_points(group=_ENTRY_POINTS)
 
 
 @click.group(

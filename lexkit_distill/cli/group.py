@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
 from lexkit.cli.group import LazyGroup
 from lexkit.cli.output import is_terminal
-from lexkit.errors import LexkitError
 from lexkit.progress import Progress
 
 _COMMANDS = {
@@ -32,19 +29,6 @@ def distill() -> None:
     \b
     It needs the extra: pip install 'lexkit[distill]'
     """
-
-
-@contextmanager
-def extra(name: str = "distill") -> Iterator[None]:
-    """Around the imports of a command: without its extra, one line that says how to get it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.partition(".")[0].startswith("lexkit"):
-            raise
-        raise LexkitError(
-            f"lexkit distill needs the package {error.name}, which is not installed; pip install 'lexkit[{name}]'"
-        ) from error
 
 
 def progress(quiet: bool) -> Progress:

@@ -13,6 +13,7 @@ import torch
 
 from lexkit.durable import write_whole
 from lexkit.progress import Progress
+from lexkit_distill.checks import DONE, check_output
 from lexkit_distill.config import digest, options, values
 from lexkit_distill.disk import disk_failures, only_run
 from lexkit_distill.errors import TrainingError
@@ -29,9 +30,6 @@ from lexkit_distill.training.plan import TrainPlan, check_room, make_plan
 from lexkit_distill.training.step import Objective, OnlineTeacher
 from lexkit_distill.training.student import Student, check_head
 from lexkit_distill.training.trainer import Outcome, Trainer
-
-DONE = "training.json"
-"""Written last; makes the output a finished student."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +78,8 @@ def train(
     if missing:
         raise TrainingError(f"no {' and no '.join(missing)}; give --{' and --'.join(missing)}")
     folder = Path(config.run.output).expanduser()
-    if (folder / DONE).exists() and not dry_run:
-        raise TrainingError(f"{folder}: a finished student is there already; remove it, or give another --output")
+    if not dry_run:
+        check_output(folder)
     accelerator = Accelerator(
         # Unless told to use the CPU, accelerate takes each process on a machine without GPU for one on its own
         cpu=chosen_device(config.run.device, 0).type == "cpu",

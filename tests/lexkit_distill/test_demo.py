@@ -52,7 +52,7 @@ def text(tmp_path_factory: pytest.TempPathFactory, make_sentences: Callable[...,
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory, tiny: Path, text: Path) -> Demos:
-    from lexkit_distill.demo import run
+    from lexkit_distill.training import run
 
     folder = tmp_path_factory.mktemp("demo") / "demo"
     arguments = ["--output", str(folder), "--teacher", str(tiny), "--text", str(text)]
@@ -239,16 +239,17 @@ def test_the_package_of_the_teacher_is_found_without_being_imported(
 
 
 def test_the_package_of_the_teacher_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Path) -> None:
+    from lexkit_distill import teacher as teachers
     from lexkit_distill.demo import teacher
-    from lexkit_distill.teacher import load_teacher
 
+    load_teacher = teachers.load_teacher
     loaded = load_teacher(str(tiny), dtype="float32", device="cpu")
     monkeypatch.setattr(teacher, "packaged_weights", lambda: tmp_path / teacher.GGUF)
-    monkeypatch.setattr(teacher, "load_teacher", lambda *_, **__: loaded)
+    monkeypatch.setattr(teachers, "load_teacher", lambda *_, **__: loaded)
     (tmp_path / f"{teacher.NAME}.new").mkdir()  # what a killed demo leaves
     made = teacher.dense_teacher(tmp_path)
     assert load_teacher(str(made), dtype="float32", device="cpu").fingerprint == loaded.fingerprint
-    monkeypatch.delattr(teacher, "load_teacher")
+    monkeypatch.delattr(teachers, "load_teacher")
     assert teacher.dense_teacher(tmp_path) == made
 
 
@@ -256,8 +257,7 @@ def test_a_folder_without_a_model_is_no_teacher_and_nothing_is_made(demos: Demos
     (tmp_path / "empty").mkdir()
     folder = tmp_path / "demo"
     result = invoke("--output", str(folder), "--text", demos.arguments[-1], "--teacher", str(tmp_path / "empty"))
-    assert f"{tmp_path / 'empty'}: cannot be loaded as a causal language model" in str(result.exception)
-    assert "give --teacher a folder" in str(result.exception)
+    assert f"{tmp_path / 'empty'}: no config.json in this folder; give a folder that" in str(result.exception)
     assert not folder.exists()
 
 
