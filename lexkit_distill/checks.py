@@ -83,7 +83,9 @@ def _downloaded(name: str, file: str) -> Path:
             return Path(hf_hub_download(name, file))
     except Exception as error:  # the hub's client raises many kinds
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
+        if isinstance(error, GatedRepoError):
+            reason = "its authors give access one by one: ask for it on the hub, and log in"
+        elif isinstance(error, RepositoryNotFoundError):
             reason = "neither a folder here nor a model on the hub"
         raise TeacherError(
             f"{name}: cannot be loaded as a causal language model ({reason.rstrip('.')}); {_MODEL}"

@@ -16,11 +16,11 @@ class EvalData:
     """Questions, held-out text and pairs of words, as far as the tasks of an evaluation need them."""
 
     questions: dict[str, PreparedTask]
-    """By the name of the task."""
+    """The questions of each benchmark, by its name."""
     text: str | None
-    """For perplexity."""
+    """The text that perplexity is measured on."""
     pairs: LexicalData | None
-    """For the lexical lists."""
+    """The pairs of the lexical lists."""
 
 
 def read_data(config: EvalConfig) -> EvalData:

@@ -74,7 +74,7 @@ def write_meta(path: Path, meta: Meta) -> None:
 
 
 def check_new(output: Path) -> None:
-    """Make sure that there is no dictionary yet where one is to be made.
+    """Make sure that a folder does not hold a dictionary yet.
 
     Raises:
         DictionaryError: there is one.
