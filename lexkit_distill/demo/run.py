@@ -167,10 +167,9 @@ def _layers(teacher: str) -> int:
 
 
 def _make_senses(config: DemoConfig, teacher: str, corpus: Path, senses: Path, store: Path, progress: Progress) -> None:
-    from lexkit_distill.senses.build import build_senses
-    from lexkit_distill.senses.compose import compose_senses
-
     if not (senses / META).exists():
+        from lexkit_distill.senses.build import build_senses
+
         options = SensesConfig(
             teacher=teacher,
             corpus=(str(corpus),),
@@ -183,14 +182,16 @@ def _make_senses(config: DemoConfig, teacher: str, corpus: Path, senses: Path, s
         )
         build_senses(options, progress)
     if read_meta(senses).store_fingerprint is None:
+        from lexkit_distill.senses.compose import compose_senses
+
         compose_senses(senses, store, progress=progress)
 
 
 def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, float]:
     """Return the held-out figures of a student before it is trained, and keep them at *path*."""
-    from lexkit_distill.training.run import train
-
     if not path.exists():
+        from lexkit_distill.training.run import train
+
         summary = train(changed(config, lr=0.0, max_steps=1, eval_every=1), progress, dry_run=True)
         assert summary is not None
         write_whole(path, json.dumps(summary.outcome.held_out).encode())
@@ -200,10 +201,10 @@ def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, 
 
 def _trained(config: TrainConfig, progress: Progress) -> dict[str, float]:
     """Return the held-out figures of a student, which is trained if it is not there."""
-    from lexkit_distill.training.run import train
-
     folder = Path(config.run.output)
     if not (folder / DONE).exists():
+        from lexkit_distill.training.run import train
+
         train(config, progress)
     done: dict[str, Any] = json.loads((folder / DONE).read_bytes())
     found: dict[str, float] = done["outcome"]["held_out"]

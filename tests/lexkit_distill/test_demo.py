@@ -52,6 +52,7 @@ def text(tmp_path_factory: pytest.TempPathFactory, make_sentences: Callable[...,
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory, tiny: Path, text: Path) -> Demos:
+    from lexkit_distill.checks import DONE
     from lexkit_distill.training import run
 
     folder = tmp_path_factory.mktemp("demo") / "demo"
@@ -67,7 +68,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory, tiny: Path, text: Path) -> D
         patch.setattr(run, "train", interrupted)
         assert invoke(*arguments).exit_code != 0
     assert not (folder / "comparison.json").exists()
-    written = (folder / "kd" / run.DONE).stat().st_mtime_ns
+    written = (folder / "kd" / DONE).stat().st_mtime_ns
     result = invoke(*arguments)
     assert result.exit_code == 0, result.output
     return Demos(folder, arguments, written, result.stdout)
@@ -135,10 +136,11 @@ def test_what_an_interrupted_demo_had_made_is_kept(demos: Demos) -> None:
 def test_a_demo_that_is_done_is_printed_again_and_makes_nothing(
     demos: Demos, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from lexkit_distill.demo import run
+    from lexkit_distill.senses import build, compose
+    from lexkit_distill.training import run
 
-    for name in ("build_senses", "compose_senses", "train"):
-        monkeypatch.delattr(run, name)
+    for module, name in ((build, "build_senses"), (compose, "compose_senses"), (run, "train")):
+        monkeypatch.delattr(module, name)
     assert invoke(*demos.arguments).stdout == demos.output
     monkeypatch.chdir(tmp_path)  # whose paths are others
     relative = [os.path.relpath(argument) if argument.startswith("/") else argument for argument in demos.arguments]
