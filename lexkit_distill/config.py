@@ -12,9 +12,10 @@ import contextlib
 import dataclasses
 import functools
 import inspect
+import itertools
 import json
 import math
-import textwrap
+import sys
 import types
 from collections.abc import Mapping
 from hashlib import sha256
@@ -179,14 +180,20 @@ def _docs(config: type) -> dict[str, str]:
     for base in reversed(config.__mro__):
         if not dataclasses.is_dataclass(base):
             continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for statement, following in zip(body.body, body.body[1:], strict=False):
+        body = _classes(base.__module__)[base.__name__].body
+        for statement, following in itertools.pairwise(body):
             if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
                 continue
             if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
                 docs[statement.target.id] = " ".join(str(following.value.value).split())
     return docs
+
+
+@functools.cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """The source of every class of a module by name, parsed once: `inspect` parses the module again for each class."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
 
 
 def values(config: Config) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from lexkit.errors import SourceError
-from lexkit.sources.files import open_binary
+from lexkit.sources.files import check_file, open_binary
 from lexkit_distill.errors import CorpusError
 
 _HUB = "hub:"
@@ -89,9 +89,29 @@ def _kind(path: Path) -> str | None:
     return "json" if suffix in _JSON_SUFFIXES else "text" if suffix in _TEXT_SUFFIXES or suffix == "" else None
 
 
-def _file(path: Path) -> Iterator[Document]:
+def check_texts(names: Iterable[str]) -> None:
+    """Make sure that files of a corpus are there and hold something, without reading them.
+
+    Raises:
+        CorpusError: they are missing, empty, unreadable, or tables.
+    """
+    for name in names:
+        if not name.startswith(_HUB):
+            for path in _files(Path(name).expanduser()):
+                _check_file(path)
+
+
+def _check_file(path: Path) -> None:
     if path.suffix in _TABLES:
         raise CorpusError(f"{path}: a table, not a text; write JSON lines with 'text', or 'prompt' and 'completion'")
+    try:
+        check_file(path)
+    except SourceError as error:
+        raise CorpusError(str(error)) from error
+
+
+def _file(path: Path) -> Iterator[Document]:
+    _check_file(path)
     try:
         with open_binary(path) as stream:
             lines = (_decoded(line, path, number) for number, line in enumerate(stream, 1))

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import duckdb
-
 from lexkit.durable import lock
 from lexkit.errors import LexkitError
 
@@ -55,11 +53,21 @@ def _reason(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno) if error.errno in _ERRORS else None
     text = str(error)
-    if isinstance(error, duckdb.OutOfMemoryException):  # no room for what does not fit into memory
+    if type(error).__name__ == "OutOfMemoryException":  # of DuckDB: no room for what does not fit into memory
         return text.splitlines()[0]
     if isinstance(error, OSError) and any(words in text for words in _NUMPY):
         return text
     return next((words for words in map(os.strerror, _ERRORS) if words in text), None)
+
+
+def check_folder(folder: Path, kind: type[LexkitError], option: str = "--output") -> None:
+    """Make sure that *folder* is a folder, or can become one.
+
+    Raises:
+        LexkitError: of this *kind*: it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise kind(f"{folder}: a file, not a folder; choose another {option}")
 
 
 @contextmanager
@@ -72,8 +80,7 @@ def only_run(folder: Path, kind: type[LexkitError], option: str = "--output") ->
     Raises:
         LexkitError: of this *kind*: another run holds it, it is a file, or it cannot be made.
     """
-    if folder.exists() and not folder.is_dir():
-        raise kind(f"{folder}: a file, not a folder; choose another {option}")
+    check_folder(folder, kind, option)
     is_new = not folder.exists()
     with disk_failures(kind, folder, f"choose another {option}"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -100,7 +100,8 @@ def help_texts() -> Iterator[tuple[str, str]]:
     for name in cli.list_commands(context):
         group = cli.get_command(context, name)
         assert group is not None
-        for command in [group, *getattr(group, "commands", {}).values()]:
+        inner = group.list_commands(context) if isinstance(group, click.Group) else []
+        for command in [group, *(group.get_command(context, name) for name in inner)]:
             for option in command.params:
                 if isinstance(option, click.Option):
                     yield f"{name} {command.name} {option.opts[0]}", option.help or ""

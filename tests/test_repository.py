@@ -87,8 +87,11 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         command = cli.get_command(context, name)
         assert command is not None
         yield f"lexkit {name}", command
-        for subname, subcommand in getattr(command, "commands", {}).items():
-            yield f"lexkit {name} {subname}", subcommand
+        if isinstance(command, click.Group):
+            for subname in command.list_commands(context):
+                subcommand = command.get_command(context, subname)
+                assert subcommand is not None
+                yield f"lexkit {name} {subname}", subcommand
 
 
 def options(command: click.Command) -> list[click.Option]:

@@ -12,8 +12,9 @@ import torch
 from scipy.stats import rankdata, spearmanr
 from torch import Tensor
 
-from lexkit_distill.evaluation.lexical import CONTEXT, LexicalData, Pair, read_lexical
+from lexkit_distill.evaluation.lexical import CONTEXT
 from lexkit_distill.evaluation.prepare import prepare
+from lexkit_distill.evaluation.word_pairs import LexicalData, Pair, read_lexical
 from lexkit_distill.supervision.nearest import Supervision
 from lexkit_distill.tasks import TASKS
 from lexkit_distill.teacher import Teacher

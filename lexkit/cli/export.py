@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lexkit.cli.output import json_option, print_json, store_option
+from lexkit.cli.output import json_option, print_json, store_option, store_path
 
 
 @click.command()
@@ -48,9 +48,10 @@ def export(folder: str, store: str, quiet: bool, as_json: bool, **options: Any) 
     """
     if options["max_tokens"] is not None and options["tokenizer"] is None:
         raise click.UsageError("--max-tokens wants --tokenizer.")
+    path = store_path(store)
     from lexkit.store.export import export as export_store
 
-    files = export_store(Path(store).expanduser(), Path(folder).expanduser(), **options)
+    files = export_store(path, Path(folder).expanduser(), **options)
     if as_json:
         print_json({"folder": folder, "files": files})
     elif not quiet:

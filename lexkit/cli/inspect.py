@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lexkit.cli.output import json_option, open_store, print_json, print_table, store_option
+from lexkit.cli.output import json_option, open_store, print_json, print_table, store_option, store_path
 from lexkit.errors import LexkitError
 
 if TYPE_CHECKING:
@@ -70,11 +69,12 @@ def verify(tokenizers: tuple[str, ...], as_json: bool, store: str) -> None:
       lexkit verify --store lexkit.duckdb
       lexkit verify --tokenizer mistral=models/7b/tokenizer.json
     """
+    path = store_path(store)
     from lexkit.store.checks import CHECKS
     from lexkit.store.verify import verify_store
     from lexkit.tokens.loading import choose
 
-    findings = verify_store(Path(store).expanduser(), tokenizers)
+    findings = verify_store(path, tokenizers)
     n_checks = len(CHECKS) + bool(tokenizers)
     not_compared = _names_of_tokenizers(store) - {choose(tokenizer).name for tokenizer in tokenizers}
     if as_json:

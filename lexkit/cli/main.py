@@ -9,17 +9,18 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.metadata import entry_points
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lexkit import __version__
+from lexkit.cli.group import LazyGroup
 from lexkit.errors import LexkitError, Stopped
 
-# Modules are imported when their command is called or listed, so that `lexkit --version` stays quick.
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
 _COMMANDS = {
     "build": "lexkit.cli.build:build",
     "fetch": "lexkit.cli.fetch:fetch",
@@ -39,38 +40,31 @@ _COMMANDS = {
 _ENTRY_POINTS = "lexkit.commands"
 
 
-class _Commands(click.Group):
+class _Commands(LazyGroup):
     """The built-in commands, and those that other packages add by the entry point group ``lexkit.commands``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        added = sorted({point.name for point in entry_points(group=_ENTRY_POINTS)} - set(_COMMANDS))
-        return [*_COMMANDS, *added]
+        built_in = super().list_commands(ctx)
+        return built_in + sorted({point.name for point in _added()} - set(built_in))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in _COMMANDS:
-            module, _, attribute = _COMMANDS[cmd_name].partition(":")
-            command: click.Command = getattr(import_module(module), attribute)
-            return command
-        for point in entry_points(group=_ENTRY_POINTS, name=cmd_name):
-            loaded: click.Command = point.load()
-            return loaded
-        return None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from rapidfuzz import process
-
-            near = process.extractOne(args[0], self.list_commands(ctx), score_cutoff=60) if args else None
-            if near is None:
-                raise
-            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near[0]!r}?", ctx) from error
+        command = super().get_command(ctx, cmd_name)
+        if command is None:
+            command = next((point.load() for point in _added() if point.name == cmd_name), None)
+        return command
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _added() -> EntryPoints:
+    from importlib.metadata import entry_points  # takes as long to import as click, and few commands need it
+
+    return entry_points(group=_ENTRY_POINTS)
+
+
+@click.group(
+    cls=_Commands,
+    homes=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, package_name="lexkit")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def cli(debug: bool) -> None:

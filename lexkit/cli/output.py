@@ -12,6 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lexkit.store.header import check_header
+
 if TYPE_CHECKING:
     from lexkit.store.lexicon import Lexicon
 
@@ -35,11 +37,23 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")(command)
 
 
-def open_store(path: str) -> Lexicon:
+def store_path(text: str) -> Path:
+    """Return the path of the store that a command was given.
+
+    Raises:
+        StoreError: no store is there. DuckDB has not been imported yet, so this is said at once.
+    """
+    path = Path(text).expanduser()
+    check_header(path)
+    return path
+
+
+def open_store(text: str) -> Lexicon:
     """Open the store that a command was given."""
+    path = store_path(text)
     from lexkit.store.lexicon import Lexicon
 
-    return Lexicon(Path(path).expanduser())
+    return Lexicon(path)
 
 
 def is_terminal(stream: IO[str] | None) -> bool:

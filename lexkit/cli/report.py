@@ -41,9 +41,9 @@ def report(output: str, limit: int, quiet: bool, as_json: bool, store: str) -> N
     Example:
       lexkit report --output report.html
     """
-    from lexkit.report.page import write_report
-
     with open_store(store) as lexicon:
+        from lexkit.report.page import write_report
+
         written = write_report(lexicon, Path(output).expanduser(), limit=limit)
     if as_json:
         print_json(written)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lexkit.cli.output import is_terminal, json_option, open_store, print_json, print_table, store_option
+from lexkit.cli.output import (
+    is_terminal,
+    json_option,
+    open_store,
+    print_json,
+    print_table,
+    store_option,
+    store_path,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,12 +46,11 @@ def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: b
       lexkit tokenize --tokenizer meta-llama/Meta-Llama-3-8B
       lexkit tokenize --tokenizer mistral=models/7b/tokenizer.json
     """
+    path = store_path(store)
     from lexkit.cli.build import progress_on
     from lexkit.store.spans import tokenize as tokenize_store
 
-    done = tokenize_store(
-        Path(store).expanduser(), tokenizers, replace=replace, progress=progress_on(sys.stderr, quiet)
-    )
+    done = tokenize_store(path, tokenizers, replace=replace, progress=progress_on(sys.stderr, quiet))
     if as_json:
         print_json({"store": store, "tokenizers": done})
     elif not quiet:

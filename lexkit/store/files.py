@@ -21,12 +21,12 @@ import duckdb
 from lexkit import __version__
 from lexkit.durable import lock, sync
 from lexkit.errors import StoreError
+from lexkit.store.header import check_header, has_duckdb_header
 
 SCHEMA_VERSION = 1
 _MEMORY = "1GiB"
 _READABLE_SINCE = "v1.0.0"
 """The oldest DuckDB that reads the file; left alone, DuckDB writes what only its own version and later ones read."""
-_MAGIC = slice(8, 12)  # a DuckDB file has "DUCK" after its first checksum
 _CATALOG = "store"
 _LOCK = "lock"
 
@@ -40,15 +40,7 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     Raises:
         StoreError: no such file, not a lexkit store, another schema version, or held by a writer.
     """
-    try:
-        if path.is_dir():
-            raise StoreError(f"{path}: a folder, not a store; name the .duckdb file in it")
-        if not path.exists():
-            raise StoreError(f"{path}: no such store; make it with 'lexkit build --output {path}', or name another")
-        if not has_duckdb_header(path):
-            raise StoreError(f"{path}: not a lexkit store; make one with 'lexkit build --output FILE'")
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    check_header(path)
     try:
         connection = _attached_whole(path)
     except (duckdb.Error, OSError) as error:
@@ -155,16 +147,6 @@ def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     except duckdb.Error:
         return None
     return int(row[0]) if row is not None and str(row[0]).isdecimal() else None
-
-
-def has_duckdb_header(path: Path) -> bool:
-    """Whether the file starts as DuckDB files do.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as stream:
-        return stream.read(16)[_MAGIC] == b"DUCK"
 
 
 @contextlib.contextmanager

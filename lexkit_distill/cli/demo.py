@@ -8,7 +8,8 @@ import click
 
 from lexkit.cli.output import json_option, print_json, print_table
 from lexkit.progress import Progress
-from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.checks import require_extra
+from lexkit_distill.cli.group import progress
 from lexkit_distill.cli.options import config_options
 from lexkit_distill.demo.config import DemoConfig
 
@@ -23,7 +24,7 @@ _ROWS = {
 }
 
 
-@distill.command()
+@click.command()
 @config_options(DemoConfig)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
@@ -38,8 +39,10 @@ def demo(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
       lexkit distill demo
       lexkit distill demo --teacher HuggingFaceTB/SmolLM2-360M-Instruct --text novel.txt --output demo-360m
     """
-    with extra():
-        from lexkit_distill.demo.run import run_demo
+    require_extra()
+    require_extra("plot")
+    from lexkit_distill.demo.run import run_demo
+
     done = run_demo(DemoConfig(**fields), lambda step: _Step(step, progress(quiet)))
     if as_json:
         print_json(done.comparison)

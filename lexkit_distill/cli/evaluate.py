@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.cli.output import json_option, print_json, print_table
-from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.checks import require_extra
+from lexkit_distill.cli.group import progress
 from lexkit_distill.cli.options import config_options
 from lexkit_distill.evaluation.config import EvalConfig
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from lexkit_distill.evaluation.results import Results
 
 
-@distill.command("eval")
+@click.command("eval")
 @config_options(EvalConfig)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
@@ -30,8 +31,9 @@ def evaluate(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     Example:
       lexkit distill eval --model student --against teacher --tasks arc,csqa --data benchmarks --protocol likelihood
     """
-    with extra("eval"):
-        from lexkit_distill.evaluation.run import evaluate_models
+    require_extra("eval")
+    from lexkit_distill.evaluation.run import evaluate_models
+
     results = evaluate_models(EvalConfig(**fields), progress(quiet))
     if results is None:
         return

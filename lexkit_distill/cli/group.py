@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
+from lexkit.cli.group import LazyGroup
 from lexkit.cli.output import is_terminal
-from lexkit.errors import LexkitError
 from lexkit.progress import Progress
 
+_COMMANDS = {
+    "senses": "lexkit_distill.cli.senses:senses",
+    "compose": "lexkit_distill.cli.senses:compose",
+    "inspect": "lexkit_distill.cli.senses:inspect",
+    "preview": "lexkit_distill.cli.preview:preview",
+    "train": "lexkit_distill.cli.train:train",
+    "sweep": "lexkit_distill.cli.sweep:sweep",
+    "eval": "lexkit_distill.cli.evaluate:evaluate",
+    "demo": "lexkit_distill.cli.demo:demo",
+}
 
-@click.group()
+
+@click.group(cls=LazyGroup, homes=_COMMANDS)
 def distill() -> None:
     """Sense dictionaries from a teacher language model and a store, students that learn from both, evaluation.
 
     \b
     It needs the extra: pip install 'lexkit[distill]'
     """
-
-
-@contextmanager
-def extra(name: str = "distill") -> Iterator[None]:
-    """Around the imports of a command: without its extra, one line that says how to get it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.partition(".")[0].startswith("lexkit"):
-            raise
-        raise LexkitError(
-            f"lexkit distill needs the package {error.name}, which is not installed; pip install 'lexkit[{name}]'"
-        ) from error
 
 
 def progress(quiet: bool) -> Progress:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.cli.output import is_terminal, json_option, print_json
-from lexkit_distill.cli.group import distill, extra
+from lexkit_distill.checks import require_extra
 from lexkit_distill.cli.options import GroupedCommand
 from lexkit_distill.cli.train import counted, training_config, training_options, training_values
 
@@ -22,7 +22,7 @@ _RELEVANT = ("teacher", "senses", "store", "seed", "sample_rate", "multi_token_w
 """Fields beside those of the data that change what is shown or counted."""
 
 
-@distill.command(cls=GroupedCommand)
+@click.command(cls=GroupedCommand)
 @partial(training_options, shown=lambda option: option.section[:1] == ("data",) or option.name in _RELEVANT)
 @click.option("--limit", type=click.IntRange(min=0), help="Number of rows to show. [default: 5; with --json, all]")
 @json_option
@@ -40,10 +40,12 @@ def preview(context: click.Context, /, limit: int | None, as_json: bool, **_: An
       lexkit distill preview --preset paper-llama --teacher teacher --senses senses --data arc:arc/train.jsonl
     """
     config = training_config(training_values(context), ("teacher", "data"))
-    with extra():
-        from lexkit_distill.training.plan import warning
-        from lexkit_distill.training.preview import preview as show
+    require_extra()
+    from lexkit_distill.training.preview import preview as show
+
     found = show(config, limit=_SHOWN if limit is None and not as_json else limit)
+    from lexkit_distill.training.plan import warning
+
     advice = warning(found.counts)
     if advice is not None:
         click.echo(f"warning: {advice}", err=True)

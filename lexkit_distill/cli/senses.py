@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import json_option, print_json, store_option
+from lexkit.cli.output import json_option, print_json, store_option, store_path
 from lexkit.errors import LexkitError
-from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.checks import check_senses, require_extra
+from lexkit_distill.cli.group import progress
 from lexkit_distill.cli.options import config_options
 from lexkit_distill.senses.config import SensesConfig
+from lexkit_distill.senses.meta import TOKENIZER, read_meta
 from lexkit_distill.sizes import format_size
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from lexkit_distill.senses.inspect import WordReport
 
 
-@distill.command()
+@click.command()
 @config_options(SensesConfig)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
@@ -34,9 +36,12 @@ def senses(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     Example:
       lexkit distill senses --teacher HuggingFaceTB/SmolLM2-135M-Instruct --corpus texts/ --output senses
     """
-    with extra():
-        from lexkit_distill.senses.build import build_senses
-    summary = build_senses(SensesConfig(**fields), progress(quiet))
+    config = SensesConfig(**fields)
+    require_extra()
+    check_senses(config)
+    from lexkit_distill.senses.build import build_senses
+
+    summary = build_senses(config, progress(quiet))
     if summary is None:
         return
     if as_json:
@@ -56,7 +61,7 @@ def _senses_summary(summary: SensesSummary) -> list[str]:
     ]
 
 
-@distill.command()
+@click.command()
 @click.option("--senses", "folder", required=True, metavar="DIR", help="Folder of the dictionary to add words to.")
 @click.option(
     "--max-tokens",
@@ -79,11 +84,13 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
       lexkit tokenize --tokenizer senses/tokenizer.json
       lexkit distill compose --senses senses
     """
-    with extra():
-        from lexkit_distill.senses.compose import compose_senses
-    summary = compose_senses(
-        Path(folder).expanduser(), Path(store).expanduser(), max_tokens=max_tokens, progress=progress(quiet)
-    )
+    require_extra()
+    path = Path(folder).expanduser()
+    read_meta(path)
+    place = store_path(store)
+    from lexkit_distill.senses.compose import compose_senses
+
+    summary = compose_senses(path, place, max_tokens=max_tokens, progress=progress(quiet))
     if as_json:
         print_json(summary)
     elif not quiet:
@@ -97,7 +104,7 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
         )
 
 
-@distill.command()
+@click.command()
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
 @click.option("--senses", "folder", required=True, metavar="DIR", help="Folder of the dictionary.")
 @click.option("--neighbors", type=click.IntRange(min=1), default=8, show_default=True, help="Nearest keys to show.")
@@ -124,10 +131,15 @@ def inspect(
       lexkit distill inspect bank --senses senses
       lexkit distill inspect red car --senses senses --store lexkit.duckdb --plot red-car.png
     """
-    with extra():
-        from lexkit_distill.senses.dictionary import SenseDictionary
-        from lexkit_distill.senses.inspect import inspect_word
-    dictionary = SenseDictionary(Path(folder).expanduser())
+    require_extra()
+    path = Path(folder).expanduser()
+    read_meta(path)
+    if plot is not None and store is not None:
+        store_path(store)
+    from lexkit_distill.senses.dictionary import SenseDictionary
+    from lexkit_distill.senses.inspect import inspect_word
+
+    dictionary = SenseDictionary(path)
     if plot is not None:
         _plot(dictionary, words, plot, store)
         return
@@ -147,7 +159,6 @@ def inspect(
 
 
 def _plot(dictionary: SenseDictionary, words: tuple[str, ...], path: str, store: str | None) -> None:
-    from lexkit_distill.senses.dictionary import TOKENIZER
     from lexkit_distill.senses.plot import plot_senses
     from lexkit_distill.supervision.relations import read_relations
 

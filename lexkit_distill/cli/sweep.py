@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.cli.output import json_option, print_json, print_table
-from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.checks import check_sweep, require_extra
+from lexkit_distill.cli.group import progress
 from lexkit_distill.errors import TrainingError
+from lexkit_distill.sweep.config import read_sweep
+from lexkit_distill.sweep.records import describe, read_run, shown
 
 if TYPE_CHECKING:
     from lexkit_distill.sweep.run import Sweep
 
 
-@distill.command()
+@click.command()
 @click.option("--config", "config_path", metavar="FILE", required=True, help="YAML: base, grid, and what to choose by.")
 @click.option("--output", metavar="DIR", help="Folder for the results. [default: the one that the file names]")
 @click.option(
@@ -51,21 +54,22 @@ def sweep(
     Example:
       lexkit distill sweep --config sweep.yaml --processes 2 --plot plots
     """
-    with extra():
-        from lexkit_distill.sweep.config import read_sweep
-        from lexkit_distill.sweep.plot import write_plots
-        from lexkit_distill.sweep.run import describe, read_run
-        from lexkit_distill.sweep.run import sweep as run
+    require_extra()
+    if plot is not None:
+        require_extra("plot")
     config = read_sweep(Path(config_path).expanduser(), output)
     if dry_run:
         for point in config.points:
             click.echo(f"{point.key}\t{'done' if read_run(point) else 'to do'}\t{describe(point)}")
         return
+    check_sweep(config)
+    from lexkit_distill.sweep.plot import write_plots
+    from lexkit_distill.sweep.run import sweep as run
+
     done = run(config, progress(quiet), processes=processes, threads=threads)
     drawn = []
     if plot is not None and done.chosen is not None:
-        with extra("plot"):
-            drawn = write_plots(done.settings, done.chosen, Path(plot).expanduser())
+        drawn = write_plots(done.settings, done.chosen, Path(plot).expanduser())
     if as_json:
         print_json(_json(done))
     elif not quiet:
@@ -80,8 +84,6 @@ def sweep(
 
 
 def _print(done: Sweep, metric: str) -> None:
-    from lexkit_distill.sweep.run import shown
-
     rows = []
     for setting in sorted(done.settings, key=lambda one: one.score(metric)):
         ce, kl = setting.mean("ce"), setting.mean("kl")

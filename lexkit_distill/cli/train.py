@@ -10,7 +10,8 @@ import click
 from click.core import ParameterSource
 
 from lexkit.cli.output import json_option, print_json
-from lexkit_distill.cli.group import distill, extra, progress
+from lexkit_distill.checks import check_output, check_training, require_extra
+from lexkit_distill.cli.group import progress
 from lexkit_distill.cli.options import GroupedCommand, GroupedOption, config_options
 from lexkit_distill.config import Option, make, options
 from lexkit_distill.config_files import by_name, read_yaml, to_yaml
@@ -77,7 +78,7 @@ def training_config(values: dict[str, Any], required: tuple[str, ...]) -> TrainC
     return make(TrainConfig, values)
 
 
-@distill.command(cls=GroupedCommand)
+@click.command(cls=GroupedCommand)
 @training_options
 @click.option("--print-config", is_flag=True, help="Print the whole configuration as YAML and exit.")
 @click.option("--dry-run", is_flag=True, help="Build everything, take two steps, print the plan, and write nothing.")
@@ -110,8 +111,12 @@ def train(
         click.echo(to_yaml(TrainConfig, values), nl=False)
         return
     config = training_config(values, ("teacher", "data", "output"))
-    with extra():
-        from lexkit_distill.training.run import train as run
+    require_extra()
+    if not dry_run:
+        check_output(Path(config.run.output).expanduser())
+    check_training(config)
+    from lexkit_distill.training.run import train as run
+
     summary = run(config, progress(quiet), dry_run=dry_run, started=lambda plan: _started(plan, quiet or dry_run))
     if summary is None:
         return

@@ -12,6 +12,7 @@ from typing import Any
 import lexkit
 from lexkit.durable import write_whole
 from lexkit.progress import Progress
+from lexkit_distill.checks import DONE, check_model
 from lexkit_distill.config import changed, make
 from lexkit_distill.demo.comparison import MEASURES, NOTE, StudentComparison, plot, read_log
 from lexkit_distill.demo.config import DemoConfig
@@ -19,13 +20,9 @@ from lexkit_distill.demo.teacher import NAME, dense_teacher, packaged_weights
 from lexkit_distill.demo.text import Text, read_text
 from lexkit_distill.disk import LOCK, disk_failures, only_run
 from lexkit_distill.errors import TeacherError, TrainingError
-from lexkit_distill.senses.build import build_senses
-from lexkit_distill.senses.compose import compose_senses
 from lexkit_distill.senses.config import SensesConfig
-from lexkit_distill.senses.dictionary import META, read_meta
-from lexkit_distill.teacher import quiet_transformers
+from lexkit_distill.senses.meta import META, read_meta
 from lexkit_distill.training.config import TrainConfig, preset
-from lexkit_distill.training.run import DONE, train
 
 MARK = "demo.json"
 """Says what a folder is a demonstration of; written first."""
@@ -163,21 +160,16 @@ def _layers(teacher: str) -> int:
     Raises:
         TeacherError: it cannot be found, or does not say.
     """
-    from transformers import AutoConfig
-
-    try:
-        with quiet_transformers():
-            return int(AutoConfig.from_pretrained(teacher).num_hidden_layers)
-    except Exception as error:  # transformers and the hub's client raise many kinds
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise TeacherError(
-            f"{teacher}: cannot be loaded as a causal language model ({reason.rstrip('.')}); give --teacher a folder "
-            "that save_pretrained made, or a name on the hub"
-        ) from error
+    layers = check_model(teacher).get("num_hidden_layers")
+    if not isinstance(layers, int):
+        raise TeacherError(f"{teacher}: does not say how many layers it has; give another --teacher")
+    return layers
 
 
 def _make_senses(config: DemoConfig, teacher: str, corpus: Path, senses: Path, store: Path, progress: Progress) -> None:
     if not (senses / META).exists():
+        from lexkit_distill.senses.build import build_senses
+
         options = SensesConfig(
             teacher=teacher,
             corpus=(str(corpus),),
@@ -190,12 +182,16 @@ def _make_senses(config: DemoConfig, teacher: str, corpus: Path, senses: Path, s
         )
         build_senses(options, progress)
     if read_meta(senses).store_fingerprint is None:
+        from lexkit_distill.senses.compose import compose_senses
+
         compose_senses(senses, store, progress=progress)
 
 
 def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, float]:
     """Return the held-out figures of a student before it is trained, and keep them at *path*."""
     if not path.exists():
+        from lexkit_distill.training.run import train
+
         summary = train(changed(config, lr=0.0, max_steps=1, eval_every=1), progress, dry_run=True)
         assert summary is not None
         write_whole(path, json.dumps(summary.outcome.held_out).encode())
@@ -207,6 +203,8 @@ def _trained(config: TrainConfig, progress: Progress) -> dict[str, float]:
     """Return the held-out figures of a student, which is trained if it is not there."""
     folder = Path(config.run.output)
     if not (folder / DONE).exists():
+        from lexkit_distill.training.run import train
+
         train(config, progress)
     done: dict[str, Any] = json.loads((folder / DONE).read_bytes())
     found: dict[str, float] = done["outcome"]["held_out"]

@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lexkit_distill.errors import TeacherError
-from lexkit_distill.teacher import load_teacher, quiet_transformers
 
 NAME = "SmolLM2-135M-Instruct"
 GGUF = f"{NAME}.Q4_1.gguf"
@@ -44,6 +43,8 @@ def dense_teacher(folder: Path) -> Path:
     if made.exists():
         return made
     weights = packaged_weights()
+    from lexkit_distill.teacher import load_teacher, quiet_transformers
+
     teacher = load_teacher(str(weights.parent), gguf=weights.name, dtype="float32", device="cpu")
     folder.mkdir(exist_ok=True)
     unfinished = folder / f"{NAME}.new"

@@ -1,9 +1,11 @@
-"""Where held-out text and the lexical lists are under the folder of ``--data``; each benchmark says so itself."""
+"""Held-out text and lexical lists under the folder of ``--data``. A benchmark says itself where its questions are."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from lexkit_distill.corpus import documents
+from lexkit_distill.errors import EvaluationError
 from lexkit_distill.files import DataFiles
 
 _FILES = {
@@ -34,3 +36,19 @@ def find(data: str, name: str, *, examples: bool = False) -> list[Path]:
         DataError: none is there, with what to put where.
     """
     return _FILES[name].find(data, name, examples=examples)
+
+
+def read_text(data: str | None, text: str | None) -> str:
+    """Return the held-out text: documents with blank lines between.
+
+    Raises:
+        EvaluationError: neither ``--text`` nor ``--data`` names one, or it holds none.
+        CorpusError: it is unreadable.
+    """
+    if text is None and data is None:
+        raise EvaluationError("perplexity: no text to predict; name a file with --text")
+    names = [text] if text is not None else [str(find(str(data), "perplexity")[0])]
+    found = [document.text for document in documents(names, lambda _: None) if document.text]
+    if not found:
+        raise EvaluationError(f"{names[0]}: no text in it; perplexity needs plain text, or JSON lines with 'text'")
+    return "\n\n".join(found)

@@ -11,17 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from lexkit.progress import Progress
-from lexkit_distill.errors import EvaluationError
-from lexkit_distill.evaluation.files import find
 from lexkit_distill.evaluation.results import TaskScores
 from lexkit_distill.evaluation.statistics import Measure
+from lexkit_distill.evaluation.word_pairs import LexicalData, Pair
 from lexkit_distill.teacher import Teacher
 
 CONTEXT = "The meaning of the word"
@@ -32,15 +30,6 @@ Vectors = dict[str, Floats]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two words and how alike people hold them, or 1 for antonyms and 0 for synonyms."""
-
-    first: str
-    second: str
-    value: float
-
-
-@dataclass(frozen=True)
 class PairScore:
     """What a model makes of a pair."""
 
@@ -48,65 +37,6 @@ class PairScore:
     id: str
     target: float
     scores: dict[str, float]
-
-
-@dataclass(frozen=True)
-class LexicalData:
-    """The pairs of all three."""
-
-    similarity: dict[str, list[Pair]]
-    train: list[Pair]
-    val: list[Pair]
-
-    @property
-    def words(self) -> list[str]:
-        """All words, once, sorted."""
-        every = [*self.train, *self.val, *(pair for pairs in self.similarity.values() for pair in pairs)]
-        return sorted({word for pair in every for word in (pair.first, pair.second)})
-
-
-def read_lexical(data: str | None) -> LexicalData:
-    """Read SimLex-999, SimVerb-3500 and AntSynNET, as published or without headers and further columns.
-
-    Raises:
-        EvaluationError: files are missing, or a line is not a pair.
-    """
-    if data is None:
-        raise EvaluationError("lexical: the lists of words are not on the hub; name their folder with --data")
-    return LexicalData(
-        similarity={name: _pairs(find(data, name)) for name in ("simlex", "simverb")},
-        train=_pairs(find(data, "antsyn", examples=True), {0.0, 1.0}),
-        val=_pairs(find(data, "antsyn"), {0.0, 1.0}),
-    )
-
-
-def _pairs(files: list[Path], labels: set[float] | None = None) -> list[Pair]:
-    found = []
-    for file in files:
-        try:
-            lines = file.read_text(encoding="utf-8-sig").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise EvaluationError(f"{file}: cannot be read as UTF-8 ({error}); check the file") from error
-        for number, line in enumerate(lines, 1):
-            fields = line.split()
-            if not fields or (number == 1 and fields[0].lower() == "word1"):
-                continue
-            # SimLex-999 and SimVerb-3500 as published have the part of speech before the value
-            value = next((_number(field) for field in fields[2:4] if _number(field) is not None), None)
-            if value is None or (labels is not None and value not in labels):
-                wanted = f"one of {sorted(map(int, labels))}" if labels else "a number"
-                raise EvaluationError(f"{file}, line {number}: not two words and {wanted}; fix the line")
-            found.append(Pair(fields[0], fields[1], value))
-    if len(found) < 2:
-        raise EvaluationError(f"{files[0]}: fewer than two pairs; check the file")
-    return found
-
-
-def _number(field: str) -> float | None:
-    try:
-        return float(field)
-    except ValueError:
-        return None
 
 
 def score_lexical(data: LexicalData, model: Teacher, seed: int, progress: Progress) -> TaskScores:

@@ -18,9 +18,7 @@ import torch
 from torch import Tensor
 
 from lexkit.progress import Progress
-from lexkit_distill.corpus import documents
 from lexkit_distill.errors import EvaluationError
-from lexkit_distill.evaluation.files import find
 from lexkit_distill.evaluation.results import TaskScores
 from lexkit_distill.evaluation.statistics import Kind, Measure
 from lexkit_distill.processes import Processes
@@ -54,22 +52,6 @@ class WindowScore:
     """KL(teacher || model), in nats."""
     agreed: int | None
     """Tokens for which both hold the same next token most likely."""
-
-
-def read_text(data: str | None, text: str | None) -> str:
-    """Return the held-out text: documents with blank lines between.
-
-    Raises:
-        EvaluationError: neither ``--text`` nor ``--data`` names one, or it holds none.
-        CorpusError: it is unreadable.
-    """
-    if text is None and data is None:
-        raise EvaluationError("perplexity: no text to predict; name a file with --text")
-    names = [text] if text is not None else [str(find(str(data), "perplexity")[0])]
-    found = [document.text for document in documents(names, lambda _: None) if document.text]
-    if not found:
-        raise EvaluationError(f"{names[0]}: no text in it; perplexity needs plain text, or JSON lines with 'text'")
-    return "\n\n".join(found)
 
 
 def windows(text: str, model: Teacher, max_length: int) -> list[Window]:

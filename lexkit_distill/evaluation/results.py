@@ -7,16 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lexkit.cli.output import to_json
 from lexkit_distill.disk import disk_failures
 from lexkit_distill.errors import EvaluationError
-from lexkit_distill.evaluation.harness import Answer
 from lexkit_distill.evaluation.statistics import Comparison, Estimate, Measure, compare, estimate
 from lexkit_distill.tasks.task import UNANSWERABLE
+
+if TYPE_CHECKING:
+    from lexkit_distill.evaluation.harness import Answer
 
 _HIGHER_IS_WORSE = {"unanswered"}
 

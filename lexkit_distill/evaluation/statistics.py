@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest, rankdata
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["mean", "ratio", "perplexity", "spearman"]
@@ -100,6 +99,8 @@ def compare(first: Measure, second: Measure, seed: int) -> Comparison:
         return Comparison(value, low, high, n)
     only_first = int((first.values > second.values).sum())
     only_second = int((first.values < second.values).sum())
+    from scipy.stats import binomtest
+
     uneven = only_first + only_second
     p = float(binomtest(only_first, uneven, 0.5).pvalue) if uneven else 1.0
     return Comparison(value, low, high, n, only_first, only_second, p)
@@ -133,6 +134,8 @@ def _perplexity(rows: Floats) -> Floats:
 
 
 def _spearman(rows: Floats) -> Floats:
+    from scipy.stats import rankdata
+
     ranks: Any = rankdata(rows, axis=-2)
     ranks = ranks - ranks.mean(axis=-2, keepdims=True)
     with np.errstate(invalid="ignore"):  # constant ranks have no correlation

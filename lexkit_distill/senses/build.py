@@ -24,13 +24,14 @@ from lexkit.durable import write_whole
 from lexkit.errors import LexkitError
 from lexkit.progress import Progress
 from lexkit_distill.disk import LOCK, disk_failures, only_run
-from lexkit_distill.errors import DictionaryError, SampleError
+from lexkit_distill.errors import SampleError
 from lexkit_distill.processes import Processes
 from lexkit_distill.senses import dictionary as files
 from lexkit_distill.senses.collect import collect, share_of
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.contexts import ContextWriter
 from lexkit_distill.senses.estimate import check_room
+from lexkit_distill.senses.meta import check_new
 from lexkit_distill.senses.plan import Plan, make_plan, open_plan
 from lexkit_distill.senses.reduce import read_blocks, reduce_tokens
 from lexkit_distill.senses.sample import Sample, Sampler, done_batches
@@ -104,10 +105,7 @@ def _claimed(output: Path, folder: Path) -> Iterator[None]:
     If the run fails before the corpus has been read, what it wrote into a sample of its own is removed again.
     """
     with only_run(output, SampleError):
-        if (output / files.META).exists():
-            raise DictionaryError(
-                f"{output}: a sense dictionary is there already; choose another --output, or delete it first"
-            )
+        check_new(output)
         with only_run(folder, SampleError, "--sample") as is_new:
             try:
                 yield

@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -27,23 +26,44 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from lexkit.durable import whole, write_whole
+from lexkit.durable import whole
 from lexkit.text import fold, normalize_word
 from lexkit_distill.errors import DictionaryError
+from lexkit_distill.senses.meta import (
+    CONTEXTS,
+    FORMAT,
+    INDEX,
+    META,
+    SENSES,
+    TOKENIZER,
+    Meta,
+    first_line,
+    read_meta,
+    write_meta,
+)
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from lexkit_distill.supervision.relations import Relations
 
-FORMAT = 1
-SENSES, INDEX, META, TOKENIZER, CONTEXTS = (
-    "senses.safetensors",
-    "index.parquet",
-    "meta.json",
-    "tokenizer.json",
-    "contexts.parquet",
-)
+__all__ = [
+    "CONTEXTS",
+    "FORMAT",
+    "INDEX",
+    "INDEX_SCHEMA",
+    "META",
+    "SENSES",
+    "TOKENIZER",
+    "Meta",
+    "RowWriter",
+    "SenseDictionary",
+    "index_table",
+    "read_meta",
+    "write_meta",
+    "write_table",
+]
+
 INDEX_SCHEMA = pa.schema(
     [
         ("key_kind", pa.string()),
@@ -58,32 +78,6 @@ INDEX_SCHEMA = pa.schema(
 
 
 _DELTA = {"first_row", "n_rows", "n_seen"}
-
-
-@dataclass(frozen=True)
-class Meta:
-    """What a dictionary was made of."""
-
-    format: int
-    lexkit_version: str
-    teacher: str
-    teacher_fingerprint: str
-    tokenizer_fingerprint: str
-    layer: str
-    anchor: str
-    k: str
-    max_per_token: int
-    seed: int
-    corpus_fingerprint: str
-    dtype: str
-    rows: int
-    hidden_size: int
-    tokens: int
-    words: int = 0
-    max_tokens: int | None = None
-    store_fingerprint: str | None = None
-    digest: str | None = None
-    """SHA-256 (hex) of the rows; None in dictionaries of older versions."""
 
 
 class SenseDictionary:
@@ -116,7 +110,7 @@ class SenseDictionary:
             with safe_open(self.path / SENSES, framework="pt") as file:
                 self.rows: Tensor = file.get_tensor("senses")
         except (OSError, SafetensorError, pa.ArrowException) as error:
-            raise DictionaryError(f"{self.path}: damaged ({_first_line(error)}); make it again") from error
+            raise DictionaryError(f"{self.path}: damaged ({first_line(error)}); make it again") from error
         self._check_whole()
         self.first: npt.NDArray[np.int64] = self.index["first_row"].to_numpy().astype(np.int64)
         self.n_rows: npt.NDArray[np.int64] = self.index["n_rows"].to_numpy().astype(np.int64)
@@ -256,33 +250,6 @@ class SenseDictionary:
         return str(self.tokenizer.decode([token], skip_special_tokens=False))
 
 
-def read_meta(path: Path) -> Meta:
-    """Read ``meta.json``.
-
-    Raises:
-        DictionaryError: no such dictionary, unfinished, damaged, or of a newer format.
-    """
-    if not path.is_dir():
-        raise DictionaryError(f"{path}: no such sense dictionary; make it with 'lexkit distill senses --output {path}'")
-    file = path / META
-    if not file.exists():
-        raise DictionaryError(
-            f"{path}: no finished sense dictionary (no {META}); make it with 'lexkit distill senses --output {path}'"
-        )
-    try:
-        values: dict[str, Any] = json.loads(file.read_bytes())
-        if values["format"] > FORMAT:
-            raise DictionaryError(f"{path}: of format {values['format']}, newer than this lexkit; update lexkit")
-        return Meta(**values)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DictionaryError(f"{file}: damaged ({_first_line(error)}); make the dictionary again") from error
-
-
-def write_meta(path: Path, meta: Meta) -> None:
-    """Write ``meta.json``, which makes the files beside it a dictionary."""
-    write_whole(path / META, (json.dumps(asdict(meta), indent=2) + "\n").encode())
-
-
 class RowWriter:
     """Writes ``senses.safetensors`` row by row, under a name of its own until it is whole.
 
@@ -359,7 +326,3 @@ def write_table(path: Path, table: pa.Table) -> None:
 def index_table(columns: dict[str, Iterable[Any]]) -> pa.Table:
     """Return a table of `INDEX_SCHEMA`."""
     return pa.table({field.name: pa.array(columns[field.name], field.type) for field in INDEX_SCHEMA}, INDEX_SCHEMA)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")

@@ -19,7 +19,8 @@ import pyarrow as pa
 
 from lexkit.durable import whole
 from lexkit_distill.sweep.config import SweepConfig
-from lexkit_distill.sweep.worker import RunRecord, read_log
+from lexkit_distill.sweep.records import RunRecord
+from lexkit_distill.sweep.worker import read_log
 
 TABLE = "sweep.duckdb"
 _MEASURES = ("ce", "kl", "perplexity")

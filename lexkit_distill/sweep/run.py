@@ -19,8 +19,9 @@ from lexkit.progress import Progress
 from lexkit_distill.disk import disk_failures, only_run
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sweep.config import Point, SweepConfig
+from lexkit_distill.sweep.records import RunRecord, describe, read_run
 from lexkit_distill.sweep.results import Setting, choose, settings, write_table
-from lexkit_distill.sweep.worker import ADVICE, RUN, WEIGHTS, RunRecord, Worker, begin, train_here
+from lexkit_distill.sweep.worker import ADVICE, WEIGHTS, Worker, begin, train_here
 
 STUDENT = "student"
 
@@ -104,15 +105,6 @@ def _sweep(config: SweepConfig, progress: Progress, processes: int, threads: int
     return Sweep(table, found, chosen, student)
 
 
-def read_run(point: Point) -> RunRecord | None:
-    """Return what a finished run records; what failed is tried again."""
-    path = Path(point.config.run.output) / RUN
-    if not path.exists():
-        return None
-    records: RunRecord = json.loads(path.read_bytes())
-    return None if "error" in records else {**records, "values": point.values}
-
-
 def _fill(worker: Worker, config: SweepConfig, missing: list[Point], progress: Progress) -> None:
     """Ask the teacher before the trainings, for all points of the grid, done or not, that share what it says."""
     wanted = {point.signal for point in missing}
@@ -172,16 +164,6 @@ def _stop(pool: ProcessPoolExecutor) -> None:
         for child in children:
             child.kill()
         raise
-
-
-def describe(point: Point) -> str:
-    """Return the values of a point as people read them."""
-    return ", ".join(f"{name} {shown(value)}" for name, value in point.values.items())
-
-
-def shown(value: object) -> str:
-    """Return a value as people read it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _have_weights(config: SweepConfig, chosen: Setting, worker: Worker, progress: Progress) -> None:

@@ -30,6 +30,7 @@ from lexkit_distill.memo import Memo
 from lexkit_distill.processes import Processes
 from lexkit_distill.senses.dictionary import read_meta
 from lexkit_distill.sweep.config import Point
+from lexkit_distill.sweep.records import RUN, RunRecord
 from lexkit_distill.training import checkpoint as files
 from lexkit_distill.training.batches import Batches
 from lexkit_distill.training.config import TrainConfig
@@ -38,9 +39,7 @@ from lexkit_distill.training.run import PreparedTraining, prepare
 from lexkit_distill.training.trainer import CHECKPOINTS
 
 _ROWS = 4
-RUN, WEIGHTS = "run.json", "weights.safetensors"
-RunRecord = dict[str, Any]
-"""What a run reports: its key, values, configuration and figures, or an error."""
+WEIGHTS = "weights.safetensors"
 ADVICE = "free some space, and run the same command again to resume"
 
 

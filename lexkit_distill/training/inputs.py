@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lexkit.progress import Progress
+from lexkit_distill.checks import check_length, senses_folder
 from lexkit_distill.config import digest
-from lexkit_distill.errors import TrainingError
 from lexkit_distill.memo import Memo
 from lexkit_distill.senses import dictionary as senses_files
 from lexkit_distill.senses.dictionary import SenseDictionary
@@ -134,10 +134,8 @@ def read_rows(
         TrainingError: rows that are longer than the teacher can read.
         CorpusError, DataError: the data are missing or of another shape.
     """
-    if encoder.context is not None and config.data.max_length > encoder.context:
-        raise TrainingError(
-            f"--max-length {config.data.max_length}: {encoder.name} takes {encoder.context} tokens; lower it"
-        )
+    if encoder.context is not None:
+        check_length(config.data.max_length, encoder.context, encoder.name)
     documents = training_documents(names, config.data, seed=config.optimiser.seed, dropped=dropped)
     if teacher is not None:
         documents = config.ablations.documents(documents, teacher)
@@ -170,11 +168,7 @@ def open_dictionary(config: TrainConfig, encoder: TextEncoder, teacher: str | No
         TrainingError: the configuration names none.
         DictionaryError, StoreError: they are missing, damaged, or do not belong together.
     """
-    if config.senses is None:
-        raise TrainingError(
-            "no --senses: the semantic loss needs a sense dictionary ('lexkit distill senses'); or use --preset kd"
-        )
-    path = Path(config.senses).expanduser()
+    path = senses_folder(config)
     meta = senses_files.read_meta(path)
     relations = read_relations(
         Path(config.store).expanduser(), meta.tokenizer_fingerprint, path / senses_files.TOKENIZER

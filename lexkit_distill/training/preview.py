@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from lexkit_distill.errors import TrainingError
-from lexkit_distill.supervision.nearest import Availability
-from lexkit_distill.supervision.relations import Relations
-from lexkit_distill.tokenization import load_encoder
-from lexkit_distill.training.batches import Batches, DataCounts, count
+from lexkit_distill.checks import check_training
 from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.encode import Row, gathered
-from lexkit_distill.training.inputs import open_dictionary, open_supervision, read_rows
+
+if TYPE_CHECKING:
+    from lexkit_distill.supervision.nearest import Availability
+    from lexkit_distill.supervision.relations import Relations
+    from lexkit_distill.training.batches import DataCounts
+    from lexkit_distill.training.encode import Row
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,12 @@ def preview(config: TrainConfig, *, limit: int | None = None) -> Preview:
         TrainingError: targets that only the teacher's weights can give.
         LexkitError: as `lexkit_distill.training.run.train`, for data, tokenizer, dictionary and store.
     """
-    if config.ablations.needs_teacher:
-        raise TrainingError("--targets teacher: a preview has no weights to answer with; preview --targets gold")
+    check_training(config, preview=True)
+    from lexkit_distill.tokenization import load_encoder
+    from lexkit_distill.training.batches import Batches, count
+    from lexkit_distill.training.encode import gathered
+    from lexkit_distill.training.inputs import open_dictionary, open_supervision, read_rows
+
     encoder = load_encoder(config.teacher)
     dictionary = open_dictionary(config, encoder, None) if config.senses is not None else None
     relations = dictionary.relations if dictionary is not None else None

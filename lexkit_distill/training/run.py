@@ -13,6 +13,7 @@ import torch
 
 from lexkit.durable import write_whole
 from lexkit.progress import Progress
+from lexkit_distill.checks import DONE, check_output
 from lexkit_distill.config import digest, options, values
 from lexkit_distill.deterministic import deterministic
 from lexkit_distill.disk import disk_failures, only_run
@@ -35,8 +36,6 @@ from lexkit_distill.training.trainer import Outcome, Trainer
 
 _SHARE_OF_FREE = 0.5
 """What the dictionary may take of the memory that a training leaves; fragments and libraries take some, too."""
-DONE = "training.json"
-"""Written last; makes the output a finished student."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,8 @@ def train(
     if missing:
         raise TrainingError(f"no {' and no '.join(missing)}; give --{' and --'.join(missing)}")
     folder = Path(config.run.output).expanduser()
-    if (folder / DONE).exists() and not dry_run:
-        raise TrainingError(f"{folder}: a finished student is there already; remove it, or give another --output")
+    if not dry_run:
+        check_output(folder)
     processes = Processes(config.run.device)
     claimed = only_run(folder, TrainingError) if processes.is_first and not dry_run else nullcontext()
     try:

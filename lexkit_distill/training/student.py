@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lexkit_distill.checks import check_layers
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.teacher import Teacher, quiet_transformers
 from lexkit_distill.training.kd import Head
@@ -48,12 +49,7 @@ class Student:
         base = teacher.model.base_model
         check_architecture(teacher)
         total = len(base.layers)
-        layers = max(total // 2, 1) if layers is None else layers
-        if not 1 <= trained <= layers <= total:
-            raise TrainingError(
-                f"--layers {layers} --trained {trained}: of a teacher with {total} layers, a student has at most "
-                f"{total}, and trains at most as many as it has"
-            )
+        layers = check_layers(layers, trained, total)
         self.teacher, self.layers, self.n_trained = teacher, layers, trained
         self.head = head_of(teacher)
         self.trained = nn.ModuleList(copy.deepcopy(base.layers[layers - trained : layers])).float()

@@ -52,7 +52,8 @@ def text(tmp_path_factory: pytest.TempPathFactory, make_sentences: Callable[...,
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory, tiny: Path, text: Path) -> Demos:
-    from lexkit_distill.demo import run
+    from lexkit_distill.checks import DONE
+    from lexkit_distill.training import run
 
     folder = tmp_path_factory.mktemp("demo") / "demo"
     arguments = ["--output", str(folder), "--teacher", str(tiny), "--text", str(text)]
@@ -67,7 +68,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory, tiny: Path, text: Path) -> D
         patch.setattr(run, "train", interrupted)
         assert invoke(*arguments).exit_code != 0
     assert not (folder / "comparison.json").exists()
-    written = (folder / "kd" / run.DONE).stat().st_mtime_ns
+    written = (folder / "kd" / DONE).stat().st_mtime_ns
     result = invoke(*arguments)
     assert result.exit_code == 0, result.output
     return Demos(folder, arguments, written, result.stdout)
@@ -135,10 +136,11 @@ def test_what_an_interrupted_demo_had_made_is_kept(demos: Demos) -> None:
 def test_a_demo_that_is_done_is_printed_again_and_makes_nothing(
     demos: Demos, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from lexkit_distill.demo import run
+    from lexkit_distill.senses import build, compose
+    from lexkit_distill.training import run
 
-    for name in ("build_senses", "compose_senses", "train"):
-        monkeypatch.delattr(run, name)
+    for module, name in ((build, "build_senses"), (compose, "compose_senses"), (run, "train")):
+        monkeypatch.delattr(module, name)
     assert invoke(*demos.arguments).stdout == demos.output
     monkeypatch.chdir(tmp_path)  # whose paths are others
     relative = [os.path.relpath(argument) if argument.startswith("/") else argument for argument in demos.arguments]
@@ -239,16 +241,17 @@ def test_the_package_of_the_teacher_is_found_without_being_imported(
 
 
 def test_the_package_of_the_teacher_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Path) -> None:
+    from lexkit_distill import teacher as teachers
     from lexkit_distill.demo import teacher
-    from lexkit_distill.teacher import load_teacher
 
+    load_teacher = teachers.load_teacher
     loaded = load_teacher(str(tiny), dtype="float32", device="cpu")
     monkeypatch.setattr(teacher, "packaged_weights", lambda: tmp_path / teacher.GGUF)
-    monkeypatch.setattr(teacher, "load_teacher", lambda *_, **__: loaded)
+    monkeypatch.setattr(teachers, "load_teacher", lambda *_, **__: loaded)
     (tmp_path / f"{teacher.NAME}.new").mkdir()  # what a killed demo leaves
     made = teacher.dense_teacher(tmp_path)
     assert load_teacher(str(made), dtype="float32", device="cpu").fingerprint == loaded.fingerprint
-    monkeypatch.delattr(teacher, "load_teacher")
+    monkeypatch.delattr(teachers, "load_teacher")
     assert teacher.dense_teacher(tmp_path) == made
 
 
@@ -256,8 +259,7 @@ def test_a_folder_without_a_model_is_no_teacher_and_nothing_is_made(demos: Demos
     (tmp_path / "empty").mkdir()
     folder = tmp_path / "demo"
     result = invoke("--output", str(folder), "--text", demos.arguments[-1], "--teacher", str(tmp_path / "empty"))
-    assert f"{tmp_path / 'empty'}: cannot be loaded as a causal language model" in str(result.exception)
-    assert "give --teacher a folder" in str(result.exception)
+    assert f"{tmp_path / 'empty'}: no config.json in this folder; give a folder that" in str(result.exception)
     assert not folder.exists()
 
 

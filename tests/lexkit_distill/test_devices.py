@@ -181,7 +181,7 @@ def gpu() -> Iterator[SimpleNamespace]:
     with pytest.MonkeyPatch.context() as patched, stand_in.on():
         for (owner, name), value in stand_in.patches.items():
             patched.setattr(owner, name, value)
-        for name in ("senses.build", "training.inputs", "evaluation.run"):
+        for name in ("senses.build", "training.inputs", "evaluation.models"):
             module = importlib.import_module(f"lexkit_distill.{name}")
 
             def loaded(*args: Any, load: Any = module.load_teacher, device: str = "cpu", **kwargs: Any) -> Any:

@@ -5,11 +5,7 @@ import sys
 
 _ABSENT = """
 import sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {absent!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Absent())
+sys.modules.update(dict.fromkeys({absent!r}))
 from lexkit.cli.main import main
 main(sys.argv[1:])
 """

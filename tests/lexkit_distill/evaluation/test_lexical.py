@@ -35,7 +35,7 @@ def model(model_folder: Path) -> Any:
 
 
 def test_lists_are_read_as_published_and_as_shared(tmp_path: Path, shared: Callable[[str], Path]) -> None:
-    from lexkit_distill.evaluation.lexical import Pair, read_lexical
+    from lexkit_distill.evaluation.word_pairs import Pair, read_lexical
 
     found = read_lexical(str(put(tmp_path)))
     assert found.similarity["simlex"][0] == Pair("old", "new", 1.58)
@@ -67,7 +67,8 @@ def test_vectors_are_of_the_word_alone(model: Any) -> None:
 
 
 def test_the_threshold_is_learnt_in_training_on_either_side() -> None:
-    from lexkit_distill.evaluation.lexical import Pair, _by_threshold
+    from lexkit_distill.evaluation.lexical import _by_threshold
+    from lexkit_distill.evaluation.word_pairs import Pair
 
     pairs = [Pair("a", "b", value) for value in (1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0)]
     cosines = np.array([-0.5, -0.2, 0.0, 0.1, 0.3, 0.4, 0.6, 0.7])
@@ -81,8 +82,9 @@ def test_the_threshold_is_learnt_in_training_on_either_side() -> None:
 def test_pairs_of_real_lists_give_all_figures(model: Any, shared: Callable[[str], Path]) -> None:
     from scipy.stats import spearmanr
 
-    from lexkit_distill.evaluation.lexical import read_lexical, score_lexical, word_vectors
+    from lexkit_distill.evaluation.lexical import score_lexical, word_vectors
     from lexkit_distill.evaluation.statistics import estimate
+    from lexkit_distill.evaluation.word_pairs import read_lexical
 
     data = read_lexical(str(shared("lexical")))
     scores = score_lexical(data, model, 0, Progress())
@@ -110,14 +112,14 @@ def test_pairs_of_real_lists_give_all_figures(model: Any, shared: Callable[[str]
     ],
 )
 def test_lines_that_are_no_pairs_are_named(tmp_path: Path, name: str, text: str, message: str) -> None:
-    from lexkit_distill.evaluation.lexical import read_lexical
+    from lexkit_distill.evaluation.word_pairs import read_lexical
 
     with pytest.raises(EvaluationError, match=message):
         read_lexical(str(put(tmp_path, **{name: text})))
 
 
 def test_missing_lists_say_what_to_put_where(tmp_path: Path) -> None:
-    from lexkit_distill.evaluation.lexical import read_lexical
+    from lexkit_distill.evaluation.word_pairs import read_lexical
 
     with pytest.raises(DataError, match=r"simlex: no file in .*; put there SimLex-999\.txt of https"):
         read_lexical(str(tmp_path))

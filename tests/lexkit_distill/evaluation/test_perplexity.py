@@ -131,7 +131,7 @@ def test_models_with_other_tokenizers_are_not_compared(
 
 def test_a_text_without_text(tmp_path: Path) -> None:
     from lexkit_distill.errors import CorpusError
-    from lexkit_distill.evaluation.perplexity import read_text
+    from lexkit_distill.evaluation.files import read_text
 
     file = tmp_path / "empty.txt"
     file.write_text(" \n\n \n", encoding="utf-8")

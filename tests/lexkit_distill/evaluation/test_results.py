@@ -48,7 +48,7 @@ def test_what_cannot_be_written_is_told_before_anything_is_asked(tmp_path: Path,
 
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
-    monkeypatch.delattr(run, "load_teacher")
+    monkeypatch.delattr(run, "read_data")
     config = EvalConfig(model="student", tasks="perplexity", output=str(tmp_path / name))
     with pytest.raises(EvaluationError, match=name.partition("/")[0]) as raised:
         run.evaluate_models(config, Progress())

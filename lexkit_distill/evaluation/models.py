@@ -1,0 +1,133 @@
+"""The models of an evaluation: load them, put the tasks to them, and write what comes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lexkit.progress import Progress
+from lexkit_distill.evaluation.config import EvalConfig
+from lexkit_distill.evaluation.data import EvalData
+from lexkit_distill.evaluation.harness import ask
+from lexkit_distill.evaluation.lexical import score_lexical
+from lexkit_distill.evaluation.perplexity import score_text
+from lexkit_distill.evaluation.prepare import PreparedTask
+from lexkit_distill.evaluation.results import Results, TaskScores, answer_scores, summarize, write
+from lexkit_distill.processes import Processes
+from lexkit_distill.teacher import Teacher, load_teacher
+
+_PACKAGES = ("lexkit", "lm_eval", "transformers", "torch")
+Job = Callable[[Teacher, Progress], TaskScores | None]
+"""Puts a task to a model; None in processes other than the first."""
+
+
+def evaluate(config: EvalConfig, data: EvalData, progress: Progress) -> Results | None:
+    """Put the tasks to one or two models; write and return the results.
+
+    Returns:
+        None in processes other than the first.
+
+    Raises:
+        EvaluationError: a model cannot be put to a task.
+        TeacherError: a model cannot be loaded.
+    """
+    processes = Processes(config.device)
+    with processes.together():
+        jobs = {task: _job(task, config, data, processes) for task in config.task_names}
+        found = [
+            _evaluate(name, role, jobs, config, processes, progress)
+            for name, role in ((config.model, "model"), (config.against, "against"))
+            if name is not None
+        ]
+        if not processes.is_first:
+            return None
+        others = found[1] if len(found) > 1 else {}
+        tasks = {task: summarize(scores, others.get(task), config.seed) for task, scores in found[0].items()}
+        results = Results(
+            model=config.model,
+            against=config.against,
+            config=dataclasses.asdict(config),
+            versions={name: version(name) for name in _PACKAGES},
+            processes=processes.number_of,
+            data={task: _counts(one) for task, one in data.questions.items()},
+            tasks=tasks,
+        )
+        lines = {
+            role: [line for scores in scored.values() for line in scores.lines]
+            for role, scored in zip(("model", "against"), found, strict=False)
+        }
+        write(results, lines, Path(config.output).expanduser())
+        return results
+
+
+def _evaluate(
+    name: str, role: str, jobs: dict[str, Job], config: EvalConfig, processes: Processes, progress: Progress
+) -> dict[str, TaskScores]:
+    progress.stage(f"load {role}")
+    model = load_teacher(name, dtype=config.dtype, device=config.device, process=processes.local_number)
+    scores = {}
+    for task, job in jobs.items():
+        progress.stage(f"{task} ({role})")
+        if (found := job(model, progress)) is not None:
+            scores[task] = found
+    return scores
+
+
+def _job(task: str, config: EvalConfig, data: EvalData, processes: Processes) -> Job:
+    """What is to be done with each model."""
+    if task == "perplexity":
+        return _perplexity(config, data, processes)
+    if task == "lexical":
+        pairs = data.pairs
+        assert pairs is not None, "read_data has read them"
+        return lambda model, progress: (
+            score_lexical(pairs, model, config.seed, progress) if processes.is_first else None
+        )
+
+    def questions(model: Teacher, progress: Progress) -> TaskScores | None:
+        answers = ask(
+            data.questions[task],
+            model,
+            protocol=config.protocol,
+            batch_size=config.batch_size,
+            processes=processes,
+            progress=progress,
+        )
+        return None if answers is None else answer_scores(answers)
+
+    return questions
+
+
+def _perplexity(config: EvalConfig, data: EvalData, processes: Processes) -> Job:
+    text = data.text
+    assert text is not None, "read_data has read it"
+    teachers: list[Teacher] = []
+
+    def predict(model: Teacher, progress: Progress) -> TaskScores | None:
+        if config.teacher is not None and not teachers:
+            place = processes.local_number
+            teachers.append(load_teacher(config.teacher, dtype=config.dtype, device=config.device, process=place))
+        return score_text(
+            text,
+            model,
+            teachers[0] if teachers else None,
+            max_length=config.max_length,
+            limit=config.limit,
+            seed=config.seed,
+            processes=processes,
+            progress=progress,
+        )
+
+    return predict
+
+
+def _counts(prepared: PreparedTask) -> dict[str, Any]:
+    return {
+        "files": prepared.files,
+        "questions": len(prepared.questions),
+        "available": prepared.available,
+        "with_fewer_shots": prepared.without_shots,
+    }

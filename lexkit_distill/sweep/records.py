@@ -1,0 +1,33 @@
+"""What a sweep's trainings have recorded, read without torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lexkit_distill.sweep.config import Point
+
+RUN = "run.json"
+RunRecord = dict[str, Any]
+"""What a run reports: its key, values, configuration and figures, or an error."""
+
+
+def read_run(point: Point) -> RunRecord | None:
+    """Return what a finished run records; what failed is tried again."""
+    path = Path(point.config.run.output) / RUN
+    if not path.exists():
+        return None
+    records: RunRecord = json.loads(path.read_bytes())
+    return None if "error" in records else {**records, "values": point.values}
+
+
+def describe(point: Point) -> str:
+    """Return the values of a point as people read them."""
+    return ", ".join(f"{name} {shown(value)}" for name, value in point.values.items())
+
+
+def shown(value: object) -> str:
+    """Return a value as people read it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
