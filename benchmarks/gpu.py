@@ -282,7 +282,7 @@ def main() -> None:
     parser.add_argument("folder", type=lambda name: Path(name).resolve())
     parser.add_argument("--stage", action="append", choices=STAGES, metavar="NAME", help=", ".join(STAGES))
     parser.add_argument("--output", type=Path, help="results as JSON [default: FOLDER/results.json]")
-    parser.add_argument("--budget", type=float, default=480, help="seconds for everything [default: 480]")
+    parser.add_argument("--budget", type=float, default=470, help="seconds for everything [default: 470]")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--small", action="store_true", help="tiny models, to test the script itself")
     parser.add_argument("--pack", type=Path, metavar="OUT", help="write FOLDER in pieces into this folder instead")

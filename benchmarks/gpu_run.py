@@ -185,7 +185,7 @@ class Run:
         """Return the arguments of a training with the defaults of this script; options take precedence."""
         shutil.rmtree(self.path(name), ignore_errors=True)
         batch = self.size.batch
-        arguments = [*"distill train --loss-on all --lr 3e-3 --quiet --gamma auto --epochs 3".split()]
+        arguments: list[object] = [*"distill train --loss-on all --lr 3e-3 --quiet --gamma auto --epochs 3".split()]
         arguments += ["--teacher", self.smol, "--senses", self.path("senses"), "--store", self.path("store.duckdb")]
         arguments += ["--data", self.path(text)]
         arguments += ["--max-length", self.size.length, "--batch-size", batch, "--micro-batch-size", batch]
