@@ -211,6 +211,11 @@ def test_a_missed_goal_counts_on_a_gpu_at_full_size_only(modules: Callable[[str]
         assert run.figures[-1].holds is False
 
 
+def test_options_that_a_command_has_are_known(modules: Callable[[str], Any]) -> None:
+    has_option = modules("gpu_run").has_option
+    assert (has_option("train", "--cache"), has_option("senses", "--cache")) == (True, False)
+
+
 def test_floors_are_those_of_the_multiply_adds(modules: Callable[[str], Any]) -> None:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
