@@ -6,6 +6,7 @@ import csv
 import gc
 import io
 import math
+import os
 import platform
 import shutil
 import signal
@@ -199,9 +200,13 @@ class Run:
         return log(self.path(name))
 
     def start(self, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
-        """Start Python in a process of its own; what it says goes into NAME.err."""
+        """Start Python, with this lexkit, in a process of its own; what it says goes into NAME.err."""
+        places = [str(Path(lexkit.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
+        command = [sys.executable, *arguments]
         with self.path(f"{name}.err").open("wb") as errors:
-            return subprocess.Popen([sys.executable, *arguments], stdout=errors, stderr=errors)
+            # Of the folder in which it starts, Python would take another lexkit
+            return subprocess.Popen(command, stdout=errors, stderr=errors, env=environment, cwd=self.work)
 
     def last_words(self, name: str) -> str:
         """Return the last line that a process said."""
