@@ -139,7 +139,7 @@ def make_stand_in() -> SimpleNamespace:  # noqa: C901  # all that needs torch, w
             return function(*(args if device is None else each(held, args)), **kwargs)
 
     def moved(module: Any, place: torch.device) -> None:
-        """Move *module* onto a GPU; modules that share parameters go on sharing them."""
+        """Move *module* onto a GPU; modules that share parameters still do so."""
         known: dict[Any, Any] = {}
         for part in module.modules():
             for name, value in part._parameters.items():
@@ -357,7 +357,7 @@ def test_senses_are_those_of_the_cpu(build: Callable[..., Path], changes: dict[s
 
 
 def test_many_points_are_clustered_as_on_the_cpu(gpu: SimpleNamespace) -> None:
-    """So many that not all of them are measured in each iteration; of the second token, only two are different."""
+    """Not all of these points are measured in each iteration; of the second token, only two are different."""
     import numpy as np
     import torch
 
@@ -401,7 +401,7 @@ def test_a_training_has_the_losses_of_the_cpu(
 def test_a_training_with_a_cache_has_the_losses_of_the_cpu(
     training: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the first epoch the cache is written, in the second read. A second run goes on from the last checkpoint."""
+    """In the first epoch the cache is written, in the second read. A second run continues from the last checkpoint."""
     # transformers asks what it saves for the memory that it shares, and the stand-in's tensors have none
     monkeypatch.setattr("lexkit_distill.training.run.export", lambda *_: None)
     found = []
