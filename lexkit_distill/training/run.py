@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from lexkit_distill.config import digest, options, values
 from lexkit_distill.disk import disk_failures, only_run
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.memo import Memo
+from lexkit_distill.memory import available_memory, memory_failures
+from lexkit_distill.sizes import format_size
 from lexkit_distill.stopping import stop
 from lexkit_distill.supervision.nearest import Supervision
 from lexkit_distill.teacher import chosen_device
@@ -25,13 +27,16 @@ from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.export import export
 from lexkit_distill.training.inputs import TrainingInputs, candidates_key, load_inputs, load_training_teacher
-from lexkit_distill.training.plan import TrainPlan, check_room, make_plan
+from lexkit_distill.training.memory import MemoryModel, memory_model
+from lexkit_distill.training.plan import TrainPlan, check_room, make_plan, remedy
 from lexkit_distill.training.step import Objective, OnlineTeacher
 from lexkit_distill.training.student import Student, check_head
 from lexkit_distill.training.trainer import Outcome, Trainer
 
 DONE = "training.json"
 """Written last; makes the output a finished student."""
+_CHECKED = 64
+"""Tokens whose logits are compared: all of a long row at once would take more memory than a step of the training."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,8 @@ def _train(
     if is_first:
         started(prepared.plan)
     with disk_failures(TrainingError, folder, "free some space, and run the same command again to resume"):
-        outcome = trainer.run(until=2, saves=False) if dry_run else _run(trainer, folder, progress)
+        with prepared.memory_failures():
+            outcome = trainer.run(until=2, saves=False) if dry_run else _run(trainer, folder, progress)
         prepared.close()
         if trainer.stopped is not None and (dry_run or not outcome.finished):
             where = f"after step {outcome.steps:,} of {outcome.total_steps:,}"
@@ -138,7 +144,27 @@ class PreparedTraining:
 
     trainer: Trainer
     plan: TrainPlan
+    memory: MemoryModel
     cache: TeacherCache | None
+
+    def memory_failures(self) -> AbstractContextManager[None]:
+        """Context manager. If memory runs out in its block, raise a `TrainingError` with a value that fits."""
+        return memory_failures(TrainingError, str(self.trainer.folder), self._smaller)
+
+    def _smaller(self) -> str:
+        planned, device, done = self.plan.memory, self.memory.student.teacher.device, self.trainer.state.step
+        held = planned.loaded
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+            held = torch.cuda.memory_allocated(device)
+        free = available_memory(device)
+        # What was predicted has just not fitted, whatever the system says
+        room = min(held + (free if free is not None else planned.peak), planned.peak * 9 // 10)
+        return (
+            f"step {done + 1:,} on {device} with {planned.rows} x {planned.length} tokens at once may take "
+            f"{format_size(planned.peak)}, and less is left; {remedy(self.memory, room)}; run the command with it to "
+            "resume after the last checkpoint"
+        )
 
     def close(self) -> None:
         """Flush the cache to the disk."""
@@ -168,6 +194,21 @@ def prepare(
     Raises:
         LexkitError: as `train` says.
     """
+    half = "--dtype bfloat16, " if config.optimiser.dtype == "float32" else ""
+    advice = f"the teacher and the trained layers do not fit; use {half}a lower --trained, or another --device"
+    with memory_failures(TrainingError, str(folder), lambda: advice):
+        return _prepared(config, folder, accelerator, progress, memo, cached=cached)
+
+
+def _prepared(
+    config: TrainConfig,
+    folder: Path,
+    accelerator: Any,  # noqa: ANN401
+    progress: Progress,
+    memo: Memo,
+    *,
+    cached: bool,
+) -> PreparedTraining:
     progress.stage("loading the teacher")
     teacher = load_training_teacher(config, accelerator.local_process_index, memo)
     student = Student(teacher, config.student.layers, config.student.trained)
@@ -203,24 +244,35 @@ def prepare(
         {**_checkpoint_values(config), **inputs.fingerprints},
         progress,
     )
+    memory = memory_model(
+        student,
+        supervision if config.loss.semantic else None,
+        batches,
+        held_out,
+        steps=trainer.steps,
+        micro=optimiser.micro_batch_size,
+        cached=config.run.cache is not None,
+        accelerator=accelerator,
+    )
     plan = make_plan(
         student,
         count(batches, available),
         inputs.dropped,
+        memory.plan(),
         steps=trainer.steps,
         gamma=gamma,
         processes=accelerator.num_processes,
     )
-    check_room(plan, config.run, teacher, folder)
-    return PreparedTraining(trainer, plan, cache)
+    check_room(plan, memory, config.run, teacher, folder)
+    return PreparedTraining(trainer, plan, memory, cache)
 
 
 def _checkpoint_values(config: TrainConfig) -> dict[str, Any]:
-    """All that a checkpoint has to agree with: every field but those of the section ``run``."""
+    """All that a checkpoint has to agree with: every field but those that may change before a run is resumed."""
     return {
         option.name: list(value) if isinstance(value, tuple) else value
         for option, value in zip(options(type(config)), values(config).values(), strict=True)
-        if option.section != ("run",)
+        if option.section != ("run",) and option.name != "micro_batch_size"
     }
 
 
@@ -242,7 +294,7 @@ def _check_student(student: Student, batches: Batches, progress: Progress) -> No
     """Compare, on the first batch, the head with the model's logits and the shared prefix with the plain way."""
     teacher = student.teacher
     token_ids = torch.from_numpy(batches.batch(batches.step(0)[1][:2], 0).token_ids).to(teacher.device)
-    check_head(teacher, token_ids[:1])
+    check_head(teacher, token_ids[:1, :_CHECKED])
     difference = student.check_shared_prefix(token_ids)
     if not student.shares_prefix:
         progress.note(

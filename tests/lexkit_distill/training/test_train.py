@@ -277,7 +277,7 @@ def test_what_does_not_belong_together_is_one_clear_line(
     refused(StoreError, "lexkit tokenize", store=str(tmp_path / "uncut.duckdb"))
     with monkeypatch.context() as patched:
         patched.setattr(plan, "available_memory", lambda _: 1000)
-        refused(TrainingError, "of memory beside the teacher and 1.0 kB is free")
+        refused(TrainingError, "of memory on cpu beside what is loaded, with .* and 1.0 kB is free")
         patched.setattr(plan.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
         refused(TrainingError, "1.0 kB is free on the disk")
     run.train(configured(max_steps=4, epochs=1))
