@@ -151,8 +151,8 @@ class RunConfig(Config):
     """Number of checkpoints to keep."""
     device: str = field(default="auto", metadata={"metavar": "DEVICE"})
     """Where to train: cpu, cuda, mps; auto takes a GPU if there is one."""
-    tensorboard: bool = False
-    """Write logs for TensorBoard in addition to log.csv."""
+    log_with: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
+    """Tell a tracker each step, too, in addition to log.csv. May be given several times."""
     push_to_hub: str | None = field(default=None, metadata={"metavar": "NAME", "place": True})
     """Upload the student to this repository of the Hugging Face hub."""
 

@@ -134,7 +134,8 @@ class Trainer:
         steps = min(self.steps, until or self.steps)
         is_first = self.accelerator.is_main_process
         writes = saves and is_first
-        log = Log(self.folder, self.state.step, tensorboard=self.run_config.tensorboard) if writes else None
+        trackers = self.run_config.log_with
+        log = Log(self.folder, self.state.step, trackers=trackers, settings=self.identity) if writes else None
         began, tokens = time.perf_counter(), 0.0
         self.progress.stage("training")
         with closing(log) if log is not None else nullcontext(), self._signals:

@@ -248,7 +248,7 @@ main(sys.argv[1:])
                 build("senses", batch_tokens=512, max_length=128)
             patched.setattr(estimate, "available_memory", lambda _: 2_000_000)
             with pytest.raises(SampleError, match=r"--max-length \d+ --batch-tokens \d+ would fit"):
-                build("short", batch_tokens=512, max_length=128)
+                build("short", batch_tokens=512, max_length=128, memory_budget=1_000_000)
             config = EvalConfig(
                 model=str(teacher_folder),
                 tasks="perplexity",

@@ -26,7 +26,7 @@ def test_a_student_learns_and_is_an_ordinary_model(configured: Configured, tmp_p
 
     from lexkit_distill.training.run import train
 
-    config = configured(epochs=3, eval_data=(str(tmp_path / "held.txt"),), tensorboard=True)
+    config = configured(epochs=3, eval_data=(str(tmp_path / "held.txt"),), log_with=("tensorboard",))
     summary = train(config)
     assert summary is not None
     rows = log(tmp_path / "student")
