@@ -146,6 +146,7 @@ class PreparedTraining:
     plan: TrainPlan
     memory: MemoryModel
     cache: TeacherCache | None
+    held_out_cache: TeacherCache | None
 
     def memory_failures(self) -> AbstractContextManager[None]:
         """Context manager. If memory runs out in its block, raise a `TrainingError` with a value that fits."""
@@ -167,9 +168,10 @@ class PreparedTraining:
         )
 
     def close(self) -> None:
-        """Flush the cache to the disk."""
-        if self.cache is not None:
-            self.cache.close()
+        """Flush the caches to the disk."""
+        for cache in (self.cache, self.held_out_cache):
+            if cache is not None:
+                cache.close()
 
 
 def prepare(
@@ -230,7 +232,14 @@ def _prepared(
     gamma = _gamma(config.loss.gamma, supervision)
     objective = Objective(config.loss, config.kl_weight, student, supervision, gamma)
     online = OnlineTeacher(student)
-    cache = _cache(config, inputs, batches, online, accelerator) if cached else None
+    cache, held_out_cache = None, None
+    if cached and config.run.cache is not None:
+        folder_of_cache = Path(config.run.cache).expanduser()
+        # Candidates are not needed there: an evaluation takes CE and KL alone
+        cache = _cache(config, folder_of_cache, inputs, batches, online, accelerator, semantic=config.loss.semantic)
+        if held_out is not None:
+            beside = folder_of_cache / f"held-out-{held_out.data.states_fingerprint[:16]}"
+            held_out_cache = _cache(config, beside, inputs, held_out, online, accelerator, semantic=False)
     trainer = Trainer(
         optimiser,
         config.run,
@@ -243,6 +252,7 @@ def _prepared(
         accelerator,
         {**_checkpoint_values(config), **inputs.fingerprints},
         progress,
+        held_out_cache,
     )
     memory = memory_model(
         student,
@@ -264,7 +274,7 @@ def _prepared(
         processes=accelerator.num_processes,
     )
     check_room(plan, memory, config.run, teacher, folder)
-    return PreparedTraining(trainer, plan, memory, cache)
+    return PreparedTraining(trainer, plan, memory, cache, held_out_cache)
 
 
 def _checkpoint_values(config: TrainConfig) -> dict[str, Any]:
@@ -305,15 +315,15 @@ def _check_student(student: Student, batches: Batches, progress: Progress) -> No
 
 def _cache(
     config: TrainConfig,
+    folder: Path,
     inputs: TrainingInputs,
     batches: Batches,
     online: OnlineTeacher,
     accelerator: Any,  # noqa: ANN401
-) -> TeacherCache | None:
-    if config.run.cache is None:
-        return None
-    folder = Path(config.run.cache).expanduser()
-    dictionary = inputs.dictionary
+    *,
+    semantic: bool,
+) -> TeacherCache:
+    key = candidates_key(config, inputs.dictionary) if semantic and inputs.dictionary is not None else None
     advice = "free some space, choose another --cache, or train without it"
     # The first process makes the files; the others find them
     with disk_failures(TrainingError, folder, advice), accelerator.main_process_first():
@@ -323,8 +333,6 @@ def _cache(
             batches,
             identity={"teacher": inputs.teacher.fingerprint, "dtype": config.optimiser.dtype},
             temperature=config.loss.temperature,
-            supervision=inputs.supervision if config.loss.semantic else None,
-            candidates_key=digest(
-                candidates_key(config, dictionary) if dictionary is not None else None, inputs.data.fingerprint
-            ),
+            supervision=inputs.supervision if semantic else None,
+            candidates_key=digest(key, batches.data.fingerprint),
         )

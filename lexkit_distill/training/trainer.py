@@ -76,6 +76,7 @@ class Trainer:
         accelerator: accelerate's.
         identity: what a checkpoint has to agree with: the configuration, data, teacher and dictionary.
         progress: told about steps.
+        held_out_source: where the teacher's states of the held-out data come from; None runs the teacher.
     """
 
     def __init__(
@@ -91,7 +92,9 @@ class Trainer:
         accelerator: Any,  # noqa: ANN401
         identity: dict[str, Any],
         progress: Progress,
+        held_out_source: SignalSource | None = None,
     ) -> None:
+        self.held_out_source = held_out_source if held_out_source is not None else OnlineTeacher(student)
         self.config, self.run_config, self.folder = config, run, folder
         self.student, self.objective = student, objective
         self.batches, self.held_out, self.source = batches, held_out, source
@@ -217,15 +220,14 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, held_out: Batches) -> dict[str, float]:
-        """Return CE, perplexity, and KL to the teacher on held-out rows."""
-        source = OnlineTeacher(self.student)
+        """Return CE, perplexity, and KL to the teacher on the held-out rows."""
         sums = torch.zeros(len(SUMS), device=self.student.teacher.device)
         for number in range(held_out.steps_per_epoch):
             _, rows = held_out.step(number)
             shares = held_out.shares(rows, self.accelerator.num_processes, self.config.micro_batch_size)
             for share in shares[self.accelerator.process_index]:
                 batch = held_out.batch(share, 0)
-                sums += self.objective(self.module, batch, source(batch), targets=1, sampled=1)[1]
+                sums += self.objective(self.module, batch, self.held_out_source(batch), targets=1, sampled=1)[1]
         sums = self.accelerator.reduce(sums, "sum")
         of = self.objective.terms(sums.tolist())
         return {"ce": of["ce"], "perplexity": math.exp(min(of["ce"], 700)), "kl": of["kl"]}

@@ -246,7 +246,7 @@ main(sys.argv[1:])
                 SampleError, match=r"out of memory; --batch-tokens 384 would fit, with another --output$"
             ):
                 build("senses", batch_tokens=512, max_length=128)
-            patched.setattr(estimate, "available_memory", lambda _: 2_000_000)
+            patched.setattr(estimate, "available_memory", lambda _: 1_900_000)
             with pytest.raises(SampleError, match=r"--max-length \d+ --batch-tokens \d+ would fit"):
                 build("short", batch_tokens=512, max_length=128, memory_budget=1_000_000)
             config = EvalConfig(
