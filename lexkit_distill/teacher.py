@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from lexkit_distill.errors import TeacherError
+from lexkit_distill.memory import is_out_of_memory
 from lexkit_distill.tokenization import TextEncoder, context_of
 
-_MEMINFO = Path("/proc/meminfo")
-_HEAD_TOKENS = 1024
+HEAD_TOKENS = 1024
 """Tokens whose logits exist at a time: with 128,256 words in the vocabulary, 0.5 GB in fp32."""
 _SPLITS_DIGITS = ("smollm", "starcoder", "refact", "command-r")
 """Pre-tokenizers (GGUF's ``tokenizer.ggml.pre``) that separate all digits, which transformers' GGUF reader omits."""
@@ -97,7 +97,7 @@ class Teacher:
     def predicted(self, hidden: Tensor) -> Tensor:
         """Return the most likely next token (n,) at hidden states (n, d), without holding all logits at once."""
         head = self.model.get_output_embeddings()
-        return torch.cat([head(part).argmax(dim=-1) for part in torch.split(hidden, _HEAD_TOKENS)])
+        return torch.cat([head(part).argmax(dim=-1) for part in torch.split(hidden, HEAD_TOKENS)])
 
     @torch.inference_mode()
     def check(self, token_ids: Tensor) -> None:
@@ -203,17 +203,6 @@ def chosen_device(device: str, process: int = 0) -> torch.device:
         raise TeacherError(f"--device {device}: not usable here ({reason}); use cpu or auto") from error
 
 
-def available_memory(device: torch.device) -> int | None:
-    """Return the bytes that may still be taken where *device* computes, or None if it is not known.
-
-    On a processor that is what Linux calls available: pages that only cache files count, too.
-    """
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    lines = _MEMINFO.read_text(encoding="ascii").splitlines() if _MEMINFO.exists() else []
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
-
-
 def _make_ordinary(model: Any) -> None:  # noqa: ANN401
     """Its weights are dense now, but transformers would refuse to save it as the quantized model it was."""
     for part in (model, model.config):
@@ -265,12 +254,14 @@ def quiet_transformers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading_errors(name: str, gguf: str | None = None) -> Iterator[None]:
-    """Turn whatever goes wrong while something is loaded into a `TeacherError` of one line."""
+    """Turn whatever goes wrong while something is loaded, but for missing memory, into a `TeacherError` of one line."""
     try:
         yield
     except TeacherError:
         raise
     except Exception as error:  # transformers, safetensors, gguf and the hub's client raise many kinds
+        if is_out_of_memory(error):
+            raise
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         file = f" (GGUF file {gguf})" if gguf else ""
         raise TeacherError(

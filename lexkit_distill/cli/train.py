@@ -20,6 +20,7 @@ from lexkit_distill.training.config import PRESETS, TrainConfig, preset
 
 if TYPE_CHECKING:
     from lexkit_distill.training.batches import DataCounts
+    from lexkit_distill.training.memory import MemoryPlan
     from lexkit_distill.training.plan import TrainPlan
     from lexkit_distill.training.run import TrainSummary
 
@@ -164,9 +165,10 @@ def _plan(summary: TrainSummary) -> list[str]:
     plan = summary.plan
     lines = [
         f"student      {plan.layers} layers of {plan.teacher}",
-        f"  trained    {plan.trained_parameters:>14,}   parameters; {format_size(plan.memory)} beside the teacher",
+        f"  trained    {plan.trained_parameters:>14,}   parameters",
         f"  shared     {plan.shared_parameters:>14,}   parameters are the teacher's own"
         + ("" if plan.shared_prefix else "; its state is not, so all layers run"),
+        *_memory(plan.memory),
         *counted(plan.counts, plan.dropped),
         f"gamma        {plan.gamma:>14.3g}",
         f"steps        {plan.steps:>14,}",
@@ -175,6 +177,22 @@ def _plan(summary: TrainSummary) -> list[str]:
         seconds = summary.outcome.seconds / summary.outcome.steps * plan.steps
         lines.append(f"time         {_duration(seconds):>14}   estimated from the first {summary.outcome.steps} steps")
     return lines
+
+
+def _memory(memory: MemoryPlan) -> list[str]:
+    parts = {
+        "teacher": (memory.teacher, "weights"),
+        "trained": (memory.trained, "weights in fp32, gradients, moments"),
+        "activations": (memory.activations, "of teacher and student"),
+        "logits": (memory.logits, "and their softmaxes, a part at a time"),
+        "candidates": (memory.candidates, "tables, and the senses of a batch"),
+        "dictionary": (memory.dictionary, "on the device"),
+    }
+    first = f"at most at any time, with {memory.rows} x {memory.length:,} tokens at once"
+    return [
+        f"memory       {format_size(memory.peak):>14}   {first}",
+        *(f"  {name:<11}{format_size(size):>14}   {what}" for name, (size, what) in parts.items() if size),
+    ]
 
 
 def _summary(summary: TrainSummary) -> list[str]:

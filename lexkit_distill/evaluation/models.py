@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from lexkit.progress import Progress
+from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.config import EvalConfig
 from lexkit_distill.evaluation.data import EvalData
 from lexkit_distill.evaluation.harness import ask
@@ -16,6 +18,7 @@ from lexkit_distill.evaluation.lexical import score_lexical
 from lexkit_distill.evaluation.perplexity import score_text
 from lexkit_distill.evaluation.prepare import PreparedTask
 from lexkit_distill.evaluation.results import Results, TaskScores, answer_scores, summarize, write
+from lexkit_distill.memory import memory_failures
 from lexkit_distill.processes import Processes
 from lexkit_distill.teacher import Teacher, load_teacher
 
@@ -67,13 +70,26 @@ def _evaluate(
     name: str, role: str, jobs: dict[str, Job], config: EvalConfig, processes: Processes, progress: Progress
 ) -> dict[str, TaskScores]:
     progress.stage(f"load {role}")
-    model = load_teacher(name, dtype=config.dtype, device=config.device, process=processes.local_number)
+    half = "--dtype bfloat16, or " if config.dtype == "float32" else ""
+    with memory_failures(EvaluationError, name, lambda: f"use {half}another --device"):
+        model = load_teacher(name, dtype=config.dtype, device=config.device, process=processes.local_number)
     scores = {}
     for task, job in jobs.items():
         progress.stage(f"{task} ({role})")
-        if (found := job(model, progress)) is not None:
+        with memory_failures(EvaluationError, f"{task}: {name}", partial(_smaller, task, config)):
+            found = job(model, progress)
+        if found is not None:
             scores[task] = found
     return scores
+
+
+def _smaller(task: str, config: EvalConfig) -> str:
+    """What to do where memory ran out; how long prompts are is not known beforehand, so that half is tried."""
+    if task != "perplexity" and config.batch_size > 1:
+        return f"use --batch-size {config.batch_size // 2}"
+    if task == "perplexity" and config.max_length > 3:
+        return f"use --max-length {config.max_length // 2}"
+    return "use fewer --shots, --dtype bfloat16, or another --device"
 
 
 def _job(task: str, config: EvalConfig, data: EvalData, processes: Processes) -> Job:

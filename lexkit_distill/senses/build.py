@@ -25,12 +25,13 @@ from lexkit.errors import LexkitError
 from lexkit.progress import Progress
 from lexkit_distill.disk import LOCK, disk_failures, only_run
 from lexkit_distill.errors import SampleError
+from lexkit_distill.memory import memory_failures
 from lexkit_distill.processes import Processes
 from lexkit_distill.senses import dictionary as files
 from lexkit_distill.senses.collect import collect, share_of
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.contexts import ContextWriter
-from lexkit_distill.senses.estimate import check_room
+from lexkit_distill.senses.estimate import check_room, smaller_batch
 from lexkit_distill.senses.meta import check_new
 from lexkit_distill.senses.plan import Plan, make_plan, open_plan
 from lexkit_distill.senses.reduce import read_blocks, reduce_tokens
@@ -75,7 +76,10 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
     output = Path(config.output).expanduser()
     folder = Path(config.sample).expanduser() if config.sample else output / ".sample"
     writing = disk_failures(SampleError, output, "free some space, and run the same command again to resume")
-    with processes.together(), _claimed(output, folder) if processes.is_first else nullcontext(), writing:
+    half = "--dtype bfloat16, " if config.dtype == "float32" else ""
+    advice = f"use {half}a lower --max-per-token, or another --device, and run the command again"
+    holding = memory_failures(SampleError, str(output), lambda: advice)
+    with processes.together(), _claimed(output, folder) if processes.is_first else nullcontext(), writing, holding:
         processes.wait()
         progress.stage("loading the teacher")
         teacher = load_teacher(
@@ -186,9 +190,10 @@ def _collected(
         batches=plan.batches,
     )
     processes.wait()  # all know what is done before anyone does more
-    teacher.check(_probe(plan).to(teacher.device))
     progress.stage("reading hidden states")
-    stopped = collect(teacher, plan, sampler, share, anchor=config.anchor, seed=config.seed, progress=progress)
+    with memory_failures(SampleError, config.output, lambda: smaller_batch(config, teacher)):
+        teacher.check(_probe(plan).to(teacher.device))
+        stopped = collect(teacher, plan, sampler, share, anchor=config.anchor, seed=config.seed, progress=progress)
     if stopped is not None:
         done = int(done_batches(folder, plan.batches).sum())
         where = f"{config.output}: stopped after batch {done:,} of {plan.batches:,}"

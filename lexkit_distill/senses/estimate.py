@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from lexkit_distill.errors import SampleError
+from lexkit_distill.memory import available_memory
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.plan import Plan
 from lexkit_distill.senses.sample import INDEX_BYTES, SLACK
 from lexkit_distill.sizes import format_exact, format_size
-from lexkit_distill.teacher import available_memory
+from lexkit_distill.teacher import HEAD_TOKENS, Teacher
 
 _INDEX_MEMORY = 64
 """Bytes of memory for each occurrence while the parts' indexes are sorted together."""
@@ -70,6 +71,28 @@ def check_room(config: SensesConfig, plan: Plan, hidden_size: int, folder: Path,
             f"{folder}: this needs {format_size(need)} of memory beside the teacher, and {format_size(available)} is "
             f"free; {remedy}"
         )
+
+
+def smaller_batch(config: SensesConfig, teacher: Teacher) -> str:
+    """Return what to do where memory ran out while the teacher read batches, with a value that fits what is free."""
+    if teacher.device.type == "cuda":
+        torch.cuda.empty_cache()
+    size, shape = teacher.model.dtype.itemsize, teacher.model.config
+    heads = shape.num_attention_heads
+    # Of each token: what the widest layer holds on its way, with norms in fp32, and the logits of the last ones
+    of_token = size * (3 * getattr(shape, "intermediate_size", 4 * teacher.hidden_size) + 12 * teacher.hidden_size)
+    if getattr(shape, "_attn_implementation", None) == "eager":
+        of_token += (size + 8) * heads * config.max_length
+    logits = HEAD_TOKENS * teacher.vocabulary_size * size if config.anchor == "predicted" else 0
+    free = available_memory(teacher.device)
+    most = config.batch_tokens * 9 // 10
+    fits = min((free - logits) // of_token, most) if free is not None else most
+    if fits >= config.max_length:
+        fits -= fits % config.max_length
+        return f"--batch-tokens {fits} would fit, with another --output"
+    if fits > 1:
+        return f"--max-length {fits} --batch-tokens {fits} would fit, with another --output"
+    return "not even one token would fit beside the teacher; use --dtype bfloat16, or another --device"
 
 
 def _remedy(needed: Callable[[int], int], room: int, cap: int) -> str:

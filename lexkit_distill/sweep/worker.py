@@ -113,8 +113,9 @@ class Worker:
         of_senses = _senses(point)
         prepared = self._prepare(config, folder, progress)
         trainer = prepared.trainer
-        trainer.resume()
-        outcome = trainer.run()
+        with prepared.memory_failures():
+            trainer.resume()
+            outcome = trainer.run()
         prepared.close()
         if trainer.stopped is not None and not outcome.finished:
             raise Stopped(f"{folder}: stopped after step {outcome.steps:,}", trainer.stopped)

@@ -156,8 +156,8 @@ class RunConfig(Config):
     auto takes the GPU's memory if it fits beside the rest."""
     deterministic: bool = False
     """Give the same losses bit for bit in every run on one GPU, which takes somewhat longer; a CPU always does."""
-    tensorboard: bool = False
-    """Write logs for TensorBoard in addition to log.csv."""
+    log_with: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
+    """Tell a tracker each step, too, in addition to log.csv. May be given several times."""
     push_to_hub: str | None = field(default=None, metadata={"metavar": "NAME", "place": True})
     """Upload the student to this repository of the Hugging Face hub."""
 

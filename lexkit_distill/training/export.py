@@ -101,7 +101,18 @@ def _upload(folder: Path, name: str) -> None:
         api = HfApi()
         api.create_repo(name, exist_ok=True)
         api.upload_folder(
-            repo_id=name, folder_path=folder, ignore_patterns=["checkpoints/*", "tensorboard/*", "train*", LOCK]
+            repo_id=name,
+            folder_path=folder,
+            ignore_patterns=[
+                "checkpoints/*",
+                "tensorboard/*",
+                "wandb/*",
+                "mlflow*",
+                "mlruns/*",
+                "train*",
+                "trackers*",
+                LOCK,
+            ],
         )
     except Exception as error:  # the client raises many kinds
         reason = next(iter(str(error).splitlines()), type(error).__name__)

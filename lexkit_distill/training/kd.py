@@ -153,19 +153,24 @@ def summarize(
     for start in range(0, len(teacher_hidden), chunk):
         rows = slice(start, start + chunk)
         logits = head.logits(teacher_hidden[rows], out=buffer[: len(teacher_hidden[rows])])
-        for part in _parts(len(logits), buffer):
+        for part in _parts(len(logits), head):
             q, log_partition[rows][part] = _softmax(logits[part], temperature)
             logits[part] = q
         torch.mm(logits, head.weight, out=embedding[rows])
     return TeacherSummary(embedding, log_partition)
 
 
-def _parts(n: int, buffer: Tensor) -> Iterator[slice]:
+def _parts(n: int, head: Head) -> Iterator[slice]:
     """The rows of a chunk of logits that go through the softmaxes at once."""
-    elements = _CACHED_ELEMENTS if buffer.device.type == "cpu" else _CHUNK_ELEMENTS
-    step = max(elements // buffer.shape[1], 1)
+    step = softmax_rows(head.weight)
     for first in range(0, n, step):
         yield slice(first, first + step)
+
+
+def softmax_rows(weight: Tensor) -> int:
+    """Return how many rows of logits go through the softmaxes at once where the head's weight (V, d) is."""
+    elements = _CACHED_ELEMENTS if weight.device.type == "cpu" else _CHUNK_ELEMENTS
+    return max(elements // len(weight), 1)
 
 
 def chunk_tokens(head: Head) -> int:
@@ -257,7 +262,7 @@ def _of_student(
         )
         return _Block(ce, kl.add_(log_partition), logits)
     ce = torch.empty_like(kl)
-    for part in _parts(len(targets), buffer):
+    for part in _parts(len(targets), head):
         picked = targets[part, None]
         at_target = logits[part].gather(1, picked).squeeze(1)
         q, log_partition = _softmax(logits[part], 1.0)
@@ -299,7 +304,7 @@ def _of_both(
         )
         return _Block(fused_ce, fused_kl, student)
     ce, kl = [], []
-    for part in _parts(n, buffer):
+    for part in _parts(n, head):
         block = _block(
             head.capped(student[part]),
             teacher_head.capped(teacher[part]),

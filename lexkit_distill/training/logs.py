@@ -1,12 +1,22 @@
-"""What happened at each step: a CSV file, and events for TensorBoard if asked for."""
+"""What happened at each step: a CSV file, and accelerate's trackers if asked for.
+
+log.csv                    a row a step
+tensorboard/, wandb/       what these trackers keep; and mlflow.db, unless mlflow has a server ($MLFLOW_TRACKING_URI)
+trackers.json              which runs of wandb and mlflow this is, and the last step that they were told
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+import logging
+import os
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +47,9 @@ COLUMNS = (
 )
 
 
+_RUNS = "trackers.json"
+
+
 class Log:
     """``log.csv`` in the output, a row a step. Rows after the step that a run is taken up at are removed.
 
@@ -45,46 +58,128 @@ class Log:
     Args:
         folder: the output.
         step: steps done.
-        tensorboard: whether to write events, too.
+        trackers: names of those that are told, too: tensorboard, wandb, mlflow.
+        settings: of the training, which wandb and mlflow show.
+
+    Raises:
+        TrainingError: a tracker is not installed, or cannot be started.
     """
 
-    def __init__(self, folder: Path, step: int, *, tensorboard: bool) -> None:
+    def __init__(
+        self, folder: Path, step: int, *, trackers: Sequence[str] = (), settings: dict[str, Any] | None = None
+    ) -> None:
         path = folder / "log.csv"
-        kept = []
+        rows = []
         if path.exists() and step:
             with path.open(newline="", encoding="utf-8") as file:
                 whole = (line for line in file if line.endswith("\n"))
-                kept = [row for row in csv.DictReader(whole) if row["step"].isdecimal() and int(row["step"]) <= step]
+                rows = [row for row in csv.DictReader(whole) if row["step"].isdecimal()]
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(kept)
+        writer.writerows(row for row in rows if int(row["step"]) <= step)
+        trackers = tuple(dict.fromkeys(trackers))
+        runs = _runs(folder, step, trackers, max((int(row["step"]) for row in rows), default=0))
         write_whole(path, text.getvalue().encode())
-        self._events: Any = None
+        self._trackers: dict[str, Any] = {}
+        self._told = {name: step if name == "tensorboard" else runs["step"] for name in trackers}
         with ExitStack() as stack:
             self._file = stack.enter_context(path.open("a", newline="", encoding="utf-8"))
             self._csv = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
-            if tensorboard:
-                stack.enter_context(_told_once())
-                self._events = _events(folder / "tensorboard", step)
+            stack.enter_context(_told_once())
+            for name in trackers:
+                with _tracker_failures(name):
+                    self._trackers[name] = _started(name, folder, step, runs)
+                    if name != "tensorboard" and not step:
+                        self._trackers[name].store_init_configuration(_plain(settings or {}))
+            if "mlflow" in trackers:
+                runs["mlflow"] = self._trackers["mlflow"].tracker.info.run_id
+            if len(runs) > 1:
+                write_whole(folder / _RUNS, json.dumps(runs).encode())
             self._stack = stack.pop_all()
 
     def write(self, row: dict[str, Any]) -> None:
         """Add a step; floats are written so that they read back the same."""
         self._csv.writerow({name: _text(value) for name, value in row.items()})
         self._file.flush()
-        if self._events is not None:
-            for name, value in row.items():
-                if name not in ("step", "epoch", "seconds"):
-                    kind, _, rest = name.rpartition("eval_")
-                    self._events.add_scalar(f"{'eval' if kind or name != rest else 'train'}/{rest}", value, row["step"])
+        values = {
+            f"eval/{name.removeprefix('eval_')}" if name.startswith("eval_") else f"train/{name}": value
+            for name, value in row.items()
+            if name not in ("step", "epoch", "seconds")
+        }
+        for name, tracker in self._trackers.items():
+            if row["step"] > self._told[name]:
+                with _tracker_failures(name):
+                    tracker.log(values, step=row["step"])
 
     def close(self) -> None:
-        """Close the log files."""
-        with self._stack:
-            if self._events is not None:
-                self._events.flush()  # which raises what happened to the thread that writes; close() does not
-                self._events.close()
+        """Close the log files, and end the runs of the trackers."""
+        with self._stack, ExitStack() as trackers:
+            for name, tracker in self._trackers.items():
+                trackers.enter_context(_tracker_failures(name))
+                trackers.callback(tracker.finish)
+                if name == "tensorboard":
+                    # It raises what happened to the thread that writes; close() does not
+                    trackers.callback(tracker.tracker.flush)
+
+
+def _runs(folder: Path, step: int, trackers: Sequence[str], told: int) -> dict[str, Any]:
+    """The runs of wandb and mlflow by name, new ones for a new training, and the last step that they were told."""
+    path = folder / _RUNS
+    runs: dict[str, Any] = {"step": 0}
+    if step and path.exists():
+        runs |= json.loads(path.read_bytes())
+        runs["step"] = max(runs["step"], told)
+    if "wandb" in trackers:
+        runs.setdefault("wandb", uuid.uuid4().hex[:8])
+    return runs
+
+
+def _started(name: str, folder: Path, step: int, runs: dict[str, Any]) -> Any:  # noqa: ANN401
+    """A tracker of accelerate that goes on where the training does."""
+    from accelerate import tracking
+
+    module: Any = import_module(name)
+    tracker: Any
+    if name == "tensorboard":
+        tracker = tracking.TensorBoardTracker("tensorboard", folder, purge_step=step + 1)
+    elif name == "wandb":
+        tracker = tracking.WandBTracker(
+            os.environ.get("WANDB_PROJECT", "lexkit"),
+            name=folder.name,
+            dir=str(folder),
+            id=runs["wandb"],
+            resume="allow",
+            settings=module.Settings(silent=True),
+        )
+    else:
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table of a new database
+        if not os.environ.get("MLFLOW_TRACKING_URI"):
+            module.set_tracking_uri(f"sqlite:///{folder.resolve() / 'mlflow.db'}")
+        tracker = tracking.MLflowTracker("lexkit", run_id=runs.get("mlflow"), run_name=folder.name)
+    if hasattr(tracker, "start"):  # older ones of accelerate start when they are made
+        tracker.start()
+    return tracker
+
+
+@contextmanager
+def _tracker_failures(name: str) -> Iterator[None]:
+    """Context manager. Whatever a tracker raises, but for a full disk, becomes a `TrainingError` of one line."""
+    try:
+        yield
+    except ImportError as error:
+        raise TrainingError(f"--log-with {name} needs the package {name}; pip install {name}") from error
+    except OSError:
+        raise
+    except Exception as error:  # each has its own kinds
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TrainingError(
+            f"--log-with {name}: {reason}; correct its settings, or run the command again without it to resume"
+        ) from error
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: ", ".join(value) if isinstance(value, list) else value for name, value in settings.items()}
 
 
 @contextmanager
@@ -100,11 +195,3 @@ def _told_once() -> Iterator[None]:
 
 def _text(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
-
-
-def _events(folder: Path, step: int) -> Any:  # noqa: ANN401
-    try:
-        from torch.utils.tensorboard.writer import SummaryWriter
-    except ImportError as error:
-        raise TrainingError("--tensorboard needs the package tensorboard; pip install tensorboard") from error
-    return SummaryWriter(str(folder), purge_step=step + 1)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lexkit_distill.errors import TrainingError
+from lexkit_distill.memory import available_memory
 from lexkit_distill.sizes import format_size
-from lexkit_distill.teacher import Teacher, available_memory
+from lexkit_distill.teacher import Teacher
 from lexkit_distill.training.batches import DataCounts
 from lexkit_distill.training.config import RunConfig
+from lexkit_distill.training.memory import MemoryModel, MemoryPlan
 from lexkit_distill.training.student import Student
 
-_ADAM_BYTES = 16
-"""fp32 weight, gradient and two moments of a trained parameter."""
 FEW = 0.01
 """A share of sampled positions with relations below which the semantic loss learns nothing of relations."""
 
@@ -28,8 +28,7 @@ class TrainPlan:
     layers: int
     trained_parameters: int
     shared_parameters: int
-    memory: int
-    """Bytes in addition to the teacher: trained weights, gradients, moments."""
+    memory: MemoryPlan
     counts: DataCounts
     dropped: dict[str, int]
     """What is left out of the data, by reason."""
@@ -39,7 +38,14 @@ class TrainPlan:
 
 
 def make_plan(
-    student: Student, counts: DataCounts, dropped: dict[str, int], *, steps: int, gamma: float, processes: int
+    student: Student,
+    counts: DataCounts,
+    dropped: dict[str, int],
+    memory: MemoryPlan,
+    *,
+    steps: int,
+    gamma: float,
+    processes: int,
 ) -> TrainPlan:
     """Return the plan of a training."""
     trained = sum(parameter.numel() for parameter in student.trained.parameters())
@@ -53,7 +59,7 @@ def make_plan(
         layers=student.layers,
         trained_parameters=trained,
         shared_parameters=sum(whole.values()) - trained,
-        memory=_ADAM_BYTES * trained,
+        memory=memory,
         counts=counts,
         dropped={reason: number for reason, number in dropped.items() if number},
         steps=steps,
@@ -73,15 +79,15 @@ def warning(counts: DataCounts) -> str | None:
     )
 
 
-def check_room(plan: TrainPlan, config: RunConfig, teacher: Teacher, folder: Path) -> None:
+def check_room(plan: TrainPlan, model: MemoryModel, config: RunConfig, teacher: Teacher, folder: Path) -> None:
     """Refuse what cannot fit on the disk or in memory.
 
     Raises:
         TrainingError: saying how much is needed and how much is free.
     """
     width = teacher.model.dtype.itemsize
-    model = (plan.trained_parameters + plan.shared_parameters) * width
-    disk = (config.keep_last + 1) * 12 * plan.trained_parameters + model
+    student = (plan.trained_parameters + plan.shared_parameters) * width
+    disk = (config.keep_last + 1) * 12 * plan.trained_parameters + student
     place = folder
     while not place.exists():
         place = place.parent
@@ -92,8 +98,18 @@ def check_room(plan: TrainPlan, config: RunConfig, teacher: Teacher, folder: Pat
             "lower --keep-last, or give another --output"
         )
     available = available_memory(teacher.device)
-    if available is not None and plan.memory > available:
+    memory = plan.memory
+    if available is not None and memory.peak - memory.loaded > available:
         raise TrainingError(
-            f"training needs {format_size(plan.memory)} of memory beside the teacher and {format_size(available)} is "
-            "free; lower --trained, or use several processes with FSDP"
+            f"training needs {format_size(memory.peak - memory.loaded)} of memory on {teacher.device} beside what is "
+            f"loaded, with {memory.rows} x {memory.length} tokens at once, and {format_size(available)} is free; "
+            f"{remedy(model, memory.loaded + available)}"
         )
+
+
+def remedy(model: MemoryModel, room: int) -> str:
+    """Return what to do where a training may take no more than *room* bytes, with values that fit."""
+    found = model.fitting(room)
+    if found is not None:
+        return f"{found} would fit"
+    return "not even one short row would fit: lower --trained, use several GPUs with FSDP, or --dtype bfloat16"

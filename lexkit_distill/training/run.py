@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,23 +19,27 @@ from lexkit_distill.deterministic import deterministic
 from lexkit_distill.disk import disk_failures, only_run
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.memo import Memo
+from lexkit_distill.memory import available_memory, memory_failures
 from lexkit_distill.processes import Processes
+from lexkit_distill.sizes import format_size
 from lexkit_distill.stopping import stop
 from lexkit_distill.supervision.nearest import Supervision
-from lexkit_distill.teacher import available_memory
 from lexkit_distill.training.batches import Batches, count
 from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.export import export
 from lexkit_distill.training.inputs import TrainingInputs, candidates_key, load_inputs, load_training_teacher
 from lexkit_distill.training.kd import with_kernel
-from lexkit_distill.training.plan import TrainPlan, check_room, make_plan
+from lexkit_distill.training.memory import MemoryModel, MemoryPlan, memory_model
+from lexkit_distill.training.plan import TrainPlan, check_room, make_plan, remedy
 from lexkit_distill.training.step import Objective, OnlineTeacher
 from lexkit_distill.training.student import Student, check_head
 from lexkit_distill.training.trainer import Outcome, Trainer
 
 _SHARE_OF_FREE = 0.5
 """What the dictionary may take of the memory that a training leaves; fragments and libraries take some, too."""
+_CHECKED = 64
+"""Tokens whose logits are compared: all of a long row at once would take more memory than a step of the training."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,8 @@ def _train(
     if is_first:
         started(prepared.plan)
     with disk_failures(TrainingError, folder, "free some space, and run the same command again to resume"):
-        outcome = trainer.run(until=2, saves=False) if dry_run else _run(trainer, folder, progress)
+        with prepared.memory_failures():
+            outcome = trainer.run(until=2, saves=False) if dry_run else _run(trainer, folder, progress)
         prepared.close()
         if trainer.stopped is not None and (dry_run or not outcome.finished):
             where = f"after step {outcome.steps:,} of {outcome.total_steps:,}"
@@ -131,12 +136,34 @@ class PreparedTraining:
 
     trainer: Trainer
     plan: TrainPlan
+    memory: MemoryModel
     cache: TeacherCache | None
+    held_out_cache: TeacherCache | None
+
+    def memory_failures(self) -> AbstractContextManager[None]:
+        """Context manager. If memory runs out in its block, raise a `TrainingError` with a value that fits."""
+        return memory_failures(TrainingError, str(self.trainer.folder), self._smaller)
+
+    def _smaller(self) -> str:
+        planned, device, done = self.plan.memory, self.memory.student.teacher.device, self.trainer.state.step
+        held = planned.loaded
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+            held = torch.cuda.memory_allocated(device)
+        free = available_memory(device)
+        # What was predicted has just not fitted, whatever the system says
+        room = min(held + (free if free is not None else planned.peak), planned.peak * 9 // 10)
+        return (
+            f"step {done + 1:,} on {device} with {planned.rows} x {planned.length} tokens at once may take "
+            f"{format_size(planned.peak)}, and less is left; {remedy(self.memory, room)}; run the command with it to "
+            "resume after the last checkpoint"
+        )
 
     def close(self) -> None:
-        """Flush the cache to the disk."""
-        if self.cache is not None:
-            self.cache.close()
+        """Flush the caches to the disk."""
+        for cache in (self.cache, self.held_out_cache):
+            if cache is not None:
+                cache.close()
 
 
 def prepare(
@@ -161,6 +188,21 @@ def prepare(
     Raises:
         LexkitError: as `train` says.
     """
+    half = "--dtype bfloat16, " if config.optimiser.dtype == "float32" else ""
+    advice = f"the teacher and the trained layers do not fit; use {half}a lower --trained, or another --device"
+    with memory_failures(TrainingError, str(folder), lambda: advice):
+        return _prepared(config, folder, accelerator, progress, memo, cached=cached)
+
+
+def _prepared(
+    config: TrainConfig,
+    folder: Path,
+    accelerator: Any,  # noqa: ANN401
+    progress: Progress,
+    memo: Memo,
+    *,
+    cached: bool,
+) -> PreparedTraining:
     progress.stage("loading the teacher")
     teacher = load_training_teacher(config, accelerator.local_process_index, memo)
     student = Student(teacher, config.student.layers, config.student.trained)
@@ -187,7 +229,14 @@ def prepare(
     gamma = _gamma(config.loss.gamma, supervision)
     objective = Objective(config.loss, config.kl_weight, student, supervision, gamma)
     online = OnlineTeacher(student)
-    cache = _cache(config, inputs, batches, online, accelerator) if cached else None
+    cache, held_out_cache = None, None
+    if cached and config.run.cache is not None:
+        folder_of_cache = Path(config.run.cache).expanduser()
+        # Candidates are not needed there: an evaluation takes CE and KL alone
+        cache = _cache(config, folder_of_cache, inputs, batches, online, accelerator, semantic=config.loss.semantic)
+        if held_out is not None:
+            beside = folder_of_cache / f"held-out-{held_out.data.states_fingerprint[:16]}"
+            held_out_cache = _cache(config, beside, inputs, held_out, online, accelerator, semantic=False)
     trainer = Trainer(
         optimiser,
         config.run,
@@ -200,36 +249,48 @@ def prepare(
         accelerator,
         {**_checkpoint_values(config), **inputs.fingerprints},
         progress,
+        held_out_cache,
     )
+    memory = memory_model(
+        student,
+        supervision if config.loss.semantic else None,
+        batches,
+        held_out,
+        steps=trainer.steps,
+        micro=optimiser.micro_batch_size,
+        cached=config.run.cache is not None,
+        accelerator=accelerator,
+    )
+    if supervision is not None:
+        _place_senses(supervision, config.run.senses_on, teacher.device, memory.plan())
     plan = make_plan(
         student,
         count(batches, available),
         inputs.dropped,
+        memory.plan(),
         steps=trainer.steps,
         gamma=gamma,
         processes=accelerator.num_processes,
     )
-    check_room(plan, config.run, teacher, folder)
-    if supervision is not None:
-        _place_senses(supervision, config.run.senses_on, teacher.device, plan.memory)
-    return PreparedTraining(trainer, plan, cache)
+    check_room(plan, memory, config.run, teacher, folder)
+    return PreparedTraining(trainer, plan, memory, cache, held_out_cache)
 
 
-def _place_senses(supervision: Supervision, where: str, device: torch.device, needed: int) -> None:
-    """Copy the dictionary to a GPU if asked to, or if it fits beside the *needed* bytes."""
+def _place_senses(supervision: Supervision, where: str, device: torch.device, memory: MemoryPlan) -> None:
+    """Copy the dictionary to a GPU if asked to, or if it fits beside the rest."""
     if device.type == "cpu" or where == "host":
         return
-    free = available_memory(device)
+    free, needed = available_memory(device), memory.peak - memory.loaded
     if where == "device" or (free is not None and supervision.rows.nbytes <= _SHARE_OF_FREE * (free - needed)):
         supervision.rows = supervision.rows.to(device)
 
 
 def _checkpoint_values(config: TrainConfig) -> dict[str, Any]:
-    """All that a checkpoint has to agree with: every field but those of the section ``run``."""
+    """All that a checkpoint has to agree with: every field but those that may change before a run is resumed."""
     return {
         option.name: list(value) if isinstance(value, tuple) else value
         for option, value in zip(options(type(config)), values(config).values(), strict=True)
-        if option.section != ("run",)
+        if option.section != ("run",) and option.name != "micro_batch_size"
     }
 
 
@@ -251,9 +312,10 @@ def _check_student(student: Student, batches: Batches, progress: Progress) -> No
     """Compare, on the first batch, the head with the model's logits and the shared prefix with the plain way."""
     teacher = student.teacher
     token_ids = torch.from_numpy(batches.batch(batches.step(0)[1][:2], 0).token_ids).to(teacher.device)
-    check_head(teacher, token_ids[:1])
+    some = token_ids[:1, :_CHECKED]
+    check_head(teacher, some)
     with torch.no_grad():
-        states = teacher.last_hidden(token_ids).flatten(0, 1)[:64]
+        states = teacher.last_hidden(some).flatten(0, 1)
     student.head, reason = with_kernel(student.head, states)
     if reason is not None:
         progress.note(f"the fused losses are not usable here ({reason}); training uses plain ones, which are slower")
@@ -267,15 +329,15 @@ def _check_student(student: Student, batches: Batches, progress: Progress) -> No
 
 def _cache(
     config: TrainConfig,
+    folder: Path,
     inputs: TrainingInputs,
     batches: Batches,
     online: OnlineTeacher,
     accelerator: Any,  # noqa: ANN401
-) -> TeacherCache | None:
-    if config.run.cache is None:
-        return None
-    folder = Path(config.run.cache).expanduser()
-    dictionary = inputs.dictionary
+    *,
+    semantic: bool,
+) -> TeacherCache:
+    key = candidates_key(config, inputs.dictionary) if semantic and inputs.dictionary is not None else None
     advice = "free some space, choose another --cache, or train without it"
     # The first process makes the files; the others find them
     with disk_failures(TrainingError, folder, advice), accelerator.main_process_first():
@@ -285,8 +347,6 @@ def _cache(
             batches,
             identity={"teacher": inputs.teacher.fingerprint, "dtype": config.optimiser.dtype},
             temperature=config.loss.temperature,
-            supervision=inputs.supervision if config.loss.semantic else None,
-            candidates_key=digest(
-                candidates_key(config, dictionary) if dictionary is not None else None, inputs.data.fingerprint
-            ),
+            supervision=inputs.supervision if semantic else None,
+            candidates_key=digest(key, batches.data.fingerprint),
         )

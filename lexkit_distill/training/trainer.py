@@ -78,6 +78,7 @@ class Trainer:
         accelerator: accelerate's.
         identity: what a checkpoint has to agree with: the configuration, data, teacher and dictionary.
         progress: told about steps.
+        held_out_source: where the teacher's states of the held-out data come from; None runs the teacher.
     """
 
     def __init__(
@@ -93,7 +94,9 @@ class Trainer:
         accelerator: Any,  # noqa: ANN401
         identity: dict[str, Any],
         progress: Progress,
+        held_out_source: SignalSource | None = None,
     ) -> None:
+        self.held_out_source = held_out_source if held_out_source is not None else OnlineTeacher(student)
         self.config, self.run_config, self.folder = config, run, folder
         self.student, self.objective = student, objective
         self.batches, self.held_out, self.source = batches, held_out, source
@@ -139,7 +142,8 @@ class Trainer:
         steps = min(self.steps, until or self.steps)
         is_first = self.accelerator.is_main_process
         writes = saves and is_first
-        log = Log(self.folder, self.state.step, tensorboard=self.run_config.tensorboard) if writes else None
+        trackers = self.run_config.log_with
+        log = Log(self.folder, self.state.step, trackers=trackers, settings=self.identity) if writes else None
         began, tokens = time.perf_counter(), 0.0
         self.progress.stage("training")
         with closing(log) if log is not None else nullcontext(), closing(self.feed), self._signals:
@@ -233,8 +237,9 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, held_out: Batches) -> dict[str, float]:
-        """Return CE, perplexity, and KL to the teacher on held-out rows."""
-        source, feed = OnlineTeacher(self.student), Feed(self.student.teacher.device)
+        """Return CE, perplexity, and KL to the teacher on the held-out rows."""
+        source = self.held_out_source
+        feed = Feed(self.student.teacher.device, None, source.read)
         sums = torch.zeros(len(SUMS), device=self.student.teacher.device)
         for number in range(held_out.steps_per_epoch):
             _, rows = held_out.step(number)
@@ -242,6 +247,7 @@ class Trainer:
             for share in shares[self.accelerator.process_index]:
                 batch = feed(held_out.batch(share, 0))
                 sums += self.objective(self.module, batch, source(batch), targets=1, sampled=1)[1]
+        feed.close()
         sums = self.accelerator.reduce(sums, "sum")
         of = self.objective.terms(sums.tolist())
         return {"ce": of["ce"], "perplexity": math.exp(min(of["ce"], 700)), "kl": of["kl"]}

@@ -56,6 +56,30 @@ def test_in_bf16_the_first_epoch_is_the_same_and_the_teacher_runs_once(
         assert found == pytest.approx(wanted, rel=0.02, abs=1e-6)
 
 
+def test_evaluations_after_the_first_do_not_run_the_teacher(
+    configured: Configured, tmp_path: Path, counted: list[int]
+) -> None:
+    from lexkit_distill.training.run import train
+
+    options = {"dtype": "bfloat16", "epochs": 1, "max_steps": 4, "eval_every": 2}
+    options |= {"eval_data": (str(tmp_path / "held.txt"),)}
+
+    def evaluated(name: str, **changes: Any) -> list[float]:
+        train(configured(output=str(tmp_path / name), **options, **changes))
+        with (tmp_path / name / "log.csv").open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["eval_ce"]]
+        return [float(row[key]) for row in rows for key in ("eval_ce", "eval_kl", "eval_perplexity")]
+
+    plain = evaluated("plain")
+    counted.clear()
+    cached = evaluated("cached", cache=str(tmp_path / "cache"))
+    assert len(counted) == 16 + 12, "rows of four steps, and each held-out row once"
+    assert cached == pytest.approx(plain, rel=0.01)
+    counted.clear()
+    assert evaluated("again", cache=str(tmp_path / "cache")) == cached
+    assert counted == []
+
+
 def test_other_trainings_on_the_same_data_need_no_teacher(
     configured: Configured, tmp_path: Path, counted: list[int]
 ) -> None:

@@ -84,7 +84,7 @@ def test_every_preset_is_whole_and_the_papers_betas_are_those_of_its_section_6_3
         ("student:\n  layers: many\n", "layers: 'many' is not a whole number of at least 1; correct the value"),
         ("optimiser:\n  lr: -1\n", "lr: -1.0 is not a number of at least 0; correct the value"),
         ("optimiser:\n  lr: .nan\n", "lr: nan is not a number of at least 0; correct the value"),
-        ("run:\n  tensorboard: 3\n", "tensorboard: 3 is not true or false; correct the value"),
+        ("data:\n  no_end_token: 3\n", "no_end_token: 3 is not true or false; correct the value"),
         ("student: 4\n", "dskd.yaml: student is a section, which holds 'field: value' lines"),
         ("- a\n", "dskd.yaml: sections with 'field: value' are expected"),
         ("a: [\n", "dskd.yaml: not YAML"),

@@ -72,7 +72,12 @@ class TestFullDisk:
     ) -> None:
         from lexkit_distill.training.run import train
 
-        options = {"eval_data": (str(tmp_path / "held.txt"),), "patience": 9, "eval_every": 3, "tensorboard": True}
+        options = {
+            "eval_data": (str(tmp_path / "held.txt"),),
+            "patience": 9,
+            "eval_every": 3,
+            "log_with": ("tensorboard",),
+        }
         train(configured(output=str(tmp_path / "whole"), **options))
         sizes = {path.name: path.stat().st_size for path in (tmp_path / "whole").rglob("*.safetensors")}
         assert 60_000 < sizes["best.safetensors"] < 100_000 < sizes["optimizer.safetensors"] < 170_000
@@ -164,7 +169,11 @@ class TestFullDisk:
         from .test_cli import options
 
         config = configured(
-            output="student", cache="cache", tensorboard=True, eval_data=(str(tmp_path / "held.txt"),), patience=9
+            output="student",
+            cache="cache",
+            log_with=("tensorboard",),
+            eval_data=(str(tmp_path / "held.txt"),),
+            patience=9,
         )
         said = set()
         for size in (100_000, 180_000, 260_000, 400_000, 800_000, 1_060_000, 1_200_000):

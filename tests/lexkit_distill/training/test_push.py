@@ -47,7 +47,7 @@ def test_the_student_is_uploaded_without_checkpoints(
 ) -> None:
     from lexkit_distill.training.run import train
 
-    train(configured(max_steps=4, epochs=1, push_to_hub="someone/student", tensorboard=True))
+    train(configured(max_steps=4, epochs=1, push_to_hub="someone/student", log_with=("tensorboard",)))
     assert list((tmp_path / "student" / "checkpoints").iterdir())
     ((name, files),) = uploads
     assert name == "someone/student"
