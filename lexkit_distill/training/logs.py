@@ -136,7 +136,7 @@ def _runs(folder: Path, step: int, trackers: Sequence[str], told: int) -> dict[s
 
 
 def _started(name: str, folder: Path, step: int, runs: dict[str, Any]) -> Any:  # noqa: ANN401
-    """A tracker of accelerate that goes on where the training does."""
+    """A tracker of accelerate, which resumes its run where the training does."""
     from accelerate import tracking
 
     module: Any = import_module(name)
@@ -153,7 +153,7 @@ def _started(name: str, folder: Path, step: int, runs: dict[str, Any]) -> Any:  
             settings=module.Settings(silent=True),
         )
     else:
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table of a new database
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every table of a new database
         if not os.environ.get("MLFLOW_TRACKING_URI"):
             module.set_tracking_uri(f"sqlite:///{folder.resolve() / 'mlflow.db'}")
         tracker = tracking.MLflowTracker("lexkit", run_id=runs.get("mlflow"), run_name=folder.name)

@@ -69,7 +69,7 @@ class BatchSizes(NamedTuple):
     length: int
     """Tokens of the longest row."""
     positions: int
-    """Predicted ones."""
+    """Positions that are predicted."""
     queries: int = 0
     """Positions whose candidates are chosen at once."""
     pairs: int = 0
