@@ -174,6 +174,7 @@ def make_stand_in() -> SimpleNamespace:  # noqa: C901  # all that needs torch, w
         (torch.cuda, "stream"): nullcontext,
         (torch.cuda, "current_stream"): Stream,
         (torch.cuda, "default_stream"): Stream,
+        (torch.__future__, "_overwrite_module_params_on_conversion"): True,  # or modules would move in name only
         (PartialState, "default_device"): property(lambda _: torch.device("cuda")),
         (ThreadPoolExecutor, "submit"): submitted,
     }
