@@ -159,10 +159,12 @@ def load_teacher(
 
             source["quantization_config"] = GgufConfig(dequantize=True)
             _restore_tokenizer(tokenizer, Path(folder) / gguf)
+        # Weights go from their files to the device one by one; on a CPU, those that have this dtype stay in their files
+        source["device_map"] = {"": place}
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **source)
         if gguf:
             _make_ordinary(model)
-        model = model.to(place).eval().requires_grad_(False)
+        model.eval().requires_grad_(False)
     teacher = Teacher(name=folder if not gguf else f"{folder}/{gguf}", model=model, tokenizer=tokenizer)
     _check_parts(teacher)
     return teacher
