@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from lexkit_distill.errors import TeacherError
 from lexkit_distill.tokenization import TextEncoder, context_of
+from lexkit_distill.weights import files_digest, values_digest, weight_files
 
 _MEMINFO = Path("/proc/meminfo")
 _HEAD_TOKENS = 1024
@@ -41,6 +41,8 @@ class Teacher:
     name: str
     model: Any
     tokenizer: Any
+    files: tuple[Path, ...] = ()
+    """The files of the weights; none, if the model was made in memory."""
 
     @property
     def device(self) -> torch.device:
@@ -75,16 +77,26 @@ class Teacher:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of names, shapes and values of all parameters, rounded to bf16.
+        """SHA-256 (hex) of the SHA-256 of the weights' files, or, of a model made in memory, the `values_digest`.
 
         It is the same whether the weights are loaded as bf16 or fp32.
         """
-        digest = hashlib.sha256()
-        for name, parameter in sorted(self.model.named_parameters()):
-            values = parameter.detach().to(torch.bfloat16).contiguous().cpu()
-            digest.update(f"{name} {tuple(values.shape)}\n".encode())
-            digest.update(values.view(torch.uint8).reshape(-1).numpy().data)
-        return digest.hexdigest()
+        return files_digest(self.files) if self.files else self.values_digest
+
+    @cached_property
+    def values_digest(self) -> str:
+        """SHA-256 (hex) of all parameters. Unlike the fingerprint, it reads them all again each time.
+
+        Other files may hold the same weights: a GGUF file, say, and the folder that was made of it.
+        """
+        return values_digest(self.model)
+
+    def is_of(self, *known: str | None) -> bool:
+        """Whether one of these is the fingerprint, or the `values_digest`, of these weights.
+
+        Dictionaries and samples of earlier versions have the latter only.
+        """
+        return self.fingerprint in known or self.values_digest in known
 
     def last_hidden(self, token_ids: Tensor) -> Tensor:
         """Return the hidden states (B, T, d) of right-padded token ids (B, T).
@@ -165,7 +177,8 @@ def load_teacher(
         if gguf:
             _make_ordinary(model)
         model.eval().requires_grad_(False)
-    teacher = Teacher(name=folder if not gguf else f"{folder}/{gguf}", model=model, tokenizer=tokenizer)
+    files = weight_files(folder, getattr(config, "_commit_hash", None), gguf)
+    teacher = Teacher(folder if not gguf else f"{folder}/{gguf}", model, tokenizer, files)
     _check_parts(teacher)
     return teacher
 
