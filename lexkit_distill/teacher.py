@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from lexkit_distill.dense import dense_copy, is_quantized
 from lexkit_distill.errors import TeacherError
 from lexkit_distill.tokenization import TextEncoder, context_of
 from lexkit_distill.weights import files_digest, values_digest, weight_files
@@ -29,6 +33,7 @@ _GGUF_SPECIAL = {
     "pad_token": "tokenizer.ggml.padding_token_id",
 }
 """Where a GGUF file names the special tokens of a tokenizer."""
+Quantize = Literal["4bit", "8bit"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,23 @@ class Teacher:
     tokenizer: Any
     files: tuple[Path, ...] = ()
     """The files of the weights; none, if the model was made in memory."""
+    quantize: Quantize | None = None
+    """To how many bits bitsandbytes has quantised the files' weights when they were loaded."""
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         device: torch.device = self.model.device
         return device
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether linear maps of the layers have quantised weights."""
+        return getattr(self.model.config, "quantization_config", None) is not None
+
+    def copied(self, module: nn.Module) -> nn.Module:
+        """Return a copy of one of the model's modules, with dense weights."""
+        return dense_copy(module, self.model.dtype) if self.is_quantized else copy.deepcopy(module)
 
     @property
     def hidden_size(self) -> int:
@@ -81,15 +97,16 @@ class Teacher:
 
         It is the same whether the weights are loaded as bf16 or fp32.
         """
-        return files_digest(self.files) if self.files else self.values_digest
+        return files_digest(self.files, self.quantize or "") if self.files else self.values_digest
 
     @cached_property
     def values_digest(self) -> str:
         """SHA-256 (hex) of all parameters. Unlike the fingerprint, it reads them all again each time.
 
-        Other files may hold the same weights: a GGUF file, say, and the folder that was made of it.
+        Other files may hold the same weights: a GGUF file, say, and the folder that was made of it. Quantised weights
+        are kept in other forms on other devices; for these it is the fingerprint.
         """
-        return values_digest(self.model)
+        return self.fingerprint if self.is_quantized and self.files else values_digest(self.model)
 
     def is_of(self, *known: str | None) -> bool:
         """Whether one of these is the fingerprint, or the `values_digest`, of these weights.
@@ -142,7 +159,13 @@ class Teacher:
 
 
 def load_teacher(
-    name: str, *, gguf: str | None = None, dtype: str = "bfloat16", device: str = "auto", process: int = 0
+    name: str,
+    *,
+    gguf: str | None = None,
+    dtype: str = "bfloat16",
+    device: str = "auto",
+    process: int = 0,
+    quantize: Quantize | None = None,
 ) -> Teacher:
     """Load a causal language model and its tokenizer.
 
@@ -152,6 +175,8 @@ def load_teacher(
         dtype: of weights and arithmetic.
         device: a torch device, or ``auto``.
         process: number of this process on its machine; chooses among several GPUs.
+        quantize: to how many bits bitsandbytes quantises the weights of its layers. What is quantised in its files
+            stays so in any case, but for its head, which becomes dense.
 
     Raises:
         TeacherError: it cannot be loaded, is not a decoder, or has no fast tokenizer.
@@ -171,16 +196,43 @@ def load_teacher(
 
             source["quantization_config"] = GgufConfig(dequantize=True)
             _restore_tokenizer(tokenizer, Path(folder) / gguf)
+        if quantize:
+            source["quantization_config"] = _quantization(name, config, gguf, quantize, dtype)
         # Weights go from their files to the device one by one; on a CPU, those that have this dtype stay in their files
         source["device_map"] = {"": place}
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **source)
         if gguf:
             _make_ordinary(model)
+        if getattr(model.config, "quantization_config", None) is not None:
+            _settle(model)
         model.eval().requires_grad_(False)
     files = weight_files(folder, getattr(config, "_commit_hash", None), gguf)
-    teacher = Teacher(folder if not gguf else f"{folder}/{gguf}", model, tokenizer, files)
+    teacher = Teacher(folder if not gguf else f"{folder}/{gguf}", model, tokenizer, files, quantize)
     _check_parts(teacher)
     return teacher
+
+
+def _quantization(name: str, config: Any, gguf: str | None, quantize: Quantize, dtype: str) -> Any:  # noqa: ANN401
+    """What has transformers quantise weights as it loads them."""
+    from transformers import BitsAndBytesConfig
+
+    make: Any = BitsAndBytesConfig
+    if gguf or getattr(config, "quantization_config", None) is not None:
+        raise TeacherError(f"{name}: its weights are quantised already; leave out --quantize")
+    if find_spec("bitsandbytes") is None:
+        raise TeacherError(f"--quantize {quantize}: bitsandbytes is not installed; run 'pip install bitsandbytes'")
+    if quantize == "8bit":
+        return make(load_in_8bit=True)
+    return make(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, dtype))
+
+
+def _settle(model: Any) -> None:  # noqa: ANN401
+    """Make what is quantised quiet, and its head dense, since losses multiply with its weights."""
+    # Products of 8 bits warn each time that they round what they read to fp16
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    head = model.get_output_embeddings()
+    if head is not None and is_quantized(head):
+        model.set_output_embeddings(dense_copy(head, model.dtype))
 
 
 def _check_parts(teacher: Teacher) -> None:

@@ -78,7 +78,12 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
         processes.wait()
         progress.stage("loading the teacher")
         teacher = load_teacher(
-            config.teacher, gguf=config.gguf, dtype=config.dtype, device=config.device, process=processes.local_number
+            config.teacher,
+            gguf=config.gguf,
+            dtype=config.dtype,
+            device=config.device,
+            process=processes.local_number,
+            quantize=config.quantize,
         )
         plan = _planned(config, teacher, folder, processes, progress)
         _collected(config, teacher, plan, folder, processes, progress)

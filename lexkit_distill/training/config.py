@@ -135,6 +135,8 @@ class OptimiserConfig(Config):
     """Seed for the order of rows, the sampled positions and the worked examples."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Arithmetic of the models; trained weights are kept in float32."""
+    quantize: Literal["4bit", "8bit"] | None = None
+    """Let bitsandbytes quantise the weights of the teacher's layers as they are loaded; trained layers are dense."""
 
 
 @dataclass(frozen=True)

@@ -62,11 +62,11 @@ def load_training_teacher(config: TrainConfig, process: int, memo: Memo) -> Teac
     Raises:
         TeacherError: it cannot be loaded.
     """
-    dtype, device = config.optimiser.dtype, config.run.device
+    dtype, quantize, device = config.optimiser.dtype, config.optimiser.quantize, config.run.device
     return memo.get(
         "teacher",
-        digest(config.teacher, dtype, device, process),
-        lambda: load_teacher(config.teacher, dtype=dtype, device=device, process=process),
+        digest(config.teacher, dtype, quantize, device, process),
+        lambda: load_teacher(config.teacher, dtype=dtype, quantize=quantize, device=device, process=process),
     )
 
 
