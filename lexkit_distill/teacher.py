@@ -34,6 +34,7 @@ _GGUF_SPECIAL = {
 }
 """Where a GGUF file names the special tokens of a tokenizer."""
 Quantize = Literal["4bit", "8bit"]
+DeviceMap = Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,14 @@ class Teacher:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
-        device: torch.device = self.model.device
+        """Where the head is: hidden states come here, and all that is computed from them stays here."""
+        device: torch.device = self.model.get_output_embeddings().weight.device
         return device
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether the layers are on several devices; accelerate's hooks then move what each of them reads."""
+        return len(set(getattr(self.model, "hf_device_map", {"": 0}).values())) > 1
 
     @property
     def is_quantized(self) -> bool:
@@ -63,8 +69,13 @@ class Teacher:
         return getattr(self.model.config, "quantization_config", None) is not None
 
     def copied(self, module: nn.Module) -> nn.Module:
-        """Return a copy of one of the model's modules, with dense weights."""
-        return dense_copy(module, self.model.dtype) if self.is_quantized else copy.deepcopy(module)
+        """Return a copy of one of the model's modules on `device`, with dense weights."""
+        copied = dense_copy(module, self.model.dtype) if self.is_quantized else copy.deepcopy(module)
+        if self.is_spread:
+            from accelerate.hooks import remove_hook_from_module
+
+            copied = remove_hook_from_module(copied, recurse=True).to(self.device)
+        return copied
 
     @property
     def hidden_size(self) -> int:
@@ -121,7 +132,7 @@ class Teacher:
         No mask is needed: in a causal model no position sees what is right of it. `check` verifies this.
         """
         hidden: Tensor = self.model.base_model(input_ids=token_ids, use_cache=False).last_hidden_state
-        return hidden
+        return hidden.to(self.device)
 
     def predicted(self, hidden: Tensor) -> Tensor:
         """Return the most likely next token (n,) at hidden states (n, d), without holding all logits at once."""
@@ -165,6 +176,7 @@ def load_teacher(
     dtype: str = "bfloat16",
     device: str = "auto",
     process: int = 0,
+    device_map: DeviceMap | None = None,
     quantize: Quantize | None = None,
 ) -> Teacher:
     """Load a causal language model and its tokenizer.
@@ -175,6 +187,7 @@ def load_teacher(
         dtype: of weights and arithmetic.
         device: a torch device, or ``auto``.
         process: number of this process on its machine; chooses among several GPUs.
+        device_map: ``auto`` spreads the layers over all GPUs of this machine, where it has several.
         quantize: to how many bits bitsandbytes quantises the weights of its layers. What is quantised in its files
             stays so in any case, but for its head, which becomes dense.
 
@@ -186,6 +199,8 @@ def load_teacher(
     source: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
     folder = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
     place = chosen_device(device, process)
+    if device_map:
+        _check_alone()
     with quiet_transformers(), loading_errors(name, gguf):
         config = AutoConfig.from_pretrained(folder, **source)
         if getattr(config, "is_encoder_decoder", False):
@@ -199,8 +214,11 @@ def load_teacher(
         if quantize:
             source["quantization_config"] = _quantization(name, config, gguf, quantize, dtype)
         # Weights go from their files to the device one by one; on a CPU, those that have this dtype stay in their files
-        source["device_map"] = {"": place}
+        is_spread = device_map and place.type == "cuda" and torch.cuda.device_count() > 1
+        source["device_map"] = device_map if is_spread else {"": place}
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **source)
+        if is_spread and {"cpu", "disk"} & set(map(str, model.hf_device_map.values())):
+            raise TeacherError(f"{name}: does not fit on the GPUs; use more of them, or --quantize 4bit")
         if gguf:
             _make_ordinary(model)
         if getattr(model.config, "quantization_config", None) is not None:
@@ -210,6 +228,11 @@ def load_teacher(
     teacher = Teacher(folder if not gguf else f"{folder}/{gguf}", model, tokenizer, files, quantize)
     _check_parts(teacher)
     return teacher
+
+
+def _check_alone() -> None:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        raise TeacherError("--device-map auto: one process takes all GPUs; leave it out, or start one process only")
 
 
 def _quantization(name: str, config: Any, gguf: str | None, quantize: Quantize, dtype: str) -> Any:  # noqa: ANN401

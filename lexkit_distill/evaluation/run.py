@@ -78,13 +78,23 @@ def _evaluate(
     name: str, role: str, jobs: dict[str, Job], config: EvalConfig, processes: Processes, progress: Progress
 ) -> dict[str, TaskScores]:
     progress.stage(f"load {role}")
-    model = load_teacher(name, dtype=config.dtype, device=config.device, process=processes.local_number)
+    model = _loaded(name, config, processes)
     scores = {}
     for task, job in jobs.items():
         progress.stage(f"{task} ({role})")
         if (found := job(model, progress)) is not None:
             scores[task] = found
     return scores
+
+
+def _loaded(name: str, config: EvalConfig, processes: Processes) -> Teacher:
+    return load_teacher(
+        name,
+        dtype=config.dtype,
+        device=config.device,
+        process=processes.local_number,
+        device_map=config.device_map,
+    )
 
 
 def _job(task: str, config: EvalConfig, prepared: dict[str, PreparedTask], processes: Processes) -> Job:
@@ -117,8 +127,7 @@ def _perplexity(config: EvalConfig, processes: Processes) -> Job:
 
     def predict(model: Teacher, progress: Progress) -> TaskScores | None:
         if config.teacher is not None and not teachers:
-            place = processes.local_number
-            teachers.append(load_teacher(config.teacher, dtype=config.dtype, device=config.device, process=place))
+            teachers.append(_loaded(config.teacher, config, processes))
         return score_text(
             text,
             model,

@@ -83,6 +83,7 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
             dtype=config.dtype,
             device=config.device,
             process=processes.local_number,
+            device_map=config.device_map,
             quantize=config.quantize,
         )
         plan = _planned(config, teacher, folder, processes, progress)

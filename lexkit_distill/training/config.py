@@ -153,6 +153,8 @@ class RunConfig(Config):
     """Number of checkpoints to keep."""
     device: str = field(default="auto", metadata={"metavar": "DEVICE"})
     """Where to train: cpu, cuda, mps; auto takes a GPU if there is one."""
+    device_map: Literal["auto"] | None = None
+    """Spread the layers of the teacher over all GPUs of this machine, for one process."""
     tensorboard: bool = False
     """Write logs for TensorBoard in addition to log.csv."""
     push_to_hub: str | None = field(default=None, metadata={"metavar": "NAME", "place": True})

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -62,11 +63,17 @@ def load_training_teacher(config: TrainConfig, process: int, memo: Memo) -> Teac
     Raises:
         TeacherError: it cannot be loaded.
     """
-    dtype, quantize, device = config.optimiser.dtype, config.optimiser.quantize, config.run.device
+    options: Any = {
+        "dtype": config.optimiser.dtype,
+        "quantize": config.optimiser.quantize,
+        "device": config.run.device,
+        "device_map": config.run.device_map,
+        "process": process,
+    }
     return memo.get(
         "teacher",
-        digest(config.teacher, dtype, quantize, device, process),
-        lambda: load_teacher(config.teacher, dtype=dtype, quantize=quantize, device=device, process=process),
+        digest(config.teacher, options),
+        lambda: load_teacher(config.teacher, **options),
     )
 
 

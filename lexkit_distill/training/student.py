@@ -58,10 +58,15 @@ class Student:
         self.head = head_of(teacher)
         self.trained = nn.ModuleList(map(teacher.copied, base.layers[layers - trained : layers])).float()
         self.trained.requires_grad_(True)
+        if teacher.is_spread:  # what layers read may be elsewhere
+            from accelerate.hooks import AlignDevicesHook, add_hook_to_module
+
+            for layer in self.trained:
+                add_hook_to_module(layer, AlignDevicesHook(teacher.device))
         frozen = list(base.layers[: layers - trained])
-        norm = copy.deepcopy(base.norm)
-        self.full = _shell(base, cut_config(teacher.model.config, 0, layers), [*frozen, *self.trained], norm)
-        self.tail = _shell(base, cut_config(teacher.model.config, layers - trained, layers), self.trained, norm)
+        norm = teacher.copied(base.norm)
+        self.full = _shell(teacher, cut_config(teacher.model.config, 0, layers), [*frozen, *self.trained], norm)
+        self.tail = _shell(teacher, cut_config(teacher.model.config, layers - trained, layers), self.trained, norm)
         self.tail.embed_tokens = None
         self.shares_prefix = True
 
@@ -85,7 +90,7 @@ class Student:
             final = self.teacher.last_hidden(token_ids)
         finally:
             hook.remove()
-        return TeacherStates(kept[0], final)
+        return TeacherStates(kept[0].to(final.device), final)
 
     def run(self, module: nn.Module, token_ids: Tensor, prefix: Tensor | None) -> Tensor:
         """Return the student's last hidden states n (B, T, d).
@@ -206,12 +211,16 @@ def cut_config(config: Any, first: int, last: int) -> Any:  # noqa: ANN401
     return cut
 
 
-def _shell(base: Any, config: Any, layers: Any, norm: nn.Module) -> Any:  # noqa: ANN401
-    """A model like *base* with these layers and norm, and everything else *base*'s own."""
+def _shell(teacher: Teacher, config: Any, layers: Any, norm: nn.Module) -> Any:  # noqa: ANN401
+    """A model like the teacher's base with these layers and norm, and everything else its own.
+
+    Of a teacher on several devices, rotary embeddings are copied to where trained layers are.
+    """
+    base = teacher.model.base_model
     with torch.device("meta"):
         shell = type(base)(config)
     for name, child in base.named_children():
-        setattr(shell, name, child)
+        setattr(shell, name, teacher.copied(child) if teacher.is_spread and name.startswith("rotary") else child)
     shell.layers, shell.norm = nn.ModuleList(layers), norm
     return shell.eval()
 
