@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import copy
 import io
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from lexkit_distill.dense import dense_copy, is_quantized
 from lexkit_distill.errors import TeacherError
 from lexkit_distill.memory import is_out_of_memory
 from lexkit_distill.tokenization import TextEncoder, context_of
+from lexkit_distill.weights import files_digest, values_digest, weight_files
 
 HEAD_TOKENS = 1024
 """Tokens whose logits exist at a time: with 128,256 words in the vocabulary, 0.5 GB in fp32."""
@@ -29,6 +33,8 @@ _GGUF_SPECIAL = {
     "pad_token": "tokenizer.ggml.padding_token_id",
 }
 """Where a GGUF file names the special tokens of a tokenizer."""
+Quantize = Literal["4bit", "8bit"]
+DeviceMap = Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,35 @@ class Teacher:
     name: str
     model: Any
     tokenizer: Any
+    files: tuple[Path, ...] = ()
+    """The files of the weights; none, if the model was made in memory."""
+    quantize: Quantize | None = None
+    """To how many bits bitsandbytes has quantised the files' weights when they were loaded."""
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
-        device: torch.device = self.model.device
+        """Where the head is: hidden states come here, and all that is computed from them stays here."""
+        device: torch.device = self.model.get_output_embeddings().weight.device
         return device
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether the layers are on several devices; accelerate's hooks then move what each of them reads."""
+        return len(set(getattr(self.model, "hf_device_map", {"": 0}).values())) > 1
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether linear maps of the layers have quantised weights."""
+        return getattr(self.model.config, "quantization_config", None) is not None
+
+    def copied(self, module: nn.Module) -> nn.Module:
+        """Return a copy of one of the model's modules on `device`, with dense weights."""
+        copied = dense_copy(module, self.model.dtype) if self.is_quantized else copy.deepcopy(module)
+        if self.is_spread:
+            from accelerate.hooks import remove_hook_from_module
+
+            copied = remove_hook_from_module(copied, recurse=True).to(self.device)
+        return copied
 
     @property
     def hidden_size(self) -> int:
@@ -75,16 +104,27 @@ class Teacher:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of names, shapes and values of all parameters, rounded to bf16.
+        """SHA-256 (hex) of the SHA-256 of the weights' files, or, of a model made in memory, the `values_digest`.
 
         It is the same whether the weights are loaded as bf16 or fp32.
         """
-        digest = hashlib.sha256()
-        for name, parameter in sorted(self.model.named_parameters()):
-            values = parameter.detach().to(torch.bfloat16).contiguous().cpu()
-            digest.update(f"{name} {tuple(values.shape)}\n".encode())
-            digest.update(values.view(torch.uint8).reshape(-1).numpy().data)
-        return digest.hexdigest()
+        return files_digest(self.files, self.quantize or "") if self.files else self.values_digest
+
+    @cached_property
+    def values_digest(self) -> str:
+        """SHA-256 (hex) of all parameters. Unlike the fingerprint, it reads them all again each time.
+
+        Other files may hold the same weights: a GGUF file, say, and the folder that was made of it. Quantised weights
+        are kept in other forms on other devices; for these it is the fingerprint.
+        """
+        return self.fingerprint if self.is_quantized and self.files else values_digest(self.model)
+
+    def is_of(self, *known: str | None) -> bool:
+        """Whether one of these is the fingerprint, or the `values_digest`, of these weights.
+
+        Dictionaries and samples of earlier versions have the latter only.
+        """
+        return self.fingerprint in known or self.values_digest in known
 
     def last_hidden(self, token_ids: Tensor) -> Tensor:
         """Return the hidden states (B, T, d) of right-padded token ids (B, T).
@@ -92,7 +132,7 @@ class Teacher:
         No mask is needed: in a causal model no position sees what is right of it. `check` verifies this.
         """
         hidden: Tensor = self.model.base_model(input_ids=token_ids, use_cache=False).last_hidden_state
-        return hidden
+        return hidden.to(self.device)
 
     def predicted(self, hidden: Tensor) -> Tensor:
         """Return the most likely next token (n,) at hidden states (n, d), without holding all logits at once."""
@@ -130,7 +170,14 @@ class Teacher:
 
 
 def load_teacher(
-    name: str, *, gguf: str | None = None, dtype: str = "bfloat16", device: str = "auto", process: int = 0
+    name: str,
+    *,
+    gguf: str | None = None,
+    dtype: str = "bfloat16",
+    device: str = "auto",
+    process: int = 0,
+    device_map: DeviceMap | None = None,
+    quantize: Quantize | None = None,
 ) -> Teacher:
     """Load a causal language model and its tokenizer.
 
@@ -140,6 +187,9 @@ def load_teacher(
         dtype: of weights and arithmetic.
         device: a torch device, or ``auto``.
         process: number of this process on its machine; chooses among several GPUs.
+        device_map: ``auto`` spreads the layers over all GPUs of this machine, where it has several.
+        quantize: to how many bits bitsandbytes quantises the weights of its layers. What is quantised in its files
+            stays so in any case, but for its head, which becomes dense.
 
     Raises:
         TeacherError: it cannot be loaded, is not a decoder, or has no fast tokenizer.
@@ -149,6 +199,8 @@ def load_teacher(
     source: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
     folder = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
     place = chosen_device(device, process)
+    if device_map:
+        _check_alone()
     with quiet_transformers(), loading_errors(name, gguf):
         config = AutoConfig.from_pretrained(folder, **source)
         if getattr(config, "is_encoder_decoder", False):
@@ -159,13 +211,51 @@ def load_teacher(
 
             source["quantization_config"] = GgufConfig(dequantize=True)
             _restore_tokenizer(tokenizer, Path(folder) / gguf)
+        if quantize:
+            source["quantization_config"] = _quantization(name, config, gguf, quantize, dtype)
+        # Weights go from their files to the device one by one; on a CPU, those that have this dtype stay in their files
+        is_spread = device_map and place.type == "cuda" and torch.cuda.device_count() > 1
+        source["device_map"] = device_map if is_spread else {"": place}
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **source)
+        if is_spread and {"cpu", "disk"} & set(map(str, model.hf_device_map.values())):
+            raise TeacherError(f"{name}: does not fit on the GPUs; use more of them, or --quantize 4bit")
         if gguf:
             _make_ordinary(model)
-        model = model.to(place).eval().requires_grad_(False)
-    teacher = Teacher(name=folder if not gguf else f"{folder}/{gguf}", model=model, tokenizer=tokenizer)
+        if getattr(model.config, "quantization_config", None) is not None:
+            _settle(model)
+        model.eval().requires_grad_(False)
+    files = weight_files(folder, getattr(config, "_commit_hash", None), gguf)
+    teacher = Teacher(folder if not gguf else f"{folder}/{gguf}", model, tokenizer, files, quantize)
     _check_parts(teacher)
     return teacher
+
+
+def _check_alone() -> None:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        raise TeacherError("--device-map auto: one process takes all GPUs; leave it out, or start one process only")
+
+
+def _quantization(name: str, config: Any, gguf: str | None, quantize: Quantize, dtype: str) -> Any:  # noqa: ANN401
+    """What has transformers quantise weights as it loads them."""
+    from transformers import BitsAndBytesConfig
+
+    make: Any = BitsAndBytesConfig
+    if gguf or getattr(config, "quantization_config", None) is not None:
+        raise TeacherError(f"{name}: its weights are quantised already; leave out --quantize")
+    if find_spec("bitsandbytes") is None:
+        raise TeacherError(f"--quantize {quantize}: bitsandbytes is not installed; run 'pip install bitsandbytes'")
+    if quantize == "8bit":
+        return make(load_in_8bit=True)
+    return make(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, dtype))
+
+
+def _settle(model: Any) -> None:  # noqa: ANN401
+    """Make what is quantised quiet, and its head dense, since losses multiply with its weights."""
+    # Products of 8 bits warn each time that they round what they read to fp16
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    head = model.get_output_embeddings()
+    if head is not None and is_quantized(head):
+        model.set_output_embeddings(dense_copy(head, model.dtype))
 
 
 def _check_parts(teacher: Teacher) -> None:

@@ -66,6 +66,8 @@ class EvalConfig(Config):
     """Arithmetic of the models."""
     device: str = field(default="auto", metadata={"metavar": "DEVICE"})
     """Where to run the models: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."""
+    device_map: Literal["auto"] | None = None
+    """Spread the layers of each model over all GPUs of this machine, for one process."""
 
     @property
     def task_names(self) -> list[str]:

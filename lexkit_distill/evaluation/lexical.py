@@ -92,8 +92,8 @@ def word_vectors(words: Sequence[str], model: Teacher, progress: Progress) -> di
             ids[row, : len(first) + len(one.ids)] = torch.tensor([*first, *one.ids])
             of_word = [float(end > len(CONTEXT)) for _, end in one.offsets]
             mask[row, len(first) : len(first) + len(of_word), 0] = torch.tensor(of_word)
-        place = model.device
-        for kind, states in (("input", embeddings[ids.to(place)]), ("hidden", model.last_hidden(ids.to(place)))):
+        of_input, of_model = embeddings[ids.to(embeddings.device)], model.last_hidden(ids.to(model.device))
+        for kind, states in (("input", of_input), ("hidden", of_model)):
             means = (states.float().cpu() * mask).sum(1) / mask.sum(1)
             found[kind] += list(means.double().numpy())
         progress.count(min(start + _BATCH, len(words)), len(words), "words")

@@ -72,7 +72,7 @@ def _evaluate(
     progress.stage(f"load {role}")
     half = "--dtype bfloat16, or " if config.dtype == "float32" else ""
     with memory_failures(EvaluationError, name, lambda: f"use {half}another --device"):
-        model = load_teacher(name, dtype=config.dtype, device=config.device, process=processes.local_number)
+        model = _loaded(name, config, processes)
     scores = {}
     for task, job in jobs.items():
         progress.stage(f"{task} ({role})")
@@ -81,6 +81,16 @@ def _evaluate(
         if found is not None:
             scores[task] = found
     return scores
+
+
+def _loaded(name: str, config: EvalConfig, processes: Processes) -> Teacher:
+    return load_teacher(
+        name,
+        dtype=config.dtype,
+        device=config.device,
+        process=processes.local_number,
+        device_map=config.device_map,
+    )
 
 
 def _smaller(task: str, config: EvalConfig) -> str:
@@ -124,8 +134,7 @@ def _perplexity(config: EvalConfig, data: EvalData, processes: Processes) -> Job
 
     def predict(model: Teacher, progress: Progress) -> TaskScores | None:
         if config.teacher is not None and not teachers:
-            place = processes.local_number
-            teachers.append(load_teacher(config.teacher, dtype=config.dtype, device=config.device, process=place))
+            teachers.append(_loaded(config.teacher, config, processes))
         return score_text(
             text,
             model,

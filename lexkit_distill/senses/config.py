@@ -41,8 +41,12 @@ class SensesConfig(Config):
     """Tokens in a batch, padding included."""
     dtype: DType = "bfloat16"
     """Arithmetic of the teacher."""
+    quantize: Literal["4bit", "8bit"] | None = None
+    """Let bitsandbytes quantise the weights of the teacher's layers as they are loaded."""
     device: str = field(default="auto", metadata={"metavar": "DEVICE"})
     """Where to run the teacher and cluster tokens: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."""
+    device_map: Literal["auto"] | None = None
+    """Spread the layers of the teacher over all GPUs of this machine, for one process."""
     disk_budget: int = field(default=50 * 10**9, metadata={"parse": parse_size, "metavar": "SIZE", "shown": "50GB"})
     """Most disk space that the sample may take while the dictionary is made."""
     memory_budget: int = field(

@@ -44,6 +44,8 @@ class Meta:
     store_fingerprint: str | None = None
     digest: str | None = None
     """SHA-256 (hex) of the rows; None in dictionaries of older versions."""
+    teacher_values: str | None = None
+    """`Teacher.values_digest`, by which the same weights in other files are recognised."""
 
 
 def read_meta(path: Path) -> Meta:

@@ -135,6 +135,8 @@ class OptimiserConfig(Config):
     """Seed for the order of rows, the sampled positions and the worked examples."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Arithmetic of the models; trained weights are kept in float32."""
+    quantize: Literal["4bit", "8bit"] | None = None
+    """Let bitsandbytes quantise the weights of the teacher's layers as they are loaded; trained layers are dense."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,8 @@ class RunConfig(Config):
     """Give the same losses bit for bit in every run on one GPU, which takes somewhat longer; a CPU always does."""
     log_with: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     """Tell a tracker each step, too, in addition to log.csv. May be given several times."""
+    device_map: Literal["auto"] | None = None
+    """Spread the layers of the teacher over all GPUs of this machine, for one process."""
     push_to_hub: str | None = field(default=None, metadata={"metavar": "NAME", "place": True})
     """Upload the student to this repository of the Hugging Face hub."""
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lexkit.progress import Progress
 from lexkit_distill.checks import check_length, senses_folder
@@ -60,11 +61,17 @@ def load_training_teacher(config: TrainConfig, process: int, memo: Memo) -> Teac
     Raises:
         TeacherError: it cannot be loaded.
     """
-    dtype, device = config.optimiser.dtype, config.run.device
+    options: Any = {
+        "dtype": config.optimiser.dtype,
+        "quantize": config.optimiser.quantize,
+        "device": config.run.device,
+        "device_map": config.run.device_map,
+        "process": process,
+    }
     return memo.get(
         "teacher",
-        digest(config.teacher, dtype, device, process),
-        lambda: load_teacher(config.teacher, dtype=dtype, device=device, process=process),
+        digest(config.teacher, options),
+        lambda: load_teacher(config.teacher, **options),
     )
 
 
@@ -77,7 +84,7 @@ def load_inputs(config: TrainConfig, teacher: Teacher, memo: Memo, progress: Pro
     dictionary = None
     if config.loss.samples_positions:
         key = digest(config.senses, config.store, teacher.fingerprint)
-        dictionary = memo.get("dictionary", key, lambda: open_dictionary(config, teacher.encoder, teacher.fingerprint))
+        dictionary = memo.get("dictionary", key, lambda: open_dictionary(config, teacher.encoder, teacher))
     progress.stage("tokenizing the data")
     data, dropped = _data(config, config.data.data, teacher, dictionary, memo)
     held_out = _data(config, config.data.eval_data, teacher, None, memo)[0] if config.data.eval_data else None
@@ -156,13 +163,13 @@ def read_rows(
     ).rows(documents)
 
 
-def open_dictionary(config: TrainConfig, encoder: TextEncoder, teacher: str | None) -> SenseDictionary:
+def open_dictionary(config: TrainConfig, encoder: TextEncoder, teacher: Teacher | None) -> SenseDictionary:
     """Open the dictionary of a configuration with the relations of its store.
 
     Args:
         config: of the training.
         encoder: the teacher's, whose tokenizer the dictionary has to fit.
-        teacher: fingerprint of the weights that the dictionary has to come from; None does not check.
+        teacher: that the dictionary has to come from; None does not check.
 
     Raises:
         TrainingError: the configuration names none.
@@ -173,7 +180,10 @@ def open_dictionary(config: TrainConfig, encoder: TextEncoder, teacher: str | No
     relations = read_relations(
         Path(config.store).expanduser(), meta.tokenizer_fingerprint, path / senses_files.TOKENIZER
     )
-    return SenseDictionary(path, teacher=teacher, tokenizer=encoder.fingerprint, relations=relations)
+    fingerprint = teacher.fingerprint if teacher is not None else None
+    if teacher is not None and teacher.is_of(meta.teacher_fingerprint, meta.teacher_values):
+        fingerprint = meta.teacher_fingerprint
+    return SenseDictionary(path, teacher=fingerprint, tokenizer=encoder.fingerprint, relations=relations)
 
 
 def candidates_key(config: TrainConfig, dictionary: SenseDictionary) -> tuple[object, ...]:

@@ -1,9 +1,9 @@
 """The student: the first L layers of the teacher, of which the last n are trained (paper, section 5.1).
 
 Everything frozen is the teacher's own: embeddings, layers, norm and head are the same modules, so the student adds to
-memory its n trained layers alone, in fp32. And as its frozen layers are the teacher's, so is the hidden state after
-them: the student need only run its *tail*, the trained layers and the norm, from the state that the teacher's pass has
-computed anyway (the shared prefix).
+memory its n trained layers alone, in fp32; those of a quantised teacher become dense. And as its frozen layers are the
+teacher's, so is the hidden state after them: the student need only run its *tail*, the trained layers and the norm,
+from the state that the teacher's pass has computed anyway (the shared prefix).
 """
 
 from __future__ import annotations
@@ -52,12 +52,17 @@ class Student:
         layers = check_layers(layers, trained, total)
         self.teacher, self.layers, self.n_trained = teacher, layers, trained
         self.head = head_of(teacher)
-        self.trained = nn.ModuleList(copy.deepcopy(base.layers[layers - trained : layers])).float()
+        self.trained = nn.ModuleList(map(teacher.copied, base.layers[layers - trained : layers])).float()
         self.trained.requires_grad_(True)
+        if teacher.is_spread:  # what layers read may be elsewhere
+            from accelerate.hooks import AlignDevicesHook, add_hook_to_module
+
+            for layer in self.trained:
+                add_hook_to_module(layer, AlignDevicesHook(teacher.device))
         frozen = list(base.layers[: layers - trained])
-        norm = copy.deepcopy(base.norm)
-        self.full = _shell(base, cut_config(teacher.model.config, 0, layers), [*frozen, *self.trained], norm)
-        self.tail = _shell(base, cut_config(teacher.model.config, layers - trained, layers), self.trained, norm)
+        norm = teacher.copied(base.norm)
+        self.full = _shell(teacher, cut_config(teacher.model.config, 0, layers), [*frozen, *self.trained], norm)
+        self.tail = _shell(teacher, cut_config(teacher.model.config, layers - trained, layers), self.trained, norm)
         self.tail.embed_tokens = None
         self.shares_prefix = True
 
@@ -81,7 +86,7 @@ class Student:
             final = self.teacher.last_hidden(token_ids)
         finally:
             hook.remove()
-        return TeacherStates(kept[0], final)
+        return TeacherStates(kept[0].to(final.device), final)
 
     def run(self, module: nn.Module, token_ids: Tensor, prefix: Tensor | None) -> Tensor:
         """Return the student's last hidden states n (B, T, d).
@@ -111,7 +116,7 @@ class Student:
         return difference
 
     def causal_lm(self, trained: dict[str, Tensor] | None = None) -> Any:  # noqa: ANN401  # a transformers model
-        """Return the student as an ordinary causal language model, in the teacher's precision.
+        """Return the student as an ordinary causal language model, in the teacher's precision and without quantisation.
 
         Args:
             trained: weights of `module` by name, if they are not in it (they are spread over processes, say).
@@ -121,11 +126,11 @@ class Student:
             model = type(teacher)(cut_config(teacher.config, 0, self.layers))
         prefix = f"{teacher.base_model_prefix}.layers."
         first = self.layers - self.n_trained
-        state = {
-            name: value
-            for name, value in teacher.state_dict().items()
-            if not name.startswith(prefix) or int(name[len(prefix) :].partition(".")[0]) < first
-        }
+        state = {name: value for name, value in teacher.state_dict().items() if not name.startswith(prefix)}
+        for place, layer in enumerate(teacher.base_model.layers[:first]):
+            # Dense, the layers may not fit on the device
+            dense = self.teacher.copied(layer).cpu() if self.teacher.is_quantized else layer
+            state |= {f"{prefix}{place}.{name}": value for name, value in dense.state_dict().items()}
         if trained is None:
             trained = {f"layers.{name}": value for name, value in self.tail.layers.state_dict().items()}
             shift = first
@@ -194,18 +199,24 @@ def cut_config(config: Any, first: int, last: int) -> Any:  # noqa: ANN401
     cut = copy.deepcopy(config)
     total = config.num_hidden_layers
     cut.num_hidden_layers = last - first
+    if hasattr(cut, "quantization_config"):
+        del cut.quantization_config  # of the student, what is quantised is the teacher's
     for name, value in list(vars(config).items()):
         if "layer" in name and isinstance(value, list | tuple) and len(value) == total:
             setattr(cut, name, list(value[first:last]))
     return cut
 
 
-def _shell(base: Any, config: Any, layers: Any, norm: nn.Module) -> Any:  # noqa: ANN401
-    """A model like *base* with these layers and norm, and everything else *base*'s own."""
+def _shell(teacher: Teacher, config: Any, layers: Any, norm: nn.Module) -> Any:  # noqa: ANN401
+    """A model like the teacher's base with these layers and norm, and everything else its own.
+
+    Of a teacher on several devices, rotary embeddings are copied to where trained layers are.
+    """
+    base = teacher.model.base_model
     with torch.device("meta"):
         shell = type(base)(config)
     for name, child in base.named_children():
-        setattr(shell, name, child)
+        setattr(shell, name, teacher.copied(child) if teacher.is_spread and name.startswith("rotary") else child)
     shell.layers, shell.norm = nn.ModuleList(layers), norm
     return shell.eval()
 

@@ -44,6 +44,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Digests of teachers' files are not kept in the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("LEXKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def sentences(number: int, seed: int = 0) -> list[str]:
     """Sentences of ordinary words, by seed."""
     chooser = random.Random(seed)

@@ -66,7 +66,7 @@ def test_a_gguf_file_is_the_same_teacher_as_the_folder_made_of_it(
     assert gguf.tokenizer.get_vocab() == folder.tokenizer.get_vocab()
     assert gguf.tokenizer.chat_template == folder.tokenizer.chat_template
     assert gguf.tokenizer.tokenize("in 1984") == ["in", "Ġ", "1", "9", "8", "4"]
-    assert gguf.fingerprint == folder.fingerprint
+    assert gguf.values_digest == folder.values_digest
 
     some = torch.tensor(ids[: 4 * 256]).view(4, 256)
     with torch.inference_mode():
@@ -120,3 +120,4 @@ def test_special_tokens_and_padding_have_no_senses(made: Any) -> None:
     teacher = load_teacher(dictionary.meta.teacher, dtype="bfloat16", device="cpu")
     assert not teacher.special_ids.numpy()[sample.occurrences.tokens].any()
     assert dictionary.meta.teacher_fingerprint == teacher.fingerprint
+    assert dictionary.meta.teacher_values == teacher.values_digest

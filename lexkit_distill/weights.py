@@ -1,0 +1,106 @@
+"""What weights are identified by: the files that they are read from, or their values."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lexkit.durable import lock, write_whole
+from lexkit.sources.cache import cache_folder
+from lexkit.sources.files import fingerprint
+
+REMEMBERED = "digests.json"
+"""The file in lexkit's cache that has the digests of weight files by path, with what tells that a file is the same."""
+_WHOLE = ("model.safetensors", "pytorch_model.bin")
+"""The files that transformers looks for, in this order, each followed by its index of several files."""
+_SHA256_DIGITS = 64
+
+
+def weight_files(name: str, revision: str | None = None, gguf: str | None = None) -> tuple[Path, ...]:
+    """Return the files that transformers has read the weights of a model from, or nothing if they are other ones.
+
+    Args:
+        name: a folder, or a name on the Hugging Face hub.
+        revision: the commit that was loaded from the hub.
+        gguf: the GGUF file that was read instead.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    def find(file: str) -> Path | None:
+        if Path(name).is_dir():
+            path = Path(name) / file
+            return path if path.is_file() else None
+        known = try_to_load_from_cache(name, file, revision=revision)
+        return Path(known) if isinstance(known, str) else None
+
+    for file in (gguf,) if gguf else _WHOLE:
+        whole, index = find(file), find(f"{file}.index.json")
+        if whole is not None:
+            return (whole,)
+        if index is not None:
+            parts = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+            return tuple(path for part in parts if (path := find(part)) is not None)
+    return ()
+
+
+def files_digest(paths: Sequence[Path], more: str = "") -> str:
+    """Return the SHA-256 (hex) of the SHA-256 of files, in this order, and of *more*.
+
+    Each file is read once on a machine: its digest is remembered until its size, time or inode changes. On a node, the
+    first process reads, and the others wait for it. Files that the hub's client has stored have their digest as name.
+    """
+    places = [path.resolve() for path in paths]
+    with _remembered() as known, ThreadPoolExecutor() as pool:
+        digests = list(pool.map(lambda path: _digest(path, known), places))
+    return hashlib.sha256("\n".join([*digests, more]).encode()).hexdigest()
+
+
+def _digest(path: Path, known: dict[str, list[Any]]) -> str:
+    if path.parent.name == "blobs" and len(path.name) == _SHA256_DIGITS:
+        return path.name
+    status = path.stat()
+    state = [status.st_size, status.st_mtime_ns, status.st_ino]
+    if known.get(str(path), [])[:-1] != state:
+        known[str(path)] = [*state, fingerprint(path)[0]]
+    return str(known[str(path)][-1])
+
+
+@contextlib.contextmanager
+def _remembered() -> Iterator[dict[str, list[Any]]]:
+    """Context manager. Give the digests that are known; what the block adds is kept, if the cache can be written."""
+    file = cache_folder() / REMEMBERED
+    known: dict[str, list[Any]] = {}
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            held = lock(file.with_suffix(".lock"), wait=True)
+            assert held is not None
+            stack.enter_context(held)
+        with contextlib.suppress(OSError, ValueError):
+            known = json.loads(file.read_bytes())
+        before = dict(known)
+        yield known
+        if known != before:
+            there = {path: state for path, state in known.items() if Path(path).exists()}
+            with contextlib.suppress(OSError):
+                write_whole(file, json.dumps(there, indent=1).encode())
+
+
+def values_digest(model: Any) -> str:  # noqa: ANN401  # of transformers
+    """Return the SHA-256 (hex) of names, shapes and values of all parameters, rounded to bf16.
+
+    It is the same whichever files they come from, and whether they are loaded as bf16 or fp32.
+    """
+    digest = hashlib.sha256()
+    for name, parameter in sorted(model.named_parameters()):
+        values = parameter.detach().to(torch.bfloat16).contiguous().cpu()
+        digest.update(f"{name} {tuple(values.shape)}\n".encode())
+        digest.update(values.view(torch.uint8).reshape(-1).numpy().data)
+    return digest.hexdigest()
