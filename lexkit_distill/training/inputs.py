@@ -30,7 +30,7 @@ from lexkit_distill.supervision.scale import scale_of
 from lexkit_distill.tasks import split_task
 from lexkit_distill.teacher import Teacher, load_teacher
 from lexkit_distill.tokenization import TextEncoder
-from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.config import TrainConfig, split_weight
 from lexkit_distill.training.data import training_documents
 from lexkit_distill.training.encode import Row, RowEncoder, WordFinder
 from lexkit_distill.training.encoded import EncodedRows, TokenData, encoded_rows
@@ -142,7 +142,7 @@ def load_rows(
 
     Args:
         config: of the training.
-        names: of the files.
+        names: of the files, perhaps with weights.
         encoder: the teacher's.
         relations: as `read_rows` takes them.
         progress: told about rows.
@@ -151,11 +151,15 @@ def load_rows(
     Raises:
         LexkitError: as `read_rows` and `encoded_rows` say.
     """
-    return encoded_rows(
-        lambda: _rows_key(config, names, encoder, relations, teacher),
-        lambda dropped: (read_rows(config, [file], encoder, relations, dropped, teacher) for file in names),
+    weighted = [split_weight(name) for name in names]
+    found = encoded_rows(
+        lambda: _rows_key(config, [file for file, _ in weighted], encoder, relations, teacher),
+        lambda dropped: (read_rows(config, [file], encoder, relations, dropped, teacher) for file, _ in weighted),
         progress,
     )
+    weights = [weight for _, weight in weighted]
+    sources = [source._replace(weight=weight) for source, weight in zip(found.data.sources, weights, strict=True)]
+    return replace(found, data=replace(found.data, sources=tuple(sources)))
 
 
 def _rows_key(

@@ -12,7 +12,7 @@ from lexkit_distill.supervision.nearest import Availability
 from lexkit_distill.supervision.relations import Relations
 from lexkit_distill.tokenization import load_encoder
 from lexkit_distill.training.batches import Batches, DataCounts, count
-from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.config import TrainConfig, split_weight
 from lexkit_distill.training.encode import Row
 from lexkit_distill.training.inputs import load_rows, open_dictionary, open_supervision, read_rows
 
@@ -67,7 +67,8 @@ def preview(config: TrainConfig, *, limit: int | None = None) -> Preview:
         seed=config.optimiser.seed,
         available=available,
     )
-    rows = islice(read_rows(config, config.data.data, encoder, relations, Counter()), limit)
+    files = [split_weight(name)[0] for name in config.data.data]
+    rows = islice(read_rows(config, files, encoder, relations, Counter()), limit)
     shown = [_shown(row, relations, encoder.vocabulary_size, available) for row in rows]
     return Preview(shown, count(batches, available), {reason: n for reason, n in encoded.dropped.items() if n})
 

@@ -1,4 +1,4 @@
-"""Rows on disk: the same as in memory, encoded once, whole or not there."""
+"""Rows on disk: the same as in memory, encoded once, whole or not there; and files with weights."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lexkit.errors import ArgumentError
 from lexkit.progress import Progress
 from lexkit_distill.errors import CorpusError, DataError
 
@@ -335,9 +336,89 @@ def test_a_training_resumes_from_rows_that_were_encoded_again(configured: Config
     assert resumed.outcome.loss == whole.outcome.loss
 
 
+class TestWeights:
+    @pytest.fixture
+    def three(self, tmp_path: Path, make_sentences: Callable[..., list[str]]) -> list[str]:
+        """Files of 30, 20 and 11 rows."""
+        for number, rows in enumerate((30, 20, 11)):
+            (tmp_path / f"{number}.txt").write_text("\n\n".join(make_sentences(rows, number)), encoding="utf-8")
+        return [str(tmp_path / f"{number}.txt") for number in range(3)]
+
+    def batches(self, config: Any, **options: Any) -> Any:
+        from lexkit_distill.training.batches import Batches
+
+        return Batches(load(config).data, 4, **options)
+
+    def rows_of(self, batches: Any, epoch: int) -> Counter[int]:
+        steps = range(epoch * batches.steps_per_epoch, (epoch + 1) * batches.steps_per_epoch)
+        return Counter(row for step in steps for row in batches.step(step)[1].tolist())
+
+    def test_a_weight_is_the_passes_over_a_file_in_an_epoch(self, three: list[str], configured: Configured) -> None:
+        one, two, three_ = three
+        batches = self.batches(configured(data=(f"{one}@0.5", f"{two}@2", f"{three_}@1.25")))
+        assert batches.rows_per_epoch == 15 + 40 + 14
+        assert batches.steps_per_epoch == 18
+        epochs = [self.rows_of(batches, epoch) for epoch in range(3)]
+        for rows in epochs:
+            assert [rows[row] for row in range(30, 50)] == [2] * 20
+            assert {rows[row] for row in range(30)} == {0, 1}
+            assert sum(rows[row] for row in range(30)) == 15
+            assert Counter(rows[row] for row in range(50, 61)) == {1: 8, 2: 3}
+        assert epochs[0] != epochs[1] != epochs[2]  # each epoch draws its own
+        again = self.batches(configured(data=(f"{one}@0.5", f"{two}@2", f"{three_}@1.25")))
+        assert self.rows_of(again, 1) == epochs[1]
+        other = self.batches(configured(data=(f"{one}@0.5", f"{two}@2", f"{three_}@1.25")), seed=1)
+        assert self.rows_of(other, 1) != epochs[1]
+
+    def test_a_weight_of_one_changes_nothing(self, three: list[str], configured: Configured) -> None:
+        plain = self.batches(configured(data=tuple(three)))
+        weighted = self.batches(configured(data=tuple(f"{name}@1" for name in three)))
+        for number in range(2 * plain.steps_per_epoch):
+            assert weighted.step(number)[1].tolist() == plain.step(number)[1].tolist()
+
+    def test_other_weights_do_not_encode_again(
+        self, three: list[str], configured: Configured, encodings: list[str]
+    ) -> None:
+        self.batches(configured(data=tuple(three)))
+        self.batches(configured(data=tuple(f"{name}@0.3" for name in three)))
+        assert encodings == ["0.txt", "1.txt", "2.txt"]
+
+    def test_a_file_with_a_weight_has_at_least_a_row(self, three: list[str], configured: Configured) -> None:
+        assert self.batches(configured(data=(three[0], f"{three[1]}@0.001"))).rows_per_epoch == 31
+
+    def test_counts_are_of_an_epoch_and_training_takes_its_steps(
+        self, three: list[str], configured: Configured
+    ) -> None:
+        from lexkit_distill.training.run import train
+
+        summary = train(configured(data=(f"{three[0]}@0.5", f"{three[1]}@2"), epochs=1))
+        assert summary is not None
+        assert summary.plan.counts.rows == 55
+        assert summary.plan.steps == summary.outcome.steps == 14
+
+    def test_wrong_weights_are_one_line(self, three: list[str], configured: Configured) -> None:
+        for weight in ("0", "-1", "nan", "inf", "1e999"):
+            with pytest.raises(ArgumentError, match=r"give a number above 0, such as 0\.5 or 2"):
+                configured(data=(f"{three[0]}@{weight}",))
+        with pytest.raises(ArgumentError, match=r"held-out data have no weight; leave out @0\.5"):
+            configured(eval_data=(f"{three[0]}@0.5",))
+
+    def test_a_file_whose_name_ends_like_a_weight_is_a_file(
+        self, three: list[str], configured: Configured, tmp_path: Path
+    ) -> None:
+        from lexkit_distill.training.config import split_weight
+
+        named = Path(three[0]).rename(tmp_path / "backup@2")
+        assert split_weight(str(named)) == (str(named), 1.0)
+        assert split_weight(f"{named}@0.5") == (str(named), 0.5)
+        assert self.batches(configured(data=(f"{named}@2",))).rows_per_epoch == 60
+        assert split_weight("arc:hub:allenai/ai2_arc/ARC-Challenge:train@2")[0].endswith(":train")
+        assert split_weight("hub:me/chats") == ("hub:me/chats", 1.0)
+
+
 class TestHub:
     class Stream:
-        """What `datasets.load_dataset` gives under streaming: rows can be had one after the other only."""
+        """What `datasets.load_dataset` gives under streaming: its rows are read one after the other."""
 
         def __init__(self, number: int) -> None:
             self.number, self.read, self.alive, self.most = number, 0, 0, 0
@@ -370,7 +451,7 @@ class TestHub:
         return calls
 
     def test_a_data_set_is_streamed_once(self, hub: list[Any], configured: Configured) -> None:
-        config = configured(data=("hub:me/river/small:train",))
+        config = configured(data=("hub:me/river/small:train@2",))
         assert len(load(config).data) == 1300
         assert len(load(config).data) == 1300
         ((name, part, split, stream),) = hub
