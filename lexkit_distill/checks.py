@@ -18,6 +18,7 @@ from lexkit_distill.errors import SampleError, TeacherError, TrainingError
 from lexkit_distill.senses.meta import check_new, read_meta
 from lexkit_distill.sweep.records import read_run
 from lexkit_distill.tasks import split_task
+from lexkit_distill.training.config import split_weight
 
 if TYPE_CHECKING:
     from lexkit_distill.senses.config import SensesConfig
@@ -170,7 +171,7 @@ def check_data(names: Iterable[str]) -> None:
     Raises:
         CorpusError: they are missing, empty or unreadable.
     """
-    check_texts(split_task(name)[1] for name in names)
+    check_texts(split_task(split_weight(name)[0])[1] for name in names)
 
 
 def senses_folder(config: TrainConfig) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from lexkit.errors import SourceError
-from lexkit.sources.files import check_file, open_binary
+from lexkit.sources.files import check_file, fingerprint, open_binary
 from lexkit_distill.errors import CorpusError
 
 _HUB = "hub:"
@@ -73,6 +73,40 @@ def documents(corpus: Sequence[str], skipped: Callable[[str], None]) -> Iterator
                 yield document
             else:
                 skipped("no text")
+
+
+def identity(name: str) -> list[str]:
+    """Return what tells the content of a file, a folder or a data set of the hub from any other.
+
+    Of a data set it is the name with the hub's revision, where the hub says one, and otherwise the name alone.
+
+    Args:
+        name: a file, folder, or ``hub:NAME[/CONFIG][:SPLIT]``.
+
+    Raises:
+        CorpusError: a file is missing or unreadable.
+    """
+    if name.startswith(_HUB):
+        return [name, _revision(_hub_parts(name[len(_HUB) :])[0])]
+    found = []
+    for path in _files(Path(name).expanduser()):
+        try:
+            check_file(path)
+        except SourceError as error:
+            raise CorpusError(str(error)) from error
+        found += [_kind(path) or "", fingerprint(path)[0]]
+    return found
+
+
+def _revision(dataset: str) -> str:
+    if Path(dataset).is_dir():  # which `datasets` prefers to the hub
+        return fingerprint(Path(dataset))[0]
+    try:
+        from huggingface_hub import HfApi
+
+        return str(HfApi().dataset_info(dataset, timeout=10).sha)
+    except Exception:  # no network, or a stand-in for the hub: what the rows are read with says what is wrong
+        return ""
 
 
 def _files(path: Path) -> list[Path]:
@@ -328,12 +362,9 @@ def _hub_records(name: str) -> Iterator[tuple[str, object]]:
         raise CorpusError(
             f"hub:{name}: data sets of the hub need another package; 'pip install datasets', or name a file"
         ) from error
-    dataset, _, split = name.partition(":")
-    path, config = dataset, None
-    if dataset.count("/") == 2:
-        path, config = dataset.rsplit("/", 1)
+    path, config, split = _hub_parts(name)
     try:
-        rows = datasets.load_dataset(path, config, split=split or "train", streaming=True)
+        rows = datasets.load_dataset(path, config, split=split, streaming=True)
         for number, row in enumerate(rows, 1):
             yield f"hub:{name}, row {number}", row
     except CorpusError:
@@ -343,3 +374,10 @@ def _hub_records(name: str) -> Iterator[tuple[str, object]]:
         raise CorpusError(f"hub:{name}: cannot be read ({reason}); check name, config and split, or name a file") from (
             error
         )
+
+
+def _hub_parts(name: str) -> tuple[str, str | None, str]:
+    """Data set, configuration and split of ``NAME[/CONFIG][:SPLIT]``."""
+    dataset, _, split = name.partition(":")
+    path, config = dataset.rsplit("/", 1) if dataset.count("/") == 2 else (dataset, None)
+    return path, config, split or "train"

@@ -30,6 +30,12 @@ disinterest\tzeal\tantonym
 """
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing is kept in, or taken from, the cache of whoever runs the tests."""
+    os.environ["LEXKIT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Callable[[str], Path]:
     """The path of a file of real data; the test is skipped where the data are not."""

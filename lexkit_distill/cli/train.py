@@ -82,7 +82,7 @@ def training_config(values: dict[str, Any], required: tuple[str, ...]) -> TrainC
 @click.command(cls=GroupedCommand)
 @training_options
 @click.option("--print-config", is_flag=True, help="Print the whole configuration as YAML and exit.")
-@click.option("--dry-run", is_flag=True, help="Build everything, take two steps, print the plan, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Build everything, take two steps, print the plan, and write no student.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
 @click.pass_context

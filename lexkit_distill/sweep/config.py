@@ -14,7 +14,7 @@ from lexkit_distill.config import changed, digest, make, options
 from lexkit_distill.config_files import by_name, named, parse, read_yaml
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.tasks import split_task
-from lexkit_distill.training.config import RunConfig, TrainConfig, preset
+from lexkit_distill.training.config import RunConfig, TrainConfig, preset, split_weight
 
 METRICS = ("ce", "kl", "ce+kl")
 _KEYS = ("output", "base", "grid", "metric", "test_data", "keep")
@@ -187,5 +187,5 @@ def _cache_key(config: TrainConfig) -> str:
 
 def _stamps(names: Iterable[str]) -> list[Any]:
     """What shows that a file has changed: its size and time."""
-    paths = [Path(split_task(name)[1]).expanduser() for name in names]
+    paths = [Path(split_task(split_weight(name)[0])[1]).expanduser() for name in names]
     return [[path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else None for path in paths]

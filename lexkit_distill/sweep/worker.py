@@ -68,18 +68,18 @@ class Worker:
         prepared = self._prepare(first, Path(first.run.output), progress)
         assert prepared.cache is not None
         data = prepared.trainer.batches.data
-        wanted: set[int] = set()
+        wanted = np.zeros(len(data), dtype=bool)
         for config in (point.config for point in points):
             batches = Batches(data, config.optimiser.batch_size, seed=config.optimiser.seed)
             steps = config.optimiser.epochs * batches.steps_per_epoch
             steps = min(config.optimiser.max_steps or steps, steps)
-            for number in range(min(steps, batches.steps_per_epoch) if steps else 0):
-                wanted.update(batches.step(number)[1].tolist())
-            if steps > batches.steps_per_epoch:
-                wanted = set(range(len(data)))
-                break
-        rows = np.array(sorted(wanted), dtype=np.int64)
-        rows = rows[np.argsort(-data.lengths[rows], kind="stable")]
+            whole, rest = divmod(steps, batches.steps_per_epoch)
+            for epoch in range(whole):
+                wanted[batches.epoch_rows(epoch)] = True
+            for number in range(steps - rest, steps):
+                wanted[batches.step(number)[1]] = True
+        rows = np.flatnonzero(wanted)
+        rows = rows[np.argsort(-data.lengths_of(rows), kind="stable")]
         progress.stage("asking the teacher")
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]

@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from lexkit_distill.keys import occurrence_keys
 from lexkit_distill.supervision.nearest import Availability
-from lexkit_distill.training.encode import TokenData
+from lexkit_distill.training.encoded import TokenData
 
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 _WINDOW = 50
 """Steps whose rows are sorted by length together: little padding, and still a random order."""
+_BLOCK = 1024
+"""Rows whose positions are counted at a time."""
 
 
 @dataclass(frozen=True)
@@ -72,25 +74,41 @@ class Batches:
         self.data, self.batch_size, self.seed = data, batch_size, seed
         self._rate = sample_rate
         self._has_senses = (available.own, available.synonyms | available.antonyms) if available is not None else None
-        self.steps_per_epoch = -(-len(data) // batch_size)
+        self._passes = [_passes(*source) for source in data.sources]
+        self.rows_per_epoch = sum(
+            whole * source.rows + more for source, (whole, more) in zip(data.sources, self._passes, strict=True)
+        )
+        self.steps_per_epoch = -(-self.rows_per_epoch // batch_size)
 
     def step(self, number: int) -> tuple[int, Int64]:
         """Return the epoch of step *number* (counted from 0 over all epochs) and its rows, longest first."""
         epoch, place = divmod(number, self.steps_per_epoch)
-        return epoch, self._order(epoch)[place]
+        rows, steps = self._order(epoch)
+        start = steps[place] * self.batch_size
+        return epoch, rows[start : start + self.batch_size]
 
     @lru_cache(maxsize=2)  # noqa: B019
-    def _order(self, epoch: int) -> list[Int64]:
+    def _order(self, epoch: int) -> tuple[Int64, Int64]:
+        """The rows of an epoch, each *batch_size* of which make a step, and the order of these steps."""
         generator = np.random.default_rng([self.seed, epoch])
-        order = generator.permutation(len(self.data))
-        lengths = self.data.lengths
+        rows = self.epoch_rows(epoch)[generator.permutation(self.rows_per_epoch)]
         window = self.batch_size * _WINDOW
-        steps: list[Int64] = []
-        for start in range(0, len(order), window):
-            rows = order[start : start + window]
-            rows = rows[np.argsort(-lengths[rows], kind="stable")]
-            steps += [rows[first : first + self.batch_size] for first in range(0, len(rows), self.batch_size)]
-        return [steps[place] for place in generator.permutation(len(steps))]
+        for start in range(0, len(rows), window):
+            some = rows[start : start + window]
+            some[:] = some[np.argsort(-self.data.lengths_of(some), kind="stable")]
+        return rows, generator.permutation(self.steps_per_epoch)
+
+    def epoch_rows(self, epoch: int) -> Int64:
+        """Return the rows of an epoch, file by file, each as often as its file's weight says."""
+        parts: list[Int64] = []
+        first = 0
+        for number, (source, (whole, more)) in enumerate(zip(self.data.sources, self._passes, strict=True), 1):
+            parts.append(np.repeat(np.arange(first, first + source.rows), whole))
+            if more:
+                drawn = np.random.default_rng([self.seed, epoch, number]).permutation(source.rows)[:more]
+                parts.append(first + np.sort(drawn))
+            first += source.rows
+        return np.concatenate(parts)
 
     def shares(self, rows: Int64, processes: int, micro: int) -> list[list[Int64]]:
         """Deal the rows of a step out: for each process as many lists of at most *micro* rows, some perhaps empty."""
@@ -100,7 +118,7 @@ class Batches:
 
     def batch(self, rows: Int64, epoch: int) -> Batch:
         """Return rows (B,) as a batch; no rows make one row of padding that supervises nothing."""
-        lengths = self.data.lengths[rows]
+        lengths = self.data.lengths_of(rows)
         token_ids = np.zeros((max(len(rows), 1), max(int(lengths.max(initial=0)), 2)), dtype=np.int64)
         for place, row in enumerate(rows):
             token_ids[place, : lengths[place]] = self.data.token_ids[
@@ -111,7 +129,7 @@ class Batches:
     def positions(self, rows: Int64, epoch: int) -> Positions:
         """Return the positions of rows (B,) that supervise: those before a target of the same row."""
         data = self.data
-        lengths = data.lengths[rows]
+        lengths = data.lengths_of(rows)
         which = np.repeat(np.arange(len(rows)), lengths)
         place = np.arange(len(which)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         index = data.offsets[rows][which] + place
@@ -155,22 +173,28 @@ class DataCounts:
 
 def count(batches: Batches, available: Availability | None) -> DataCounts:
     """Return how much of the data supervises, in the first epoch."""
-    data = batches.data
-    positions = batches.positions(np.arange(len(data)), 0)
-    rows, tokens, predicted = len(data), len(data.token_ids), len(positions.targets)
-    if available is None:
-        return DataCounts(rows, tokens, predicted)
-    is_word, words = positions.words >= 0, np.maximum(positions.words, 0)
+    rows = batches.epoch_rows(0)
+    tokens = predicted = 0
+    of_senses = np.zeros(6, dtype=np.int64)
+    for start in range(0, len(rows), _BLOCK):
+        some = rows[start : start + _BLOCK]
+        positions = batches.positions(some, 0)
+        tokens += int(batches.data.lengths_of(some).sum())
+        predicted += len(positions.targets)
+        if available is not None:
+            of_senses += _count_senses(positions, available)
+    return DataCounts(len(rows), tokens, predicted, *(of_senses.tolist() if available is not None else ()))
+
+
+def _count_senses(positions: Positions, available: Availability) -> list[int]:
+    """The counts of senses, in the order of `DataCounts`."""
+    is_word, words, sampled = positions.words >= 0, np.maximum(positions.words, 0), positions.sampled
+    own = available.own[positions.targets]
     synonyms, antonyms = (is_word & part[words] for part in (available.synonyms, available.antonyms))
-    sampled = positions.sampled
-    return DataCounts(
-        rows,
-        tokens,
-        predicted,
-        own_senses=int(available.own[positions.targets].sum()),
-        with_synonyms=int(synonyms.sum()),
-        with_antonyms=int(antonyms.sum()),
-        sampled=int(sampled.sum()),
-        sampled_with_relations=int((sampled & (synonyms | antonyms)).sum()),
-        sampled_with_antonyms=int((sampled & antonyms).sum()),
-    )
+    parts = (own, synonyms, antonyms, sampled, sampled & (synonyms | antonyms), sampled & antonyms)
+    return [int(part.sum()) for part in parts]
+
+
+def _passes(rows: int, weight: float) -> tuple[int, int]:
+    """How often every row of a file comes in an epoch, and how many of its rows come once more."""
+    return divmod(max(round(weight * rows), 1), rows) if rows else (0, 0)

@@ -73,7 +73,7 @@ class TeacherCache:
         data, student = batches.data, teacher.student
         self._teacher, self._supervision, self._device = teacher, supervision, student.teacher.device
         self._tokens = data.offsets
-        self._positions = np.r_[0, np.cumsum(data.is_target)][data.offsets]
+        self._positions = data.target_offsets
         width, rows = student.teacher.hidden_size, len(data)
         meta = {
             **identity,

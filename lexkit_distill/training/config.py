@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+from lexkit.errors import ArgumentError
 from lexkit_distill.config import Config
 from lexkit_distill.errors import TrainingError
-from lexkit_distill.tasks import TASKS
+from lexkit_distill.tasks import TASKS, split_task
 from lexkit_distill.tasks.task import Task
 from lexkit_distill.training.official_code import DEVIATIONS, OfficialCode
 
@@ -15,6 +18,23 @@ _WEIGHT = {"min": 0}
 _SHARE = {"min": 0, "max": 1}
 _COUNT = {"min": 1}
 _SHOTS = {task.name: task.shots for task in TASKS.values() if task.shots != Task.shots}
+
+
+def split_weight(name: str) -> tuple[str, float]:
+    """Split ``DATA@WEIGHT``. Without a weight it is 1, and so it is for a file whose own name ends like one.
+
+    >>> split_weight("chats.jsonl@0.5")
+    ('chats.jsonl', 0.5)
+    >>> split_weight("me@home.txt")
+    ('me@home.txt', 1.0)
+    """
+    data, _, weight = name.rpartition("@")
+    try:
+        number = float(weight)
+    except ValueError:
+        return name, 1.0
+    is_file = not data or Path(split_task(name)[1]).expanduser().exists()
+    return (name, 1.0) if is_file else (data, number)
 
 
 @dataclass(frozen=True)
@@ -26,7 +46,8 @@ class DataConfig(Config):
         metadata={"metavar": "FILE|TASK:FILE", "group": "Essentials", "place": True, "tasks": ", ".join(TASKS)},
     )
     """Training data: text, or JSONL with text, messages, conversations, or prompt and completion; or one of the tasks
-    {tasks} with its file; hub:NAME[/CONFIG][:SPLIT] for a file. May be given several times."""
+    {tasks} with its file; hub:NAME[/CONFIG][:SPLIT] for a file. May be given several times, each with @WEIGHT at its
+    end: the passes over its rows in an epoch, as in chats.jsonl@0.5."""
     eval_data: tuple[str, ...] = field(default=(), metadata={"metavar": "FILE|TASK:FILE", "place": True})
     """Held-out data, in the forms of --data. May be given several times."""
     loss_on: Literal["completion", "all"] = "completion"
@@ -46,6 +67,18 @@ class DataConfig(Config):
     """What to do with chats, tasks and completions that are longer: stop with an error, or leave them out."""
     no_end_token: bool = False
     """Do not end documents and completions with the tokenizer's end-of-text token."""
+
+    def __post_init__(self) -> None:
+        """Check every field, and the weights of the data."""
+        super().__post_init__()
+        for name in self.data:
+            weight = split_weight(name)[1]
+            if not 0 < weight < math.inf:
+                raise ArgumentError(f"--data {name}: the weight is {weight:g}; give a number above 0, such as 0.5 or 2")
+        for name in self.eval_data:
+            data, weight = split_weight(name)
+            if data != name:
+                raise ArgumentError(f"--eval-data {name}: held-out data have no weight; leave out @{weight:g}")
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from hashlib import sha256
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -30,47 +27,11 @@ if TYPE_CHECKING:
 Int32 = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
 _READ = 512
+"""Samples that the tokenizer is given at a time, for which it uses all processors."""
+_CHARACTERS = 1 << 21
+"""Most characters that it is given at a time: tokens with their places take some 60 bytes a character."""
 _WORD = re.compile("[^\\W_]+(?:[-'\u2019](?!s\\b)[^\\W_]+)*")
 """A word of running text; well-known and don't are one, the dog of dog's is one."""
-
-
-@dataclass(frozen=True)
-class TokenData:
-    """Rows of tokens, one after the other. A row is a sample, or a piece of a long text."""
-
-    token_ids: Int32
-    """(N,) the ids of all rows, joined."""
-    is_target: Bool
-    """(N,) whether the token is predicted; never the first of a row, which nothing precedes."""
-    words: Int32
-    """(N,) what `Supervision` calls the word of a token."""
-    offsets: npt.NDArray[np.int64]
-    """(rows + 1,) row r is token_ids[offsets[r]:offsets[r + 1]]."""
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """(rows,) tokens of each row."""
-        return np.diff(self.offsets)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of everything that training reads."""
-        return _digest(self.token_ids, self.is_target, self.words, self.offsets)
-
-    @cached_property
-    def states_fingerprint(self) -> str:
-        """SHA-256 (hex) of what the teacher's states depend on: all but the words."""
-        return _digest(self.token_ids, self.is_target, self.offsets)
-
-
-def _digest(*parts: np.ndarray) -> str:
-    digest = sha256()
-    for part in parts:
-        digest.update(np.ascontiguousarray(part).data)
-    return digest.hexdigest()
 
 
 class WordFinder:
@@ -137,9 +98,16 @@ class Row(NamedTuple):
     """(n,) whether the token is predicted."""
     words: Int32
     """(n,) the word of each token, as in `TokenData`."""
-    texts: list[str]
-    """(n,) the part of the text that each token stands for; the parts of all rows of a text join to that text. A token
-    that is not in the text, at its beginning or its end, has its name."""
+    read_texts: Callable[[], list[str]]
+    """Returns `texts`, which only who looks at rows needs."""
+
+    @property
+    def texts(self) -> list[str]:
+        """(n,) the part of the text that each token stands for; the parts of all rows of a text join to that text.
+
+        A token that is not in the text, at its beginning or its end, has its name.
+        """
+        return self.read_texts()
 
 
 class RowEncoder:
@@ -182,18 +150,28 @@ class RowEncoder:
             DataError: a sample that is too long, or with a token that the model has no weights for.
             CorpusError: chats without a chat template, or that it rejects.
         """
-        source = iter(samples)
-        while some := list(islice(source, _READ)):
-            marked = [self._marked(sample) for sample in some]
-            for sample, mark, encoding in zip(
-                some, marked, self._encoder.encode([mark.text for mark in marked]), strict=True
-            ):
-                self._encoder.check(encoding.ids, sample.where)
-                for row in self._rows(sample.where, mark, encoding):
+        for marked in self._marked_together(samples):
+            encodings = self._encoder.encode([mark.text for _, mark in marked])
+            for (where, mark), encoding in zip(marked, encodings, strict=True):
+                self._encoder.check(encoding.ids, where)
+                for row in self._rows(where, mark, encoding):
                     if row.is_target.any():
                         yield row
                     else:
                         self._dropped["nothing to predict"] += 1
+
+    def _marked_together(self, samples: Iterable[Document]) -> Iterator[list[tuple[str, _Marked]]]:
+        """Yield as many samples as are encoded together, each with where it is from."""
+        marked: list[tuple[str, _Marked]] = []
+        characters = 0
+        for sample in samples:
+            marked.append((sample.where, self._marked(sample)))
+            characters += len(marked[-1][1].text)
+            if len(marked) == _READ or characters >= _CHARACTERS:
+                yield marked
+                marked, characters = [], 0
+        if marked:
+            yield marked
 
     def _marked(self, sample: Document) -> _Marked:
         if sample.text is not None:
@@ -215,11 +193,11 @@ class RowEncoder:
     def _rows(self, where: str, mark: _Marked, encoding: Encoding) -> Iterator[Row]:
         ids, spans = encoding.ids, encoding.offsets  # each access makes a list of them all
         words = self._finder.words(mark.text, ids, spans)
-        is_target, texts = _targets(spans, mark.predicted), token_texts(mark.text, spans)
+        is_target, ending = _targets(spans, mark.predicted), []
         if self._end is not None and not mark.ended and ids[-1:] != [self._end]:
             ids.append(self._end)
             words, is_target = np.append(words, np.int32(-1)), np.append(is_target, True)
-            texts.append(self._name(self._end))
+            ending.append(self._end)
         first = self._encoder.beginning
         first = [] if ids[: len(first)] == first else first
         length = len(first) + len(ids)
@@ -241,32 +219,19 @@ class RowEncoder:
                 np.array([*begun, *ids[piece]], dtype=np.int32),
                 np.concatenate([np.zeros(len(begun), bool), is_target[piece]]),
                 np.concatenate([np.full(len(begun), -1, np.int32), words[piece]]),
-                [*map(self._name, begun), *texts[piece]],
+                partial(self._texts, mark.text, spans, ending, begun, piece),
             )
             row.is_target[0] = False
             if piece.start:  # it was predicted at the end of the row before
                 row.is_target[len(begun)] = False
             yield row
 
+    def _texts(self, text: str, spans: list[Span], ending: list[int], begun: list[int], piece: slice) -> list[str]:
+        texts = [*token_texts(text, spans), *map(self._name, ending)]
+        return [*map(self._name, begun), *texts[piece]]
+
     def _name(self, token: int) -> str:
         return str(self._encoder.tokenizer.convert_ids_to_tokens(token))
-
-
-def gathered(rows: Iterable[Row]) -> TokenData:
-    """Return all rows one after the other.
-
-    Raises:
-        DataError: there are none.
-    """
-    parts = [row[:3] for row in rows]
-    if not parts:
-        raise DataError(
-            "the training data hold nothing to predict: no samples, empty ones, or chats without an answer; "
-            "check --data, or use --loss-on all"
-        )
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    offsets = np.r_[0, np.cumsum([len(ids) for ids, _, _ in parts])].astype(np.int64)
-    return TokenData(columns[0], columns[1], columns[2], offsets)
 
 
 class _Marked(NamedTuple):

@@ -8,24 +8,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+import lexkit
 from lexkit.progress import Progress
 from lexkit_distill.checks import check_length, senses_folder
 from lexkit_distill.config import digest
+from lexkit_distill.corpus import identity
 from lexkit_distill.memo import Memo
 from lexkit_distill.senses import dictionary as senses_files
 from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.supervision.nearest import Supervision
 from lexkit_distill.supervision.relations import Relations, read_relations
 from lexkit_distill.supervision.scale import scale_of
+from lexkit_distill.tasks import split_task
 from lexkit_distill.teacher import Teacher, load_teacher
 from lexkit_distill.tokenization import TextEncoder
-from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.config import TrainConfig, split_weight
 from lexkit_distill.training.data import training_documents
-from lexkit_distill.training.encode import Row, RowEncoder, TokenData, WordFinder, gathered
+from lexkit_distill.training.encode import Row, RowEncoder, WordFinder
+from lexkit_distill.training.encoded import EncodedRows, TokenData, encoded_rows
+
+_FORMAT = 1
+"""Version of what is kept of encoded rows. If it differs, they are encoded again."""
 
 
 @dataclass(frozen=True)
@@ -86,26 +97,26 @@ def load_inputs(config: TrainConfig, teacher: Teacher, memo: Memo, progress: Pro
         key = digest(config.senses, config.store, teacher.fingerprint)
         dictionary = memo.get("dictionary", key, lambda: open_dictionary(config, teacher.encoder, teacher))
     progress.stage("tokenizing the data")
-    data, dropped = _data(config, config.data.data, teacher, dictionary, memo)
-    held_out = _data(config, config.data.eval_data, teacher, None, memo)[0] if config.data.eval_data else None
+    encoded = _data(config, config.data.data, teacher, dictionary, memo, progress)
+    held_out = None
+    if config.data.eval_data:
+        held_out = _data(config, config.data.eval_data, teacher, None, memo, progress).data
     supervision = None
     if dictionary is not None:
         key = digest(*candidates_key(config, dictionary), str(teacher.device), config.run.senses_on)
         supervision = memo.get("supervision", key, lambda: open_supervision(config, dictionary, teacher.encoder))
-    return TrainingInputs(teacher, dictionary, data, dropped, held_out, supervision)
+    return TrainingInputs(teacher, dictionary, encoded.data, encoded.dropped, held_out, supervision)
 
 
 def _data(
-    config: TrainConfig, names: Sequence[str], teacher: Teacher, dictionary: SenseDictionary | None, memo: Memo
-) -> tuple[TokenData, dict[str, int]]:
-    """Rows of tokens, and what was left out of them by reason."""
+    config: TrainConfig,
+    names: Sequence[str],
+    teacher: Teacher,
+    dictionary: SenseDictionary | None,
+    memo: Memo,
+    progress: Progress,
+) -> EncodedRows:
     relations = dictionary.relations if dictionary is not None else None
-
-    def make() -> tuple[TokenData, dict[str, int]]:
-        dropped: Counter[str] = Counter()
-        rows = read_rows(config, names, teacher.encoder, relations, dropped, teacher)
-        return gathered(rows), dict(dropped)
-
     key = digest(
         list(names),
         config.data,
@@ -116,7 +127,77 @@ def _data(
         teacher.encoder.fingerprint,
         relations.fingerprint if relations is not None else None,
     )
-    return memo.get("data" if names == config.data.data else "held-out data", key, make)
+    return memo.get(
+        "data" if names == config.data.data else "held-out data",
+        key,
+        lambda: load_rows(config, names, teacher.encoder, relations, progress, teacher),
+    )
+
+
+def load_rows(
+    config: TrainConfig,
+    names: Sequence[str],
+    encoder: TextEncoder,
+    relations: Relations | None,
+    progress: Progress,
+    teacher: Teacher | None = None,
+) -> EncodedRows:
+    """Return all rows of files, which are encoded where the cache does not have them.
+
+    Args:
+        config: of the training.
+        names: of the files, perhaps with weights.
+        encoder: the teacher's.
+        relations: as `read_rows` takes them.
+        progress: told about rows.
+        teacher: as `read_rows` takes it.
+
+    Raises:
+        LexkitError: as `read_rows` and `encoded_rows` say.
+    """
+    weighted = [split_weight(name) for name in names]
+    found = encoded_rows(
+        lambda: _rows_key(config, [file for file, _ in weighted], encoder, relations, teacher),
+        lambda dropped: (read_rows(config, [file], encoder, relations, dropped, teacher) for file, _ in weighted),
+        progress,
+    )
+    weights = [weight for _, weight in weighted]
+    sources = [source._replace(weight=weight) for source, weight in zip(found.data.sources, weights, strict=True)]
+    return replace(found, data=replace(found.data, sources=tuple(sources)))
+
+
+def _rows_key(
+    config: TrainConfig,
+    files: Sequence[str],
+    encoder: TextEncoder,
+    relations: Relations | None,
+    teacher: Teacher | None,
+) -> str:
+    """The digest of everything that decides the rows of files: not their names, but what is in them."""
+    tokenizer = encoder.tokenizer
+    answering = teacher if config.ablations.needs_teacher else None
+    return digest(
+        [_FORMAT, lexkit.__version__, version("tokenizers"), version("transformers")],
+        [_content(config, file) for file in files],
+        # The content of tasks has what these say of tasks
+        replace(config.data, data=(), eval_data=(), mmlu_test=None),
+        config.loss.candidates.multi_token_words,
+        config.ablations,
+        [encoder.fingerprint, encoder.vocabulary_size, encoder.beginning, encoder.end, tokenizer.chat_template],
+        sorted(map(str, tokenizer.added_tokens_decoder.items())),
+        relations.fingerprint if relations is not None else None,
+        [answering.fingerprint, config.optimiser.dtype] if answering is not None else None,
+    )
+
+
+def _content(config: TrainConfig, file: str) -> list[str]:
+    """What identifies the content of a file. Tasks, which are small and read more than their file, are read for it."""
+    if not split_task(file)[0]:
+        return identity(file)
+    content, dropped = sha256(), Counter[str]()
+    for document in training_documents([file], config.data, seed=config.optimiser.seed, dropped=dropped):
+        content.update(msgspec.json.encode((document.messages, document.context_turns)))
+    return [content.hexdigest(), *map(str, sorted(dropped.items()))]
 
 
 def read_rows(

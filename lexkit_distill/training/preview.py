@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from lexkit.progress import Progress
 from lexkit_distill.checks import check_training
-from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.config import TrainConfig, split_weight
 
 if TYPE_CHECKING:
     from lexkit_distill.supervision.nearest import Availability
@@ -53,8 +55,7 @@ def preview(config: TrainConfig, *, limit: int | None = None) -> Preview:
     check_training(config, preview=True)
     from lexkit_distill.tokenization import load_encoder
     from lexkit_distill.training.batches import Batches, count
-    from lexkit_distill.training.encode import gathered
-    from lexkit_distill.training.inputs import open_dictionary, open_supervision, read_rows
+    from lexkit_distill.training.inputs import load_rows, open_dictionary, open_supervision, read_rows
 
     encoder = load_encoder(config.teacher)
     dictionary = open_dictionary(config, encoder, None) if config.senses is not None else None
@@ -62,27 +63,27 @@ def preview(config: TrainConfig, *, limit: int | None = None) -> Preview:
     available = None
     if dictionary is not None:
         available = open_supervision(config, dictionary, encoder).available()
-    dropped: Counter[str] = Counter()
-    rows = list(read_rows(config, config.data.data, encoder, relations, dropped))
+    encoded = load_rows(config, config.data.data, encoder, relations, Progress())
     batches = Batches(
-        gathered(rows),
+        encoded.data,
         config.optimiser.batch_size,
         sample_rate=config.loss.sample_rate,
         seed=config.optimiser.seed,
         available=available,
     )
-    shown = [_shown(row, relations, encoder.vocabulary_size, available) for row in rows[:limit]]
-    return Preview(shown, count(batches, available), {reason: n for reason, n in dropped.items() if n})
+    files = [split_weight(name)[0] for name in config.data.data]
+    rows = islice(read_rows(config, files, encoder, relations, Counter()), limit)
+    shown = [_shown(row, relations, encoder.vocabulary_size, available) for row in rows]
+    return Preview(shown, count(batches, available), {reason: n for reason, n in encoded.dropped.items() if n})
 
 
 def _shown(row: Row, relations: Relations | None, vocabulary: int, available: Availability | None) -> PreviewRow:
     words: list[str | None] = [None] * len(row.token_ids)
+    texts = row.texts
     for place, number in enumerate(row.words.tolist()):
         if number < 0 or available is None or relations is None:
             continue
         if available.synonyms[number] or available.antonyms[number]:
             is_token = number < vocabulary
-            words[place] = (
-                row.texts[place].strip() if is_token else relations.words["word"][number - vocabulary].as_py()
-            )
-    return PreviewRow(row.token_ids.tolist(), row.texts, row.is_target.tolist(), words)
+            words[place] = texts[place].strip() if is_token else relations.words["word"][number - vocabulary].as_py()
+    return PreviewRow(row.token_ids.tolist(), texts, row.is_target.tolist(), words)

@@ -66,7 +66,7 @@ def train(
     Args:
         config: what to do.
         progress: told about stages and steps.
-        dry_run: build everything, take two steps, and write nothing.
+        dry_run: build everything, take two steps, and write nothing to the output.
         memo: keeps teacher and data for further trainings in this process.
         started: called with the plan, in the first process, before the first step.
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lexkit.progress import Progress
 from lexkit_distill.errors import CorpusError, DataError
 
+_NUMBERS = count()
 Shared = Callable[[str], Path]
 
 
@@ -31,7 +34,8 @@ def read(data: list[str], *, dropped: Counter[str], seed: int = 0, **options: An
 
 def encoded(path: Path | str, tokenizer: Any, relations: Any = None, **options: Any) -> Any:
     from lexkit_distill.tokenization import TextEncoder
-    from lexkit_distill.training.encode import RowEncoder, WordFinder, gathered
+    from lexkit_distill.training.encode import RowEncoder, WordFinder
+    from lexkit_distill.training.encoded import encoded_rows
 
     dropped = options.pop("dropped", Counter())
     reading = {name: options.pop(name) for name in ("shots", "seed", "mmlu_test", "fraction") if name in options}
@@ -39,7 +43,8 @@ def encoded(path: Path | str, tokenizer: Any, relations: Any = None, **options: 
     samples = read([str(path)], dropped=dropped, **reading)
     encoder = TextEncoder("teacher", tokenizer, options.pop("vocabulary", 520))
     rows = RowEncoder(encoder, WordFinder(relations, 520, **finding), dropped=dropped, **{"max_length": 128, **options})
-    return gathered(rows.rows(samples))
+    number = next(_NUMBERS)
+    return encoded_rows(lambda: f"{number}", lambda _: [rows.rows(samples)], Progress()).data
 
 
 def lines(path: Path, *records: Any) -> Path:
