@@ -126,7 +126,9 @@ class Student:
             model = type(teacher)(cut_config(teacher.config, 0, self.layers))
         prefix = f"{teacher.base_model_prefix}.layers."
         first = self.layers - self.n_trained
-        state = {name: value for name, value in teacher.state_dict().items() if not name.startswith(prefix)}
+        # Not of state_dict: on a CPU, it leaves 4-bit layers of bitsandbytes in a form in which they compute nonsense
+        parts = teacher.named_parameters(remove_duplicate=False)
+        state = {name: value.detach() for name, value in parts if not name.startswith(prefix)}
         for place, layer in enumerate(teacher.base_model.layers[:first]):
             # Dense, the layers may not fit on the device
             dense = self.teacher.copied(layer).cpu() if self.teacher.is_quantized else layer
