@@ -31,7 +31,7 @@ disinterest\tzeal\tantonym
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Nothing is kept in, or taken from, the cache of whoever runs the tests."""
     os.environ["LEXKIT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 

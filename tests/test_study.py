@@ -141,14 +141,13 @@ def test_a_contrast_pulls_to_its_own_senses_and_off_antonyms_and_others(ideas: A
     from lexkit_distill.supervision.nearest import Candidates
     from lexkit_distill.training.config import LossConfig
 
-    class Senses:
-        def senses(self, rows: Any, device: Any, dtype: Any) -> Any:
-            return torch.eye(4)[rows]
+    class Batch:
+        senses = torch.eye(4)
 
-    objective = ideas.Contrast(LossConfig(beta_p=1.0), 1.0, None, Senses(), 1.0)
+    objective = ideas.Contrast(LossConfig(beta_p=1.0), 1.0, None, None, 1.0)
     hidden = torch.full((2, 4), 0.5).requires_grad_()
     candidates = Candidates(torch.tensor([[0, -1], [1, -1]]), torch.tensor([[2, -1], [-1, -1]]))
-    loss = objective._semantic(hidden, candidates, 2, {})
+    loss = objective._semantic(hidden, candidates, Batch(), 2, {})
     loss.backward()
     assert float(loss.detach()) == pytest.approx(torch.tensor(3.0).log().item())
     downhill = -hidden.grad

@@ -44,11 +44,11 @@ class DeviceBatch:
 
     batch: Batch
     token_ids: Tensor
-    """(B, T)"""
+    """(B, T), padded on the right with 0."""
     index: Tensor
     """(n,) the positions that predict, as places in the flattened (B, T)."""
     targets: Tensor
-    """x_{t+1} (n,)."""
+    """x_{t+1} (n,), the tokens to predict."""
     sampled: Tensor
     """(s,) which of the n positions are sampled."""
     pool: CandidatePool | None = None

@@ -28,7 +28,7 @@ _CHUNK_ELEMENTS = 3 << 22
 _CACHED_ELEMENTS = 1 << 19
 """Part of a chunk that goes through the softmaxes at once on a CPU: 2 MB, which fits a processor's cache."""
 _SHARE_OF_GPU = 32
-"""The logits of both models may take one part in so many of a GPU's memory."""
+"""The logits of both models take at most this fraction of a GPU's memory: one in 32."""
 
 
 class Head(NamedTuple):

@@ -110,7 +110,7 @@ def test_what_is_missing_is_a_usage_error(run: Run) -> None:
 def test_a_dry_run_prints_the_plan(run: Run, configured: Callable[..., Any], tmp_path: Path) -> None:
     done = run("distill", "train", *options(configured()), "--dry-run")
     assert done.returncode == 0, done.stderr
-    for word in ("4 layers", "trained", "shared", "beside the teacher", "tokens", "sampled", "from the first 2 steps"):
+    for word in ("4 layers", "trained", "shared", "activations", "tokens", "sampled", "from the first 2 steps"):
         assert word in done.stdout
     assert not (tmp_path / "student").exists()
 

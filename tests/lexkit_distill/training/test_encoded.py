@@ -130,8 +130,8 @@ def test_rows_are_encoded_once_for_all_trainings_and_previews(
     train(configured(output=str(tmp_path / "other"), max_steps=1, lr=1e-4, seed=4, kappa=2))
     (tmp_path / "moved").mkdir()
     moved = (tmp_path / "train.txt").rename(tmp_path / "moved" / "texts.txt")
-    preview(configured(data=(str(moved),)), limit=1)
     assert encodings == ["train.txt", "held.txt"]
+    preview(configured(data=(str(moved),)), limit=1)
     assert len([path for path in rows_folder.iterdir() if path.is_dir()]) == 2
     assert not list(rows_folder.glob("*.new")) + list(rows_folder.glob("*.lock"))
 

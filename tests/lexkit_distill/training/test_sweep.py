@@ -136,7 +136,7 @@ def test_the_teacher_is_asked_once_the_choice_is_by_validation_and_only_the_chos
     call, test = OnlineTeacher.__call__, Worker.test
 
     def count(self: Any, batch: Any) -> Any:
-        asked.extend(batch.rows.tolist())
+        asked.extend(batch.batch.rows.tolist())
         return call(self, batch)
 
     def note(self: Any, point: Any, *rest: Any) -> Any:
