@@ -57,7 +57,7 @@ def _run(arguments: list[str]) -> None:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError):
                 stream.flush()
-        os._exit(code if isinstance(code, int) else 0)
+        os._exit(code if isinstance(code, int) else code is not None)  # a message is a failure, as for Python
 
 
 def _become(request: dict[str, Any]) -> None:

@@ -104,7 +104,7 @@ def _limits(timeout: float, memory: int) -> Iterator[None]:
 
 
 def _end(timeout: float) -> None:
-    print(  # noqa: T201  # click's echo may wait for a lock of the thread that hangs
+    print(  # noqa: T201  # click.echo may wait for a lock that the hanging thread holds
         f"error: the query took longer than {timeout:g} s; narrow it, or allow more time with --timeout",
         file=sys.stderr,
         flush=True,

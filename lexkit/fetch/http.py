@@ -102,7 +102,7 @@ def get(url: str, headers: Mapping[str, str], timeout: float) -> Reply:
         timeout: seconds of silence, when connecting and when reading, after which the connection counts as broken.
 
     Raises:
-        Failure: no connection, an answer that is no success, or a redirect that is not followed.
+        Failure: the connection fails, the server answers with an error, or a redirect cannot be followed.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise Failure("the address is neither http nor https")
@@ -147,11 +147,11 @@ def redirected(url: str, location: str) -> str:
         target = quote(urljoin(url, location), safe=string.punctuation)
         parts = urlsplit(target)
     except ValueError:
-        raise Failure(f"redirected to {location!r}, which is no address") from None
+        raise Failure(f"redirected to {location!r}, which is not an address") from None
     if parts.scheme not in ("http", "https"):
         raise Failure(f"redirected to {target}, which is neither http nor https")
     if not location or not parts.hostname:
-        raise Failure(f"redirected to {location!r}, which is no address")
+        raise Failure(f"redirected to {location!r}, which is not an address")
     if parts.scheme == "http" and urlsplit(url).scheme == "https":
         raise Failure(f"redirected from https to {target}, which anybody on the way could change")
     return target
@@ -198,7 +198,7 @@ def _network_failure(error: Exception) -> Failure:
 
 def _broken_connection(error: OSError, text: str) -> Failure:
     if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN):
-        return Failure("there is no network", is_transient=True, is_offline=True)
+        return Failure("the network cannot be reached", is_transient=True, is_offline=True)
     if isinstance(error, ConnectionRefusedError):
         return Failure("the server refuses the connection", is_transient=True)
     return Failure(f"the connection broke ({error.strerror or text})", is_transient=True)

@@ -53,7 +53,7 @@ class Transfer:
         """Try until the part is whole.
 
         Raises:
-            Failure: the last one, when there is no hope or no patience left.
+            Failure: the last attempt failed, and another would not help or the time for attempts is over.
             OSError: the part cannot be written.
         """
         patience, part = self._patience, self._part

@@ -66,7 +66,7 @@ def _unpack_into(archive: Path, new: Path, name: str) -> None:
                 with opened.open(member) as source, target.open("xb") as stream:
                     shutil.copyfileobj(source, stream, _BLOCK)
                 sync(target)
-    # zipfile raises the fourth and fifth for encryption and compressions that it does not know
+    # zipfile raises RuntimeError for encrypted members, and NotImplementedError for compressions it does not know
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, FileExistsError) as error:
         raise FetchError(f"{archive}: broken archive ({error}); fetch it again with --force") from error
 

@@ -35,7 +35,7 @@ class Affix(NamedTuple):
     bases: re.Pattern[str] | None = None
     """What the base looks like, lower case, where most words that begin so are something else; None: anything."""
     hyphen: bool = True
-    """Whether it negates when a hyphen follows (non-smoker); in-house is no negation."""
+    """Whether the affix negates when a hyphen follows it: non- does in non-smoker, in- does not in in-house."""
     short: int = 4
     """Bases of so few letters count only if the sources use them, compared to the word."""
     morpholex: tuple[str, ...] = ()

@@ -47,8 +47,8 @@ def plot_neighborhood(
 ) -> None:
     """Draw synonyms on an arc to the left, antonyms to the right, and how they are related to each other.
 
-    The same store and arguments give the same file. Of each kind, the first `MOST` are drawn (twice
-    as many, on both sides, where there is no other kind); the picture tells how many there are.
+    The same store and arguments give the same file. The picture has the first `MOST` of each kind and
+    says how many there are; a word with one kind only has twice as many, on both sides.
 
     Args:
         lexicon: where relations among the neighbours are looked up.

@@ -84,7 +84,7 @@ def _words(texts: tuple[str, ...], tally: Tally, where: str) -> list[str]:
     words = []
     for text in texts:
         if not isinstance(text, str):
-            raise _WrongRecord(f"the word {_short(text)}, which is no text")
+            raise _WrongRecord(f"the word {_short(text)}, which is not a string")
         word = normalize_word(text)
         if is_word(word):
             words.append(word)

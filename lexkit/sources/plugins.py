@@ -152,7 +152,7 @@ def _fault(reader: object) -> str | None:
         return f"is {_article(type(reader).__name__)}, not a lexkit.sources.plugins.Reader"
     for field in ("title", "reads", "licence_note"):
         if not isinstance(getattr(reader, field), str):
-            return f"has a {field} that is no text"
+            return f"has a {field} that is not a string"
     for field in ("licence", "citation"):
         if not isinstance(getattr(reader, field), (str, type(None))):
             return f"has a {field} that is neither text nor None"

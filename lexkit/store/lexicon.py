@@ -155,7 +155,7 @@ class Lexicon:
             in CSR form, and ``lexicon.words().take(values)`` the words. An unknown word has an empty list.
 
         Raises:
-            ArgumentError: no such kind, or something among *words* that is no text.
+            ArgumentError: no such kind, or something among *words* that is not a string.
         """
         require_choice("kind", kind, KINDS)
         with self._damage_told():

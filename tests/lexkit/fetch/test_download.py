@@ -409,7 +409,7 @@ class TestRefusals:
         ("error", "message"),
         [
             (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), "no network, or no DNS"),
-            (OSError(errno.ENETUNREACH, "Network is unreachable"), "there is no network"),
+            (OSError(errno.ENETUNREACH, "Network is unreachable"), "the network cannot be reached"),
         ],
     )
     def test_no_network(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, message: str) -> None:

@@ -155,7 +155,7 @@ class TestFinding:
             ("def READER(): pass", "is a function, not a lexkit.sources.plugins.Reader"),
             (PAIR + "READER = Reader", "is a type, not a lexkit.sources.plugins.Reader"),
             (PAIR + "READER = Reader('t', 'r', 'read', None, None)", "has a read that is no function"),
-            (PAIR + "READER = Reader('t', None, read, None, None)", "has a reads that is no text"),
+            (PAIR + "READER = Reader('t', None, read, None, None)", "has a reads that is not a string"),
             (PAIR + "READER = Reader('t', 'r', read, 3, None)", "has a licence that is neither text nor None"),
         ],
     )
@@ -216,15 +216,15 @@ class TestRecords:
             (None, "None, which is no Headword"),
             (("a", "b", "synonym"), "which is no Headword"),
             (Analysis("a", "{(a)}", (), ("a",), ()), "which is no Headword"),
-            (Headword(b"a"), "the word b'a', which is no text"),  # type: ignore[arg-type]
-            (Statement("a", None, "synonym"), "the word None, which is no text"),  # type: ignore[arg-type]
+            (Headword(b"a"), "the word b'a', which is not a string"),  # type: ignore[arg-type]
+            (Statement("a", None, "synonym"), "the word None, which is not a string"),  # type: ignore[arg-type]
             (Statement("a", "b", "hypernym"), "the kind 'hypernym', which is neither"),  # type: ignore[arg-type]
             (Statement("a", "b", ["synonym"]), "the kind ['synonym'], which is neither"),  # type: ignore[arg-type]
             (Statement("a", "b", "synonym", "noun,verb"), "the part of speech 'noun,verb'"),
             (Statement("a", "b", "synonym", ""), "the part of speech ''"),
             (Statement("a", "b", "synonym", None, 3), "the sense 3, which is neither"),  # type: ignore[arg-type]
             (Group("ab"), "the words 'ab', which are no tuple"),  # type: ignore[arg-type]
-            (Group(("a", 1)), "the word 1, which is no text"),  # type: ignore[arg-type]
+            (Group(("a", 1)), "the word 1, which is not a string"),  # type: ignore[arg-type]
         ],
     )
     def test_what_no_store_can_hold_ends_the_build(self, record: Any, message: str) -> None:
