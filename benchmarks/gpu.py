@@ -1,6 +1,7 @@
 """Prove everything that `lexkit distill` does on one GPU: one process, files alone, less than eight minutes.
 
 Usage: python benchmarks/gpu.py FOLDER [--stage NAME]... [--output FILE] [--budget SECONDS] [--device cuda] [--small]
+                               [--profile FILE]
        python benchmarks/gpu.py FOLDER --pack OUT [--piece 25MB]
 
 FOLDER holds what needs a network, or time, to make:
@@ -74,12 +75,14 @@ STAGES = {
     "cached": Stage(12, ("compose",)),
     "steps": Stage(25, ("compose",)),
     "llama": Stage(120),
+    "head": Stage(15),
     "resume": Stage(50, ("compose",)),
     "launch": Stage(35, ("compose",)),
     "collecting": Stage(10, ("senses",)),
     "clustering": Stage(15, ("senses",)),
     "evaluation": Stage(35, ("dskd",)),
     "sweep": Stage(25, ("compose",)),
+    "quantized": Stage(20),
     "equality": Stage(40, ("compose",)),
     "memory": Stage(25, ("compose",)),
 }
@@ -210,7 +213,7 @@ def measure(options: argparse.Namespace) -> int:
     work = folder / "work"
     if not options.stage:
         shutil.rmtree(work, ignore_errors=True)
-    run = gpu_run.Run(folder, work, options.device, options.small)
+    run = gpu_run.Run(folder, work, options.device, options.small, options.profile)
     names = wanted(options.stage, work)
     results = {name: StageResult(name) for name in names}
     document = {"machine": gpu_run.machine(run), "budget": options.budget}
@@ -285,6 +288,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=470, help="seconds for everything [default: 470]")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--small", action="store_true", help="tiny models, to test the script itself")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="append what steps spend their time on to a file")
     parser.add_argument("--pack", type=Path, metavar="OUT", help="write FOLDER in pieces into this folder instead")
     parser.add_argument("--piece", type=parse_size, default="25MB", help="size of a piece [default: 25MB]")
     options = parser.parse_args()

@@ -98,6 +98,8 @@ class Run:
     work: Path
     device: str
     is_small: bool
+    profile: Path | None = None
+    """Where to write what steps spend their time on."""
     figures: list[Figure] = field(default_factory=list)
 
     @property

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib import resources
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,16 @@ from typing import Any
 import torch
 import yaml
 from gpu_run import LLAMA_3_8B, TINY, NotOnCPUError, Run, command, free, has_option, log, make_llama, synchronize
-from training import PLAIN, WAYS, Bench, taking_turns
+from torch import Tensor
+from training import COMPILED, PLAIN, WAYS, Bench, taking_turns
 
 from lexkit.progress import Progress
 from lexkit_distill.senses.collect import collect
 from lexkit_distill.senses.plan import batches, open_plan
 from lexkit_distill.senses.sample import Sampler
 from lexkit_distill.teacher import Teacher, load_teacher
+from lexkit_distill.training.batches import Batch
+from lexkit_distill.training.kd import Head, kd_loss, with_kernel
 
 FLOPS = 790e12
 """bf16 operations a second of large matrix products on an H100 or H200, which floors are computed with."""
@@ -123,7 +127,8 @@ def step_costs(run: Run, teacher: Path, senses: str, rows: int, length: int, run
     options = argparse.Namespace(**named, device=run.device, rows=rows, length=length)
     bench = Bench(options, run.dtype)
     with tempfile.TemporaryDirectory(dir=run.work) as folder:
-        ways = {name: bench.way(name, Path(folder)) for name in WAYS if name != PLAIN[1]}
+        wanted = [name for name in WAYS if name != PLAIN[1]] + [COMPILED] * run.on_gpu
+        ways = {name: bench.way(name, Path(folder)) for name in wanted}
         for _ in range(2):  # what is compiled is compiled now
             for step in ways.values():
                 step(bench.list[0])
@@ -133,6 +138,8 @@ def step_costs(run: Run, teacher: Path, senses: str, rows: int, length: int, run
         for name, step in ways.items():
             with run.peak(f"{name}, peak beyond what is resident, GB"):
                 step(bench.list[0])
+        if run.profile is not None:
+            write_profiles(run.profile, teacher.name, ways, bench)
     ratios = {name: [one / other for one, other in zip(seconds[name], seconds["KD"], strict=True)] for name in ways}
     run.aim("DSKD / KD", ratios["DSKD"], at_most=1.03 if is_llama else 1.05)
     run.aim(f"{PLAIN[0]} / KD", ratios[PLAIN[0]], at_least=1.6 if is_llama else 0.0)
@@ -141,9 +148,87 @@ def step_costs(run: Run, teacher: Path, senses: str, rows: int, length: int, run
             run.note(f"{name}, floor by multiply-adds at {FLOPS / 1e12:g} TFLOP/s, ms", 1e3 * floor)
             goal = {"KD": 1.4, "DSKD, cached": 2.2}[name] if is_llama else math.inf
             run.aim(f"{name} / floor", [one / floor for one in seconds[name]], at_most=goal)
+            if name == "KD":
+                run.note(f"{COMPILED} / floor", [one / floor for one in seconds[COMPILED]])
         else:
             run.note(f"{name} / floor", "not on a CPU")
     return bench
+
+
+def head(run: Run) -> None:
+    """Compare CE + KL and their gradient with the fused losses of Liger Kernel, at both sizes of head."""
+    if not run.on_gpu:
+        raise NotOnCPUError
+    for name, tokens, vocabulary, width in (("Llama-3", 2044, 128_256, 4096), ("SmolLM2", 8176, 49_152, 576)):
+        generator = torch.Generator(run.device).manual_seed(0)
+        made: dict[str, Any] = {"generator": generator, "device": run.device, "dtype": torch.bfloat16}
+        weight = torch.randn(vocabulary, width, **made) * 2 * width**-0.5
+        theirs = torch.randn(tokens, width, **made)
+        ours = theirs + 0.5 * torch.randn(tokens, width, **made)
+        targets = torch.randint(vocabulary, (tokens,), generator=generator, device=run.device)
+        ways = head_ways(run, theirs, targets, weight)
+        seconds: dict[str, list[float]] = {way: [] for way in ways}
+        found = {}
+        for turn in range(12):
+            for way, loss_of in ways.items():
+                hidden = ours.clone().requires_grad_()
+                synchronize()
+                began = time.perf_counter()
+                loss = loss_of(hidden)
+                loss.backward()
+                synchronize()
+                if turn >= 3:
+                    seconds[way].append(time.perf_counter() - began)
+                found[way] = float(loss), hidden.grad
+        loss, gradient = found["lexkit"]
+        for way, times in seconds.items():
+            run.note(f"{name}: {way}, ms", [1e3 * one for one in times])
+            with run.peak(f"{name}: {way}, peak, GB"):
+                ways[way](ours.clone().requires_grad_()).backward()
+            if way != "lexkit":
+                ratios = [one / other for one, other in zip(times, seconds["lexkit"], strict=True)]
+                run.note(f"{name}: {way} / lexkit", ratios)
+                run.note(f"{name}: {way}, loss, relative difference", abs(found[way][0] / loss - 1))
+                assert gradient is not None
+                difference = (found[way][1].float() - gradient.float()).norm() / gradient.float().norm()
+                run.note(f"{name}: {way}, gradient, relative difference", float(difference))
+
+
+def head_ways(run: Run, theirs: Tensor, targets: Tensor, weight: Tensor) -> dict[str, Callable[[Tensor], Tensor]]:
+    """Return what gives the mean of CE + KL of the student's hidden states."""
+    plain = Head(weight)
+    fused, reason = with_kernel(plain, theirs[:64])
+    run.note("the fused kernel", reason or "works")
+
+    def lexkit(with_head: Head) -> Callable[[Tensor], Tensor]:
+        return lambda hidden: kd_loss(hidden, theirs, targets, with_head).total / len(targets)
+
+    ways = {"lexkit": lexkit(fused), "lexkit, plain code": lexkit(plain)}
+    try:
+        from liger_kernel.chunked_loss import LigerFusedLinearJSDLoss
+        from liger_kernel.transformers import LigerFusedLinearCrossEntropyLoss, LigerFusedLinearJSD
+    except ImportError:
+        run.note("Liger Kernel", "not installed")
+        return ways
+    ce, kl = LigerFusedLinearCrossEntropyLoss(), LigerFusedLinearJSD(jsd_beta=0.0)  # 0: KL(teacher || student)
+    ways["Liger, CE and KL"] = lambda hidden: ce(weight, hidden, targets) + kl(hidden, weight, theirs, weight, targets)
+    both = LigerFusedLinearJSDLoss(weight_hard_loss=1.0, weight_soft_loss=1.0, beta=0.0)
+    ways["Liger, chunked"] = lambda hidden: both(hidden, weight, theirs, weight, targets)
+    return ways
+
+
+def write_profiles(path: Path, teacher: str, ways: dict[str, Callable[[Batch], float]], bench: Bench) -> None:
+    """Append to a file what three steps of each way spend their time on."""
+    for name, step in ways.items():
+        with torch.profiler.profile() as profile:
+            for batch in bench.list[:3]:
+                step(batch)
+        by_device, by_host = (
+            profile.key_averages().table(sort_by=column, row_limit=45, max_name_column_width=90)
+            for column in ("self_device_time_total", "self_cpu_time_total")
+        )
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"== {teacher}, {name}: three steps\n{by_device}\n{by_host}\n")
 
 
 def floors(teacher: Teacher, tokens: int, trained: int = 2) -> dict[str, float]:
@@ -357,6 +442,22 @@ def sweep(run: Run) -> None:
         record = json.loads(path.read_bytes())
         run.note(f"lr {record['values']['lr']}: CE", record["validation"]["ce"])
     run.expect("students missing", 1 - (run.path("sweep") / "student" / "config.json").exists())
+
+
+def quantized(run: Run) -> None:
+    """Train by KD from a teacher whose layers bitsandbytes quantises as they are loaded."""
+    if not run.on_gpu:
+        raise NotOnCPUError
+    if find_spec("bitsandbytes") is None:
+        run.note("bitsandbytes", "not installed")
+        return
+    (dense,) = run.train("dense", "--preset", "kd", "--max-steps", 1)
+    for kind in ("8bit", "4bit"):
+        with run.peak(f"{kind}: peak memory, GB"):
+            rows = run.train(kind, "--preset", "kd", "--max-steps", 8, "--quantize", kind)
+        run.note(f"{kind}: step, ms", milliseconds(rows, 3))
+        run.note(f"{kind}: first CE, relative difference from dense", largest(rows[:1], [dense], "ce"))
+        run.expect(f"{kind}: last loss / first", float(rows[-1]["loss"]) / float(rows[0]["loss"]), 1)
 
 
 def equality(run: Run) -> None:

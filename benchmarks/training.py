@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.compiler import set_stance
 from torch.nn import functional
 
 from lexkit.progress import Progress
@@ -44,14 +45,16 @@ from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.feed import DeviceBatch, Feed
 from lexkit_distill.training.inputs import load_inputs
-from lexkit_distill.training.kd import Head, kd_loss
+from lexkit_distill.training.kd import Head, kd_loss, with_kernel
 from lexkit_distill.training.semantic import semantic_loss
 from lexkit_distill.training.step import Objective, OnlineTeacher, SignalSource
-from lexkit_distill.training.student import Student
+from lexkit_distill.training.student import Student, head_of
 
 THREADS = 2
 WAYS = ("plain KD, masked", "plain KD, answers only", "KD", "DSKD", "DSKD, cached")
 PLAIN = WAYS[:2]
+COMPILED = "KD, compiled"
+"""With `--compile`; on a GPU only, in benchmarks/gpu.py."""
 
 
 class Bench:
@@ -72,6 +75,7 @@ class Bench:
         inputs = load_inputs(self.config, self.teacher, Memo(), Progress())
         assert inputs.supervision is not None
         self.data, self.supervision = inputs.data, inputs.supervision
+        self.supervision.rows = self.supervision.rows.to(self.teacher.device)  # where `train` puts it if it fits
         self.batches = Batches(self.data, options.rows, available=self.supervision.available())
         steps = [self.batches.step(number)[1] for number in range(self.batches.steps_per_epoch)]
         if (self.data.lengths == options.length).sum() >= 8 * options.rows:
@@ -82,13 +86,20 @@ class Bench:
         targets = sum(len(batch.positions.targets) for batch in self.list) / 8
         print(f"{dtype}: {tokens:,.0f} tokens a step, of which {targets:,.0f} are predicted", flush=True)
         self.tokens = round(tokens)
+        some = torch.from_numpy(self.list[0].token_ids[:1, :64]).to(self.teacher.device)
+        with torch.no_grad():
+            states = self.teacher.last_hidden(some).flatten(0, 1)
+        self.head, reason = with_kernel(head_of(self.teacher), states)
+        if reason is not None:
+            print(f"{dtype}: plain losses, since {reason}", flush=True)
 
     def way(self, name: str, folder: Path) -> Callable[[Batch], float]:
         """Return what takes a step of one of `WAYS` and gives its loss."""
         student = Student(self.teacher)
         if name in PLAIN:
             return self._plain(student, masked_loss if name == PLAIN[0] else chosen_loss)
-        is_kd = name == "KD"
+        student.head = self.head
+        is_kd = name in ("KD", COMPILED)
         config = changed(self.config, beta_p=0.0, beta_n=0.0) if is_kd else self.config
         supervision = None if is_kd else self.supervision
         online = OnlineTeacher(student)
@@ -109,6 +120,10 @@ class Bench:
         for batch in self.list if name == "DSKD, cached" else []:
             source(feed(batch))
         optimizer = torch.optim.AdamW(student.trained.parameters(), lr=1e-4, fused=device.type == "cuda")
+        if name == COMPILED:
+            student.compile()
+        # All ways share the teacher, whose layers the compiled way has compiled for itself alone
+        stance = "default" if name == COMPILED else "force_eager"
 
         def prepared(place: int) -> DeviceBatch:
             return feed(self.list[place])
@@ -117,8 +132,9 @@ class Bench:
             place = next(place for place, one in enumerate(self.list) if one is batch)
             given = feed.in_turn(place, prepared, (place + 1) % len(self.list))  # a step ahead, as the trainer does
             counts = {"targets": len(batch.positions.targets), "sampled": int(batch.positions.sampled.sum())}
-            loss, _ = objective(student.module, given, source(given), **counts)
-            loss.backward()
+            with set_stance(stance):
+                loss, _ = objective(student.module, given, source(given), **counts)
+                loss.backward()
             optimizer.step()
             optimizer.zero_grad()
             return float(loss.detach())
@@ -134,7 +150,7 @@ class Bench:
 
         def step(batch: Batch) -> float:
             token_ids = torch.from_numpy(batch.token_ids).to(self.teacher.device)
-            with torch.no_grad():
+            with torch.no_grad(), set_stance("force_eager"):
                 theirs = self.teacher.model(input_ids=token_ids, use_cache=False).logits
             hidden = student.run(student.full, token_ids, None)
             loss = loss_of(functional.linear(hidden.to(head.dtype), head), theirs, batch)

@@ -191,6 +191,8 @@ class RunConfig(Config):
     auto takes the GPU's memory if it fits beside the rest."""
     deterministic: bool = False
     """Give the same losses bit for bit in every run on one GPU, which takes somewhat longer; a CPU always does."""
+    compile: bool = False
+    """Let torch.compile fuse what layers do between their products, which takes a minute before the first step."""
     log_with: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     """Tell a tracker each step, too, in addition to log.csv. May be given several times."""
     device_map: Literal["auto"] | None = None

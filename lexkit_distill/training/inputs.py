@@ -81,7 +81,7 @@ def load_training_teacher(config: TrainConfig, process: int, memo: Memo) -> Teac
     }
     return memo.get(
         "teacher",
-        digest(config.teacher, options),
+        digest(config.teacher, options, config.run.compile),  # what is compiled stays so
         lambda: load_teacher(config.teacher, **options),
     )
 

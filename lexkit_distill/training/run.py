@@ -19,12 +19,12 @@ from lexkit_distill.deterministic import deterministic
 from lexkit_distill.disk import disk_failures, only_run
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.memo import Memo
-from lexkit_distill.memory import available_memory, memory_failures
+from lexkit_distill.memory import available_memory, is_out_of_memory, memory_failures
 from lexkit_distill.processes import Processes
 from lexkit_distill.sizes import format_size
 from lexkit_distill.stopping import stop
 from lexkit_distill.supervision.nearest import Supervision
-from lexkit_distill.training.batches import Batches, count
+from lexkit_distill.training.batches import Batch, Batches, count
 from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.export import export
@@ -226,6 +226,9 @@ def _prepared(
             f"{teacher.name}: the student has to run layers of the teacher, which FSDP would cut into shares; launch "
             "with gpus.yaml in place of fsdp.yaml"
         )
+    if config.run.compile:
+        progress.stage("compiling the layers")
+        _compile(student, batches.batch(batches.step(0)[1][: optimiser.micro_batch_size], 0), accelerator)
     gamma = _gamma(config.loss.gamma, supervision)
     objective = Objective(config.loss, config.kl_weight, student, supervision, gamma)
     online = OnlineTeacher(student)
@@ -306,6 +309,24 @@ def _run(trainer: Trainer, folder: Path, progress: Progress) -> Outcome:
     if done:
         progress.note(f"going on after step {done:,}")
     return trainer.run()
+
+
+def _compile(student: Student, batch: Batch, accelerator: Any) -> None:  # noqa: ANN401
+    """Compile the layers, and run a batch through them: torch.compile compiles what is called."""
+    if student.teacher.is_spread or accelerator.distributed_type == "FSDP":
+        other = "--device-map" if student.teacher.is_spread else "fsdp.yaml"
+        raise TrainingError(f"--compile: not with {other}, which changes layers after they are loaded; leave one out")
+    student.compile()
+    token_ids = torch.from_numpy(batch.token_ids).to(student.teacher.device)
+    try:
+        prefix = student.run_teacher(token_ids).prefix if student.shares_prefix else None
+        torch.autograd.backward(student.run(student.module, token_ids, prefix).float().sum())
+    except Exception as error:  # compilers raise many kinds
+        if is_out_of_memory(error):
+            raise
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TrainingError(f"--compile: torch.compile failed ({said}); train without it") from error
+    student.module.zero_grad()
 
 
 def _check_student(student: Student, batches: Batches, progress: Progress) -> None:

@@ -72,6 +72,17 @@ class Student:
         module: nn.Module = self.tail if self.shares_prefix else self.full
         return module
 
+    def compile(self) -> None:
+        """Let torch.compile fuse what the layers of both models do between their products; it runs at the first batch.
+
+        One layer's code serves all. What is copied of a compiled layer is not compiled.
+        """
+        layers = list(self.teacher.model.base_model.layers)
+        # To each call of this one, `run_teacher` gives a hook of its own, for which it would be compiled again
+        del layers[self.layers - self.n_trained]
+        for layer in [*([] if self.teacher.is_quantized else layers), *self.trained]:
+            layer.compile(dynamic=True)
+
     @torch.no_grad()
     def run_teacher(self, token_ids: Tensor) -> TeacherStates:
         """Return the teacher's states of right-padded token ids (B, T)."""
