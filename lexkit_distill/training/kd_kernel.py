@@ -7,8 +7,6 @@ keeps up as the maxima grow (Milakov and Gimelshein 2018), and once more to writ
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -19,7 +17,7 @@ _WARPS = 8
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _capped(x: Any, cap: Any, is_capped: tl.constexpr) -> Any:  # noqa: ANN401
+def _capped(x, cap, is_capped: tl.constexpr):  # type: ignore[no-untyped-def]
     if is_capped:
         e = tl.exp(-2.0 * tl.abs(x / cap))  # tanh, which not every version of Triton has
         t = cap * (1.0 - e) / (1.0 + e)
@@ -28,24 +26,24 @@ def _capped(x: Any, cap: Any, is_capped: tl.constexpr) -> Any:  # noqa: ANN401
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _kernel(
-    student: Any,  # noqa: ANN401
-    teacher: Any,  # noqa: ANN401
-    targets: Any,  # noqa: ANN401
-    ce: Any,  # noqa: ANN401
-    kl: Any,  # noqa: ANN401
-    vocabulary: Any,  # noqa: ANN401
-    student_stride: Any,  # noqa: ANN401
-    teacher_stride: Any,  # noqa: ANN401
-    weight: Any,  # noqa: ANN401
-    inverse: Any,  # noqa: ANN401
-    cap: Any,  # noqa: ANN401
+def _kernel(  # type: ignore[no-untyped-def]
+    student,
+    teacher,
+    targets,
+    ce,
+    kl,
+    vocabulary,
+    student_stride,
+    teacher_stride,
+    weight,
+    inverse,
+    cap,
     has_teacher: tl.constexpr,
     is_tempered: tl.constexpr,
     is_capped: tl.constexpr,
     is_wanted: tl.constexpr,
     block: tl.constexpr,
-) -> None:
+):
     row = tl.program_id(0).to(tl.int64)
     ours, theirs = student + row * student_stride, teacher + row * teacher_stride
     lowest = -3.0e38
@@ -142,5 +140,6 @@ def losses(
             is_wanted=wanted,
             block=_BLOCK,
             num_warps=_WARPS,
+            enable_fp_fusion=True,  # versions of Triton differ in the default
         )
     return ce, kl

@@ -212,3 +212,28 @@ def test_the_fused_kernel_gives_what_the_plain_code_gives() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 24
+
+
+def test_the_fused_kernel_compiles_for_a_gpu() -> None:
+    """The interpreter takes more of Python than the compiler does."""
+    triton = pytest.importorskip("triton", reason="Triton is not installed")
+    from triton.backends.compiler import GPUTarget
+
+    from lexkit_distill.training import kd_kernel
+
+    kernel = kd_kernel._kernel
+    integers = dict.fromkeys(("vocabulary", "student_stride", "teacher_stride"), "i32")
+    numbers = dict.fromkeys(("weight", "inverse", "cap"), "fp32")
+    for logits, has_teacher, is_tempered, is_capped in (
+        ("*bf16", True, False, False),
+        ("*bf16", False, True, False),
+        ("*fp32", True, True, True),
+    ):
+        flags = {"has_teacher": has_teacher, "is_tempered": is_tempered, "is_capped": is_capped, "is_wanted": True}
+        constants = {**flags, "block": kd_kernel._BLOCK}
+        pointers = {"student": logits, "teacher": logits, "targets": "*i64", "ce": "*fp32", "kl": "*fp32"}
+        signature = {**pointers, **integers, **numbers, **dict.fromkeys(constants, "constexpr")}
+        source = triton.compiler.ASTSource(kernel, signature, constants)
+        options = {"num_warps": kd_kernel._WARPS, "enable_fp_fusion": True}
+        compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+        assert compiled.asm["cubin"]
