@@ -68,14 +68,14 @@ class Stage(NamedTuple):
 
 
 STAGES = {
-    "senses": Stage(30, product="senses/meta.json"),
+    "senses": Stage(25, product="senses/meta.json"),
     "compose": Stage(5, ("senses",), product="composed"),
     "kd": Stage(12),
     "dskd": Stage(12, ("compose",), product="dskd/training.json"),
     "cached": Stage(12, ("compose",)),
-    "steps": Stage(25, ("compose",)),
-    "llama": Stage(120),
-    "head": Stage(15),
+    "steps": Stage(45, ("compose",)),
+    "llama": Stage(110),
+    "head": Stage(18),
     "resume": Stage(50, ("compose",)),
     "launch": Stage(35, ("compose",)),
     "collecting": Stage(10, ("senses",)),

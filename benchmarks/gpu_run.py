@@ -13,7 +13,7 @@ import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -88,6 +88,13 @@ class Figure:
         span = f" ({self.span[0]:,.4g} to {self.span[1]:,.4g})" if self.span else ""
         goal = f"{self.goal} {'holds' if self.holds else 'MISSED'}" if self.goal else ""
         return f"{self.name:<58} {value + span:<34} {goal}".rstrip()
+
+
+@dataclass
+class Peak:
+    """The most memory that something took."""
+
+    bytes: int = 0
 
 
 @dataclass
@@ -168,22 +175,22 @@ class Run:
             self.figures.append(replace(found, goal=goal, holds=at_least <= float(found.value) <= at_most))
 
     @contextmanager
-    def peak(self, name: str) -> Iterator[Callable[[], int]]:
-        """Context manager. Note the peak of the GPU's memory in the block beyond what was in it before."""
+    def peak(self, name: str) -> Iterator[Peak]:
+        """Context manager. Note the peak of the GPU's memory in the block beyond what is there before and after it."""
+        found = Peak()
         if not self.on_gpu:
-            yield lambda: 0
+            yield found
             self.note(name, "not on a CPU")
             return
         free()
         torch.cuda.synchronize()
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-
-        def beyond() -> int:
-            return int(torch.cuda.max_memory_allocated()) - before
-
-        yield beyond
-        self.note(name, beyond() / 1e9)
+        yield found
+        peak = torch.cuda.max_memory_allocated()
+        free()
+        found.bytes = peak - min(before, torch.cuda.memory_allocated())
+        self.note(name, found.bytes / 1e9)
 
     def training(self, name: str, *options: object, text: str = "short.txt") -> list[str]:
         """Return the arguments of a training with the defaults of this script; options take precedence."""
@@ -211,9 +218,10 @@ class Run:
             return subprocess.Popen(command, stdout=errors, stderr=errors, env=environment, cwd=self.work)
 
     def last_words(self, name: str) -> str:
-        """Return the last line that a process said."""
+        """Return the last error that a process named, or the last line that it said."""
         lines = self.path(f"{name}.err").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "nothing was said"
+        errors = [line for line in lines if "rror: " in line and "ChildFailedError" not in line]
+        return (errors or lines or ["nothing was said"])[-1]
 
 
 def machine(run: Run) -> dict[str, Any]:

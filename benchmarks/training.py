@@ -99,6 +99,7 @@ class Bench:
         if name in PLAIN:
             return self._plain(student, masked_loss if name == PLAIN[0] else chosen_loss)
         student.head = self.head
+        student.capture_teacher()
         is_kd = name in ("KD", COMPILED)
         config = changed(self.config, beta_p=0.0, beta_n=0.0) if is_kd else self.config
         supervision = None if is_kd else self.supervision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from lexkit_distill.errors import SampleError
 from lexkit_distill.keys import occurrence_keys
 from lexkit_distill.senses.config import Anchor
 from lexkit_distill.senses.plan import PieceBatch, Plan, batches
-from lexkit_distill.senses.sample import Occurrences, Sampler, done_batches
+from lexkit_distill.senses.sample import Int64, Occurrences, Sampler, done_batches
 from lexkit_distill.stopping import StopSignals
 
 if TYPE_CHECKING:
@@ -60,14 +61,15 @@ def collect(
     tokens = 0
     flushed = monotonic()
     with StopSignals() as signals:
-        for batch in share:
-            rows, positions, anchors, states = _anchored(teacher, batch, anchor)
-            _check_finite(states, teacher, batch)
+        for found in _passed(teacher, share, anchor):
+            batch = found.batch
+            found.check_finite(teacher)
+            kept = np.flatnonzero(~teacher.special_ids.numpy()[found.anchors])
+            rows, positions, anchors = found.rows[kept], found.positions[kept], found.anchors[kept]
             keys = occurrence_keys(seed, batch.documents[rows], batch.starts[rows] + positions)
             wanted = sampler.wanted(anchors, keys)
-            chosen = states[torch.from_numpy(wanted).to(states.device)]
             occurrences = Occurrences(anchors, keys, rows + batch.first_row, positions)[wanted]
-            sampler.add(batch.number, anchors, occurrences, chosen.to(torch.bfloat16).cpu())
+            sampler.add(batch.number, anchors, occurrences, found.states[torch.from_numpy(kept[wanted])])
             tokens += int(batch.lengths.sum())
             progress.count(tokens, plan.tokens, "tokens")
             if signals.number is not None:
@@ -87,32 +89,82 @@ def share_of(plan: Plan, batch_tokens: int, folder: Path, process: int, processe
     return (batch for batch in batches(plan, batch_tokens) if mine[batch.number])
 
 
-def _anchored(
-    teacher: Teacher, batch: PieceBatch, anchor: Anchor
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], Tensor]:
-    """Rows in the batch, positions, anchor tokens and states of everything but padding and special tokens."""
-    ids = torch.from_numpy(batch.token_ids)
-    lengths = torch.from_numpy(batch.lengths)
-    special = teacher.special_ids
-    real = (torch.arange(ids.shape[1]) < lengths[:, None]) & ~special[ids]
+@dataclass(frozen=True)
+class _Passed:
+    """What the teacher gives for a batch, without padding and special tokens, on its way to the processor."""
+
+    batch: PieceBatch
+    rows: Int64
+    """(n,) rows in the batch."""
+    positions: Int64
+    anchor_ids: Tensor
+    """(n,) anchor tokens."""
+    states: Tensor
+    """(n, d) in bf16."""
+    finite: Tensor
+    """() whether all states are, before they were rounded."""
+    arrived: torch.cuda.Event | None = None
+
+    @property
+    def anchors(self) -> Int64:
+        """The anchor tokens."""
+        anchors: Int64 = self.anchor_ids.numpy()
+        return anchors
+
+    def check_finite(self, teacher: Teacher) -> None:
+        """Raise `SampleError` if a state is not finite."""
+        if not self.finite:
+            raise SampleError(
+                f"{teacher.name}: hidden states that are not finite, in batch {self.batch.number} (row "
+                f"{self.batch.first_row} of the plan), computed in {teacher.model.dtype}; use --dtype float32 or "
+                "bfloat16"
+            )
+
+
+def _passed(teacher: Teacher, share: Iterator[PieceBatch], anchor: Anchor) -> Iterator[_Passed]:
+    """Run batches through the teacher. A GPU begins with the next one before the last is handed over."""
+    waiting: _Passed | None = None
+    for batch in share:
+        launched = _launched(teacher, batch, anchor)
+        if launched.arrived is None:
+            yield launched
+            continue
+        if waiting is not None:
+            yield _arrived(waiting)
+        waiting = launched
+    if waiting is not None:
+        yield _arrived(waiting)
+
+
+def _arrived(passed: _Passed) -> _Passed:
+    assert passed.arrived is not None
+    passed.arrived.synchronize()
+    return passed
+
+
+def _launched(teacher: Teacher, batch: PieceBatch, anchor: Anchor) -> _Passed:
+    """Run a batch through the teacher, on a GPU without waiting for it."""
+    is_cuda = teacher.device.type == "cuda"
+
+    def moved(values: npt.NDArray[np.generic]) -> Tensor:
+        tensor = torch.from_numpy(values)
+        return tensor.pin_memory().to(teacher.device, non_blocking=True) if is_cuda else tensor.to(teacher.device)
+
+    def fetched(tensor: Tensor) -> Tensor:
+        if not is_cuda:
+            return tensor.cpu()
+        return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
+
+    ids, columns = batch.token_ids, np.arange(batch.token_ids.shape[1])
+    real = (columns < batch.lengths[:, None]) & ~teacher.special_ids.numpy()[ids]
     if anchor == "next":
         real[:, -1] = False
-        real[:, :-1] &= torch.arange(1, ids.shape[1]) < lengths[:, None]
-    rows, positions = real.nonzero(as_tuple=True)
-    hidden = teacher.last_hidden(ids.to(teacher.device))
-    states = hidden[rows.to(hidden.device), positions.to(hidden.device)]
-    anchors = teacher.predicted(states).cpu() if anchor == "predicted" else ids[rows, positions + (anchor == "next")]
-    kept = ~special[anchors]
-    if not kept.all():
-        rows, positions, anchors = rows[kept], positions[kept], anchors[kept]
-        states = states[kept.to(states.device)]
-    return rows.numpy(), positions.numpy(), anchors.numpy(), states
-
-
-def _check_finite(states: Tensor, teacher: Teacher, batch: PieceBatch) -> None:
-    if not torch.isfinite(states).all():
-        first = f"row {batch.first_row}"
-        raise SampleError(
-            f"{teacher.name}: hidden states that are not finite, in batch {batch.number} ({first} of the plan), "
-            f"computed in {teacher.model.dtype}; use --dtype float32 or bfloat16"
-        )
+        real[:, :-1] &= columns[1:] < batch.lengths[:, None]
+    rows, positions = real.nonzero()
+    hidden = teacher.last_hidden(moved(ids)).flatten(0, 1)
+    states = hidden.index_select(0, moved(rows * ids.shape[1] + positions))
+    following = positions + (anchor == "next")
+    anchor_ids = fetched(teacher.predicted(states)) if anchor == "predicted" else torch.from_numpy(ids[rows, following])
+    finite, in_half = fetched(torch.isfinite(states).all()), fetched(states.to(torch.bfloat16))
+    arrived = torch.cuda.current_stream(teacher.device).record_event() if is_cuda else None
+    return _Passed(batch, rows, positions, anchor_ids, in_half, finite, arrived)

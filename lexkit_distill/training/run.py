@@ -33,7 +33,7 @@ from lexkit_distill.training.kd import with_kernel
 from lexkit_distill.training.memory import MemoryModel, MemoryPlan, memory_model
 from lexkit_distill.training.plan import TrainPlan, check_room, make_plan, remedy
 from lexkit_distill.training.step import Objective, OnlineTeacher
-from lexkit_distill.training.student import Student, check_head
+from lexkit_distill.training.student import TOLERANCE, Student, check_head, relative_difference
 from lexkit_distill.training.trainer import Outcome, Trainer
 
 _SHARE_OF_FREE = 0.5
@@ -340,6 +340,15 @@ def _check_student(student: Student, batches: Batches, progress: Progress) -> No
     student.head, reason = with_kernel(student.head, states)
     if reason is not None:
         progress.note(f"the fused losses are not usable here ({reason}); training uses plain ones, which are slower")
+    student.capture_teacher()
+    if student.graphs is not None:
+        with torch.no_grad():
+            difference = relative_difference(student.run_teacher(token_ids).final, teacher.last_hidden(token_ids))
+        reason = student.graphs.failure
+        if reason is not None or not difference <= TOLERANCE[teacher.model.dtype]:
+            student.graphs = None
+            reason = reason or f"they differ by {difference:.1%}"
+            progress.note(f"CUDA graphs are not usable here ({reason}); steps with a small teacher are slower")
     difference = student.check_shared_prefix(token_ids)
     if not student.shares_prefix:
         progress.note(

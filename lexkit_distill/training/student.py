@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from lexkit_distill.checks import check_layers
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.teacher import Teacher, quiet_transformers
+from lexkit_distill.training.graphs import PassGraphs
 from lexkit_distill.training.kd import Head
 
 _CROSS_LAYER = ("num_kv_shared_layers", "hidden_size_per_layer_input", "cross_attention_layers")
-_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.03, torch.float16: 0.01}
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.03, torch.float16: 0.01}
 
 
 class TeacherStates(NamedTuple):
@@ -63,8 +64,9 @@ class Student:
         norm = teacher.copied(base.norm)
         self.full = _shell(teacher, cut_config(teacher.model.config, 0, layers), [*frozen, *self.trained], norm)
         self.tail = _shell(teacher, cut_config(teacher.model.config, layers - trained, layers), self.trained, norm)
-        self.tail.embed_tokens = None
+        self.tail.embed_tokens = nn.Identity()  # it is given states; accelerate asks for it before it shards
         self.shares_prefix = True
+        self.graphs: PassGraphs | None = None
 
     @property
     def module(self) -> nn.Module:
@@ -82,10 +84,20 @@ class Student:
         del layers[self.layers - self.n_trained]
         for layer in [*([] if self.teacher.is_quantized else layers), *self.trained]:
             layer.compile(dynamic=True)
+        if self.graphs is not None:
+            self.capture_teacher()  # anew, with what was compiled
+
+    def capture_teacher(self) -> None:
+        """Let CUDA graphs run the teacher where it would take longer to launch its kernels than to run them."""
+        if self.teacher.device.type == "cuda" and not self.teacher.is_spread:
+            self.graphs = PassGraphs(self._launch_teacher, self.teacher.model.base_model.layers[0])
 
     @torch.no_grad()
     def run_teacher(self, token_ids: Tensor) -> TeacherStates:
         """Return the teacher's states of right-padded token ids (B, T)."""
+        return TeacherStates(*(self.graphs or self._launch_teacher)(token_ids))
+
+    def _launch_teacher(self, token_ids: Tensor) -> TeacherStates:
         kept: list[Tensor] = []
 
         def keep(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -120,10 +132,10 @@ class Student:
             The relative difference of the last hidden states.
         """
         with torch.no_grad():
-            short = self.run(self.tail, token_ids, self.run_teacher(token_ids).prefix).float()
-            plain = self.run(self.full, token_ids, None).float()
-        difference = float((short - plain).norm() / plain.norm())
-        self.shares_prefix = difference <= _TOLERANCE[self.teacher.model.dtype]
+            short = self.run(self.tail, token_ids, self.run_teacher(token_ids).prefix)
+            plain = self.run(self.full, token_ids, None)
+        difference = relative_difference(short, plain)
+        self.shares_prefix = difference <= TOLERANCE[self.teacher.model.dtype]
         return difference
 
     def causal_lm(self, trained: dict[str, Tensor] | None = None) -> Any:  # noqa: ANN401  # a transformers model
@@ -205,6 +217,11 @@ def check_head(teacher: Teacher, token_ids: Tensor) -> None:
             f"{teacher.name}: {type(teacher.model).__name__} scales or changes its logits behind the head (difference "
             f"{difference:.0%}), which is not supported; use a Llama, Mistral, Qwen, SmolLM or Gemma model"
         )
+
+
+def relative_difference(found: Tensor, expected: Tensor) -> float:
+    """Return the norm of the difference as a share of that of what was expected."""
+    return float((found.float() - expected.float()).norm() / expected.float().norm())
 
 
 def cut_config(config: Any, first: int, last: int) -> Any:  # noqa: ANN401

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from lexkit.progress import Progress
 from lexkit_distill.errors import TrainingError
@@ -194,6 +195,8 @@ class Trainer:
             sums[len(SUMS) :] = torch.tensor(signals)
         sums = self.accelerator.reduce(sums, "sum")
         clipped = self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip or math.inf)
+        if isinstance(clipped, DTensor):  # of FSDP
+            clipped = clipped.full_tensor()
         # The only time in a step that the processor waits for the device
         *values, norm = torch.cat([sums, torch.as_tensor(clipped).to(sums).reshape(1)]).tolist()
         row = self.objective.terms(values[: len(SUMS)])

@@ -150,11 +150,16 @@ def make_stand_in() -> SimpleNamespace:  # noqa: C901  # all that needs torch, w
                 part._buffers[name] = claimed(value, place)
 
     class Stream:
-        """A stream of work, all of which is done when it is given."""
+        """A stream of work, all of which is done when it is given; also an event in one."""
 
         def __init__(self, *_: Any) -> None: ...
 
         def wait_stream(self, _: Any) -> None: ...
+
+        def record_event(self) -> Stream:
+            return self
+
+        def synchronize(self) -> None: ...
 
     submit = ThreadPoolExecutor.submit
 

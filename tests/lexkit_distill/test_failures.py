@@ -31,7 +31,7 @@ def at_batch(monkeypatch: pytest.MonkeyPatch, batch: int, happens: Callable[[], 
     """Have something happen while the teacher reads a batch, counted from 1."""
     from lexkit_distill.senses import collect
 
-    read = collect._anchored
+    read = collect._launched
     count = 0
 
     def patched(*arguments: Any) -> Any:
@@ -41,7 +41,7 @@ def at_batch(monkeypatch: pytest.MonkeyPatch, batch: int, happens: Callable[[], 
             happens()
         return read(*arguments)
 
-    monkeypatch.setattr(collect, "_anchored", patched)
+    monkeypatch.setattr(collect, "_launched", patched)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
