@@ -132,6 +132,9 @@ def step_costs(run: Run, teacher: Path, senses: str, rows: int, length: int, run
         for _ in range(2):  # what is compiled is compiled now
             for step in ways.values():
                 step(bench.list[0])
+        for name, student in bench.students.items():
+            if student.graphs is not None and student.graphs.failure is not None:
+                run.note(f"{name}, CUDA graph", student.graphs.failure)
         seconds = taking_turns(ways, bench, runs)
         for name, times in seconds.items():
             run.note(f"{name}, ms", [1e3 * one for one in times])
@@ -254,7 +257,8 @@ def collecting_costs(run: Run, teacher: Teacher, sample: Path, count: int) -> No
     def collected(anchor: Any) -> None:  # noqa: ANN401
         with tempfile.TemporaryDirectory(dir=run.work) as folder:
             sizes = {"vocabulary": teacher.vocabulary_size, "hidden_size": teacher.hidden_size, "batches": plan.batches}
-            sampler = Sampler(Path(folder), 0, cap=2000, buffer_rows=2**27 // teacher.hidden_size, **sizes)
+            # Smaller than in a run, so that this short one writes as often
+            sampler = Sampler(Path(folder), 0, cap=2000, buffer_rows=2**25 // teacher.hidden_size, **sizes)
             collect(teacher, plan, sampler, iter(middle), anchor=anchor, seed=0, progress=Progress())
 
     jobs: dict[str, Callable[[], None]] = {"bare": bare}
@@ -285,7 +289,7 @@ def llama(run: Run) -> None:
     free()
     bench = step_costs(run, folder, "senses-llama", rows, length, runs, is_llama=True)
     free()
-    collecting_costs(run, bench.teacher, run.path("sample-senses-llama"), 4)
+    collecting_costs(run, bench.teacher, run.path("sample-senses-llama"), 8)
     del bench
     options = ["--teacher", folder, "--senses", run.path("senses-llama"), "--max-length", length]
     predicted(run, "dry run", *options, "--batch-size", rows, "--micro-batch-size", rows, "--keep-last", 1)

@@ -86,6 +86,7 @@ class Bench:
         targets = sum(len(batch.positions.targets) for batch in self.list) / 8
         print(f"{dtype}: {tokens:,.0f} tokens a step, of which {targets:,.0f} are predicted", flush=True)
         self.tokens = round(tokens)
+        self.students: dict[str, Student] = {}
         some = torch.from_numpy(self.list[0].token_ids[:1, :64]).to(self.teacher.device)
         with torch.no_grad():
             states = self.teacher.last_hidden(some).flatten(0, 1)
@@ -100,6 +101,7 @@ class Bench:
             return self._plain(student, masked_loss if name == PLAIN[0] else chosen_loss)
         student.head = self.head
         student.capture_teacher()
+        self.students[name] = student
         is_kd = name in ("KD", COMPILED)
         config = changed(self.config, beta_p=0.0, beta_n=0.0) if is_kd else self.config
         supervision = None if is_kd else self.supervision

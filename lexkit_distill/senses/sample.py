@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,33 @@ class Occurrences:
         return len(self.tokens)
 
 
+class _Gathered:
+    """Occurrences and their states in memory, in the order in which they came."""
+
+    def __init__(self, states: Tensor) -> None:
+        self.states = states
+        self.rows = 0
+        self._occurrences: list[Occurrences] = []
+
+    def add(self, occurrences: Occurrences, states: Tensor) -> None:
+        """Append occurrences and their states (n, d)."""
+        if self.rows + len(occurrences) > len(self.states):  # more than a whole buffer
+            self.states = torch.empty(len(occurrences), self.states.shape[1], dtype=self.states.dtype)
+        self.states[self.rows : self.rows + len(occurrences)] = states
+        self.rows += len(occurrences)
+        self._occurrences.append(occurrences)
+
+    def sorted(self) -> tuple[Occurrences, Tensor]:
+        """Return them by token and key."""
+        occurrences = concatenated(self._occurrences)
+        order = np.lexsort((occurrences.keys, occurrences.tokens))
+        return occurrences[order], self.states[: self.rows][torch.from_numpy(order)]
+
+    def clear(self) -> None:
+        """Forget them."""
+        self.rows, self._occurrences = 0, []
+
+
 class Sampler:
     """One process's share of the sample; see the module.
 
@@ -81,9 +109,10 @@ class Sampler:
         self._remove_unnamed_parts()
         self._thresholds = np.full(vocabulary, np.iinfo(np.uint64).max, np.uint64)
         self._pruned_rows = 0
-        self._buffer = torch.empty(buffer_rows, hidden_size, dtype=torch.bfloat16)
-        self._filled = 0
-        self._pending: list[Occurrences] = []
+        self._gathered = _Gathered(torch.empty(buffer_rows, hidden_size, dtype=torch.bfloat16))
+        self._spare: _Gathered | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="lexkit-sample")
+        self._writing: Future[None] | None = None
         self._seen: Int64 = self._state.seen.copy()
         self._done: npt.NDArray[np.bool_] = self._state.done.copy()
         if self._state.parts:
@@ -108,13 +137,9 @@ class Sampler:
             occurrences: the wanted ones.
             states: (n, d) their hidden states.
         """
-        if self._filled + len(occurrences) > len(self._buffer):
-            self.flush()
-        if len(occurrences) > len(self._buffer):
-            self._buffer = torch.empty(len(occurrences), self._hidden_size, dtype=torch.bfloat16)
-        self._buffer[self._filled : self._filled + len(occurrences)] = states
-        self._filled += len(occurrences)
-        self._pending.append(occurrences)
+        if self._gathered.rows + len(occurrences) > len(self._gathered.states):
+            self._begin_flush()
+        self._gathered.add(occurrences, states)
         self._seen += np.bincount(tokens, minlength=len(self._seen))
         self._done[batch] = True
 
@@ -124,15 +149,30 @@ class Sampler:
         Raises:
             OSError: the disk is full.
         """
-        if self._filled:
-            occurrences = concatenated(self._pending)
-            order = np.lexsort((occurrences.keys, occurrences.tokens))
-            states = self._buffer[: self._filled][torch.from_numpy(order)]
-            self._write_part(occurrences[order], states)
-        self._pending, self._filled = [], 0
-        self._state.seen, self._state.done = self._seen.copy(), self._done.copy()
+        self._begin_flush()
+        self._wait()
+
+    def _begin_flush(self) -> None:
+        """Begin to write what memory holds, in a thread, and gather on in the other buffer meanwhile."""
+        self._wait()
+        full = self._gathered
+        self._gathered = self._spare if self._spare is not None else _Gathered(torch.empty_like(full.states))
+        self._spare = full
+        self._writing = self._writer.submit(self._write, full, self._seen.copy(), self._done.copy())
+
+    def _wait(self) -> None:
+        """Wait until what was begun is written."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    def _write(self, gathered: _Gathered, seen: Int64, done: npt.NDArray[np.bool_]) -> None:
+        if gathered.rows:
+            self._write_part(*gathered.sorted())
+        gathered.clear()
+        self._state.seen, self._state.done = seen, done
         self._state.write(self._folder, self._process)
-        if self._rows() > max(SLACK * self._pruned_rows, len(self._buffer)):
+        if self._rows() > max(SLACK * self._pruned_rows, len(gathered.states)):
             self._prune()
 
     def _rows(self) -> int:

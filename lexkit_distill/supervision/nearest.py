@@ -329,9 +329,11 @@ def _products(hidden: Tensor, senses: Tensor, pool: CandidatePool) -> Tensor:
     n = len(hidden)
     row = torch.where(pool.queries < n, pool.queries, pool.queries - n)
     dots = hidden.new_zeros(len(row), dtype=torch.float32)
-    step = max(_PRODUCTS // max(n, 1), 1)
+    step = max(_PRODUCTS // max(n, 1) // 8 * 8, 8)
     for first in range(0, len(senses), step):
         part = senses[first : first + step]
+        # The fast kernels want rows of products that begin at multiples of 16 bytes
+        part = torch.nn.functional.pad(part, (0, 0, 0, -len(part) % 8))
         if hidden.device.type == "cuda" and hidden.dtype == part.dtype == torch.bfloat16:
             products = torch.mm(hidden, part.T, out_dtype=torch.float32)
         else:

@@ -79,7 +79,8 @@ class PassGraphs:
         stream: Any = torch.cuda.Stream(token_ids.device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(token_ids.device))
         with torch.cuda.stream(stream):
-            self._run(given)  # what libraries choose and compile at a first call cannot be captured
+            for _ in range(2):  # what is chosen and compiled at the first calls cannot be captured
+                self._run(given)
         torch.cuda.current_stream(token_ids.device).wait_stream(stream)
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
