@@ -146,15 +146,7 @@ def step_costs(run: Run, teacher: Path, senses: str, rows: int, length: int, run
     ratios = {name: [one / other for one, other in zip(seconds[name], seconds["KD"], strict=True)] for name in ways}
     run.aim("DSKD / KD", ratios["DSKD"], at_most=1.03 if is_llama else 1.05)
     run.aim(f"{PLAIN[0]} / KD", ratios[PLAIN[0]], at_least=1.6 if is_llama else 0.0)
-    for name, floor in floors(bench.teacher, bench.tokens).items():
-        if run.on_gpu:
-            run.note(f"{name}, floor by multiply-adds at {FLOPS / 1e12:g} TFLOP/s, ms", 1e3 * floor)
-            goal = {"KD": 1.4, "DSKD, cached": 2.2}[name] if is_llama else math.inf
-            run.aim(f"{name} / floor", [one / floor for one in seconds[name]], at_most=goal)
-            if name == "KD":
-                run.note(f"{COMPILED} / floor", [one / floor for one in seconds[COMPILED]])
-        else:
-            run.note(f"{name} / floor", "not on a CPU")
+    note_floors(run, bench, seconds, is_llama=is_llama)
     return bench
 
 
@@ -218,6 +210,19 @@ def head_ways(run: Run, theirs: Tensor, targets: Tensor, weight: Tensor) -> dict
     both = LigerFusedLinearJSDLoss(weight_hard_loss=1.0, weight_soft_loss=1.0, beta=0.0)
     ways["Liger, chunked"] = lambda hidden: both(hidden, weight, theirs, weight, targets)
     return ways
+
+
+def note_floors(run: Run, bench: Bench, seconds: dict[str, list[float]], *, is_llama: bool) -> None:
+    """Note the floors of KD and of a cached step, and the times as multiples of them."""
+    for name, floor in floors(bench.teacher, bench.tokens).items():
+        if run.on_gpu:
+            run.note(f"{name}, floor by multiply-adds at {FLOPS / 1e12:g} TFLOP/s, ms", 1e3 * floor)
+            goal = {"KD": 1.4, "DSKD, cached": 2.2}[name] if is_llama else math.inf
+            run.aim(f"{name} / floor", [one / floor for one in seconds[name]], at_most=goal)
+            if name == "KD":
+                run.note(f"{COMPILED} / floor", [one / floor for one in seconds[COMPILED]])
+        else:
+            run.note(f"{name} / floor", "not on a CPU")
 
 
 def write_profiles(path: Path, teacher: str, ways: dict[str, Callable[[Batch], float]], bench: Bench) -> None:
