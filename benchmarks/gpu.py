@@ -80,7 +80,7 @@ STAGES = {
     "launch": Stage(35, ("compose",)),
     "collecting": Stage(10, ("senses",)),
     "clustering": Stage(15, ("senses",)),
-    "evaluation": Stage(35, ("dskd",)),
+    "evaluation": Stage(20, ("dskd",)),
     "sweep": Stage(25, ("compose",)),
     "quantized": Stage(20),
     "equality": Stage(40, ("compose",)),
