@@ -125,6 +125,7 @@ def step_costs(run: Run, teacher: Path, senses: str, rows: int, length: int, run
     paths = {"teacher": teacher, "text": run.path("joined.txt"), "senses": run.path(senses)}
     named = {name: str(path) for name, path in {**paths, "store": run.path("store.duckdb")}.items()}
     options = argparse.Namespace(**named, device=run.device, rows=rows, length=length)
+    began = time.perf_counter()
     bench = Bench(options, run.dtype)
     with tempfile.TemporaryDirectory(dir=run.work) as folder:
         wanted = [name for name in WAYS if name != PLAIN[1]] + [COMPILED] * run.on_gpu
@@ -132,6 +133,7 @@ def step_costs(run: Run, teacher: Path, senses: str, rows: int, length: int, run
         for _ in range(2):  # what is compiled is compiled now
             for step in ways.values():
                 step(bench.list[0])
+        run.note("loading and first steps, seconds", time.perf_counter() - began)
         for name, student in bench.students.items():
             if student.graphs is not None and student.graphs.failure is not None:
                 run.note(f"{name}, CUDA graph", student.graphs.failure)
@@ -269,7 +271,7 @@ def collecting_costs(run: Run, teacher: Teacher, sample: Path, count: int) -> No
     jobs: dict[str, Callable[[], None]] = {"bare": bare}
     jobs |= {anchor: (lambda anchor=anchor: collected(anchor)) for anchor in ("predicted", "next")}
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
-    for turn in range(6):
+    for turn in range(4):
         for name, job in jobs.items():
             synchronize()
             began = time.perf_counter()
@@ -285,13 +287,24 @@ def collecting_costs(run: Run, teacher: Teacher, sample: Path, count: int) -> No
 
 
 def llama(run: Run) -> None:
+    """Make a teacher of Llama-3-8B's shape with random weights, and its dictionary."""
+    folder = run.path("llama")
+    steps: dict[str, Callable[[], object]] = {
+        "making": lambda: make_llama(folder, run.folder / "llama3", TINY if run.is_small else LLAMA_3_8B, run.device),
+        "senses": lambda: make_senses(run, folder, run.path("joined.txt"), "senses-llama", "--anchor", "next"),
+        "composing": lambda: compose_senses(run, "senses-llama"),
+    }
+    for name, step in steps.items():
+        began = time.perf_counter()
+        step()
+        free()
+        run.note(f"{name}, seconds", time.perf_counter() - began)
+    run.path("composed-llama").touch()
+
+
+def llama_steps(run: Run) -> None:
     """Take steps, and collect, at the shape of Llama-3-8B."""
     folder, (rows, length, runs) = run.path("llama"), run.size.llama
-    make_llama(folder, run.folder / "llama3", TINY if run.is_small else LLAMA_3_8B, run.device)
-    free()
-    make_senses(run, folder, run.path("joined.txt"), "senses-llama", "--anchor", "next")
-    compose_senses(run, "senses-llama")
-    free()
     bench = step_costs(run, folder, "senses-llama", rows, length, runs, is_llama=True)
     free()
     collecting_costs(run, bench.teacher, run.path("sample-senses-llama"), 8)
@@ -400,7 +413,7 @@ def launch(run: Run) -> None:
 def collecting(run: Run) -> None:
     """Compare collecting hidden states of SmolLM2 with its forward pass alone, logits included."""
     teacher = load_teacher(str(run.smol), dtype=run.dtype, device=run.device)
-    collecting_costs(run, teacher, run.path("sample-senses"), 4 if run.is_small else 16)
+    collecting_costs(run, teacher, run.path("sample-senses"), 4 if run.is_small else 40)
 
 
 def clustering(run: Run) -> None:

@@ -179,7 +179,7 @@ def load_teacher(
     device_map: DeviceMap | None = None,
     quantize: Quantize | None = None,
 ) -> Teacher:
-    """Load a causal language model and its tokenizer.
+    """Load a causal language model and its tokenizer. On a GPU, this process then does without cuDNN's attention.
 
     Args:
         name: a folder, or a name on the Hugging Face hub.
@@ -201,6 +201,9 @@ def load_teacher(
     place = chosen_device(device, process)
     if device_map:
         _check_alone()
+    if place.type == "cuda":
+        # cuDNN plans attention anew for every shape of a batch, and texts have many lengths
+        torch.backends.cuda.enable_cudnn_sdp(False)
     with quiet_transformers(), loading_errors(name, gguf):
         config = AutoConfig.from_pretrained(folder, **source)
         if getattr(config, "is_encoder_decoder", False):

@@ -69,7 +69,7 @@ def collect(
             keys = occurrence_keys(seed, batch.documents[rows], batch.starts[rows] + positions)
             wanted = sampler.wanted(anchors, keys)
             occurrences = Occurrences(anchors, keys, rows + batch.first_row, positions)[wanted]
-            sampler.add(batch.number, anchors, occurrences, found.states[torch.from_numpy(kept[wanted])])
+            sampler.add(batch.number, anchors, occurrences, found.states, kept[wanted])
             tokens += int(batch.lengths.sum())
             progress.count(tokens, plan.tokens, "tokens")
             if signals.number is not None:

@@ -58,11 +58,12 @@ class _Gathered:
         self.rows = 0
         self._occurrences: list[Occurrences] = []
 
-    def add(self, occurrences: Occurrences, states: Tensor) -> None:
-        """Append occurrences and their states (n, d)."""
+    def add(self, occurrences: Occurrences, states: Tensor, places: Int64) -> None:
+        """Append occurrences and their states, which are at *places* among others."""
         if self.rows + len(occurrences) > len(self.states):  # more than a whole buffer
             self.states = torch.empty(len(occurrences), self.states.shape[1], dtype=self.states.dtype)
-        self.states[self.rows : self.rows + len(occurrences)] = states
+        room = self.states[self.rows : self.rows + len(occurrences)]
+        torch.index_select(states, 0, torch.from_numpy(places), out=room)
         self.rows += len(occurrences)
         self._occurrences.append(occurrences)
 
@@ -128,18 +129,19 @@ class Sampler:
         is_wanted: npt.NDArray[np.bool_] = keys <= self._thresholds[tokens]
         return is_wanted
 
-    def add(self, batch: int, tokens: Int64, occurrences: Occurrences, states: Tensor) -> None:
+    def add(self, batch: int, tokens: Int64, occurrences: Occurrences, states: Tensor, places: Int64) -> None:
         """Add what a batch gave, all of it or none.
 
         Args:
             batch: its number.
             tokens: (m,) the token of every occurrence in it, wanted or not.
             occurrences: the wanted ones.
-            states: (n, d) their hidden states.
+            states: (m, d) hidden states in bf16.
+            places: (n,) where among them those of the wanted ones are.
         """
         if self._gathered.rows + len(occurrences) > len(self._gathered.states):
             self._begin_flush()
-        self._gathered.add(occurrences, states)
+        self._gathered.add(occurrences, states, places)
         self._seen += np.bincount(tokens, minlength=len(self._seen))
         self._done[batch] = True
 

@@ -7,7 +7,8 @@ the same bits whatever was captured before it, they are padded alike where the p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -86,6 +87,18 @@ class PassGraphs:
             self._pool = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
         # Another thread prepares the next batch meanwhile
-        with torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"):
+        captured = torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local")
+        with captured, _seems_launched():
             states = self._run(given)
         return _Captured(graph, given, states)
+
+
+@contextmanager
+def _seems_launched() -> Iterator[None]:
+    """Context manager. Say that nothing captures: transformers would give layers a mask, which slows attention."""
+    is_capturing = torch.cuda.is_current_stream_capturing
+    torch.cuda.is_current_stream_capturing = lambda: False
+    try:
+        yield
+    finally:
+        torch.cuda.is_current_stream_capturing = is_capturing

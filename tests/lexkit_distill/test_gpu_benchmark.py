@@ -98,17 +98,17 @@ def test_every_stage_runs_on_a_cpu_with_tiny_models(folder: Path, tmp_path: Path
     assert done.returncode == 0, done.stdout + done.stderr
     found = results(tmp_path / "results.json")
     states = {name: stage["state"] for name, stage in found.items()}
-    assert states.pop("equality") == "not on a CPU"
+    assert [states.pop(name) for name in ("head", "quantized", "equality")] == ["not on a CPU"] * 3
     assert set(states.values()) == {"ok"}, done.stdout
     assert set(states) >= {"senses", "compose", "kd", "dskd", "cached", "resume", "evaluation", "sweep", "launch"}
     differing = {name: one for name, one in found["resume"]["figures"].items() if "values that differ" in name}
     assert differing
     assert all(one["value"] == 0 and one["holds"] for one in differing.values())
     assert found["launch"]["figures"]["gpus.yaml: first loss, relative difference from alone"]["value"] <= 1e-3
-    only_gpu = [found["launch"]["figures"]["fsdp.yaml"], found["llama"]["figures"]["KD / floor"]]
+    only_gpu = [found["launch"]["figures"]["fsdp.yaml"], found["llama_steps"]["figures"]["KD / floor"]]
     only_gpu += [found["dskd"]["figures"]["peak memory, GB"]]
     assert [one["value"] for one in only_gpu] == ["not on a CPU"] * 3
-    assert found["llama"]["figures"]["DSKD / KD"]["goal"] == ""  # speed on a CPU is not what the goals are about
+    assert found["llama_steps"]["figures"]["DSKD / KD"]["goal"] == ""  # speed on a CPU is not what the goals are about
     assert {name.partition(":")[0] for name in found["evaluation"]["figures"]} == {"perplexity", "lexical", "arc"}
     assert "DSKD / KD" in done.stdout
 

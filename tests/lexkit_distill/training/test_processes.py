@@ -37,6 +37,49 @@ def command(config: Any, processes: int) -> list[str]:
     return [sys.executable, *launch, *arguments]
 
 
+SHARDED = """
+# accelerate shards on GPUs only; PyTorch does so on a CPU as well
+import os
+from importlib import resources
+
+import yaml
+
+path = resources.files("lexkit_distill.training") / "accelerate" / "fsdp.yaml"
+for name, value in yaml.safe_load(path.read_text("utf-8"))["fsdp_config"].items():
+    os.environ[name.upper()] = str(value)
+os.environ["ACCELERATE_USE_FSDP"] = "true"
+
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
+
+make = AcceleratorState.__init__
+
+
+def sharding(self, *args, fsdp_plugin=None, **kwargs):
+    make(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
+    self.distributed_type = DistributedType.FSDP
+    if fsdp_plugin is not None:
+        self.fsdp_plugin = fsdp_plugin
+
+
+AcceleratorState.__init__ = sharding
+
+from lexkit.cli.main import main
+
+main()
+"""
+
+
+def start_sharded(config: Any, script: Path) -> subprocess.Popen[str]:
+    """Two processes that share the trained layers, as fsdp.yaml has GPUs do."""
+    script.write_text(SHARDED, encoding="utf-8")
+    arguments = command(config, 2)
+    place = arguments.index("-m", 3)  # the launcher's own -m is the first
+    arguments[place : place + 2] = [str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True)
+
+
 def start(config: Any, processes: int = 1, first: Callable[[], None] | None = None) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen(
@@ -127,6 +170,26 @@ def test_two_processes_have_the_losses_and_gradients_of_one(configured: Configur
             if ours[name]:
                 tolerance = 1e-4 if name == "gradient_norm" else 1e-5
                 assert float(theirs[name]) == pytest.approx(float(ours[name]), rel=tolerance), (ours["step"], name)
+
+
+def test_two_processes_that_share_the_layers_have_the_losses_of_one_and_resume(
+    configured: Configured, tmp_path: Path
+) -> None:
+    common = {"save_every": 3, "epochs": 2}
+    finish(start(configured(**common)))
+    running = start_sharded(configured(output=str(tmp_path / "two"), **common), tmp_path / "sharded.py")
+    wait_for(tmp_path / "two", 7, running)
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=120)
+    assert len(rows(tmp_path / "two")) < 20
+    assert not (tmp_path / "two" / "training.json").exists()
+    finish(start_sharded(configured(output=str(tmp_path / "two"), **common), tmp_path / "sharded.py"))
+    assert processes_of(tmp_path / "two") == 2
+    one, two = rows(tmp_path / "student"), rows(tmp_path / "two")
+    assert len(one) == len(two) == 20
+    for ours, theirs in zip(one, two, strict=True):
+        for name, tolerance in (("loss", 1e-5), ("semantic", 1e-5), ("gradient_norm", 1e-4)):
+            assert float(theirs[name]) == pytest.approx(float(ours[name]), rel=tolerance), (ours["step"], name)
 
 
 def stopped(folder: Path) -> int:
