@@ -25,6 +25,7 @@ def losses(folder: Path) -> list[float]:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch.compile's own
 def test_compiled_layers_have_the_losses_of_the_others(configured: Configured, tmp_path: Path) -> None:
     memo = Memo()
     for name, compiles in (("compiled", True), ("plain", False), ("again", True)):
