@@ -66,6 +66,10 @@ def sweep(
     progress = progress if progress is not None else Progress()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError("a sweep starts its own processes; leave out 'accelerate launch', and give --processes")
+    if processes > 1 and config.points[0].config.run.device_map:
+        raise TrainingError(
+            f"--processes {processes}: device_map gives all GPUs to one teacher; leave out one of the two"
+        )
     try:
         with only_run(config.output, TrainingError), disk_failures(TrainingError, config.output, ADVICE):
             return _sweep(config, progress, processes, threads)

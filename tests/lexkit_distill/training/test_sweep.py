@@ -199,6 +199,15 @@ def test_a_sweep_is_not_started_by_a_launcher(sweep_file: Callable[..., Path], m
         sweep(read_sweep(sweep_file()))
 
 
+def test_a_teacher_on_all_gpus_is_for_one_training_at_a_time(sweep_file: Callable[..., Path]) -> None:
+    from lexkit_distill.sweep.config import read_sweep
+    from lexkit_distill.sweep.run import sweep
+
+    config = read_sweep(sweep_file(changes={"device_map": "auto"}))
+    with pytest.raises(TrainingError, match="--processes 2: device_map gives all GPUs to one teacher; leave out one"):
+        sweep(config, processes=2)
+
+
 @pytest.mark.slow
 def test_several_processes_and_a_kill_give_the_same_table(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
     from lexkit_distill.sweep.config import read_sweep
