@@ -48,6 +48,7 @@ class PassGraphs:
         self._parameters = sum(parameter.numel() for parameter in layer.parameters())
         self._captured: dict[tuple[int, int], _Captured] = {}
         self._pool: Any = None
+        self._buffers: tuple[Tensor, Tensor] | None = None
         self.failure: str | None = None
         """Why the pass cannot be captured, if that was tried and failed; it is then launched kernel by kernel."""
 
@@ -81,16 +82,27 @@ class PassGraphs:
         stream.wait_stream(torch.cuda.current_stream(token_ids.device))
         with torch.cuda.stream(stream):
             for _ in range(2):  # what is chosen and compiled at the first calls cannot be captured
-                self._run(given)
+                states = self._run(given)
         torch.cuda.current_stream(token_ids.device).wait_stream(stream)
+        kept = self._room(states)
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
         # Another thread prepares the next batch meanwhile
         captured = torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local")
         with captured, _seems_launched():
-            states = self._run(given)
-        return _Captured(graph, given, states)
+            for place, state in zip(kept, self._run(given), strict=True):
+                place.copy_(state)
+        return _Captured(graph, given, kept)
+
+    def _room(self, states: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Where graphs write such states: one place for all, or each would keep memory of its own."""
+        first, last = states
+        if self._buffers is None or len(self._buffers[0]) < first.numel():
+            self._captured.clear()  # they would write to the old one
+            self._buffers = first.new_empty(first.numel()), last.new_empty(last.numel())
+        of_first, of_last = self._buffers
+        return of_first[: first.numel()].view(first.shape), of_last[: last.numel()].view(last.shape)
 
 
 @contextmanager
