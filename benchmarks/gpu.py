@@ -1,4 +1,4 @@
-"""Prove everything that `lexkit distill` does on one GPU: one process, files alone, less than eight minutes.
+"""Prove everything that `lexkit distill` does on one GPU, from files alone, in eight minutes at most.
 
 Usage: python benchmarks/gpu.py FOLDER [--stage NAME]... [--output FILE] [--budget SECONDS] [--device cuda] [--small]
                                [--profile FILE]
@@ -274,7 +274,7 @@ def pack(folder: Path, output: Path, size: int) -> None:
     with Pieces(output, size) as pieces, tarfile.open(fileobj=pieces, mode="w|gz", dereference=True) as archive:
         for path in chosen:
             archive.add(path, path.relative_to(folder))
-        for script in ("gpu.py", "gpu_run.py", "gpu_stages.py", "training.py"):
+        for script in ("gpu.py", "gpu_run.py", "gpu_stages.py", "gpu_costs.py", "training.py"):
             archive.add(HERE / script, f"benchmarks/{script}")
     (output / "unpack.sh").write_text(UNPACK, encoding="utf-8")
     print(f"{output}: {len(pieces.names)} pieces, SHA256SUMS and unpack.sh")

@@ -21,13 +21,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
 import torch
 import transformers
 
 import lexkit
 from lexkit.cli.main import main as command_line
-from lexkit_distill.cli import distill
 from lexkit_distill.teacher import load_teacher, quiet_transformers
 
 LLAMA_3_8B = {
@@ -266,12 +264,6 @@ def command(*arguments: object) -> str:
     finally:
         signal.signal(signal.SIGTERM, before)
     return printed.getvalue()
-
-
-def has_option(name: str, option: str) -> bool:
-    """Return whether a command of `lexkit distill` has an option."""
-    found = distill.get_command(click.Context(distill), name)
-    return found is not None and any(option in parameter.opts for parameter in found.params)
 
 
 def log(folder: Path) -> list[dict[str, str]]:

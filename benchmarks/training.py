@@ -100,7 +100,7 @@ class Bench:
         if name in PLAIN:
             return self._plain(student, masked_loss if name == PLAIN[0] else chosen_loss)
         student.head = self.head
-        student.capture_teacher()
+        student.use_graphs()
         self.students[name] = student
         is_kd = name in ("KD", COMPILED)
         config = changed(self.config, beta_p=0.0, beta_n=0.0) if is_kd else self.config
@@ -125,6 +125,7 @@ class Bench:
         optimizer = torch.optim.AdamW(student.trained.parameters(), lr=1e-4, fused=device.type == "cuda")
         if name == COMPILED:
             student.compile()
+            student.use_graphs()
         # All ways share the teacher, whose layers the compiled way has compiled for itself alone
         stance = "default" if name == COMPILED else "force_eager"
 

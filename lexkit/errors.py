@@ -53,3 +53,8 @@ class Stopped(KeyboardInterrupt):
 
     def __str__(self) -> str:
         return self.message
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, without its full stop, or its kind if it says nothing."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(" .:")

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from lexkit.errors import SourceError
+from lexkit.errors import SourceError, first_line
 from lexkit.sources.files import check_file, fingerprint, open_binary
 from lexkit_distill.errors import CorpusError
 
@@ -370,7 +370,7 @@ def _hub_records(name: str) -> Iterator[tuple[str, object]]:
     except CorpusError:
         raise
     except Exception as error:  # the library and the hub's client raise many kinds
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise CorpusError(f"hub:{name}: cannot be read ({reason}); check name, config and split, or name a file") from (
             error
         )

@@ -16,12 +16,12 @@ import duckdb
 import pyarrow as pa
 
 from lexkit.arguments import require_choice, require_number
-from lexkit.errors import QueryError, StoreError
+from lexkit.errors import QueryError, StoreError, first_line
 from lexkit.sources.records import KINDS, Kind
 from lexkit.store.answers import Evidence, Neighbor
 from lexkit.store.files import cursor, open_read_only
 from lexkit.store.index import Index, find_neighbors
-from lexkit.store.query import first_line, run_select
+from lexkit.store.query import run_select
 from lexkit.store.statistics import Statistics, collect_statistics
 from lexkit.store.tables import find_tokenizer
 from lexkit.store.tables import relations as relation_table

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from lexkit.arguments import require_number
-from lexkit.errors import ArgumentError, QueryError
+from lexkit.errors import ArgumentError, QueryError, first_line
 
 _PATIENCE = 0.05  # seconds between attempts to interrupt a query
 _COMMENTS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
@@ -82,8 +82,3 @@ def _rows_of(relation: duckdb.DuckDBPyRelation, max_rows: int | None) -> pa.Tabl
         if max_rows is not None and n_rows > max_rows:
             raise QueryError(f"the query gives more than {max_rows:,} rows; add a LIMIT, or allow more")
     return pa.Table.from_batches(batches, reader.schema)
-
-
-def first_line(error: Exception) -> str:
-    """Return the line of an error that says what is wrong."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(" .:")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from random import Random
 
+from lexkit.errors import first_line
 from lexkit_distill.errors import DataError
 from lexkit_distill.tasks.task import Question, Task
 
@@ -95,7 +96,7 @@ def _read_hub(task: Task, shots: int, seed: int) -> _Read:
         try:
             rows = list(datasets.load_dataset(hub.name, hub.config, split=split))
         except Exception as error:  # the library and the hub's client raise many kinds
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            reason = first_line(error)
             raise DataError(
                 f"{task.name}: {hub.name} cannot be loaded from the hub ({reason.rstrip('.')}); give --data DIR and "
                 f"put there {task.files.place}"

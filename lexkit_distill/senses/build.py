@@ -40,6 +40,8 @@ from lexkit_distill.stopping import stop
 from lexkit_distill.teacher import Teacher, load_teacher
 
 LAYER = "last, after the final norm"
+_COPIES = 4
+"""Of gathered states at most: one buffer fills while another is written, which sorts it and lays it out as a file."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ def _collected(
         vocabulary=teacher.vocabulary_size,
         hidden_size=teacher.hidden_size,
         cap=config.max_per_token,
-        buffer_rows=max(config.memory_budget // (2 * teacher.hidden_size), 1),
+        buffer_rows=max(config.memory_budget // (_COPIES * 2 * teacher.hidden_size), 1),
         batches=plan.batches,
     )
     processes.wait()  # all know what is done before anyone does more

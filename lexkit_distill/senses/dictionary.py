@@ -27,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from lexkit.durable import whole
+from lexkit.errors import first_line
 from lexkit.text import fold, normalize_word
 from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses.meta import (
@@ -37,7 +38,6 @@ from lexkit_distill.senses.meta import (
     SENSES,
     TOKENIZER,
     Meta,
-    first_line,
     read_meta,
     write_meta,
 )

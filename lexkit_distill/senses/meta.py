@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lexkit.durable import write_whole
+from lexkit.errors import first_line
 from lexkit_distill.errors import DictionaryError
 
 FORMAT = 1
@@ -85,8 +86,3 @@ def check_new(output: Path) -> None:
         raise DictionaryError(
             f"{output}: a sense dictionary is there already; choose another --output, or delete it first"
         )
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, without its full stop."""
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")

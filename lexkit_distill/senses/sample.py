@@ -126,6 +126,7 @@ class Sampler:
 
     def wanted(self, tokens: Int64, keys: UInt64) -> npt.NDArray[np.bool_]:
         """Whether each occurrence may still be among its token's smallest keys."""
+        # A thread may lower thresholds meanwhile; an occurrence too many is pruned later
         is_wanted: npt.NDArray[np.bool_] = keys <= self._thresholds[tokens]
         return is_wanted
 
@@ -138,6 +139,9 @@ class Sampler:
             occurrences: the wanted ones.
             states: (m, d) hidden states in bf16.
             places: (n,) where among them those of the wanted ones are.
+
+        Raises:
+            OSError: the disk is full, which a write in the background has found.
         """
         if self._gathered.rows + len(occurrences) > len(self._gathered.states):
             self._begin_flush()

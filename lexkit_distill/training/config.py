@@ -185,16 +185,16 @@ class RunConfig(Config):
     keep_last: int = field(default=2, metadata=_COUNT)
     """Number of checkpoints to keep."""
     device: str = field(default="auto", metadata={"metavar": "DEVICE"})
-    """Where to train: cpu, cuda, mps; auto takes a GPU if there is one."""
+    """Where to train: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."""
     senses_on: Literal["auto", "device", "host"] = "auto"
     """Where the dictionary is: in the GPU's memory, or on the host, from where a step's senses are copied a step ahead;
     auto takes the GPU's memory if it fits beside the rest."""
     deterministic: bool = False
-    """Give the same losses bit for bit in every run on one GPU, which takes somewhat longer; a CPU always does."""
+    """Give the same losses bit for bit in every run on one GPU; a CPU always does."""
     compile: bool = False
-    """Let torch.compile fuse what layers do between their products, which takes a minute before the first step."""
+    """Let torch.compile fuse the element-wise operations of the layers, which takes a minute before the first step."""
     log_with: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
-    """Tell a tracker each step, too, in addition to log.csv. May be given several times."""
+    """Log each step to a tracker, too, in addition to log.csv. May be given several times."""
     device_map: Literal["auto"] | None = None
     """Spread the layers of the teacher over all GPUs of this machine, for one process."""
     push_to_hub: str | None = field(default=None, metadata={"metavar": "NAME", "place": True})
@@ -208,7 +208,8 @@ class TrainConfig(Config):
     teacher: str = field(metadata={"metavar": "NAME_OR_PATH", "group": "Essentials", "place": True})
     """A causal language model built like Llama: a folder, or a name on the Hugging Face hub."""
     senses: str | None = field(default=None, metadata={"metavar": "DIR", "group": "Essentials", "place": True})
-    """A sense dictionary of this teacher, composed with the store; needed unless all weights of senses are 0."""
+    """A sense dictionary of this teacher, composed with the store; needed unless the weights of senses (--beta-p,
+    --beta-n ...) are 0, as in --preset kd."""
     store: str = field(default="lexkit.duckdb", metadata={"metavar": "FILE", "group": "Essentials", "place": True})
     """The store that the dictionary was composed with."""
     data: DataConfig = field(default_factory=DataConfig)

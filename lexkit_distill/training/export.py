@@ -11,6 +11,7 @@ from torch import Tensor
 
 import lexkit
 from lexkit.durable import sync
+from lexkit.errors import first_line
 from lexkit_distill.config import options, values
 from lexkit_distill.config_files import to_yaml
 from lexkit_distill.disk import LOCK, disk_failures
@@ -115,7 +116,7 @@ def _upload(folder: Path, name: str) -> None:
             ],
         )
     except Exception as error:  # the client raises many kinds
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise TrainingError(
             f"--push-to-hub {name}: not uploaded ({reason}); the student is in {folder}: 'hf upload {name} {folder}'"
         ) from error

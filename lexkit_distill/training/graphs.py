@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lexkit.errors import first_line
 from lexkit_distill.memory import is_out_of_memory
 
 _LAUNCHED = 2e11
@@ -53,7 +54,7 @@ class PassGraphs:
         """Why the pass cannot be captured, if that was tried and failed; it is then launched kernel by kernel."""
 
     def __call__(self, token_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the pass gives for token ids (B, T)."""
+        """Return the two states (B, T, d) that the pass gives for token ids (B, T)."""
         rows, length = token_ids.shape
         if 2 * self._parameters * rows * length >= _LAUNCHED:
             return self._run(token_ids)
@@ -65,7 +66,7 @@ class PassGraphs:
             except Exception as error:  # of drivers and libraries, many kinds
                 if is_out_of_memory(error):
                     raise
-                self.failure = next(iter(str(error).splitlines()), type(error).__name__)
+                self.failure = first_line(error)
         if shape in self._captured:
             graph, given, states = self._captured[shape]
             given.copy_(padded)
@@ -90,7 +91,7 @@ class PassGraphs:
         graph = torch.cuda.CUDAGraph()
         # Another thread prepares the next batch meanwhile
         captured = torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local")
-        with captured, _seems_launched():
+        with captured, _hide_capture():
             for place, state in zip(kept, self._run(given), strict=True):
                 place.copy_(state)
         return _Captured(graph, given, kept)
@@ -106,8 +107,8 @@ class PassGraphs:
 
 
 @contextmanager
-def _seems_launched() -> Iterator[None]:
-    """Context manager. Say that nothing captures: transformers would give layers a mask, which slows attention."""
+def _hide_capture() -> Iterator[None]:
+    """Context manager. Say that nothing is captured: transformers would add a mask then, which slows attention down."""
     is_capturing = torch.cuda.is_current_stream_capturing
     torch.cuda.is_current_stream_capturing = lambda: False
     try:

@@ -21,14 +21,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lexkit.errors import first_line
 from lexkit_distill.errors import TrainingError
 
 _CHUNK_ELEMENTS = 3 << 22
 """Tokens x vocabulary of a chunk on a CPU, and of what goes through the softmaxes at once on a GPU: 50 MB in fp32."""
 _CACHED_ELEMENTS = 1 << 19
 """Part of a chunk that goes through the softmaxes at once on a CPU: 2 MB, which fits a processor's cache."""
-_SHARE_OF_GPU = 32
-"""The logits of both models take at most this fraction of a GPU's memory: one in 32."""
+_SHARE_OF_GPU = 1 / 32
+"""The logits of both models take at most this share of a GPU's memory."""
 
 
 class Head(NamedTuple):
@@ -126,7 +127,7 @@ def kd_loss(
                 part = _of_both(ours, theirs, of_rows, head, teacher_head, weight, temperature, wanted, buffer)
             else:
                 of_teacher = TeacherSummary(*(value[rows] for value in known))
-                part = _of_student(ours, theirs, of_rows, head, of_teacher, weight, temperature, buffer)
+                part = _of_student(ours, theirs, of_rows, head, of_teacher, weight, temperature, wanted, buffer)
             ce += part.ce.sum(dtype=exact)
             kl += part.kl.sum(dtype=exact)
             if gradient is not None:
@@ -183,7 +184,7 @@ def chunk_tokens(head: Head) -> int:
     if weight.device.type != "cuda":
         return max(_CHUNK_ELEMENTS // len(weight), 16)
     memory = torch.cuda.get_device_properties(weight.device).total_memory
-    return max(int(memory // _SHARE_OF_GPU // (2 * len(weight) * weight.itemsize)) // 128 * 128, 128)
+    return max(int(memory * _SHARE_OF_GPU // (2 * len(weight) * weight.itemsize)) // 128 * 128, 128)
 
 
 def with_kernel(head: Head, states: Tensor) -> tuple[Head, str | None]:
@@ -205,7 +206,7 @@ def with_kernel(head: Head, states: Tensor) -> tuple[Head, str | None]:
     try:
         fused, plain = (_compared(one, states) for one in (head._replace(kernel=kd_kernel), head))
     except Exception as error:  # Triton and its compilers raise many kinds
-        return head, next(iter(str(error).splitlines()), type(error).__name__)
+        return head, first_line(error)
     difference = max(float((a - b).norm() / b.norm().clamp_min(1e-6)) for a, b in zip(fused, plain, strict=True))
     if difference > _KERNEL_TOLERANCE[head.weight.dtype]:
         return head, f"it differs by {difference:.1%}"
@@ -249,6 +250,7 @@ def _of_student(
     of_teacher: TeacherSummary,
     weight: float,
     temperature: float,
+    wanted: bool,
     buffer: Tensor,
 ) -> _Block:
     """Losses of a chunk of tokens whose teacher's distributions are known; the gradient lacks the teacher's part."""
@@ -258,7 +260,7 @@ def _of_student(
     kl = torch.linalg.vecdot(of_teacher.embedding.to(exact), difference).div_(-temperature) - of_teacher.log_partition
     if head.kernel is not None:
         ce, log_partition = head.kernel.losses(
-            logits, None, targets, weight=weight, temperature=temperature, cap=None, wanted=True
+            logits, None, targets, weight=weight, temperature=temperature, cap=None, wanted=wanted
         )
         return _Block(ce, kl.add_(log_partition), logits)
     ce = torch.empty_like(kl)
@@ -274,7 +276,8 @@ def _of_student(
             q_t, log_partition = _softmax(logits[part], temperature)
             kl[part] += log_partition
             q.add_(q_t, alpha=weight / temperature)
-        logits[part] = q.scatter_add_(1, picked, q.new_full(picked.shape, -1))
+        if wanted:
+            logits[part] = q.scatter_add_(1, picked, q.new_full(picked.shape, -1))
     return _Block(ce, kl, logits)
 
 

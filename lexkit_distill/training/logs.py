@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lexkit.durable import write_whole
+from lexkit.errors import first_line
 from lexkit_distill.errors import TrainingError
 
 COLUMNS = (
@@ -172,7 +173,7 @@ def _tracker_failures(name: str) -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:  # each has its own kinds
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise TrainingError(
             f"--log-with {name}: {reason}; correct its settings, or run the command again without it to resume"
         ) from error

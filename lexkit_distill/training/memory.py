@@ -1,33 +1,24 @@
 """The memory that a training takes where it computes, from shapes alone.
 
-What the layers keep for the backward pass depends on the architecture, on the kind of attention, and on what autocast
-rounds. So no formula counts it: a layer of the teacher and one of the student run on tensors without data
-(`FakeTensorMode`) that have the shapes of the largest batch, and `LiveBytes` counts what their operations hold. All
-layers are alike, so that one stands for any number. Head and candidates come from the shapes of `kd` and of
-`supervision.nearest`.
+What the layers take is simulated (`layer_memory`); head and candidates come from the shapes of `kd` and of
+`supervision.nearest`. CUDA graphs and what is compiled are not counted.
 """
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch._subclasses import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from lexkit_distill.supervision.nearest import RowLists, Supervision
 from lexkit_distill.training import kd
 from lexkit_distill.training.batches import Batch, Batches
-from lexkit_distill.training.student import Student, cut_config
+from lexkit_distill.training.layer_memory import layer_cost
+from lexkit_distill.training.student import Student
 
 _PAIR = 64
 """Bytes of a pair of position and candidate while the nearest are chosen: rows, queries, order, distance."""
@@ -80,154 +71,6 @@ class BatchSizes(NamedTuple):
     """Candidates that the loss compares."""
 
 
-class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Context manager. Counts the bytes of tensors that operations in its block make, as long as they are there.
-
-    Tensors in mapped files do not count, since the system takes their memory back when others want it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.now = self.peak = 0
-        self._known: dict[int, int] = {}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
-        """Run an operation and count what it returns."""
-        self._see((args, kwargs), is_new=False)
-        result = func(*args, **(kwargs or {}))
-        self._see(result, is_new=True)
-        return result
-
-    def _see(self, values: object, *, is_new: bool) -> None:
-        for value in tree_leaves(values):
-            if not isinstance(value, Tensor) or value.device.type == "meta" or value.layout != torch.strided:
-                continue
-            storage = value.untyped_storage()
-            key = storage._cdata
-            if key not in self._known:
-                self._known[key] = storage.nbytes() if is_new and storage.filename is None else 0
-                self.now += self._known[key]
-                self.peak = max(self.peak, self.now)
-                weakref.finalize(storage, self._forget, key)
-
-    def _forget(self, key: int) -> None:
-        self.now -= self._known.pop(key)
-
-
-class LayerCost(NamedTuple):
-    """Bytes that a batch takes in the layers, beside trained weights and their moments."""
-
-    teacher: int
-    """The most while the teacher runs."""
-    forward: int
-    """The most while the trained layers run."""
-    kept: int
-    """What they keep, their output included."""
-    backward: int
-    """The most in the backward pass, with the gradients that it makes."""
-    layer: int
-    """What one layer keeps."""
-
-
-def layer_cost(student: Student, rows: int, length: int, *, several: bool) -> LayerCost:
-    """Return what a batch takes in the layers of teacher and student.
-
-    Args:
-        student: in the teacher's precision.
-        rows: of the batch.
-        length: tokens of a row.
-        several: whether the gradients of an earlier batch are there, to which the backward pass adds.
-    """
-    teacher = student.teacher
-    base, dtype = teacher.model.base_model, teacher.model.dtype
-    kind: Any = type(base)
-    config = _Hashed(cut_config(base.config, student.layers - 1, student.layers))
-    found = _simulated(kind, config, dtype, teacher.device, rows, length, several)
-    more = student.n_trained - 1
-    gradients = 0 if several else 4 * sum(map(Tensor.numel, student.trained[0].parameters()))
-    return found._replace(
-        teacher=found.teacher + rows * length * teacher.hidden_size * dtype.itemsize,  # the input of the first layer
-        forward=found.forward + more * found.layer,
-        kept=found.kept + more * found.layer,
-        backward=found.backward + more * max(found.layer, gradients),
-    )
-
-
-class _Hashed:
-    """A configuration of transformers that compares and hashes by its content."""
-
-    def __init__(self, config: Any) -> None:  # noqa: ANN401
-        self.config, self._content = config, f"{config._attn_implementation} {config.to_json_string(use_diff=False)}"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Hashed) and self._content == other._content
-
-    def __hash__(self) -> int:
-        return hash(self._content)
-
-
-@lru_cache(maxsize=64)
-def _simulated(
-    kind: Any,  # noqa: ANN401  # a decoder of transformers
-    config: _Hashed,
-    dtype: torch.dtype,
-    device: torch.device,
-    rows: int,
-    length: int,
-    several: bool,
-) -> LayerCost:
-    """The cost of one layer."""
-    reached: list[int] = []
-    with FakeTensorMode(), device:
-        with _default_dtype(dtype):
-            teacher = kind(config.config).eval().requires_grad_(False)
-        tail = kind(config.config).eval().requires_grad_(False)
-        (layer,) = tail.layers.requires_grad_(True)
-        if several:
-            for parameter in layer.parameters():
-                parameter.grad = torch.empty_like(parameter)
-        for model in (teacher, tail):  # other kinds of positions look at values, and take the same memory
-            if isinstance(getattr(model.rotary_emb, "rope_type", None), str):
-                model.rotary_emb.rope_type = "default"
-        shape = (rows, length, config.config.hidden_size)
-        nothing = {"cache" if "cache" in signature(kind.forward).parameters else "past_key_values": _keeps_nothing()}
-        with LiveBytes() as live, torch.no_grad():
-            teacher(inputs_embeds=torch.empty(shape, dtype=dtype), use_cache=False, **nothing)
-        of_teacher = live.peak
-        prefix = torch.empty(shape, dtype=dtype)
-        tail.norm = teacher.norm
-        for part in (layer, tail.norm):
-            part.register_forward_pre_hook(lambda *_: reached.append(live.now))
-        with LiveBytes() as live:
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                hidden = tail(inputs_embeds=prefix, use_cache=False, **nothing).last_hidden_state
-            forward, kept = live.peak, live.now
-            live.peak = live.now
-            hidden.backward(torch.empty_like(hidden))
-    return LayerCost(of_teacher, forward, kept, live.peak, layer=reached[1] - reached[0])
-
-
-def _keeps_nothing() -> Any:  # noqa: ANN401
-    """A cache that keeps no keys and values. Without any cache, transformers looks at positions to find packed rows."""
-    from transformers import DynamicCache
-
-    class KeepsNothing(DynamicCache):
-        def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
-            return key_states, value_states
-
-    return KeepsNothing()
-
-
-@contextmanager
-def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
 def head_bytes(head: kd.Head, positions: int, *, known: bool) -> int:
     """Return what CE and KL at some positions take beside hidden states: logits, and the softmaxes of a part of them.
 
@@ -240,17 +83,15 @@ def head_bytes(head: kd.Head, positions: int, *, known: bool) -> int:
     rows = min(kd.chunk_tokens(head), positions)
     part = min(kd.softmax_rows(weight), rows)
     # Of the logits of a part in fp32: both models', unless they are so already, both logarithms, p; more to cap them
-    copies = (
-        0
-        if head.kernel is not None
-        else 1
-        if known
-        else 8
-        if head.cap is not None
-        else 3
-        if weight.dtype == torch.float32
-        else 5
-    )
+    copies = 5
+    if head.kernel is not None:
+        copies = 0
+    elif known:
+        copies = 1
+    elif head.cap is not None:
+        copies = 8
+    elif weight.dtype == torch.float32:
+        copies = 3
     itemsize = weight.dtype.itemsize
     return rows * itemsize * ((1 if known else 2) * vocabulary + width) + copies * 4 * part * vocabulary
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lexkit.durable import write_whole
+from lexkit.errors import first_line
 from lexkit.progress import Progress
 from lexkit_distill.checks import DONE, check_output
 from lexkit_distill.config import digest, options, values
@@ -226,9 +228,9 @@ def _prepared(
             f"{teacher.name}: the student has to run layers of the teacher, which FSDP would cut into shares; launch "
             "with gpus.yaml in place of fsdp.yaml"
         )
-    if config.run.compile:
-        progress.stage("compiling the layers")
-        _compile(student, batches.batch(batches.step(0)[1][: optimiser.micro_batch_size], 0), accelerator)
+    if config.run.compile and (teacher.is_spread or accelerator.distributed_type == "FSDP"):
+        other = "--device-map" if teacher.is_spread else "fsdp.yaml"
+        raise TrainingError(f"--compile: not with {other}, which changes layers after they are loaded; leave one out")
     gamma = _gamma(config.loss.gamma, supervision)
     objective = Objective(config.loss, config.kl_weight, student, supervision, gamma)
     online = OnlineTeacher(student)
@@ -276,6 +278,9 @@ def _prepared(
         processes=accelerator.num_processes,
     )
     check_room(plan, memory, config.run, teacher, folder)
+    if config.run.compile:
+        progress.stage("compiling the layers")
+        _compile(student, batches.batch(batches.step(0)[1][: optimiser.micro_batch_size], 0), progress)
     return PreparedTraining(trainer, plan, memory, cache, held_out_cache)
 
 
@@ -311,22 +316,35 @@ def _run(trainer: Trainer, folder: Path, progress: Progress) -> Outcome:
     return trainer.run()
 
 
-def _compile(student: Student, batch: Batch, accelerator: Any) -> None:  # noqa: ANN401
+def _compile(student: Student, batch: Batch, progress: Progress) -> None:
     """Compile the layers, and run a batch through them: torch.compile compiles what is called."""
-    if student.teacher.is_spread or accelerator.distributed_type == "FSDP":
-        other = "--device-map" if student.teacher.is_spread else "fsdp.yaml"
-        raise TrainingError(f"--compile: not with {other}, which changes layers after they are loaded; leave one out")
     student.compile()
     token_ids = torch.from_numpy(batch.token_ids).to(student.teacher.device)
     try:
         prefix = student.run_teacher(token_ids).prefix if student.shares_prefix else None
-        torch.autograd.backward(student.run(student.module, token_ids, prefix).float().sum())
+        hidden = student.run(student.module, token_ids, prefix)
+        # Not backward, for whose gradients DDP would wait
+        torch.autograd.grad(hidden.float().sum(), list(student.trained.parameters()))
     except Exception as error:  # compilers raise many kinds
         if is_out_of_memory(error):
             raise
-        said = next(iter(str(error).splitlines()), type(error).__name__)
-        raise TrainingError(f"--compile: torch.compile failed ({said}); train without it") from error
-    student.module.zero_grad()
+        raise TrainingError(f"--compile: torch.compile failed ({first_line(error)}); train without it") from error
+    _use_graphs(student, token_ids, progress)
+
+
+def _use_graphs(student: Student, token_ids: Tensor, progress: Progress) -> None:
+    """Let CUDA graphs run the teacher, if they give what it gives without."""
+    student.use_graphs()
+    if student.graphs is None:
+        return
+    with torch.no_grad():
+        plain = student.teacher.last_hidden(token_ids)
+        difference = relative_difference(student.run_teacher(token_ids).final, plain)
+    reason = student.graphs.failure
+    if reason is not None or not difference <= TOLERANCE[student.teacher.model.dtype]:
+        student.graphs = None
+        reason = reason or f"they differ by {difference:.1%}"
+        progress.note(f"CUDA graphs are not usable here ({reason}); steps with a small teacher are slower")
 
 
 def _check_student(student: Student, batches: Batches, progress: Progress) -> None:
@@ -340,15 +358,7 @@ def _check_student(student: Student, batches: Batches, progress: Progress) -> No
     student.head, reason = with_kernel(student.head, states)
     if reason is not None:
         progress.note(f"the fused losses are not usable here ({reason}); training uses plain ones, which are slower")
-    student.capture_teacher()
-    if student.graphs is not None:
-        with torch.no_grad():
-            difference = relative_difference(student.run_teacher(token_ids).final, teacher.last_hidden(token_ids))
-        reason = student.graphs.failure
-        if reason is not None or not difference <= TOLERANCE[teacher.model.dtype]:
-            student.graphs = None
-            reason = reason or f"they differ by {difference:.1%}"
-            progress.note(f"CUDA graphs are not usable here ({reason}); steps with a small teacher are slower")
+    _use_graphs(student, token_ids, progress)
     difference = student.check_shared_prefix(token_ids)
     if not student.shares_prefix:
         progress.note(

@@ -84,10 +84,8 @@ class Student:
         del layers[self.layers - self.n_trained]
         for layer in [*([] if self.teacher.is_quantized else layers), *self.trained]:
             layer.compile(dynamic=True)
-        if self.graphs is not None:
-            self.capture_teacher()  # anew, with what was compiled
 
-    def capture_teacher(self) -> None:
+    def use_graphs(self) -> None:
         """Let CUDA graphs run the teacher where it would take longer to launch its kernels than to run them."""
         if self.teacher.device.type == "cuda" and not self.teacher.is_spread:
             self.graphs = PassGraphs(self._launch_teacher, self.teacher.model.base_model.layers[0])

@@ -14,9 +14,8 @@ import time
 import warnings
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +61,15 @@ def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
     if step < rise:
         return config.lr * (step + 1) / rise
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1)))
+
+
+class _StepPlan(NamedTuple):
+    rows: Int64
+    """Of the step, in all processes."""
+    shares: list[Int64]
+    """Those of each batch of this process."""
+    counts: dict[str, int]
+    """How many positions the step predicts, and how many of them are sampled."""
 
 
 class Trainer:
@@ -121,6 +129,7 @@ class Trainer:
         self.stopped: int | None = None
         """The signal, to any of the processes, that ended `run`."""
         self._signals = StopSignals()
+        self._plans: dict[int, _StepPlan] = {}
 
     def resume(self) -> int:
         """Load the newest checkpoint, if there is one, and return the steps done.
@@ -218,16 +227,21 @@ class Trainer:
     def _batch(self, key: tuple[int, int]) -> DeviceBatch:
         """A step's number, and which of the batches of this process."""
         number, place = key
-        return self.feed(self.batches.batch(self._plan(number)[1][place], self.batches.step(number)[0]))
+        return self.feed(self.batches.batch(self._plan(number).shares[place], self.batches.step(number)[0]))
 
-    @lru_cache(maxsize=2)  # noqa: B019
-    def _plan(self, number: int) -> tuple[Int64, list[Int64], dict[str, int]]:
-        """The rows of a step, those of this process's batches, and how many positions the step has."""
+    def _plan(self, number: int) -> _StepPlan:
+        """The plan of a step; those of this step and of the next, which a thread prepares, are kept."""
+        if number not in self._plans:
+            self._plans = {kept: plan for kept, plan in self._plans.items() if kept >= number - 1}
+            self._plans[number] = self._planned(number)
+        return self._plans[number]
+
+    def _planned(self, number: int) -> _StepPlan:
         epoch, rows = self.batches.step(number)
         shares = self.batches.shares(rows, self.accelerator.num_processes, self.config.micro_batch_size)
         positions = self.batches.positions(rows, epoch)
         counts = {"targets": len(positions.targets), "sampled": int(positions.sampled.sum())}
-        return rows, shares[self.accelerator.process_index], counts
+        return _StepPlan(rows, shares[self.accelerator.process_index], counts)
 
     def _not_finite(self, number: int, rows: Int64, row: dict[str, float]) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -242,15 +256,20 @@ class Trainer:
     def evaluate(self, held_out: Batches) -> dict[str, float]:
         """Return CE, perplexity, and KL to the teacher on the held-out rows."""
         source = self.held_out_source
-        feed = Feed(self.student.teacher.device, None, source.read)
-        sums = torch.zeros(len(SUMS), device=self.student.teacher.device)
+        shares: list[Int64] = []
         for number in range(held_out.steps_per_epoch):
-            _, rows = held_out.step(number)
-            shares = held_out.shares(rows, self.accelerator.num_processes, self.config.micro_batch_size)
-            for share in shares[self.accelerator.process_index]:
-                batch = feed(held_out.batch(share, 0))
+            rows = held_out.step(number)[1]
+            of_all = held_out.shares(rows, self.accelerator.num_processes, self.config.micro_batch_size)
+            shares += of_all[self.accelerator.process_index]
+        sums = torch.zeros(len(SUMS), device=self.student.teacher.device)
+        with closing(Feed(self.student.teacher.device, None, source.read)) as feed:
+
+            def prepared(place: int) -> DeviceBatch:
+                return feed(held_out.batch(shares[place], 0))
+
+            for place in range(len(shares)):
+                batch = feed.in_turn(place, prepared, place + 1 if place + 1 < len(shares) else None)
                 sums += self.objective(self.module, batch, source(batch), targets=1, sampled=1)[1]
-        feed.close()
         sums = self.accelerator.reduce(sums, "sum")
         of = self.objective.terms(sums.tolist())
         return {"ce": of["ce"], "perplexity": math.exp(min(of["ce"], 700)), "kl": of["kl"]}

@@ -76,7 +76,7 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """Import a module of the benchmarks, and forget it afterwards."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     yield importlib.import_module
-    for name in ("gpu", "gpu_run", "gpu_stages", "training"):
+    for name in ("gpu", "gpu_run", "gpu_costs", "gpu_stages", "training"):
         sys.modules.pop(name, None)
 
 
@@ -211,11 +211,6 @@ def test_a_missed_goal_counts_on_a_gpu_at_full_size_only(modules: Callable[[str]
         assert run.figures[-1].holds is False
 
 
-def test_options_that_a_command_has_are_known(modules: Callable[[str], Any]) -> None:
-    has_option = modules("gpu_run").has_option
-    assert (has_option("train", "--cache"), has_option("senses", "--cache")) == (True, False)
-
-
 def test_floors_are_those_of_the_multiply_adds(modules: Callable[[str], Any]) -> None:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -223,5 +218,5 @@ def test_floors_are_those_of_the_multiply_adds(modules: Callable[[str], Any]) ->
     shape = modules("gpu_run").LLAMA_3_8B
     with torch.device("meta"):
         model = LlamaForCausalLM(LlamaConfig(**shape, tie_word_embeddings=False))
-    floors = modules("gpu_stages").floors(SimpleNamespace(model=model), 4 * 512)
+    floors = modules("gpu_costs").floors(SimpleNamespace(model=model), 4 * 512)
     assert floors == pytest.approx({"KD": 51e-3, "DSKD, cached": 12.4e-3}, rel=0.02)

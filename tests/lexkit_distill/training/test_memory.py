@@ -30,7 +30,7 @@ def prepared(config: Any) -> Any:
 
 def measured(training: Any) -> int:
     """The bytes of all tensors that three steps hold at most, those made before included."""
-    from lexkit_distill.training.memory import LiveBytes
+    from lexkit_distill.training.layer_memory import LiveBytes
 
     trainer = training.trainer
     model, supervision = trainer.student.teacher.model, training.memory.supervision
