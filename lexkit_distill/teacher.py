@@ -159,7 +159,7 @@ class Teacher:
                 f"{self.name}: {type(self.model).__name__} does not compute its logits from the last hidden state "
                 f"alone (the head agrees on {agreement:.0%} of tokens); use another teacher"
             )
-        half = token_ids.shape[1] // 2
+        half = max(token_ids.shape[1] // 2, 1)
         alone = self.last_hidden(token_ids[:1, :half]).float()
         error = (alone - hidden[:1, :half].float()).norm() / alone.norm()
         if error > 0.05:

@@ -11,7 +11,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +96,10 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
         plan = _planned(config, teacher, folder, processes, progress)
         _collected(config, teacher, plan, folder, processes, progress)
         sample = Sample(folder, config.max_per_token)
+        if not len(sample.occurrences):
+            raise SampleError(
+                f"{output}: no token of the corpus has a state of --anchor {config.anchor}; give a longer --corpus"
+            )
         work = folder / _work_name(config)
         reduce_tokens(config, sample, work, teacher.device, processes, progress)
         processes.wait()
@@ -203,7 +207,8 @@ def _collected(
     progress.stage("reading hidden states")
     with memory_failures(SampleError, config.output, lambda: smaller_batch(config, teacher)):
         teacher.check(_probe(plan).to(teacher.device))
-        stopped = collect(teacher, plan, sampler, share, anchor=config.anchor, seed=config.seed, progress=progress)
+        with closing(sampler):
+            stopped = collect(teacher, plan, sampler, share, anchor=config.anchor, seed=config.seed, progress=progress)
     if stopped is not None:
         done = int(done_batches(folder, plan.batches).sum())
         where = f"{config.output}: stopped after batch {done:,} of {plan.batches:,}"

@@ -158,6 +158,10 @@ class Sampler:
         self._begin_flush()
         self._wait()
 
+    def close(self) -> None:
+        """Wait for what is being written. What is in memory alone is lost."""
+        self._writer.shutdown()
+
     def _begin_flush(self) -> None:
         """Begin to write what memory holds, in a thread, and gather on in the other buffer meanwhile."""
         self._wait()

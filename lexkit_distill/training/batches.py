@@ -7,11 +7,11 @@ taken up at any step. Token j of a row is predicted at position t = j - 1 of the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from lexkit_distill.errors import DataError
 from lexkit_distill.keys import occurrence_keys
 from lexkit_distill.supervision.nearest import Availability
 from lexkit_distill.training.encoded import TokenData
@@ -20,6 +20,8 @@ Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 _WINDOW = 50
 """Steps whose rows are sorted by length together: little padding, and still a random order."""
+_MOST_ROWS = 1 << 31
+"""Rows of an epoch: their order is in memory."""
 _BLOCK = 1024
 """Rows whose positions are counted at a time."""
 
@@ -78,6 +80,9 @@ class Batches:
         self.rows_per_epoch = sum(
             whole * source.rows + more for source, (whole, more) in zip(data.sources, self._passes, strict=True)
         )
+        if self.rows_per_epoch > _MOST_ROWS:
+            raise DataError(f"an epoch has {self.rows_per_epoch:,} rows; give --data lower weights")
+        self._orders: dict[int, tuple[Int64, Int64]] = {}
         self.steps_per_epoch = -(-self.rows_per_epoch // batch_size)
 
     def step(self, number: int) -> tuple[int, Int64]:
@@ -87,9 +92,14 @@ class Batches:
         start = steps[place] * self.batch_size
         return epoch, rows[start : start + self.batch_size]
 
-    @lru_cache(maxsize=2)  # noqa: B019
     def _order(self, epoch: int) -> tuple[Int64, Int64]:
         """The rows of an epoch, each *batch_size* of which make a step, and the order of these steps."""
+        if epoch not in self._orders:  # a thread prepares the first step of an epoch during the last of the one before
+            self._orders = {kept: order for kept, order in self._orders.items() if kept == epoch - 1}
+            self._orders[epoch] = self._drawn(epoch)
+        return self._orders[epoch]
+
+    def _drawn(self, epoch: int) -> tuple[Int64, Int64]:
         generator = np.random.default_rng([self.seed, epoch])
         rows = self.epoch_rows(epoch)[generator.permutation(self.rows_per_epoch)]
         window = self.batch_size * _WINDOW

@@ -192,7 +192,10 @@ def _make(
         (beside / _META).write_bytes(msgspec.json.encode(meta))
         for file in (*beside.iterdir(), beside):
             sync(file)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            folder.unlink(missing_ok=True)
         beside.replace(folder)
         sync(folder.parent)
     except BaseException:
@@ -216,6 +219,9 @@ def _write(folder: Path, encode: Callable[[Counter[str]], Iterable[Iterator[Row]
                 offsets.write(ends.data)
                 tokens, counts[-1] = int(ends[-1]), counts[-1] + len(some)
                 progress.count(sum(counts), None, "rows")
+    if not tokens and dropped:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items())
+        raise DataError(f"nothing of the training data is left ({reasons}); raise --max-length, or check --data")
     if not tokens:
         raise DataError(
             "the training data hold nothing to predict: no samples, empty ones, or chats without an answer; "

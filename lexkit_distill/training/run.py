@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -205,6 +206,9 @@ def _prepared(
     *,
     cached: bool,
 ) -> PreparedTraining:
+    if torch.cuda.is_available():  # what an earlier training in this process has left
+        gc.collect()
+        torch.cuda.empty_cache()
     progress.stage("loading the teacher")
     teacher = load_training_teacher(config, accelerator.local_process_index, memo)
     student = Student(teacher, config.student.layers, config.student.trained)

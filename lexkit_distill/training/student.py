@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch._dynamo import config as dynamo
 
 from lexkit_distill.checks import check_layers
 from lexkit_distill.errors import TrainingError
@@ -23,6 +24,8 @@ from lexkit_distill.training.kd import Head
 
 _CROSS_LAYER = ("num_kv_shared_layers", "hidden_size_per_layer_input", "cross_attention_layers")
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.03, torch.float16: 0.01}
+_FORMS = 32
+"""In which torch.compile may compile a layer: with and without gradients, mask or autocast, for one row or several."""
 
 
 class TeacherStates(NamedTuple):
@@ -79,6 +82,8 @@ class Student:
 
         One layer's code serves all. What is copied of a compiled layer is not compiled.
         """
+        limit = "recompile_limit" if hasattr(dynamo, "recompile_limit") else "cache_size_limit"  # before PyTorch 2.6
+        setattr(dynamo, limit, max(getattr(dynamo, limit), _FORMS))
         layers = list(self.teacher.model.base_model.layers)
         # To each call of this one, `run_teacher` gives a hook of its own, for which it would be compiled again
         del layers[self.layers - self.n_trained]

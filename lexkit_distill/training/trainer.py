@@ -130,6 +130,7 @@ class Trainer:
         """The signal, to any of the processes, that ended `run`."""
         self._signals = StopSignals()
         self._plans: dict[int, _StepPlan] = {}
+        self._saves = True
 
     def resume(self) -> int:
         """Load the newest checkpoint, if there is one, and return the steps done.
@@ -149,6 +150,7 @@ class Trainer:
             TrainingError: a loss that is not finite.
             OSError, SafetensorError: the output cannot be written.
         """
+        self._saves = saves
         steps = min(self.steps, until or self.steps)
         is_first = self.accelerator.is_main_process
         writes = saves and is_first
@@ -245,11 +247,13 @@ class Trainer:
 
     def _not_finite(self, number: int, rows: Int64, row: dict[str, float]) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        self._save()
+        if self._saves:
+            self._save()
+        where = f"the state before it is in {self.folder / CHECKPOINTS}; " if self._saves else ""
         terms = ", ".join(f"{name} {row[name]:g}" for name in ("ce", "kl", "semantic", "hidden"))
         raise TrainingError(
             f"step {number + 1}: the loss or its gradient is not finite ({terms}) on rows {rows.tolist()} of the data; "
-            f"the state before it is in {self.folder / CHECKPOINTS}; lower --lr, or use --dtype float32"
+            f"{where}lower --lr, or use --dtype float32"
         )
 
     @torch.no_grad()

@@ -63,6 +63,13 @@ def test_a_corpus_without_good_text(build: Build, tmp_path: Path, name: str, con
     refused(build, CorpusError, match, tmp_path, corpus=(str(tmp_path / name),))
 
 
+def test_a_corpus_of_one_token(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("x", encoding="utf-8")
+    corpus = (str(tmp_path / "one.txt"),)
+    refused(build, SampleError, "no token .* has a state of --anchor next", tmp_path, corpus=corpus, anchor="next")
+    assert build("input", corpus=corpus, anchor="input").is_dir()
+
+
 def test_a_folder_without_texts(build: Build, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     refused(build, CorpusError, "no .txt or .jsonl file", tmp_path, corpus=(str(tmp_path / "folder"),))

@@ -67,6 +67,34 @@ def test_a_signal_while_states_are_read_loses_none(
     assert contents(build("stopped", **options)) == contents(whole)
 
 
+def test_nothing_is_written_after_a_run_has_failed(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts are written in a thread, which ends with the run."""
+    import threading
+
+    from lexkit_distill.senses import sample
+
+    written, write = threading.Event(), sample.write_part
+
+    def slowly(*arguments: Any) -> None:
+        time.sleep(0.3)
+        write(*arguments)
+        written.set()
+
+    def fails() -> None:
+        raise SampleError("not finite")
+
+    monkeypatch.setattr(sample, "write_part", slowly)
+    at_batch(monkeypatch, 30, fails)
+    with pytest.raises(SampleError, match="not finite"):
+        build("stopped", batch_tokens=64, memory_budget=64 * 200)
+    assert written.is_set()
+    before = contents(tmp_path / "stopped" / ".sample")
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("lexkit-sample")]
+    assert contents(tmp_path / "stopped" / ".sample") == before
+
+
 def test_a_second_signal_ends_it_at_once(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def twice() -> None:
         signal.raise_signal(signal.SIGINT)

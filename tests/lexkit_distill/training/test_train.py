@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -246,6 +247,35 @@ def test_a_loss_that_is_not_finite_stops_with_step_rows_and_a_saved_state(
     train(configured())
     assert len(log(tmp_path / "student")) == 20
 
+    calls[:] = [1] * 8  # the second step of a dry run, of two batches a step
+    with monkeypatch.context() as patched:
+        patched.setattr(step, "kd_loss", broken)
+        with pytest.raises(TrainingError, match="step 2: the loss") as raised:
+            train(configured(output=str(tmp_path / "dry")), dry_run=True)
+    assert "the state before" not in str(raised.value)
+    assert not (tmp_path / "dry").exists()
+
+
+def test_a_training_leaves_no_memory_behind(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> None:
+    import weakref
+
+    from lexkit_distill.training import run
+
+    made = []
+
+    class Known(run.Trainer):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(run, "Trainer", Known)
+    gc.disable()  # nobody may have to collect it
+    try:
+        run.train(configured(max_steps=2))
+    finally:
+        gc.enable()
+    assert [known() for known in made] == [None]
+
 
 def test_what_does_not_belong_together_is_one_clear_line(
     configured: Configured, tmp_path: Path, make_teacher: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
@@ -262,6 +292,12 @@ def test_what_does_not_belong_together_is_one_clear_line(
 
     (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
     refused(DataError, "nothing to predict", data=(str(tmp_path / "empty.txt"),))
+    (tmp_path / "long.jsonl").write_text('{"prompt": "a", "completion": "' + " house" * 200 + '"}\n' * 3)
+    long = (str(tmp_path / "long.jsonl"),)
+    left = r"nothing of the training data is left \(3 longer than --max-length\); raise --max-length"
+    refused(DataError, left, data=long, too_long="drop")
+    often = (f"{tmp_path / 'train.txt'}@1e9",)
+    refused(DataError, "an epoch has 40,000,000,000 rows; give --data lower weights", data=often)
     refused(TrainingError, "no --senses", senses=None)
     refused(TrainingError, "takes 128 tokens; lower it", max_length=129)
     refused(TrainingError, "a student has at most 6", layers=7)
