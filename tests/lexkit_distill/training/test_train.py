@@ -292,7 +292,8 @@ def test_what_does_not_belong_together_is_one_clear_line(
 
     (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
     refused(DataError, "nothing to predict", data=(str(tmp_path / "empty.txt"),))
-    (tmp_path / "long.jsonl").write_text('{"prompt": "a", "completion": "' + " house" * 200 + '"}\n' * 3)
+    line = '{"prompt": "a", "completion": "' + " house" * 200 + '"}\n'
+    (tmp_path / "long.jsonl").write_text(line * 3, encoding="utf-8")
     long = (str(tmp_path / "long.jsonl"),)
     left = r"nothing of the training data is left \(3 longer than --max-length\); raise --max-length"
     refused(DataError, left, data=long, too_long="drop")
