@@ -41,7 +41,7 @@ class Unsure(Objective):
         if not bool(kept.any()):
             return n_s.sum() * 0
         few = Candidates(*(part[kept] for part in candidates))
-        return super()._semantic(n_s[kept], few, replace(batch, known=None), int(kept.sum()), sums)
+        return super()._semantic(n_s[kept], few, replace(batch, filled=None), int(kept.sum()), sums)
 
 
 @dataclass(frozen=True)

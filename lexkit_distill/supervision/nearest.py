@@ -48,7 +48,7 @@ class CandidatePool(NamedTuple):
     """(2n + 1,) where each query begins among the pairs."""
     columns: Tensor
     """(E,) the number of each pair within its query."""
-    known: Tensor
+    filled: Tensor
     """(K,) which of the (n, 2 kappa) candidates there are, as places in the flattened table."""
     width: int
     """Most senses of a query."""
@@ -57,7 +57,7 @@ class CandidatePool(NamedTuple):
         """Return the pool with its tensors moved to a device by *move*."""
         rows, places, queries = move(self.rows), move(self.places), move(self.queries)
         return CandidatePool(
-            rows, places, queries, move(self.offsets), move(self.columns), move(self.known), self.width
+            rows, places, queries, move(self.offsets), move(self.columns), move(self.filled), self.width
         )
 
 
@@ -184,11 +184,11 @@ class Supervision:
         place[unique] = np.arange(len(unique))
         queries = np.repeat(np.arange(2 * n), counts)
         found = np.minimum(counts, self.kappa).reshape(2, n).T[:, :, None]  # (n, 2, 1)
-        known = np.flatnonzero(np.arange(self.kappa) < found)
+        filled = np.flatnonzero(np.arange(self.kappa) < found)
         columns = np.arange(len(rows)) - offsets[queries]
         of = torch.from_numpy
         places, width = of(place[rows]), int(counts.max(initial=0))
-        return CandidatePool(of(unique), places, of(queries), of(offsets), of(columns), of(known), width)
+        return CandidatePool(of(unique), places, of(queries), of(offsets), of(columns), of(filled), width)
 
     def choose(self, teacher_hidden: Tensor, tokens: Tensor, words: Tensor) -> Candidates:
         """Return the rows of the kappa nearest of each position's senses to the teacher's state.

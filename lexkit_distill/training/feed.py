@@ -55,8 +55,8 @@ class DeviceBatch:
     """The senses among which candidates of the sampled positions are chosen; None where they are known, or none."""
     candidates: Candidates | None = None
     """Known candidates, as places in `senses`."""
-    known: Tensor | None = None
-    """Which candidates there are, as `semantic_loss` takes it."""
+    filled: Tensor | None = None
+    """(E,) which of the (s, 2 kappa) candidates there are, as places in the flattened table."""
     senses: Tensor | None = None
     """(U, d) the scaled senses of the pool, or of the candidates."""
     cached: CachedStates | None = None
@@ -121,7 +121,7 @@ class Feed:
                 pool = supervision.pool(positions.targets[positions.sampled], positions.words[positions.sampled])
                 senses = self._senses(pool.rows, supervision)
                 moved = pool.moved(self._moved)
-                found = replace(found, pool=moved, known=moved.known, senses=senses)
+                found = replace(found, pool=moved, filled=moved.filled, senses=senses)
         return found if cached is None else replace(found, cached=self._cached_moved(cached))
 
     def in_turn(self, key: _Key, make: Callable[[_Key], _Value], after: _Key | None) -> _Value:
@@ -152,12 +152,12 @@ class Feed:
     def _with_candidates(self, found: DeviceBatch, rows: Candidates, supervision: Supervision) -> DeviceBatch:
         """Candidates that are known, each with a row of the senses of its own."""
         flat = torch.cat(rows, 1)
-        known = (flat.flatten() >= 0).nonzero().flatten()
+        filled = (flat.flatten() >= 0).nonzero().flatten()
         places = torch.full_like(flat, -1, dtype=torch.int64)
-        places.view(-1)[known] = torch.arange(len(known))
-        senses = self._senses(flat.flatten()[known].long(), supervision)
+        places.view(-1)[filled] = torch.arange(len(filled))
+        senses = self._senses(flat.flatten()[filled].long(), supervision)
         candidates = Candidates(*self._moved(places).chunk(2, dim=1))
-        return replace(found, candidates=candidates, known=self._moved(known), senses=senses)
+        return replace(found, candidates=candidates, filled=self._moved(filled), senses=senses)
 
     def _senses(self, rows: Tensor, supervision: Supervision) -> Tensor:
         if supervision.rows.device.type == "cpu" and self.device.type != "cpu":

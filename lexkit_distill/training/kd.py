@@ -74,7 +74,7 @@ class KDLoss(NamedTuple):
     kl: Tensor
     """() KL(teacher || student) at temperature T, in nats."""
     gradient: Tensor | None
-    """(n, d) of total at the student's hidden states; None where no gradient is wanted."""
+    """(n, d) of total at the student's hidden states; None where there is none to be had."""
 
 
 def kd_loss(
@@ -86,7 +86,7 @@ def kd_loss(
     *,
     weight: float = 1.0,
     temperature: float = 1.0,
-    known: TeacherSummary | None = None,
+    summary: TeacherSummary | None = None,
     chunk: int | None = None,
 ) -> KDLoss:
     """Return the sum over tokens of CE(t) + weight KL(teacher || student)(t).
@@ -99,7 +99,7 @@ def kd_loss(
         teacher_head: the teacher's, if it is another.
         weight: of the KL term, alpha T^2.
         temperature: T, of both softmaxes in the KL term.
-        known: what `summarize` returns for *teacher_hidden* at this temperature, if that is known.
+        summary: what `summarize` returns for *teacher_hidden* at this temperature; None takes their logits.
         chunk: tokens at a time.
 
     Raises:
@@ -112,28 +112,28 @@ def kd_loss(
             f"{len(teacher_head.weight):,}; KL needs the same tokenizer and head size"
         )
     chunk = chunk or chunk_tokens(head)
-    wanted = torch.is_grad_enabled() and student_hidden.requires_grad
+    has_gradient = torch.is_grad_enabled() and student_hidden.requires_grad
     with torch.no_grad(), torch.autocast(student_hidden.device.type, enabled=False):
-        gradient = torch.empty_like(student_hidden) if wanted else None
+        gradient = torch.empty_like(student_hidden) if has_gradient else None
         exact = torch.float32 if student_hidden.device.type == "mps" else torch.float64
         ce = student_hidden.new_zeros((), dtype=exact)
         kl = ce.clone()
-        size = min(chunk, len(targets)) * (1 if known is not None else 2)
+        size = min(chunk, len(targets)) * (1 if summary is not None else 2)
         buffer = head.weight.new_empty(size, len(head.weight))
         for start in range(0, len(targets), chunk):
             rows = slice(start, start + chunk)
             ours, theirs, of_rows = student_hidden[rows], teacher_hidden[rows], targets[rows]
-            if known is None:
-                part = _of_both(ours, theirs, of_rows, head, teacher_head, weight, temperature, wanted, buffer)
+            if summary is None:
+                part = _of_both(ours, theirs, of_rows, head, teacher_head, weight, temperature, has_gradient, buffer)
             else:
-                of_teacher = TeacherSummary(*(value[rows] for value in known))
-                part = _of_student(ours, theirs, of_rows, head, of_teacher, weight, temperature, wanted, buffer)
+                of_teacher = TeacherSummary(*(value[rows] for value in summary))
+                part = _of_student(ours, theirs, of_rows, head, of_teacher, weight, temperature, has_gradient, buffer)
             ce += part.ce.sum(dtype=exact)
             kl += part.kl.sum(dtype=exact)
             if gradient is not None:
                 gradient[rows] = part.gradient @ head.weight
-        if gradient is not None and known is not None:
-            gradient.sub_(known.embedding.to(gradient), alpha=weight / temperature)
+        if gradient is not None and summary is not None:
+            gradient.sub_(summary.embedding.to(gradient), alpha=weight / temperature)
         total = ce + weight * kl
     if gradient is not None:
         total = with_gradient(student_hidden, total, gradient)
@@ -250,7 +250,7 @@ def _of_student(
     of_teacher: TeacherSummary,
     weight: float,
     temperature: float,
-    wanted: bool,
+    has_gradient: bool,
     buffer: Tensor,
 ) -> _Block:
     """Losses of a chunk of tokens whose teacher's distributions are known; the gradient lacks the teacher's part."""
@@ -260,7 +260,7 @@ def _of_student(
     kl = torch.linalg.vecdot(of_teacher.embedding.to(exact), difference).div_(-temperature) - of_teacher.log_partition
     if head.kernel is not None:
         ce, log_partition = head.kernel.losses(
-            logits, None, targets, weight=weight, temperature=temperature, cap=None, wanted=wanted
+            logits, None, targets, weight=weight, temperature=temperature, cap=None, has_gradient=has_gradient
         )
         return _Block(ce, kl.add_(log_partition), logits)
     ce = torch.empty_like(kl)
@@ -276,7 +276,7 @@ def _of_student(
             q_t, log_partition = _softmax(logits[part], temperature)
             kl[part] += log_partition
             q.add_(q_t, alpha=weight / temperature)
-        if wanted:
+        if has_gradient:
             logits[part] = q.scatter_add_(1, picked, q.new_full(picked.shape, -1))
     return _Block(ce, kl, logits)
 
@@ -289,7 +289,7 @@ def _of_both(
     teacher_head: Head,
     weight: float,
     temperature: float,
-    wanted: bool,
+    has_gradient: bool,
     buffer: Tensor,
 ) -> _Block:
     """Losses of a chunk of tokens with the logits of both models."""
@@ -303,7 +303,7 @@ def _of_both(
         teacher_head.logits(teacher_hidden, out=teacher)
     if head.kernel is not None and head.cap == teacher_head.cap:
         fused_ce, fused_kl = head.kernel.losses(
-            student, teacher, targets, weight=weight, temperature=temperature, cap=head.cap, wanted=wanted
+            student, teacher, targets, weight=weight, temperature=temperature, cap=head.cap, has_gradient=has_gradient
         )
         return _Block(fused_ce, fused_kl, student)
     ce, kl = [], []
@@ -314,11 +314,11 @@ def _of_both(
             targets[part],
             weight,
             temperature,
-            head.cap if wanted else None,
+            head.cap if has_gradient else None,
         )
         ce.append(block.ce)
         kl.append(block.kl)
-        if wanted:
+        if has_gradient:
             student[part] = block.gradient
     return _Block(torch.cat(ce), torch.cat(kl), student)
 

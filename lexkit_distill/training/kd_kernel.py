@@ -41,7 +41,7 @@ def _kernel(  # type: ignore[no-untyped-def]
     has_teacher: tl.constexpr,
     is_tempered: tl.constexpr,
     is_capped: tl.constexpr,
-    is_wanted: tl.constexpr,
+    has_gradient: tl.constexpr,
     block: tl.constexpr,
 ):
     row = tl.program_id(0).to(tl.int64)
@@ -79,7 +79,7 @@ def _kernel(  # type: ignore[no-untyped-def]
         tl.store(kl + row, mean / their_total + log_tempered - their_log_total)
     else:
         tl.store(kl + row, log_tempered)  # A(n), to which `kd` adds the rest
-    if is_wanted:
+    if has_gradient:
         for first in range(0, vocabulary, block):
             columns = first + tl.arange(0, block)
             there = columns < vocabulary
@@ -105,9 +105,9 @@ def losses(
     weight: float,
     temperature: float,
     cap: float | None,
-    wanted: bool,
+    has_gradient: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Return CE (n,) and KL (n,) of rows of logits, in fp32; write the gradient over the student's if *wanted*.
+    """Return CE (n,) and KL (n,) of rows of logits, in fp32; write the gradient over the student's if *has_gradient*.
 
     Args:
         student: (n, V) before the cap.
@@ -116,7 +116,8 @@ def losses(
         weight: of the KL term, alpha T^2.
         temperature: T.
         cap: of the logits.
-        wanted: whether the gradient is wanted.
+        has_gradient: whether to write the gradient (n, V) of sum CE + weight KL.
+            Columns of a row have to be next to each other in memory.
     """
     n, vocabulary = student.shape
     ce, kl = (torch.empty(n, dtype=torch.float32, device=student.device) for _ in range(2))
@@ -137,7 +138,7 @@ def losses(
             has_teacher=teacher is not None,
             is_tempered=temperature != 1,
             is_capped=cap is not None,
-            is_wanted=wanted,
+            has_gradient=has_gradient,
             block=_BLOCK,
             num_warps=_WARPS,
             enable_fp_fusion=True,  # versions of Triton differ in the default

@@ -71,13 +71,13 @@ class BatchSizes(NamedTuple):
     """Candidates that the loss compares."""
 
 
-def head_bytes(head: kd.Head, positions: int, *, known: bool) -> int:
+def head_bytes(head: kd.Head, positions: int, *, has_summary: bool) -> int:
     """Return what CE and KL at some positions take beside hidden states: logits, and the softmaxes of a part of them.
 
     Args:
         head: of teacher and student.
         positions: predicted ones.
-        known: whether the teacher's distributions are known.
+        has_summary: whether the teacher's distributions are known from a cache.
     """
     weight, (vocabulary, width) = head.weight, head.weight.shape
     rows = min(kd.chunk_tokens(head), positions)
@@ -86,14 +86,14 @@ def head_bytes(head: kd.Head, positions: int, *, known: bool) -> int:
     copies = 5
     if head.kernel is not None:
         copies = 0
-    elif known:
+    elif has_summary:
         copies = 1
     elif head.cap is not None:
         copies = 8
     elif weight.dtype == torch.float32:
         copies = 3
     itemsize = weight.dtype.itemsize
-    return rows * itemsize * ((1 if known else 2) * vocabulary + width) + copies * 4 * part * vocabulary
+    return rows * itemsize * ((1 if has_summary else 2) * vocabulary + width) + copies * 4 * part * vocabulary
 
 
 class CandidateBytes(NamedTuple):
@@ -198,10 +198,10 @@ class MemoryModel:
             lists = (self.supervision.own, self.supervision.synonyms, self.supervision.antonyms)
             tables = sum(part.offsets.nbytes + part.rows.nbytes for part in lists)
             candidates = candidate_bytes(sizes, student.teacher.hidden_size)
-        known = self.cached and head.cap is None
-        logits = head_bytes(head, sizes.positions, known=known)
+        has_summary = self.cached and head.cap is None
+        logits = head_bytes(head, sizes.positions, has_summary=has_summary)
         # m_t, n_t and the gradient there; e
-        states = (4 if known else 3) * sizes.positions * state + (tokens * state if student.shares_prefix else 0)
+        states = (4 if has_summary else 3) * sizes.positions * state + (tokens * state if student.shares_prefix else 0)
         before = gradients if several else 0
         step = max(
             before + cost.teacher + tokens * state,

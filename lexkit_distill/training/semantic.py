@@ -52,7 +52,7 @@ def semantic_loss(
     beta_p: float = 1.0,
     beta_n: float = 1.0,
     gamma: float = 1.0,
-    known: Tensor | None = None,
+    filled: Tensor | None = None,
 ) -> SemanticLoss:
     """Return the sum over positions of L_sem(t).
 
@@ -63,17 +63,17 @@ def semantic_loss(
         beta_p: weight of the positive part.
         beta_n: weight of the negative part.
         gamma: margin.
-        known: which of the (n, 2 kappa) candidates there are, as places in the flattened table; a GPU that has to find
+        filled: which of the (n, 2 kappa) candidates there are, as places in the flattened table; a GPU that has to find
             out by itself holds the processor up.
     """
     n, kappa = candidates.positive.shape
     d = hidden.shape[1]
     with torch.no_grad(), torch.autocast(hidden.device.type, enabled=False):
         rows = torch.cat([candidates.positive, candidates.negative], 1)
-        known = (rows.flatten() >= 0).nonzero().flatten() if known is None else known
-        position, column = known // (2 * kappa), known % (2 * kappa)
+        filled = (rows.flatten() >= 0).nonzero().flatten() if filled is None else filled
+        position, column = filled // (2 * kappa), filled % (2 * kappa)
         is_positive = column < kappa
-        difference = hidden.to(_exact(hidden))[position].sub_(senses[rows.flatten()[known]])  # (E, d)
+        difference = hidden.to(_exact(hidden))[position].sub_(senses[rows.flatten()[filled]])  # (E, d)
         mse = torch.linalg.vecdot(difference, difference) / d
         hinge = (gamma - mse).clamp_min_(0)
         n_positive, n_negative = ((part >= 0).sum(1).clamp_min(1) for part in candidates)

@@ -112,7 +112,7 @@ class Objective:
             self.student.head,
             weight=self.kl_weight,
             temperature=self.config.temperature,
-            known=signal.summary,
+            summary=signal.summary,
         )
         loss = kd.total.float() / max(targets, 1)
         zero = torch.zeros((), device=batch.device)
@@ -170,7 +170,7 @@ class Objective:
             beta_p=self.config.beta_p,
             beta_n=self.config.beta_n,
             gamma=self.gamma,
-            known=batch.known,
+            filled=batch.filled,
         )
         sums |= {
             "positive": found.positive,

@@ -41,7 +41,7 @@ def test_a_pool_holds_the_senses_of_each_position_and_its_words(dictionary: Any)
     import torch
 
     table = torch.cat(chosen, 1).flatten()
-    assert (table >= 0).nonzero().flatten().tolist() == pool.known.tolist()
+    assert (table >= 0).nonzero().flatten().tolist() == pool.filled.tolist()
     assert pool.width == max(map(len, lists))
 
 

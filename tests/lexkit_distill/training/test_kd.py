@@ -82,7 +82,7 @@ def test_a_mean_embedding_and_a_log_partition_stand_for_the_teacher(
     p = torch.softmax((teacher @ head.weight.T + (head.bias if bias else 0)) / temperature, 1)
     torch.testing.assert_close(summary.embedding, p @ head.weight)
     options = {"weight": alpha * temperature**2, "temperature": temperature, "chunk": chunk}
-    known = kd_loss(student, teacher, targets, head, known=summary, **options)
+    known = kd_loss(student, teacher, targets, head, summary=summary, **options)
     plain = kd_loss(student, teacher, targets, head, **options)
     for name in ("total", "ce", "kl", "gradient"):
         torch.testing.assert_close(getattr(known, name), getattr(plain, name))
@@ -102,11 +102,11 @@ def test_in_bf16_the_divergence_from_a_known_teacher_is_as_near_as_from_one_that
     half = head._replace(weight=head.weight.bfloat16())
     n, m = student.detach().float(), teacher.bfloat16()
     plain = kd_loss(n, m, targets, half)
-    known = kd_loss(n, m, targets, half, known=summarize(m, half))
+    known = kd_loss(n, m, targets, half, summary=summarize(m, half))
     for found in (plain, known):
         assert float(found.kl) == pytest.approx(float(exact.kl), rel=2e-3)
         assert float(found.ce) == pytest.approx(float(exact.ce), rel=2e-3)
-    itself = kd_loss(m.float(), m, targets, half, known=summarize(m, half))
+    itself = kd_loss(m.float(), m, targets, half, summary=summarize(m, half))
     assert float(itself.kl) == pytest.approx(0, abs=1e-2)
     assert torch.isfinite(known.total)
 
@@ -190,9 +190,9 @@ for vocabulary, temperature, cap, dtype, summarized in itertools.product(
     targets = torch.randint(vocabulary, (9,), generator=generator)
     found = []
     for head in (Head(weight, None, cap), Head(weight, None, cap, kd_kernel)):
-        known = summarize(m, head, temperature=temperature) if summarized else None
+        summary = summarize(m, head, temperature=temperature) if summarized else None
         loss = kd_loss(
-            n.clone().requires_grad_(), m, targets, head, weight=0.7, temperature=temperature, known=known, chunk=4
+            n.clone().requires_grad_(), m, targets, head, weight=0.7, temperature=temperature, summary=summary, chunk=4
         )
         found.append([loss.ce, loss.kl, loss.gradient])
     rounding = 1e-5 if dtype == torch.float32 else 0.01
@@ -229,7 +229,7 @@ def test_the_fused_kernel_compiles_for_a_gpu() -> None:
         ("*bf16", False, True, False),
         ("*fp32", True, True, True),
     ):
-        flags = {"has_teacher": has_teacher, "is_tempered": is_tempered, "is_capped": is_capped, "is_wanted": True}
+        flags = {"has_teacher": has_teacher, "is_tempered": is_tempered, "is_capped": is_capped, "has_gradient": True}
         constants = {**flags, "block": kd_kernel._BLOCK}
         pointers = {"student": logits, "teacher": logits, "targets": "*i64", "ce": "*fp32", "kl": "*fp32"}
         signature = {**pointers, **integers, **numbers, **dict.fromkeys(constants, "constexpr")}
