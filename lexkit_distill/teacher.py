@@ -202,7 +202,7 @@ def load_teacher(
     if device_map:
         _check_alone()
     if place.type == "cuda":
-        # cuDNN plans attention anew for every shape of a batch, and texts have many lengths
+        # cuDNN plans attention again for every shape of a batch, and texts have many lengths
         torch.backends.cuda.enable_cudnn_sdp(False)
     with quiet_transformers(), loading_errors(name, gguf):
         config = AutoConfig.from_pretrained(folder, **source)

@@ -41,7 +41,7 @@ from lexkit_distill.teacher import Teacher, load_teacher
 
 LAYER = "last, after the final norm"
 _COPIES = 4
-"""Of gathered states at most: one buffer fills while another is written, which sorts it and lays it out as a file."""
+"""How often gathered states are in memory at most: one buffer fills while another is sorted and laid out as a file."""
 
 
 @dataclass(frozen=True)

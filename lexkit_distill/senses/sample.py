@@ -74,7 +74,7 @@ class _Gathered:
         return occurrences[order], self.states[: self.rows][torch.from_numpy(order)]
 
     def clear(self) -> None:
-        """Forget them."""
+        """Make room for others."""
         self.rows, self._occurrences = 0, []
 
 

@@ -74,7 +74,7 @@ class KDLoss(NamedTuple):
     kl: Tensor
     """() KL(teacher || student) at temperature T, in nats."""
     gradient: Tensor | None
-    """(n, d) of total at the student's hidden states; None where there is none to be had."""
+    """(n, d) of total at the student's hidden states; None where no gradient is asked for."""
 
 
 def kd_loss(

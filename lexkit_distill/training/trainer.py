@@ -65,9 +65,9 @@ def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
 
 class _StepPlan(NamedTuple):
     rows: Int64
-    """Of the step, in all processes."""
+    """The rows of the step, in all processes."""
     shares: list[Int64]
-    """Those of each batch of this process."""
+    """The rows of each batch of this process."""
     counts: dict[str, int]
     """How many positions the step predicts, and how many of them are sampled."""
 
