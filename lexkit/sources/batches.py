@@ -13,7 +13,7 @@ _WORDS = pa.list_(pa.string())
 SCHEMAS: dict[type, pa.Schema] = {
     Headword: pa.schema([("word", pa.string())]),
     Statement: pa.schema([(name, pa.string()) for name in ("word", "other", "kind", "pos", "sense")]),
-    Group: pa.schema([("words", _WORDS), ("pos", pa.string()), ("sense", pa.string())]),
+    Group: pa.schema([("words", _WORDS), ("pos", pa.string()), ("sense", pa.string()), ("within", _WORDS)]),
     Analysis: pa.schema(
         [
             ("word", pa.string()),

@@ -36,6 +36,8 @@ class Group(NamedTuple):
     words: tuple[str, ...]
     pos: str | None = None
     sense: str | None = None
+    within: tuple[str, ...] = ()
+    """Wider divisions of the source that the group stands in, the widest last: a paragraph, a head of Roget."""
 
 
 class Analysis(NamedTuple):

@@ -24,6 +24,7 @@ from lexkit.progress import Progress
 from lexkit.sources.batches import Batch
 from lexkit.sources.data_files import data_file
 from lexkit.sources.files import fingerprint
+from lexkit.sources.frequency import frequencies
 from lexkit.sources.plugins import option_of
 from lexkit.sources.records import Analysis, Kind
 from lexkit.sources.roget.reader import Scope
@@ -124,7 +125,7 @@ def build(
                     clock.stage(f"read {source.name}")
                     _read_source(connection, staging, source, max_rejected)
             clock.stage("relate words")
-            _make_relations(connection, affixes)
+            _make_relations(connection, affixes, language)
             for name, tokenizer in loaded.items():
                 clock.stage(f"tokenize with {name}")
                 add_spans(connection, name, tokenizer)
@@ -234,11 +235,13 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
         )
 
 
-def _make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) -> None:
+def _make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, language: str) -> None:
     """Run relations.sql; between its steps Python finds which words are negated."""
     statements = named_statements(_HERE / "relations.sql")
-    connection.execute(statements["words"])
-    connection.execute(statements["stated"])
+    connection.register("frequency", frequencies(language))
+    for name in ("words", "stated", "closeness", "answer"):
+        connection.execute(statements[name])
+    connection.unregister("frequency")
     _add_morphology(connection, statements, affixes)
     for name in ("derived", "evidence", "relation"):
         connection.execute(statements[name])

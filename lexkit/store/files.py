@@ -23,7 +23,7 @@ from lexkit.durable import lock, sync
 from lexkit.errors import StoreError
 from lexkit.store.header import check_header, has_duckdb_header
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _MEMORY = "1GiB"
 _READABLE_SINCE = "v1.0.0"
 """The oldest DuckDB that reads the file; left alone, DuckDB writes what only its own version and later ones read."""

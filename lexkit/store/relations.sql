@@ -4,7 +4,7 @@
 -- name: words
 -- Ids follow the order of the words, so that they depend on nothing but the set of words.
 INSERT INTO word
-SELECT (row_number() OVER (ORDER BY word) - 1)::INTEGER, word, lower(word)
+SELECT (row_number() OVER (ORDER BY word) - 1)::INTEGER, word, lower(word), zipf
 FROM (
     SELECT word FROM stage_headword
     UNION SELECT word FROM stage_statement
@@ -12,6 +12,7 @@ FROM (
     UNION SELECT unnest(words) FROM stage_group
     UNION SELECT word FROM stage_analysis
 )
+LEFT JOIN frequency ON folded = lower(word)
 ORDER BY word;
 
 -- name: stated
@@ -31,6 +32,64 @@ SELECT DISTINCT
 FROM pair
 JOIN word a ON a.word = pair.word
 JOIN word b ON b.word = pair.other;
+
+-- name: closeness
+-- How close the sources put two synonyms. Sums are of whole numbers (billionths), so that their order does not matter.
+CREATE TEMP TABLE closeness AS
+WITH pair AS (
+    SELECT words[i] AS word, words[j] AS other, 1e9 / (len(words) - 1) AS share, 1e9 / (j - i) AS nearness
+    FROM (SELECT *, unnest(range(1, len(words) + 1)) AS i FROM stage_group),
+    LATERAL (SELECT unnest(range(i + 1, len(words) + 1)) AS j)
+    UNION ALL
+    SELECT word, other, 1e9 / count(*) OVER (PARTITION BY source, word, pos, sense), 1e9
+    FROM stage_statement WHERE kind = 'synonym'
+),
+-- the paragraphs and heads that words stand in, in which each word has its share
+placed AS (
+    SELECT DISTINCT source, word_id, name, is_widest
+    FROM (
+        SELECT source, word, unnest(within) AS name, unnest(range(1, len(within) + 1)) = len(within) AS is_widest
+        FROM (SELECT source, within, unnest(words) AS word FROM stage_group)
+    )
+    JOIN word USING (word)
+),
+division AS (
+    SELECT *, (1e9 / count(*) OVER (PARTITION BY source, name))::BIGINT AS share FROM placed
+),
+close AS (
+    SELECT least(a.word_id, b.word_id) AS word_a, greatest(a.word_id, b.word_id) AS word_b,
+        sum(pair.share::BIGINT) AS share, sum(nearness::BIGINT) AS nearness
+    FROM pair JOIN word a ON a.word = pair.word JOIN word b ON b.word = pair.other
+    GROUP BY ALL
+),
+shared AS (
+    SELECT word_a, word_b, sum(a.share) AS divisions, count(*) FILTER (a.is_widest) AS heads
+    FROM close
+    JOIN division a ON a.word_id = word_a
+    JOIN division b ON b.word_id = word_b AND b.source = a.source AND b.name = a.name
+    GROUP BY word_a, word_b
+)
+SELECT word_a, word_b, share / 1e9 AS share, nearness / 1e9 AS nearness, coalesce(divisions, 0) / 1e9 AS divisions,
+    coalesce(heads, 0) AS heads
+FROM close LEFT JOIN shared USING (word_a, word_b);
+
+-- name: answer
+-- What makes a word a good answer, whatever was asked: it is used, it is one word, and it is not tied to everything.
+CREATE TEMP TABLE answer AS
+WITH tie AS (
+    SELECT word_id, sum((share * 1e9)::BIGINT) / 1e9 AS ties
+    FROM (SELECT word_a AS word_id, share FROM closeness UNION ALL SELECT word_b, share FROM closeness)
+    GROUP BY word_id
+),
+part AS (  -- a phrase is used as its rarest word at most
+    SELECT word_id, min(coalesce(zipf, 0)) AS zipf
+    FROM (SELECT word_id, unnest(string_split(folded, ' ')) AS folded FROM word WHERE contains(word, ' '))
+    LEFT JOIN frequency USING (folded)
+    GROUP BY word_id
+)
+SELECT word_id, coalesce(frequency, zipf, 0) AS zipf,
+    0.7 * ln(1 + coalesce(frequency, zipf, 0)) - if(contains(word, ' '), 2, 0) - 0.2 * ln(0.1 + coalesce(ties, 0)) AS use
+FROM word LEFT JOIN tie USING (word_id) LEFT JOIN part USING (word_id);
 
 -- name: usage
 -- Every word, with the number of stated relations that it stands in and its parts of speech.
@@ -133,6 +192,7 @@ WITH counted AS (
 ),
 pair AS MATERIALIZED (
     SELECT word_a, word_b, kind, bool_or(rule IS NULL) AS direct,
+        bool_or(rule IS NOT DISTINCT FROM 'negation') AS is_own, bool_or(rule IS NOT DISTINCT FROM 'reversal') AS reverses,
         bool_or(same_pos) AS same_pos, min(source) AS source, max(source) AS last_source, min(pos) AS pos, max(pos) AS last_pos
     FROM counted
     GROUP BY word_a, word_b, kind
@@ -145,7 +205,18 @@ several AS (
     SEMI JOIN (FROM pair WHERE source <> last_source OR pos <> last_pos) USING (word_a, word_b, kind)
     GROUP BY word_a, word_b, kind
 )
+-- docs/ranking.md
 SELECT word_a, word_b, kind, direct, coalesce(n_sources, 1), count(*) OVER (PARTITION BY word_a, word_b) > 1,
-    coalesce(sources, source), coalesce(several.pos, pair.pos, ''), same_pos
-FROM pair LEFT JOIN several USING (word_a, word_b, kind)
+    coalesce(sources, source), coalesce(several.pos, pair.pos, ''), same_pos,
+    if(kind = 'synonym', near + b.use, sure + b.zipf), if(kind = 'synonym', near + a.use, sure + a.zipf)
+FROM (
+    SELECT *,
+        ln(0.2 + coalesce(share, 0)) + 0.4 * ln(0.03 + coalesce(nearness, 0)) + 0.4 * ln(0.01 + coalesce(divisions, 0))
+            + 1.5 * ln(1 + coalesce(heads, 0)) AS near,
+        if(direct, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(same_pos, 1, 0) AS sure
+    FROM pair LEFT JOIN closeness USING (word_a, word_b)
+) pair
+LEFT JOIN several USING (word_a, word_b, kind)
+JOIN answer a ON a.word_id = word_a
+JOIN answer b ON b.word_id = word_b
 ORDER BY word_a, word_b, kind;

@@ -1,4 +1,4 @@
--- The tables and views of a lexkit store, schema version 1.
+-- The tables and views of a lexkit store, schema version 2.
 --
 -- Rows are kept in the order of their keys. There are no declared keys or indexes: the tables are written once,
 -- `lexkit verify` checks what keys would promise, and DuckDB scans these sizes faster than it maintains indexes.
@@ -34,7 +34,8 @@ CREATE TABLE rejection (
 CREATE TABLE word (
     word_id INTEGER NOT NULL,       -- 0, 1, 2 ... in the order of the words' code points
     word    VARCHAR NOT NULL,       -- NFC, trimmed, inner white space collapsed, case kept
-    folded  VARCHAR NOT NULL        -- lower case, for look-up
+    folded  VARCHAR NOT NULL,       -- lower case, for look-up
+    frequency REAL                  -- Zipf scale: log10 of occurrences in a billion words; NULL: not known
 );
 
 -- one row per unordered pair and kind
@@ -48,7 +49,10 @@ CREATE TABLE relation (
     -- summaries of the evidence, so that views and look-ups need not read it
     sources   VARCHAR NOT NULL,     -- names of the sources, sorted, joined by commas
     pos       VARCHAR NOT NULL,     -- parts of speech, likewise; empty if no source gives one
-    same_pos  BOOLEAN NOT NULL      -- some evidence relates words of one part of speech
+    same_pos  BOOLEAN NOT NULL,     -- some evidence relates words of one part of speech
+    -- how good an answer is, comparable among the answers for one word; docs/ranking.md has the formula
+    weight_a  REAL    NOT NULL,     -- of word_b for word_a
+    weight_b  REAL    NOT NULL      -- of word_a for word_b
 );
 
 -- why a relation is there; also derived relations that a stated one contradicts, which are not in `relation`
@@ -104,22 +108,22 @@ CREATE TABLE span (
 -- every relation in both directions, with words for ids
 CREATE VIEW synonyms AS
     SELECT a.word AS word, b.word AS synonym, direct, n_sources, string_split(sources, ',') AS sources, contested,
-        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos
+        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos, weight
     FROM (
-        SELECT word_a AS this, word_b AS other, * FROM relation WHERE kind = 'synonym'
+        SELECT word_a AS this, word_b AS other, weight_a AS weight, * FROM relation WHERE kind = 'synonym'
         UNION ALL
-        SELECT word_b, word_a, * FROM relation WHERE kind = 'synonym'
+        SELECT word_b, word_a, weight_b, * FROM relation WHERE kind = 'synonym'
     )
     JOIN word a ON a.word_id = this
     JOIN word b ON b.word_id = other;
 
 CREATE VIEW antonyms AS
     SELECT a.word AS word, b.word AS antonym, direct, n_sources, string_split(sources, ',') AS sources, contested,
-        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos
+        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos, weight
     FROM (
-        SELECT word_a AS this, word_b AS other, * FROM relation WHERE kind = 'antonym'
+        SELECT word_a AS this, word_b AS other, weight_a AS weight, * FROM relation WHERE kind = 'antonym'
         UNION ALL
-        SELECT word_b, word_a, * FROM relation WHERE kind = 'antonym'
+        SELECT word_b, word_a, weight_b, * FROM relation WHERE kind = 'antonym'
     )
     JOIN word a ON a.word_id = this
     JOIN word b ON b.word_id = other;

@@ -1,0 +1,26 @@
+"""How often words are used: ``data_sources/frequency_LANGUAGE.tsv.gz``, the facts of the package wordfreq."""
+
+from __future__ import annotations
+
+import gzip
+
+import pyarrow as pa
+from pyarrow import csv
+
+from lexkit.sources.data_files import data_file
+
+SCHEMA = pa.schema([("folded", pa.string()), ("zipf", pa.float32())])
+
+
+def frequencies(language: str) -> pa.Table:
+    """Return words in lower case, and how often they are used; no rows for a language that has no table.
+
+    The Zipf scale is log10 of the occurrences in a billion words: 7.7 for "the", 3 for "unkind". Words below 2 are not
+    in the table.
+    """
+    path = data_file(f"frequency_{language}.tsv.gz")
+    if not path.exists():
+        return SCHEMA.empty_table()
+    text = pa.py_buffer(gzip.decompress(path.read_bytes()))
+    options = {"parse_options": csv.ParseOptions(delimiter="\t", quote_char=False)}
+    return csv.read_csv(pa.BufferReader(text), **options).rename_columns(SCHEMA.names).cast(SCHEMA)
