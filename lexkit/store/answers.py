@@ -21,6 +21,8 @@ class Neighbor(NamedTuple):
     """The parts of speech in which they are related, as far as the sources say."""
     same_pos: bool
     """Whether they have one part of speech; not so what -less derived (accurate, faultless: accurate, fault)."""
+    weight: float
+    """How good an answer it is, comparable among answers for the same word; see docs/ranking.md."""
 
 
 class Evidence(NamedTuple):

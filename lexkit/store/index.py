@@ -15,31 +15,30 @@ from lexkit.store.answers import Neighbor
 from lexkit.text import normalize_word
 
 _NEIGHBORS = """
-WITH exact AS (SELECT place, word_id, true AS alone FROM asked JOIN word USING (word)),
+WITH exact AS (SELECT place, word_id FROM asked JOIN word USING (word)),
 found AS (
     FROM exact
     UNION ALL
-    SELECT place, word_id, false
+    SELECT place, word_id
     FROM (FROM asked ANTI JOIN exact USING (place)) a JOIN word w ON w.folded = lower(a.word)
 ),
 neighbor AS (
-    SELECT place, alone, word_b AS other, direct, n_sources, sources FROM found JOIN relation ON word_a = word_id
+    SELECT place, word_b AS other, weight_a AS weight FROM found JOIN relation ON word_a = word_id
     WHERE kind = $1 AND (direct OR $2)
     UNION ALL
-    SELECT place, alone, word_a, direct, n_sources, sources FROM found JOIN relation ON word_b = word_id
+    SELECT place, word_a, weight_b FROM found JOIN relation ON word_b = word_id
     WHERE kind = $1 AND (direct OR $2)
 ),
 listed AS (
-    SELECT place, list(other ORDER BY direct DESC, n_sources DESC, other) AS others
-    FROM (
-        SELECT place, other, bool_or(direct) AS direct, CASE WHEN any_value(alone) THEN max(n_sources)
-            ELSE len(list_distinct(string_split(string_agg(sources, ',') FILTER (NOT alone), ','))) END AS n_sources
-        FROM neighbor GROUP BY place, other
-    )
+    SELECT place, list(other ORDER BY weight DESC, other) AS others
+    FROM (SELECT place, other, max(weight) AS weight FROM neighbor GROUP BY place, other)
     GROUP BY place
 )
 SELECT coalesce(others, []) AS neighbors FROM asked LEFT JOIN listed USING (place) ORDER BY place
 """
+
+
+_FORMS: dict[pa.DataType, Literal["b", "i", "f"]] = {pa.int8(): "b", pa.int32(): "i", pa.float32(): "f"}
 
 
 class Index:
@@ -53,13 +52,15 @@ class Index:
         self.words: pa.Array = connection.sql("SELECT word FROM word").to_arrow_table()["word"].combine_chunks()
         table = connection.sql(
             "SELECT word_a, word_b, n_sources, (kind = 'antonym')::TINYINT AS antonym, direct::TINYINT AS direct,"
-            " contested::TINYINT AS contested, same_pos::TINYINT AS same_pos, sources, pos FROM relation"
+            " contested::TINYINT AS contested, same_pos::TINYINT AS same_pos, weight_a, weight_b, sources, pos"
+            " FROM relation"
         ).to_arrow_table()
         order = connection.sql("SELECT rowid::INTEGER AS row FROM relation ORDER BY word_b").to_arrow_table()
-        self._word_a, self._word_b, self._n_sources = (_integers(table[i]) for i in range(3))
-        self._antonym, self._direct, self._contested, self._same_pos = (_integers(table[i]) for i in range(3, 7))
+        self._word_a, self._word_b, self._n_sources = (_numbers(table[i]) for i in range(3))
+        self._antonym, self._direct, self._contested, self._same_pos = (_numbers(table[i]) for i in range(3, 7))
+        self._weight_a, self._weight_b = _numbers(table["weight_a"]), _numbers(table["weight_b"])
         self._sources, self._pos = table["sources"].combine_chunks(), table["pos"].combine_chunks()
-        self._by_word_b = _integers(order["row"])
+        self._by_word_b = _numbers(order["row"])
 
     def word(self, word_id: int) -> str:
         """Return the word that an id stands for."""
@@ -91,7 +92,7 @@ class Index:
                 if self._antonym[row] == antonym:
                     others.setdefault(self._word_a[row] + self._word_b[row] - word_id, []).append(row)
         found = [(other, self._neighbor(other, rows)) for other, rows in others.items()]
-        for _, neighbor in sorted(found, key=lambda item: (-item[1].direct, -item[1].n_sources, item[0])):
+        for _, neighbor in sorted(found, key=lambda item: (-item[1].weight, item[0])):
             yield neighbor
 
     def _neighbor(self, other: int, rows: list[int]) -> Neighbor:
@@ -106,12 +107,13 @@ class Index:
             any(self._contested[row] for row in rows),
             tuple(sorted(pos)),
             any(self._same_pos[row] for row in rows),
+            max(self._weight_b[row] if self._word_a[row] == other else self._weight_a[row] for row in rows),
         )
 
 
-def _integers(column: pa.ChunkedArray) -> memoryview:
-    """A column of integers without NULLs, as Python can index it without Arrow's scalars."""
-    form: Literal["b", "i"] = "b" if column.type == pa.int8() else "i"
+def _numbers(column: pa.ChunkedArray) -> memoryview:
+    """A column of numbers without NULLs, as Python can index it without Arrow's scalars."""
+    form = _FORMS[column.type]
     if not len(column):
         return memoryview(b"").cast(form)
     array = column.combine_chunks()

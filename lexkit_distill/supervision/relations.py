@@ -24,11 +24,11 @@ _WORDS = """
 # both directions; contested pairs are no evidence for either kind
 _RELATIONS = """
     SELECT this, other, kind FROM (
-        SELECT word_a AS this, word_b AS other, kind, direct, n_sources FROM relation WHERE NOT contested
+        SELECT word_a AS this, word_b AS other, kind, weight_a AS weight FROM relation WHERE NOT contested
         UNION ALL
-        SELECT word_b, word_a, kind, direct, n_sources FROM relation WHERE NOT contested
+        SELECT word_b, word_a, kind, weight_b FROM relation WHERE NOT contested
     )
-    ORDER BY this, kind, direct DESC, n_sources DESC, other
+    ORDER BY this, kind, weight DESC, other
 """
 
 
