@@ -13,6 +13,7 @@ from typing import get_args
 
 import duckdb
 import pyarrow as pa
+from pyarrow import csv
 
 from lexkit import __version__
 from lexkit.arguments import require_choice, require_list, require_number
@@ -38,6 +39,8 @@ from lexkit.store.statistics import Statistics, collect_statistics
 
 _HERE = Path(__file__).parent
 MAX_REJECTED = 0.01
+OPPOSITES = "not_opposites.tsv"
+"""Words in -ful that are not the opposites of those in -less."""
 _WORDS = 10_000
 """Words that become objects of Python at a time."""
 _NEGATIONS = pa.schema(
@@ -262,7 +265,10 @@ def _add_morphology(connection: duckdb.DuckDBPyConnection, statements: Mapping[s
         connection.execute(statements[name])
     for name in tables:
         connection.unregister(name)
-    if cut:
+    connection.register("not_opposites", csv.read_csv(data_file(OPPOSITES), parse_options=csv.ParseOptions(delimiter="\t")))
+    connection.execute(statements["opposed"])
+    connection.unregister("not_opposites")
+    if cut or connection.sql("FROM opposed_suffixes LIMIT 1").fetchall():
         _add_affix_source(connection)
 
 

@@ -121,6 +121,14 @@ SELECT w.word_id, b.word_id, affix, position, analyser, reverses, same_pos
 FROM found JOIN word w ON w.word = found.word JOIN word b ON b.word = found.base
 ORDER BY ALL;
 
+-- name: opposed
+-- hopeless, hopeful; the list has measures (armful) and words that are no opposites (shameful, shameless).
+CREATE TEMP TABLE opposed_suffixes AS
+SELECT l.word_id AS this, f.word_id AS other
+FROM (SELECT *, left(word, len(word) - 4) AS stem FROM word WHERE ends_with(word, 'less')) l
+JOIN word f ON f.word IN (stem || 'ful', regexp_replace(stem, 'y$', 'i') || 'ful')
+WHERE len(stem) > 2 AND f.word NOT IN (SELECT word FROM not_opposites);
+
 -- name: derived
 -- Morphological negation (DSKD, section 3.2), one step from stated relations. A relation's kind turns over with one
 -- word negated, and stays with both.
@@ -152,6 +160,9 @@ step AS (
     UNION ALL
     SELECT word_id, base_id, 'antonym', source, NULL, if(reverses, 'reversal', 'negation'), NULL, NULL, NULL, same_pos
     FROM rule JOIN analyst USING (analyser)
+    UNION ALL
+    SELECT this, other, 'antonym', source, NULL, '-less/-ful', NULL, NULL, NULL, true
+    FROM opposed_suffixes, analyst WHERE analyser = 'affix'
     UNION ALL
     -- negations cancel each other in pairs: nonunhappy is happy
     SELECT a.word_id, b.base_id, 'synonym', source, NULL, 'double negation', NULL, NULL, NULL, a.same_pos AND b.same_pos
@@ -192,7 +203,7 @@ WITH counted AS (
 ),
 pair AS MATERIALIZED (
     SELECT word_a, word_b, kind, bool_or(rule IS NULL) AS direct,
-        bool_or(rule IS NOT DISTINCT FROM 'negation') AS is_own, bool_or(rule IS NOT DISTINCT FROM 'reversal') AS reverses,
+        bool_or(coalesce(rule IN ('negation', '-less/-ful'), false)) AS is_own, bool_or(rule IS NOT DISTINCT FROM 'reversal') AS reverses,
         bool_or(same_pos) AS same_pos, min(source) AS source, max(source) AS last_source, min(pos) AS pos, max(pos) AS last_pos
     FROM counted
     GROUP BY word_a, word_b, kind
