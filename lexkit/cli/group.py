@@ -27,7 +27,7 @@ class LazyGroup(click.Group):
         return list(self.homes)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of a command, and return the command; None if there is no such name."""
+        """Import the module of a command, and return the command, or None if no command has this name."""
         if cmd_name not in self.homes:
             return None
         module, _, attribute = self.homes[cmd_name].partition(":")

@@ -104,11 +104,9 @@ def _limits(timeout: float, memory: int) -> Iterator[None]:
 
 
 def _end(timeout: float) -> None:
-    print(  # noqa: T201  # click.echo may wait for a lock that the hanging thread holds
-        f"error: the query took longer than {timeout:g} s; narrow it, or allow more time with --timeout",
-        file=sys.stderr,
-        flush=True,
-    )
+    # Not with click.echo, which may wait for a lock that the hanging thread holds
+    sys.stderr.write(f"error: the query took longer than {timeout:g} s; narrow it, or allow more time with --timeout\n")
+    sys.stderr.flush()
     os._exit(1)
 
 

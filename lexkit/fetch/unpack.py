@@ -66,8 +66,8 @@ def _unpack_into(archive: Path, new: Path, name: str) -> None:
                 with opened.open(member) as source, target.open("xb") as stream:
                     shutil.copyfileobj(source, stream, _BLOCK)
                 sync(target)
-    # zipfile raises RuntimeError for encrypted members, and NotImplementedError for compressions it does not know
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, FileExistsError) as error:
+    # zipfile raises RuntimeError for encrypted members and, as one of its kinds, for compressions it does not know
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, FileExistsError) as error:
         raise FetchError(f"{archive}: broken archive ({error}); fetch it again with --force") from error
 
 

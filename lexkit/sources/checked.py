@@ -104,7 +104,7 @@ def _sense(sense: str | None) -> str | None:
         return None
     if not isinstance(sense, str):
         raise _WrongRecord(f"the sense {_short(sense)}, which is neither None nor text")
-    # a lone surrogate, left by surrogateescape, is no character that a store can hold
+    # a store cannot hold lone surrogates, which surrogateescape leaves in place of bytes that are not UTF-8
     return normalize_word(sense.encode("utf-8", "replace").decode("utf-8")) or None
 
 

@@ -25,8 +25,8 @@ _POS_NAMES = {"NN": "noun", "VB": "verb", "JJ": "adj", "RB": "adv"}
 def read(path: Path, tally: Tally) -> Iterator[Record]:
     """Yield an `Analysis` for every word of every sheet; the first one wins where a word comes twice.
 
-    A file that is no workbook is read as a table, tab- or comma-separated, with the same column names. The column POS
-    (``JJ|NN``) is read where there is one.
+    A file that is not a workbook is read as a table, tab- or comma-separated, with the same column names. The column
+    POS (``JJ|NN``) is read where there is one.
 
     Raises:
         SourceError: the file cannot be read, or no sheet has the columns Word and MorphoLexSegm.

@@ -97,7 +97,7 @@ def _encoding(path: Path, line: bytes) -> str:
         return codec
     except (LookupError, UnicodeDecodeError) as error:
         raise SourceError(
-            f"{path}, line 1: {name[:40]!r} is no encoding; give a .dat file of MyThes, or convert it to UTF-8"
+            f"{path}, line 1: {name[:40]!r} is not an encoding; give a .dat file of MyThes, or convert it to UTF-8"
         ) from error
 
 

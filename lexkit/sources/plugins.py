@@ -156,7 +156,7 @@ def _fault(reader: object) -> str | None:
     for field in ("licence", "citation"):
         if not isinstance(getattr(reader, field), (str, type(None))):
             return f"has a {field} that is neither text nor None"
-    return None if callable(reader.read) else "has a read that is no function"
+    return None if callable(reader.read) else "has a read that is not a function"
 
 
 def describe(error: BaseException) -> str:

@@ -94,10 +94,14 @@ class Batches:
 
     def _order(self, epoch: int) -> tuple[Int64, Int64]:
         """The rows of an epoch, each *batch_size* of which make a step, and the order of these steps."""
-        if epoch not in self._orders:  # a thread prepares the first step of an epoch during the last of the one before
-            self._orders = {kept: order for kept, order in self._orders.items() if kept == epoch - 1}
-            self._orders[epoch] = self._drawn(epoch)
-        return self._orders[epoch]
+        orders = (
+            self._orders
+        )  # a thread prepares the next epoch's first step: it may replace them, but never changes them
+        if epoch in orders:
+            return orders[epoch]
+        order = self._drawn(epoch)
+        self._orders = {kept: orders[kept] for kept in (epoch - 1,) if kept in orders} | {epoch: order}
+        return order
 
     def _drawn(self, epoch: int) -> tuple[Int64, Int64]:
         generator = np.random.default_rng([self.seed, epoch])

@@ -233,10 +233,12 @@ class Trainer:
 
     def _plan(self, number: int) -> _StepPlan:
         """The plan of a step; those of this step and of the next, which a thread prepares, are kept."""
-        if number not in self._plans:
-            self._plans = {kept: plan for kept, plan in self._plans.items() if kept >= number - 1}
-            self._plans[number] = self._planned(number)
-        return self._plans[number]
+        plans = self._plans  # which the other thread may replace, but never changes
+        if number in plans:
+            return plans[number]
+        plan = self._planned(number)
+        self._plans = {kept: plans[kept] for kept in (number - 1,) if kept in plans} | {number: plan}
+        return plan
 
     def _planned(self, number: int) -> _StepPlan:
         epoch, rows = self.batches.step(number)

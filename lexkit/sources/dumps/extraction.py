@@ -67,7 +67,7 @@ def extract(path: Path, *, language: str = "en", jobs: int = 1, progress: Progre
     cache = cache_folder().absolute()  # wiktextract runs in another folder
     installed = find_installed()
     if not _LANGUAGE.fullmatch(language):
-        raise SourceError(f"{path}: {language!r} is no code of a language; give one of Wiktionary's, such as en")
+        raise SourceError(f"{path}: {language!r} is not a language code; give one of Wiktionary's, such as en")
     try:
         folder = cache / "wiktextract"
         folder.mkdir(parents=True, exist_ok=True)

@@ -66,7 +66,7 @@ class _Form(NamedTuple):
 class Contrasts:
     """Terms whose form shows that they exclude each other, by ``data_sources/roget_contrasts.tsv``.
 
-    Its rows are prefixes before the same rest (im-port, ex-port; ``-`` is no prefix), endings after the same
+    Its rows are prefixes before the same rest (im-port, ex-port; ``-`` stands for none), endings after the same
     beginning (mer-man, mer-maid), final elements of learned compounds, which name different kinds by their first
     (carni-vorous, herbi-vorous), and closed sets of words (the kin).
     """

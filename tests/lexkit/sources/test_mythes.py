@@ -101,12 +101,12 @@ class TestFile:
 
     @pytest.mark.parametrize("first", [b"kind|1", b"", b"\xff\xfe", b"ISCII-DEVANAGARI", b"x" * 500])
     def test_without_an_encoding_is_refused(self, tmp_path: Path, first: bytes) -> None:
-        with pytest.raises(SourceError, match=r"th\.dat, line 1: '.{0,40}' is no encoding; give a \.dat file"):
+        with pytest.raises(SourceError, match=r"th\.dat, line 1: '.{0,40}' is not an encoding; give a \.dat file"):
             records(tmp_path, first + b"\nkind|1\n-|good\n")
 
     @pytest.mark.parametrize("codec", ["rot13", "hex", "zlib", "utf-16"])
     def test_codecs_that_are_no_encodings_are_refused(self, tmp_path: Path, codec: str) -> None:
-        with pytest.raises(SourceError, match="is no encoding"):
+        with pytest.raises(SourceError, match="is not an encoding"):
             records(tmp_path, f"{codec}\nkind|1\n-|good\n")
 
     def test_bad_lines_are_counted_and_the_rest_is_read(self, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ class TestFinding:
             ("READ = 1", "cannot be loaded: AttributeError"),
             ("def READER(): pass", "is a function, not a lexkit.sources.plugins.Reader"),
             (PAIR + "READER = Reader", "is a type, not a lexkit.sources.plugins.Reader"),
-            (PAIR + "READER = Reader('t', 'r', 'read', None, None)", "has a read that is no function"),
+            (PAIR + "READER = Reader('t', 'r', 'read', None, None)", "has a read that is not a function"),
             (PAIR + "READER = Reader('t', None, read, None, None)", "has a reads that is not a string"),
             (PAIR + "READER = Reader('t', 'r', read, 3, None)", "has a licence that is neither text nor None"),
         ],

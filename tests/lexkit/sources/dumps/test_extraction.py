@@ -179,7 +179,7 @@ def test_pages_that_wiktextract_gives_up_are_counted(
 
 @pytest.mark.parametrize("language", ["xx", "English", "../en", ""])
 def test_an_unknown_language_is_refused(write_dump: Callable[..., Path], development: Path, language: str) -> None:
-    with pytest.raises(SourceError, match=r"code of|a code"):
+    with pytest.raises(SourceError, match=r"is not a language code|a code"):
         extract(write_dump(), language=language)
     assert not development.exists() or "collect" not in development.read_text()
 
