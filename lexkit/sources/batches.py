@@ -7,13 +7,20 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from lexkit.sources.records import Analysis, Group, Headword, Record, Statement
+from lexkit.sources.records import Analysis, Form, Group, Headword, Record, Statement
 
 _WORDS = pa.list_(pa.string())
 SCHEMAS: dict[type, pa.Schema] = {
     Headword: pa.schema([("word", pa.string())]),
-    Statement: pa.schema([(name, pa.string()) for name in ("word", "other", "kind", "pos", "sense")]),
-    Group: pa.schema([("words", _WORDS), ("pos", pa.string()), ("sense", pa.string()), ("within", _WORDS)]),
+    Statement: pa.schema(
+        [(name, pa.string()) for name in ("word", "other", "kind", "pos", "sense", "scope")]
+        + [("usage", _WORDS), ("other_usage", _WORDS)]
+    ),
+    Group: pa.schema(
+        [("words", _WORDS), ("pos", pa.string()), ("sense", pa.string()), ("scope", pa.string())]
+        + [("usage", pa.list_(_WORDS))]
+    ),
+    Form: pa.schema([(name, pa.string()) for name in ("word", "lemma", "kind")]),
     Analysis: pa.schema(
         [
             ("word", pa.string()),
@@ -46,7 +53,11 @@ class Batch(NamedTuple):
     def records(self) -> Iterator[Record]:
         """Yield the records one by one."""
         for row in zip(*(column.to_pylist() for column in self.table.columns), strict=True):
-            yield self.record_type(*(tuple(cell) if isinstance(cell, list) else cell for cell in row))
+            yield self.record_type(*map(_tupled, row))
+
+
+def _tupled(cell: Any) -> Any:  # noqa: ANN401
+    return tuple(map(_tupled, cell)) if isinstance(cell, list) else cell
 
 
 def batched(records: Iterable[Record | Batch]) -> Iterator[Batch]:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from lexkit.errors import LexkitError, PluginError
 from lexkit.sources.plugins import Plugin, describe
-from lexkit.sources.records import KINDS, Group, Headword, Record, Statement
+from lexkit.sources.records import FORM_KINDS, KINDS, USAGES, Form, Group, Headword, Record, Statement
 from lexkit.sources.tally import Reason, Tally
 from lexkit.text import is_word, normalize_word
 
-_POS = re.compile(r"[\w-]+")
-"""A store joins parts of speech by commas."""
+_NAME = re.compile(r"[\w-]+")
+"""Parts of speech and scopes; a store joins the former by commas."""
 
 
 class _WrongRecord(Exception):
@@ -52,32 +52,50 @@ def _tidied(record: Record, tally: Tally, where: str) -> Iterator[Record]:
         yield from _statement(record, tally, where)
     elif type(record) is Group:
         yield from _group(record, tally, where)
+    elif type(record) is Form:
+        yield from _form(record, tally, where)
     else:
-        raise _WrongRecord(f"{_short(record)}, which is no Headword, Statement or Group")
+        raise _WrongRecord(f"{_short(record)}, which is no Headword, Statement, Group or Form")
 
 
 def _statement(record: Statement, tally: Tally, where: str) -> Iterator[Statement]:
     if record.kind not in KINDS:
         raise _WrongRecord(f"the kind {_short(record.kind)}, which is neither 'synonym' nor 'antonym'")
-    pos, sense = _pos(record.pos), _sense(record.sense)
+    pos, sense, scope = _name(record.pos, "part of speech"), _sense(record.sense), _name(record.scope, "scope")
+    usage, other_usage = _usage(record.usage), _usage(record.other_usage)
     words = _words((record.word, record.other), tally, where)
     if len(words) != 2:
         return
     if words[0] == words[1]:
         tally.reject(Reason.SELF, words[0], where=where)
         return
-    yield Statement(words[0], words[1], record.kind, pos, sense)
+    yield Statement(words[0], words[1], record.kind, pos, sense, scope, usage, other_usage)
 
 
 def _group(record: Group, tally: Tally, where: str) -> Iterator[Group | Headword]:
     if not isinstance(record.words, (tuple, list)):
         raise _WrongRecord(f"the words {_short(record.words)}, which are no tuple")
-    pos, sense = _pos(record.pos), _sense(record.sense)
-    words = tuple(dict.fromkeys(_words(record.words, tally, where)))
-    if len(words) > 1:
-        yield Group(words, pos, sense)
+    pos, sense, scope = _name(record.pos, "part of speech"), _sense(record.sense), _name(record.scope, "scope")
+    if record.usage and (not isinstance(record.usage, (tuple, list)) or len(record.usage) != len(record.words)):
+        raise _WrongRecord(f"the usage {_short(record.usage)}, which is not a tuple of labels for each word")
+    labels: dict[str, tuple[str, ...]] = {}
+    for text, usage in zip(record.words, record.usage or ((),) * len(record.words), strict=True):
+        for word in _words((text,), tally, where):
+            labels.setdefault(word, _usage(usage))
+    if len(labels) > 1:
+        yield Group(tuple(labels), pos, sense, scope, tuple(labels.values()) if any(labels.values()) else ())
     else:
-        yield from map(Headword, words)
+        yield from map(Headword, labels)
+
+
+def _form(record: Form, tally: Tally, where: str) -> Iterator[Form]:
+    if record.kind not in FORM_KINDS:
+        raise _WrongRecord(f"the kind {_short(record.kind)}, which is not one of {', '.join(FORM_KINDS)}")
+    words = _words((record.word, record.lemma), tally, where)
+    if len(words) == 2 and words[0] == words[1]:
+        tally.reject(Reason.SELF, words[0], where=where)
+    elif len(words) == 2:
+        yield Form(words[0], words[1], record.kind)
 
 
 def _words(texts: tuple[str, ...], tally: Tally, where: str) -> list[str]:
@@ -93,10 +111,16 @@ def _words(texts: tuple[str, ...], tally: Tally, where: str) -> list[str]:
     return words
 
 
-def _pos(pos: str | None) -> str | None:
-    if pos is None or (isinstance(pos, str) and _POS.fullmatch(pos)):
-        return pos
-    raise _WrongRecord(f"the part of speech {_short(pos)}, which is neither None nor a name such as 'noun'")
+def _name(name: str | None, what: str) -> str | None:
+    if name is None or (isinstance(name, str) and _NAME.fullmatch(name)):
+        return name
+    raise _WrongRecord(f"the {what} {_short(name)}, which is neither None nor a name such as 'noun'")
+
+
+def _usage(usage: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(usage, (tuple, list)) and all(label in USAGES for label in usage):
+        return tuple(dict.fromkeys(usage))
+    raise _WrongRecord(f"the usage {_short(usage)}, which is no tuple of labels among {', '.join(USAGES)}")
 
 
 def _sense(sense: str | None) -> str | None:

@@ -39,7 +39,7 @@ class Reader:
     reads: str
     """Which files it takes, in a few words."""
     read: Callable[[Path, Tally, str], Iterable[Record]]
-    """``read(path, tally, language)`` yields a `Headword`, `Statement` or `Group` for what *path* holds.
+    """``read(path, tally, language)`` yields a `Headword`, `Statement`, `Group` or `Form` for what *path* holds.
 
     It adds 1 to ``tally.n_records`` for each record of the file, and tells ``tally.reject`` of each refusal. lexkit
     itself brings words into the spelling of the store, and refuses what is not a word. *language* is the code that
@@ -53,6 +53,9 @@ class Reader:
     """What the licence asks for, in a few words."""
     folders: bool = False
     """Whether the path may be a folder."""
+    origin: str | None = None
+    """Which resource the files come from, where others come from it, too: sources of one origin count as one. None:
+    the reader's name."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def _fault(reader: object) -> str | None:
     for field in ("title", "reads", "licence_note"):
         if not isinstance(getattr(reader, field), str):
             return f"has a {field} that is not a string"
-    for field in ("licence", "citation"):
+    for field in ("licence", "citation", "origin"):
         if not isinstance(getattr(reader, field), (str, type(None))):
             return f"has a {field} that is neither text nor None"
     return None if callable(reader.read) else "has a read that is not a function"

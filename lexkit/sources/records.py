@@ -1,4 +1,4 @@
-"""What readers yield: four kinds of record, whatever the source.
+"""What readers yield: five kinds of record, whatever the source.
 
 A reader turns one file into a stream of these and knows nothing of the store. Words are written as
 `lexkit.text.normalize_word` leaves them; parts of speech are wiktextract's names (``noun``, ``verb``,
@@ -11,6 +11,28 @@ from typing import Literal, NamedTuple
 
 Kind = Literal["synonym", "antonym"]
 KINDS: tuple[Kind, ...] = ("synonym", "antonym")
+FormKind = Literal["inflection", "spelling", "hyphenation"]
+FORM_KINDS: tuple[FormKind, ...] = ("inflection", "spelling", "hyphenation")
+USAGES = (
+    "archaic",  # of an older time, and still understood
+    "obsolete",  # no longer used
+    "dated",  # used by the old
+    "historical",  # of things that are no more
+    "rare",
+    "dialect",
+    "regional",  # of one country
+    "foreign",  # of another language
+    "literary",
+    "informal",
+    "slang",
+    "vulgar",
+    "offensive",  # insults a person or a group of people
+    "humorous",
+    "euphemistic",
+    "figurative",
+    "technical",  # of one field
+)
+"""What a source can say of the use of a word in a sense; the labels of `Statement.usage` and `Group.usage`."""
 
 
 class Headword(NamedTuple):
@@ -28,6 +50,12 @@ class Statement(NamedTuple):
     pos: str | None = None
     sense: str | None = None
     """Where in the source, or in which sense: a gloss, a head of Roget ..."""
+    scope: str | None = None
+    """What in the source puts the two together, where its scopes differ in how sure they are; see docs/confidence.md."""
+    usage: tuple[str, ...] = ()
+    """Labels of `USAGES` for *word*."""
+    other_usage: tuple[str, ...] = ()
+    """Labels of `USAGES` for *other*."""
 
 
 class Group(NamedTuple):
@@ -36,8 +64,18 @@ class Group(NamedTuple):
     words: tuple[str, ...]
     pos: str | None = None
     sense: str | None = None
-    within: tuple[str, ...] = ()
-    """Wider divisions of the source that the group stands in, the widest last: a paragraph, a head of Roget."""
+    scope: str | None = None
+    """As in `Statement`."""
+    usage: tuple[tuple[str, ...], ...] = ()
+    """Labels of `USAGES` for each of *words*; empty if none has any."""
+
+
+class Form(NamedTuple):
+    """A word that is an inflection of another, or another way to write it."""
+
+    word: str
+    lemma: str
+    kind: FormKind
 
 
 class Analysis(NamedTuple):
@@ -53,4 +91,4 @@ class Analysis(NamedTuple):
     """Its parts of speech, as far as the source says."""
 
 
-Record = Headword | Statement | Group | Analysis
+Record = Headword | Statement | Group | Form | Analysis

@@ -41,6 +41,8 @@ _HERE = Path(__file__).parent
 MAX_REJECTED = 0.01
 OPPOSITES = "not_opposites.tsv"
 """Words in -ful that are not the opposites of those in -less."""
+RELIABILITY = "reliability.tsv"
+"""How often each kind of evidence is right."""
 _WORDS = 10_000
 """Words that become objects of Python at a time."""
 _NEGATIONS = pa.schema(
@@ -218,10 +220,11 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
         )
     digest, size = fingerprint(source.path)
     connection.execute(
-        "INSERT INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             source.name,
             source.kind,
+            source.origin,
             source.uri,
             digest,
             size,
@@ -242,12 +245,14 @@ def _make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, la
     """Run relations.sql; between its steps Python finds which words are negated."""
     statements = named_statements(_HERE / "relations.sql")
     connection.register("frequency", frequencies(language))
-    for name in ("words", "stated", "closeness", "answer"):
+    connection.register("judged", csv.read_csv(data_file(RELIABILITY), parse_options=csv.ParseOptions(delimiter="\t")))
+    for name in ("words", "stated"):
+        connection.execute(statements[name])
+    _add_morphology(connection, statements, affixes)
+    for name in ("derived", "evidence", "closeness", "answer", "reliability", "is_unusual", "relation"):
         connection.execute(statements[name])
     connection.unregister("frequency")
-    _add_morphology(connection, statements, affixes)
-    for name in ("derived", "evidence", "relation"):
-        connection.execute(statements[name])
+    connection.unregister("judged")
 
 
 def _add_morphology(connection: duckdb.DuckDBPyConnection, statements: Mapping[str, str], affixes: AffixSet) -> None:
@@ -286,7 +291,7 @@ def _add_affix_source(connection: duckdb.DuckDBPyConnection) -> None:
     """The list of look-alikes is what the affix analyser reads: a pair that only it has rests on this source."""
     path = data_file(LIST)
     connection.execute(
-        "INSERT INTO source VALUES ('affix', 'affix', ?, ?, ?, 'Apache-2.0', ?, 0, ?)",
+        "INSERT INTO source VALUES ('affix', 'affix', 'affix', ?, ?, ?, 'Apache-2.0', ?, 0, ?)",
         [f"lexkit:{LIST}", *fingerprint(path), len(LookAlikes()), timestamp()],
     )
 

@@ -46,6 +46,8 @@ class Source:
     uri: str
     """The file as it was named."""
     licence: str | None
+    origin: str
+    """Which resource the file comes from: sources of one origin count as one."""
     read: _Read
 
 
@@ -97,7 +99,7 @@ def choose_sources(
         listed = [files] if isinstance(files, (str, os.PathLike)) else list(files)
         listed += [file for name, file in other_files if name == kind]
         wanted += [
-            Source(kind, kind, path, uri, licence_of(kind), readers[kind])
+            Source(kind, kind, path, uri, licence_of(kind), kind, readers[kind])
             for file in listed
             for path, uri in resolve(kind, file)
         ]
@@ -109,13 +111,13 @@ def choose_sources(
         if pair_kind not in KINDS:
             raise SourceError(f"{file}: pairs of kind {pair_kind!r}; say synonym or antonym")
         read_pairs = partial(pairs.read, kind=pair_kind)
-        wanted.append(Source("pairs", "pairs", Path(file), os.fspath(file), None, read_pairs))
+        wanted.append(Source("pairs", "pairs", Path(file), os.fspath(file), None, "pairs", read_pairs))
     for source in wanted:
         check_file(source.path)
     wanted += [_plugin_source(name, file, options) for name, file in other_files if name not in readers]
     if not wanted:
         return [
-            Source(kind, kind, data_file(f"starter/{name}"), f"starter:{name}", licence_of_starter(name), readers[kind])
+            Source(kind, kind, data_file(f"starter/{name}"), f"starter:{name}", licence_of_starter(name), kind, readers[kind])
             for kind, name in STARTER.items()
         ]
     return _named(wanted)
@@ -130,7 +132,7 @@ def _plugin_source(name: str, file: Pathlike, options: Options) -> Source:
     else:
         check_file(path)
     read = partial(checked.read, plugin=plugin, language=options.language)
-    return Source(name, name, path, os.fspath(file), plugin.reader.licence, read)
+    return Source(name, name, path, os.fspath(file), plugin.reader.licence, plugin.reader.origin or name, read)
 
 
 def _named(wanted: list[Source]) -> list[Source]:

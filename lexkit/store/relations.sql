@@ -10,86 +10,45 @@ FROM (
     UNION SELECT word FROM stage_statement
     UNION SELECT other FROM stage_statement
     UNION SELECT unnest(words) FROM stage_group
+    UNION SELECT word FROM stage_form
+    UNION SELECT lemma FROM stage_form
     UNION SELECT word FROM stage_analysis
 )
 LEFT JOIN frequency ON folded = lower(word)
 ORDER BY word;
 
+-- name: is_unusual
+-- Whether one of a word's labels makes it a poor answer.
+CREATE TEMP MACRO is_unusual(usage) AS coalesce(list_has_any(string_split(usage, ','),
+    ['archaic', 'obsolete', 'dialect', 'foreign', 'vulgar', 'offensive', 'rare', 'dated']), false)::INTEGER;
+
 -- name: stated
 -- What the sources say, statements and groups alike, as ids with word_a < word_b.
 CREATE TEMP TABLE stated AS
 WITH pair AS (
-    SELECT word, other, kind, source, pos, sense FROM stage_statement
+    SELECT word, other, kind, source, pos, sense, scope, usage, other_usage, 1 AS distance,
+        -- a list under a headword says less the longer it is
+        1 + count(*) OVER (PARTITION BY source, word, kind, pos, sense, scope) AS n_words
+    FROM stage_statement
     UNION ALL
-    SELECT words[i], words[j], 'synonym', source, pos, sense
+    SELECT words[i], words[j], 'synonym', source, pos, sense, scope, usage[i], usage[j], j - i, len(words)
     FROM (
         SELECT *, unnest(range(1, len(words) + 1)) AS i FROM stage_group
     ),
     LATERAL (SELECT unnest(range(i + 1, len(words) + 1)) AS j)
+),
+placed AS (
+    SELECT a.word_id AS this, b.word_id AS other, kind, source, pos, sense, scope, n_words, distance,
+        if(usage = [], NULL, usage) AS usage, if(other_usage = [], NULL, other_usage) AS other_usage
+    FROM pair
+    JOIN word a ON a.word = pair.word
+    JOIN word b ON b.word = pair.other
 )
 SELECT DISTINCT
-    least(a.word_id, b.word_id) AS word_a, greatest(a.word_id, b.word_id) AS word_b, kind, source, pos, sense
-FROM pair
-JOIN word a ON a.word = pair.word
-JOIN word b ON b.word = pair.other;
-
--- name: closeness
--- How close the sources put two synonyms. Sums are of whole numbers (billionths), so that their order does not matter.
-CREATE TEMP TABLE closeness AS
-WITH pair AS (
-    SELECT words[i] AS word, words[j] AS other, 1e9 / (len(words) - 1) AS share, 1e9 / (j - i) AS nearness
-    FROM (SELECT *, unnest(range(1, len(words) + 1)) AS i FROM stage_group),
-    LATERAL (SELECT unnest(range(i + 1, len(words) + 1)) AS j)
-    UNION ALL
-    SELECT word, other, 1e9 / count(*) OVER (PARTITION BY source, word, pos, sense), 1e9
-    FROM stage_statement WHERE kind = 'synonym'
-),
--- the paragraphs and heads that words stand in, in which each word has its share
-placed AS (
-    SELECT DISTINCT source, word_id, name, is_widest
-    FROM (
-        SELECT source, word, unnest(within) AS name, unnest(range(1, len(within) + 1)) = len(within) AS is_widest
-        FROM (SELECT source, within, unnest(words) AS word FROM stage_group)
-    )
-    JOIN word USING (word)
-),
-division AS (
-    SELECT *, (1e9 / count(*) OVER (PARTITION BY source, name))::BIGINT AS share FROM placed
-),
-close AS (
-    SELECT least(a.word_id, b.word_id) AS word_a, greatest(a.word_id, b.word_id) AS word_b,
-        sum(pair.share::BIGINT) AS share, sum(nearness::BIGINT) AS nearness
-    FROM pair JOIN word a ON a.word = pair.word JOIN word b ON b.word = pair.other
-    GROUP BY ALL
-),
-shared AS (
-    SELECT word_a, word_b, sum(a.share) AS divisions, count(*) FILTER (a.is_widest) AS heads
-    FROM close
-    JOIN division a ON a.word_id = word_a
-    JOIN division b ON b.word_id = word_b AND b.source = a.source AND b.name = a.name
-    GROUP BY word_a, word_b
-)
-SELECT word_a, word_b, share / 1e9 AS share, nearness / 1e9 AS nearness, coalesce(divisions, 0) / 1e9 AS divisions,
-    coalesce(heads, 0) AS heads
-FROM close LEFT JOIN shared USING (word_a, word_b);
-
--- name: answer
--- What makes a word a good answer, whatever was asked: it is used, it is one word, and it is not tied to everything.
-CREATE TEMP TABLE answer AS
-WITH tie AS (
-    SELECT word_id, sum((share * 1e9)::BIGINT) / 1e9 AS ties
-    FROM (SELECT word_a AS word_id, share FROM closeness UNION ALL SELECT word_b, share FROM closeness)
-    GROUP BY word_id
-),
-part AS (  -- a phrase is used as its rarest word at most
-    SELECT word_id, min(coalesce(zipf, 0)) AS zipf
-    FROM (SELECT word_id, unnest(string_split(folded, ' ')) AS folded FROM word WHERE contains(word, ' '))
-    LEFT JOIN frequency USING (folded)
-    GROUP BY word_id
-)
-SELECT word_id, coalesce(frequency, zipf, 0) AS zipf,
-    0.7 * ln(1 + coalesce(frequency, zipf, 0)) - if(contains(word, ' '), 2, 0) - 0.2 * ln(0.1 + coalesce(ties, 0)) AS use
-FROM word LEFT JOIN tie USING (word_id) LEFT JOIN part USING (word_id);
+    least(this, other) AS word_a, greatest(this, other) AS word_b, kind, source, pos, sense, scope,
+    n_words::INTEGER AS n_words, distance::INTEGER AS distance,
+    if(this < other, usage, other_usage) AS usage_a, if(this < other, other_usage, usage) AS usage_b
+FROM placed;
 
 -- name: usage
 -- Every word, with the number of stated relations that it stands in and its parts of speech.
@@ -106,7 +65,7 @@ ORDER BY word_id;
 -- name: morphology
 -- MorphoLEX's words, and those that only the affix analyser has anything to say of.
 INSERT INTO morphology
-SELECT word_id, segmentation, prefixes, roots, suffixes, analyser
+SELECT word_id, segmentation, prefixes, roots, suffixes, pos, analyser
 FROM (
     SELECT *, 'morpholex' AS analyser FROM stage_analysis
     UNION ALL BY NAME
@@ -184,50 +143,143 @@ WITH kinds AS (
     FROM stated GROUP BY ALL
 ),
 everything AS (
-    SELECT word_a, word_b, kind, source, pos, sense, NULL AS rule, NULL::INTEGER AS from_a, NULL::INTEGER AS from_b,
-        NULL AS from_kind, true AS same_pos
+    SELECT *, NULL AS rule, NULL::INTEGER AS from_a, NULL::INTEGER AS from_b, NULL AS from_kind, true AS same_pos
     FROM stated
-    UNION ALL
-    SELECT d.word_a, d.word_b, d.kind, source, pos, NULL,
+    UNION ALL BY NAME
+    SELECT d.word_a, d.word_b, d.kind, source, pos,
         if(coalesce(if(d.kind = 'synonym', k.antonym AND NOT k.synonym, k.synonym AND NOT k.antonym), false),
-           'contradicted:' || rule, rule),
+           'contradicted:' || rule, rule) AS rule,
         from_a, from_b, from_kind, same_pos
     FROM derived d LEFT JOIN kinds k ON k.word_a = d.word_a AND k.word_b = d.word_b
 )
 SELECT * FROM everything ORDER BY ALL NULLS FIRST;
 
+-- name: closeness
+-- How close the sources put two synonyms. Several files of one origin say it once. Sums are of whole numbers
+-- (billionths), so that their order does not matter.
+CREATE TEMP TABLE closeness AS
+WITH said AS (
+    SELECT word_a, word_b, origin, source, count(*) AS n_groups,
+        sum((1e9 / (n_words - 1))::BIGINT) AS share, sum((1e9 / distance)::BIGINT) AS nearness
+    FROM evidence JOIN source USING (source)
+    WHERE evidence.kind = 'synonym' AND rule IS NULL
+    GROUP BY ALL
+),
+once AS (
+    SELECT word_a, word_b, max(n_groups) AS n_groups, max(share) AS share, max(nearness) AS nearness
+    FROM said GROUP BY word_a, word_b, origin
+)
+SELECT word_a, word_b, sum(n_groups) AS n_groups, sum(share) / 1e9 AS share, sum(nearness) / 1e9 AS nearness
+FROM once GROUP BY word_a, word_b;
+
+-- name: answer
+-- What makes a word a good answer, whatever was asked: it is used, it is one word, and it is not tied to everything.
+CREATE TEMP TABLE answer AS
+WITH tie AS (
+    SELECT word_id, sum((share * 1e9)::BIGINT) / 1e9 AS ties
+    FROM (SELECT word_a AS word_id, share FROM closeness UNION ALL SELECT word_b, share FROM closeness)
+    GROUP BY word_id
+),
+part AS (  -- a phrase is used as its rarest word at most
+    SELECT word_id, min(coalesce(zipf, 0)) AS zipf
+    FROM (SELECT word_id, unnest(string_split(folded, ' ')) AS folded FROM word WHERE contains(word, ' '))
+    LEFT JOIN frequency USING (folded)
+    GROUP BY word_id
+)
+SELECT word_id, coalesce(frequency, zipf, 0) AS zipf,
+    1.4 * ln(1 + coalesce(frequency, zipf, 0)) - if(contains(word, ' '), 3, 0) - 0.2 * ln(0.1 + coalesce(ties, 0)) AS use
+FROM word LEFT JOIN tie USING (word_id) LEFT JOIN part USING (word_id);
+
+-- name: reliability
+-- The row of data_sources/reliability.tsv that fits each kind of evidence best; docs/confidence.md.
+CREATE TEMP TABLE reliability AS
+WITH kind_of_evidence AS (
+    SELECT DISTINCT evidence.kind, source.kind AS reader, scope, same_pos, rule,
+        CASE WHEN rule IS NULL THEN 'stated' WHEN rule IN ('negation', '-less/-ful') THEN 'own'
+            WHEN from_a IS NULL THEN rule ELSE 'derived' END AS way
+    FROM evidence JOIN source USING (source)
+)
+SELECT k.kind, k.reader, k.scope, k.same_pos, k.rule, arg_max(confidence, (m.reader = k.reader, m.scope = k.scope)) AS p
+FROM kind_of_evidence k
+JOIN judged m ON m.kind = k.kind AND m.way = k.way AND m.same_pos = k.same_pos
+    AND m.reader IN (k.reader, '*') AND m.scope IN (coalesce(k.scope, '*'), '*')
+GROUP BY ALL;
+
 -- name: relation
 INSERT INTO relation
 WITH counted AS (
-    SELECT * FROM evidence WHERE rule IS NULL OR NOT starts_with(rule, 'contradicted:')
+    SELECT evidence.*, origin, p
+    FROM evidence
+    JOIN source USING (source)
+    JOIN reliability r ON r.kind = evidence.kind AND r.reader = source.kind AND r.same_pos = evidence.same_pos
+        AND r.scope IS NOT DISTINCT FROM evidence.scope AND r.rule IS NOT DISTINCT FROM evidence.rule
+    WHERE evidence.rule IS NULL OR NOT starts_with(evidence.rule, 'contradicted:')
+),
+-- Sources of one origin say the same thing once. Chances are summed as whole numbers, whose order does not matter.
+once AS (
+    SELECT word_a, word_b, kind, origin, bool_or(rule IS NULL) AS direct, max(p) AS p,
+        bool_or(coalesce(rule IN ('negation', '-less/-ful'), false)) AS is_own,
+        bool_or(coalesce(rule = 'reversal', false)) AS reverses, bool_or(same_pos) AS same_pos,
+        min(source) AS source, max(source) AS last_source, min(pos) AS pos, max(pos) AS last_pos,
+        count(usage_a) + count(usage_b) > 0 AS is_labelled
+    FROM counted
+    GROUP BY word_a, word_b, kind, origin
 ),
 pair AS MATERIALIZED (
-    SELECT word_a, word_b, kind, bool_or(rule IS NULL) AS direct,
-        bool_or(coalesce(rule IN ('negation', '-less/-ful'), false)) AS is_own, bool_or(rule IS NOT DISTINCT FROM 'reversal') AS reverses,
-        bool_or(same_pos) AS same_pos, min(source) AS source, max(source) AS last_source, min(pos) AS pos, max(pos) AS last_pos
-    FROM counted
+    SELECT word_a, word_b, kind, bool_or(direct) AS direct,
+        if(bool_or(direct), count(*) FILTER (direct), count(*)) AS n_sources,
+        1 - exp(sum((1e9 * ln(1 - p))::BIGINT) / 1e9) AS confidence,
+        bool_or(is_own) AS is_own, bool_or(reverses) AS reverses, bool_or(same_pos) AS same_pos,
+        min(source) AS source, max(last_source) AS last_source, min(pos) AS pos, max(last_pos) AS last_pos,
+        bool_or(is_labelled) AS is_labelled
+    FROM once
     GROUP BY word_a, word_b, kind
 ),
 -- lists of distinct values are slow to make, and few pairs have more than one source or part of speech
 several AS (
-    SELECT word_a, word_b, kind, count(DISTINCT source)::INTEGER AS n_sources,
+    SELECT word_a, word_b, kind,
         string_agg(DISTINCT source, ',' ORDER BY source) AS sources, string_agg(DISTINCT pos, ',' ORDER BY pos) AS pos
     FROM counted
     SEMI JOIN (FROM pair WHERE source <> last_source OR pos <> last_pos) USING (word_a, word_b, kind)
     GROUP BY word_a, word_b, kind
+),
+-- A word is archaic in a relation if no evidence relates it otherwise; an insult is one, whoever else has the word.
+labelled AS (
+    SELECT word_a, word_b, kind, count(*) AS n, list(usage_a) AS usage_a, list(usage_b) AS usage_b
+    FROM counted
+    SEMI JOIN (FROM pair WHERE is_labelled) USING (word_a, word_b, kind)
+    GROUP BY word_a, word_b, kind
+),
+label AS (
+    SELECT word_a, word_b, kind,
+        string_agg(label, ',' ORDER BY label) FILTER (side = 'a') AS usage_a,
+        string_agg(label, ',' ORDER BY label) FILTER (side = 'b') AS usage_b
+    FROM (
+        SELECT word_a, word_b, kind, n, side, label, count(*) AS n_labelled
+        FROM (
+            SELECT word_a, word_b, kind, n, 'a' AS side, unnest(flatten(usage_a)) AS label FROM labelled
+            UNION ALL
+            SELECT word_a, word_b, kind, n, 'b', unnest(flatten(usage_b)) FROM labelled
+        )
+        GROUP BY ALL
+    )
+    WHERE n_labelled = n OR label IN ('offensive', 'vulgar')
+    GROUP BY word_a, word_b, kind
 )
 -- docs/ranking.md
-SELECT word_a, word_b, kind, direct, coalesce(n_sources, 1), count(*) OVER (PARTITION BY word_a, word_b) > 1,
+SELECT word_a, word_b, kind, direct, n_sources, count(*) OVER (PARTITION BY word_a, word_b) > 1,
     coalesce(sources, source), coalesce(several.pos, pair.pos, ''), same_pos,
-    if(kind = 'synonym', near + b.use, sure + b.zipf), if(kind = 'synonym', near + a.use, sure + a.zipf)
+    coalesce(usage_a, ''), coalesce(usage_b, ''), confidence,
+    if(kind = 'synonym', near + b.use, sure + b.zipf) - 2 * is_unusual(usage_b),
+    if(kind = 'synonym', near + a.use, sure + a.zipf) - 2 * is_unusual(usage_a)
 FROM (
     SELECT *,
-        ln(0.2 + coalesce(share, 0)) + 0.4 * ln(0.03 + coalesce(nearness, 0)) + 0.4 * ln(0.01 + coalesce(divisions, 0))
-            + 1.5 * ln(1 + coalesce(heads, 0)) AS near,
-        if(direct, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(same_pos, 1, 0) AS sure
+        ln(0.2 + coalesce(share, 0)) + 0.6 * ln(0.1 + coalesce(nearness, 0)) + 2.5 * ln(1 + coalesce(n_groups, 0)) AS near,
+        if(direct, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0) + if(same_pos, 1, 0) AS sure
     FROM pair LEFT JOIN closeness USING (word_a, word_b)
 ) pair
 LEFT JOIN several USING (word_a, word_b, kind)
+LEFT JOIN label USING (word_a, word_b, kind)
 JOIN answer a ON a.word_id = word_a
 JOIN answer b ON b.word_id = word_b
 ORDER BY word_a, word_b, kind;

@@ -14,6 +14,7 @@ CREATE TABLE meta (
 CREATE TABLE source (
     source     VARCHAR NOT NULL,    -- name used in evidence: the kind, or kind:2 ... for further files of a kind
     kind       VARCHAR NOT NULL,    -- wiktionary, roget, morpholex, pairs, or the name of a plugin
+    origin     VARCHAR NOT NULL,    -- which resource the file comes from; sources of one origin count as one
     uri        VARCHAR NOT NULL,    -- the file as it was named to the build
     sha256     VARCHAR NOT NULL,    -- of the file as it lay on disk; of a folder, see docs/plugins.md
     bytes      BIGINT  NOT NULL,
@@ -38,18 +39,29 @@ CREATE TABLE word (
     frequency REAL                  -- Zipf scale: log10 of occurrences in a billion words; NULL: not known
 );
 
+-- other forms of words: ran, mice, happier; colour, o'clock; well known, well-known
+CREATE TABLE form (
+    word_id  INTEGER NOT NULL,
+    lemma_id INTEGER NOT NULL,
+    kind     VARCHAR NOT NULL,      -- 'inflection', 'spelling' or 'hyphenation'
+    source   VARCHAR NOT NULL       -- who says so; 'rules': the spelling of the two shows it
+);
+
 -- one row per unordered pair and kind
 CREATE TABLE relation (
     word_a    INTEGER NOT NULL,     -- word_a < word_b
     word_b    INTEGER NOT NULL,
     kind      VARCHAR NOT NULL,     -- 'synonym' or 'antonym'
     direct    BOOLEAN NOT NULL,     -- a source states it; otherwise morphological negation derives it
-    n_sources INTEGER NOT NULL,     -- how many sources the evidence names
+    n_sources INTEGER NOT NULL,     -- how many independent sources state it; or, derived, what it is derived from
     contested BOOLEAN NOT NULL,     -- the pair is in this table as the other kind, too
     -- summaries of the evidence, so that views and look-ups need not read it
     sources   VARCHAR NOT NULL,     -- names of the sources, sorted, joined by commas
     pos       VARCHAR NOT NULL,     -- parts of speech, likewise; empty if no source gives one
     same_pos  BOOLEAN NOT NULL,     -- some evidence relates words of one part of speech
+    usage_a   VARCHAR NOT NULL,     -- labels of word_a in this relation (archaic, slang ...), joined by commas
+    usage_b   VARCHAR NOT NULL,     -- of word_b
+    confidence REAL   NOT NULL,     -- chance that it holds in some ordinary sense; docs/confidence.md
     -- how good an answer is, comparable among the answers for one word; docs/ranking.md has the formula
     weight_a  REAL    NOT NULL,     -- of word_b for word_a
     weight_b  REAL    NOT NULL      -- of word_a for word_b
@@ -63,13 +75,19 @@ CREATE TABLE evidence (
     source    VARCHAR NOT NULL,     -- who states it; for a derived relation, who states what it is derived from
     pos       VARCHAR,              -- part of speech, in wiktextract's names
     sense     VARCHAR,              -- gloss, or head and place in Roget
+    scope     VARCHAR,              -- what of the source puts the two together, where that makes a difference
+    n_words   INTEGER,              -- how many words it puts together: two, or a group; NULL: derived
+    distance  INTEGER,              -- from one to the other among these: 1 side by side; NULL: derived
+    usage_a   VARCHAR[],            -- what the source says of the use of word_a: archaic, slang ...; NULL: nothing
+    usage_b   VARCHAR[],            -- of word_b
     rule      VARCHAR,              -- NULL: stated. 'un-', '-less', 'un-+in-': derived. 'negation', or 'reversal' (lock,
                                     -- unlock): word and its base. 'double negation': word and its base's base.
                                     -- 'contradicted:...': derived, but the sources state the other kind
     from_a    INTEGER,              -- the stated relation a derived one comes from, from_a < from_b
     from_b    INTEGER,
     from_kind VARCHAR,
-    same_pos  BOOLEAN NOT NULL      -- false: derived across parts of speech (accurate, faultless: accurate, fault)
+    same_pos  BOOLEAN NOT NULL,     -- false: derived across parts of speech (accurate, faultless: accurate, fault)
+    usage     VARCHAR[] AS (list_sort(list_distinct(list_concat(usage_a, usage_b))))    -- of either
 );
 
 CREATE TABLE morphology (
@@ -78,7 +96,8 @@ CREATE TABLE morphology (
     prefixes     VARCHAR[] NOT NULL,    -- in MorphoLEX's spelling, left to right
     roots        VARCHAR[] NOT NULL,
     suffixes     VARCHAR[] NOT NULL,
-    analyser     VARCHAR   NOT NULL     -- 'morpholex'
+    pos          VARCHAR[] NOT NULL,    -- parts of speech, as far as the analyser says
+    analyser     VARCHAR   NOT NULL     -- 'morpholex', or 'affix' for words that only lexkit's list of affixes cuts
 );
 
 CREATE TABLE negation (
@@ -108,22 +127,26 @@ CREATE TABLE span (
 -- every relation in both directions, with words for ids
 CREATE VIEW synonyms AS
     SELECT a.word AS word, b.word AS synonym, direct, n_sources, string_split(sources, ',') AS sources, contested,
-        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos, weight
+        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos,
+        CASE WHEN usage = '' THEN [] ELSE string_split(usage, ',') END AS usage, confidence, weight
     FROM (
-        SELECT word_a AS this, word_b AS other, weight_a AS weight, * FROM relation WHERE kind = 'synonym'
+        SELECT word_a AS this, word_b AS other, usage_b AS usage, weight_a AS weight, *
+        FROM relation WHERE kind = 'synonym'
         UNION ALL
-        SELECT word_b, word_a, weight_b, * FROM relation WHERE kind = 'synonym'
+        SELECT word_b, word_a, usage_a, weight_b, * FROM relation WHERE kind = 'synonym'
     )
     JOIN word a ON a.word_id = this
     JOIN word b ON b.word_id = other;
 
 CREATE VIEW antonyms AS
     SELECT a.word AS word, b.word AS antonym, direct, n_sources, string_split(sources, ',') AS sources, contested,
-        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos, weight
+        CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos,
+        CASE WHEN usage = '' THEN [] ELSE string_split(usage, ',') END AS usage, confidence, weight
     FROM (
-        SELECT word_a AS this, word_b AS other, weight_a AS weight, * FROM relation WHERE kind = 'antonym'
+        SELECT word_a AS this, word_b AS other, usage_b AS usage, weight_a AS weight, *
+        FROM relation WHERE kind = 'antonym'
         UNION ALL
-        SELECT word_b, word_a, weight_b, * FROM relation WHERE kind = 'antonym'
+        SELECT word_b, word_a, usage_a, weight_b, * FROM relation WHERE kind = 'antonym'
     )
     JOIN word a ON a.word_id = this
     JOIN word b ON b.word_id = other;

@@ -8,12 +8,13 @@ import duckdb
 import pyarrow as pa
 
 from lexkit.sources.batches import SCHEMAS, Batch, batched
-from lexkit.sources.records import Analysis, Group, Headword, Record, Statement
+from lexkit.sources.records import Analysis, Form, Group, Headword, Record, Statement
 
 _TABLES: dict[type, str] = {
     Headword: "stage_headword",
     Statement: "stage_statement",
     Group: "stage_group",
+    Form: "stage_form",
     Analysis: "stage_analysis",
 }
 _MEMORY = "32MiB"

@@ -79,20 +79,18 @@ def _synonyms(terms: Iterable[Term], scope: Scope, opposed: Opposition, tally: T
         sense = f"{number} {name} ¶{'.'.join(map(str, place))}"
         apart = contrasts(words, pos)
         apart.update((a, b) for a, b in combinations(words, 2) if opposed(a, b))
-        yield from _group(words, apart, pos, sense, (f"{number} {pos} ¶{place[0]}", number))
+        yield from _group(words, apart, pos, sense)
         for a, b in sorted(apart):
             tally.reject(Reason.OPPOSED, f"{a} / {b}", where=sense)
 
 
-def _group(
-    words: tuple[str, ...], apart: set[tuple[str, str]], pos: str, sense: str, within: tuple[str, ...]
-) -> Iterator[Record]:
+def _group(words: tuple[str, ...], apart: set[tuple[str, str]], pos: str, sense: str) -> Iterator[Record]:
     """Yield *words* as synonyms but for the pairs *apart*: words of no such pair as a group, the others one by one."""
     parted = {word for pair in apart for word in pair}
     rest = tuple(word for word in words if word not in parted)
-    if rest:  # a lone term has its place, too
-        yield Group(rest, pos, sense, within)
-    related = set(rest)
+    if len(rest) > 1:
+        yield Group(rest, pos, sense)
+    related = set(rest) if len(rest) > 1 else set()
     for a, b in combinations(words, 2) if parted else ():
         if (a in parted or b in parted) and (a, b) not in apart:
             related |= {a, b}

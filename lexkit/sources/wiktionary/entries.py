@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -94,7 +95,7 @@ class _Reader:
 
     def __init__(self, tally: Tally, language: str) -> None:
         self.words: list[str] = []
-        self.statements: list[list[str | None]] = [[], [], [], [], []]
+        self.statements: list[list[Any]] = [[] for _ in Statement._fields]
         self._tally = tally
         self._language = language
         self._code = f'"{language}"'.encode()
@@ -170,7 +171,7 @@ class _Reader:
         error = _disqualified(of.tags) if of is not None else None
         # wiktextract lists a gloss after the more general ones it stands under
         gloss = of.glosses[-1] if of is not None and of.glosses else None
-        words, others, kinds, parts, senses = self.statements
+        words, others, kinds, parts, senses, scopes, usages, other_usages = self.statements
         for kind, linkages in (("synonym", synonyms), ("antonym", antonyms)):
             for linkage in linkages:
                 reason = error or _disqualified(linkage.tags)
@@ -189,6 +190,9 @@ class _Reader:
                     kinds.append(kind)
                     parts.append(pos)
                     senses.append(note)
+                    scopes.append(None)
+                    usages.append(None)
+                    other_usages.append(None)
 
     def _targets(self, text: str, word: str) -> Sequence[str]:
         """Return the words that a linkage names, usually one.
