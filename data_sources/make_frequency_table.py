@@ -9,8 +9,7 @@ import gzip
 import sys
 from pathlib import Path
 
-from wordfreq import get_frequency_dict
-from wordfreq import zipf_frequency
+from wordfreq import get_frequency_dict, zipf_frequency
 
 LEAST = 2.0
 """Zipf: words that occur once in ten million are the rarest."""

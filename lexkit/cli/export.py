@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lexkit.cli.output import json_option, print_json, store_option, store_path
+from lexkit.cli.output import answer_options, json_option, print_json, store_option, store_path
 
 
 @click.command()
@@ -32,6 +32,7 @@ from lexkit.cli.output import json_option, print_json, store_option, store_path
     type=click.Choice(["nc"]),
     help="Leave out all that rests on sources for non-commercial use.",
 )
+@answer_options
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
 @store_option

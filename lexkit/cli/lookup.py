@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import is_terminal, json_option, open_store, print_json, print_table, store_option
+from lexkit.cli.output import (
+    answer_options,
+    is_terminal,
+    json_option,
+    open_store,
+    print_json,
+    print_table,
+    store_option,
+)
 from lexkit.errors import LexkitError
 
 if TYPE_CHECKING:
@@ -26,6 +35,7 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--same-pos", is_flag=True, help="Leave out relations derived across parts of speech (faultless -> fault)."
         ),
         click.option("--source", metavar="S", help="Only relations with evidence from this source."),
+        answer_options,
         click.option("--limit", type=click.IntRange(min=1), help="Show at most this many words of each kind."),
         json_option,
         store_option,
@@ -134,7 +144,7 @@ def _print(title: str, related: dict[str, list[Neighbor]]) -> None:
 
 
 def _print_groups(title: str, related: dict[str, list[Neighbor]]) -> None:
-    """Draw one row for all words that are related in the same way, in the order of the best of them."""
+    """Draw words in their order, those that follow each other and are related in the same way on one row."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -146,20 +156,17 @@ def _print_groups(title: str, related: dict[str, list[Neighbor]]) -> None:
     for name in ("pos", "how", "sources"):
         table.add_column(name, style="dim", overflow="fold")
     for kind, neighbors in related.items():
-        groups: dict[tuple[str, str, str], list[str]] = {}
-        for neighbor in neighbors:
-            how = (", ".join(neighbor.pos), _how(neighbor), ", ".join(neighbor.sources))
-            groups.setdefault(how, []).append(neighbor.word)
-        if groups:
+        if neighbors:
             table.add_row(Text(f"{len(neighbors)} {kind if len(neighbors) > 1 else kind[:-1]}", "bold"))
-        for how, words in groups.items():
-            table.add_row(Text(", ".join(words), _STYLES[kind]), *map(Text, how))
+        for how, members in groupby(neighbors, lambda n: (", ".join(n.pos), _how(n), ", ".join(n.sources))):
+            table.add_row(Text(", ".join(member.word for member in members), _STYLES[kind]), *map(Text, how))
         table.add_section()
     Console().print(table)
 
 
 def _how(neighbor: Neighbor) -> str:
-    return ("stated" if neighbor.direct else "derived") + (", contested" if neighbor.contested else "")
+    contested = ("contested",) if neighbor.contested else ()
+    return ", ".join(("stated" if neighbor.direct else "derived", *contested, *neighbor.usage))
 
 
 @click.command()
@@ -199,7 +206,8 @@ _OWN_RULES = {
 
 
 def _explanation(item: Evidence) -> str:
-    pos = f" ({item.pos})" if item.pos else ""
+    notes = ", ".join(filter(None, (item.pos, *item.usage)))
+    pos = f" ({notes})" if notes else ""
     if item.rule is None:
         return f"{item.kind}{pos}: {item.source} states it" + (f": {item.sense}" if item.sense else "")
     if item.derived_from is None:

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +36,24 @@ def store_option(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """Add the option ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")(command)
+
+
+def answer_options(command: _Command) -> _Command:
+    """Add the options that say which answers are wanted."""
+    no = partial(click.option, is_flag=True, flag_value=False, default=True)
+    for option in (
+        no("--no-offensive", "offensive", help="Leave out offensive and vulgar words."),
+        no("--no-archaic", "archaic", help="Leave out archaic and obsolete words."),
+        click.option(
+            "--min-confidence",
+            type=click.FloatRange(0, 1),
+            default=0.0,
+            metavar="X",
+            help="Leave out relations that are less likely than X, from 0 to 1, to hold.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def store_path(text: str) -> Path:

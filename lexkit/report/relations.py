@@ -36,7 +36,9 @@ ORDER BY word_id
 """
 _RELATIONS = f"""
 {_CHOSEN}
-SELECT word_a, word_b, kind, direct, contested, sources, pos FROM chosen ORDER BY word_a, word_b, kind DESC
+SELECT word_a, word_b, round(4 * weight_a)::INTEGER, round(4 * weight_b)::INTEGER,
+    kind, direct, contested, sources, pos, usage_a, usage_b
+FROM chosen ORDER BY word_a, word_b, kind DESC
 """
 
 
@@ -55,9 +57,10 @@ def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
 
     The JSON object has the fields ``words`` (in code point order), ``degrees`` (relations of each word in the whole
     store, so that a page can tell what it lacks), ``labels`` (the different ``[kind, direct, contested, sources,
-    pos]``), and, column by column for relations sorted by their first word: ``counts`` (how many relations begin with
-    each word), ``steps`` (place of the second word less the first's, then less that of the relation before it) and
-    ``label``. Differences rather than places, because small numbers compress better.
+    pos, usage_a, usage_b]``), and, column by column for relations sorted by their first word: ``counts`` (how many
+    relations begin with each word), ``steps`` (place of the second word less the first's, then less that of the
+    relation before it), ``label``, and ``weight_a`` and ``weight_b`` in quarters, which is fine enough for an order.
+    Differences rather than places, because small numbers compress better.
 
     Raises:
         StoreError: the store is damaged.
@@ -74,16 +77,16 @@ def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
             steps.append(places[second] - before)
             before = places[second]
     labels: dict[tuple[object, ...], int] = {}
-    label = [labels.setdefault(row, len(labels)) for row in zip(*columns[2:], strict=True)]
+    label = [labels.setdefault(row, len(labels)) for row in zip(*columns[4:], strict=True)]
     document = {
         "words": words["word"].to_pylist(),
         "degrees": words["n"].to_pylist(),
-        "labels": [
-            [kind, direct, contested, _split(sources), _split(pos)] for kind, direct, contested, sources, pos in labels
-        ],
+        "labels": [[kind, direct, contested, *map(_split, names)] for kind, direct, contested, *names in labels],
         "counts": counts,
         "steps": steps,
         "label": label,
+        "weight_a": columns[2],
+        "weight_b": columns[3],
     }
     data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     packed = base64.b64encode(gzip.compress(data, mtime=0)).decode("ascii")

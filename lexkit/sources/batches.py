@@ -17,8 +17,13 @@ SCHEMAS: dict[type, pa.Schema] = {
         + [("usage", _WORDS), ("other_usage", _WORDS)]
     ),
     Group: pa.schema(
-        [("words", _WORDS), ("pos", pa.string()), ("sense", pa.string()), ("scope", pa.string())]
-        + [("usage", pa.list_(_WORDS))]
+        [
+            ("words", _WORDS),
+            ("pos", pa.string()),
+            ("sense", pa.string()),
+            ("scope", pa.string()),
+            ("usage", pa.list_(_WORDS)),
+        ]
     ),
     Form: pa.schema([(name, pa.string()) for name in ("word", "lemma", "kind")]),
     Analysis: pa.schema(

@@ -51,7 +51,7 @@ class Statement(NamedTuple):
     sense: str | None = None
     """Where in the source, or in which sense: a gloss, a head of Roget ..."""
     scope: str | None = None
-    """What in the source puts the two together, where its scopes differ in how sure they are; see docs/confidence.md."""
+    """What in the source puts the two together, where its scopes differ in how sure they are: docs/confidence.md."""
     usage: tuple[str, ...] = ()
     """Labels of `USAGES` for *word*."""
     other_usage: tuple[str, ...] = ()

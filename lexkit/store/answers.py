@@ -21,8 +21,23 @@ class Neighbor(NamedTuple):
     """The parts of speech in which they are related, as far as the sources say."""
     same_pos: bool
     """Whether they have one part of speech; not so what -less derived (accurate, faultless: accurate, fault)."""
+    usage: tuple[str, ...]
+    """Labels of the word in this relation (`lexkit.sources.records.USAGES`): archaic, slang ..."""
+    confidence: float
+    """The chance, from 0 to 1, that the relation holds in some ordinary sense; see docs/confidence.md."""
     weight: float
     """How good an answer it is, comparable among answers for the same word; see docs/ranking.md."""
+
+
+ARCHAIC = ("archaic", "obsolete")
+"""Labels of words that are left out where archaic ones are not wanted."""
+OFFENSIVE = ("offensive", "vulgar")
+"""Labels of words that are left out where offensive ones are not wanted."""
+
+
+def unwanted(archaic: bool, offensive: bool) -> tuple[str, ...]:
+    """Return the labels of the words that are not wanted."""
+    return (() if archaic else ARCHAIC) + (() if offensive else OFFENSIVE)
 
 
 class Evidence(NamedTuple):
@@ -32,6 +47,10 @@ class Evidence(NamedTuple):
     source: str
     pos: str | None
     sense: str | None
+    scope: str | None
+    """What in the source puts the two together, where its scopes differ in how sure they are."""
+    usage: tuple[str, ...]
+    """Labels of either word."""
     rule: str | None
     """None for a stated relation; ``un-``, ``-less``, ``un-+in-`` ... for a derived one; ``negation`` or ``reversal``
     for a word and its base, ``double negation`` for a word and its base's base."""

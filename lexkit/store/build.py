@@ -5,49 +5,33 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
 import duckdb
-import pyarrow as pa
-from pyarrow import csv
 
 from lexkit import __version__
 from lexkit.arguments import require_choice, require_list, require_number
 from lexkit.errors import ArgumentError, SourceError
 from lexkit.morphology.affixes import AffixSet
-from lexkit.morphology.look_alikes import LIST, LookAlikes
-from lexkit.morphology.negation import Negation, Usage, analysis_of, find_negations
 from lexkit.progress import Progress
-from lexkit.sources.batches import Batch
-from lexkit.sources.data_files import data_file
 from lexkit.sources.files import fingerprint
-from lexkit.sources.frequency import frequencies
 from lexkit.sources.plugins import option_of
-from lexkit.sources.records import Analysis, Kind
+from lexkit.sources.records import Kind
 from lexkit.sources.roget.reader import Scope
 from lexkit.sources.tally import Tally
 from lexkit.store.checksum import record_checksums
-from lexkit.store.files import SCHEMA_VERSION, connect, named_statements, published, timestamp
+from lexkit.store.files import SCHEMA_VERSION, connect, published, timestamp
 from lexkit.store.inputs import Options, Pathlike, Source, choose_sources
+from lexkit.store.relate import make_relations
 from lexkit.store.spans import add_spans, load_tokenizers
 from lexkit.store.staging import Staging
 from lexkit.store.statistics import Statistics, collect_statistics
 
 _HERE = Path(__file__).parent
 MAX_REJECTED = 0.01
-OPPOSITES = "not_opposites.tsv"
-"""Words in -ful that are not the opposites of those in -less."""
-RELIABILITY = "reliability.tsv"
-"""How often each kind of evidence is right."""
-_WORDS = 10_000
-"""Words that become objects of Python at a time."""
-_NEGATIONS = pa.schema(
-    [(name, pa.bool_() if name in ("reverses", "same_pos") else pa.string()) for name in Negation._fields]
-)
 
 
 @dataclass(frozen=True)
@@ -130,7 +114,7 @@ def build(
                     clock.stage(f"read {source.name}")
                     _read_source(connection, staging, source, max_rejected)
             clock.stage("relate words")
-            _make_relations(connection, affixes, language)
+            make_relations(connection, affixes, language)
             for name, tokenizer in loaded.items():
                 clock.stage(f"tokenize with {name}")
                 add_spans(connection, name, tokenizer)
@@ -239,61 +223,6 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
             "INSERT INTO rejection VALUES (?, ?, ?, ?)",
             [source.name, reason.value, tally.rejected[reason], tally.examples[reason]],
         )
-
-
-def _make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, language: str) -> None:
-    """Run relations.sql; between its steps Python finds which words are negated."""
-    statements = named_statements(_HERE / "relations.sql")
-    connection.register("frequency", frequencies(language))
-    connection.register("judged", csv.read_csv(data_file(RELIABILITY), parse_options=csv.ParseOptions(delimiter="\t")))
-    for name in ("words", "stated"):
-        connection.execute(statements[name])
-    _add_morphology(connection, statements, affixes)
-    for name in ("derived", "evidence", "closeness", "answer", "reliability", "is_unusual", "relation"):
-        connection.execute(statements[name])
-    connection.unregister("frequency")
-    connection.unregister("judged")
-
-
-def _add_morphology(connection: duckdb.DuckDBPyConnection, statements: Mapping[str, str], affixes: AffixSet) -> None:
-    rows = connection.execute("SELECT * EXCLUDE (pos, source) FROM stage_analysis ORDER BY word").fetchall()
-    vocabulary = _vocabulary(connection.sql(statements["usage"]).to_arrow_table().to_batches(_WORDS))
-    found = list(find_negations(vocabulary, (Analysis(*row) for row in rows), affixes))
-    cut = [analysis_of(negation) for negation in found if negation.analyser == "affix"]
-    tables = {
-        "found": pa.table({name: [getattr(n, name) for n in found] for name in Negation._fields}, _NEGATIONS),
-        "cut": Batch.of_columns(Analysis, zip(*cut, strict=True) if cut else [()] * len(Analysis._fields)).table,
-    }
-    for name, table in tables.items():
-        connection.register(name, table)
-    for name in ("morphology", "negation"):
-        connection.execute(statements[name])
-    for name in tables:
-        connection.unregister(name)
-    connection.register("not_opposites", csv.read_csv(data_file(OPPOSITES), parse_options=csv.ParseOptions(delimiter="\t")))
-    connection.execute(statements["opposed"])
-    connection.unregister("not_opposites")
-    if cut or connection.sql("FROM opposed_suffixes LIMIT 1").fetchall():
-        _add_affix_source(connection)
-
-
-def _vocabulary(batches: Iterable[pa.RecordBatch]) -> dict[str, Usage]:
-    """Every word with its usage; words of the same usage, which most are, share it."""
-    vocabulary: dict[str, Usage] = {}
-    usage_of = lru_cache(maxsize=_WORDS)(lambda n, pos: Usage(n, frozenset(pos)))
-    for batch in batches:
-        for word, n, pos in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            vocabulary[word] = usage_of(n, tuple(pos))
-    return vocabulary
-
-
-def _add_affix_source(connection: duckdb.DuckDBPyConnection) -> None:
-    """The list of look-alikes is what the affix analyser reads: a pair that only it has rests on this source."""
-    path = data_file(LIST)
-    connection.execute(
-        "INSERT INTO source VALUES ('affix', 'affix', 'affix', ?, ?, ?, 'Apache-2.0', ?, 0, ?)",
-        [f"lexkit:{LIST}", *fingerprint(path), len(LookAlikes()), timestamp()],
-    )
 
 
 def _write_meta(connection: duckdb.DuckDBPyConnection, options: Options, others: Mapping[str, object]) -> None:

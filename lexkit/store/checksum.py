@@ -10,7 +10,19 @@ from collections.abc import Sequence
 
 import duckdb
 
-TABLES = ("source", "rejection", "word", "relation", "evidence", "morphology", "negation", "tokenizer", "span")
+TABLES = (
+    "source",
+    "rejection",
+    "word",
+    "form",
+    "relation",
+    "evidence",
+    "reliability",
+    "morphology",
+    "negation",
+    "tokenizer",
+    "span",
+)
 """Every table but ``meta``, which holds the checksums."""
 
 

@@ -9,17 +9,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lexkit import __version__
-from lexkit.arguments import require_choice
+from lexkit.arguments import require_choice, require_number
+from lexkit.morphology.affixes import AffixSet
 from lexkit.sources.catalog import is_non_commercial
 from lexkit.store import tables
+from lexkit.store.answers import unwanted
 from lexkit.store.files import cursor, open_read_only
 from lexkit.store.folders import published_folder
 from lexkit.store.readme import is_export, write_readme
+from lexkit.store.relate import leave_out
 
 Form = Literal["parquet", "jsonl", "csv"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -46,6 +50,9 @@ def export(
     max_tokens: int | None = None,
     contested: bool | None = None,
     licence_free_of: Literal["nc"] | None = None,
+    min_confidence: float = 0,
+    archaic: bool = True,
+    offensive: bool = True,
 ) -> list[Exported]:
     """Write a store's relations and evidence to files for other programs.
 
@@ -62,32 +69,46 @@ def export(
             *tokenizer*.
         licence_free_of: ``nc`` leaves out all that rests on sources under a non-commercial licence, be it that they
             state it or that they attest the negation it is derived by. A source of which lexkit knows no licence
-            stays.
+            stays. Relations, their confidence and their weights are then those of a store built without these.
+        min_confidence: leaves out relations that are less likely than this to hold, from 0 to 1, with their evidence.
+        archaic: whether pairs with a word that is archaic or obsolete in this relation are written.
+        offensive: whether pairs with a word that is offensive or vulgar in this relation are written.
 
     Returns:
         The files, README aside.
 
     Raises:
         QueryError: no such tokenizer.
-        ArgumentError: no such form, or licence to be free of.
+        ArgumentError: no such form, or licence to be free of; or *min_confidence* is no number from 0 to 1.
         StoreError: not a store, or the folder cannot be written or holds something else.
     """
     require_choice("form", form, FORMS)
     if licence_free_of is not None:
         require_choice("licence_free_of", licence_free_of, ("nc",))
+    require_number("min_confidence", min_confidence, 0, 1, whole=False)
+    without = unwanted(archaic, offensive)
     with open_read_only(Path(store)) as opened:
         connection = cursor(opened)
         name = None if tokenizer is None else tables.find_tokenizer(connection, tokenizer)
         wants_contested = contested if contested is not None else name is None
-        rows = connection.sql("SELECT * FROM source ORDER BY source").to_arrow_table().to_pylist()
-        excluded = [row for row in rows if licence_free_of and is_non_commercial(row["licence"])]
+        excluded = [row for row in _sources(connection) if licence_free_of and is_non_commercial(row["licence"])]
         if excluded:
             analysers = ["morpholex"] if any(row["kind"] == "morpholex" for row in excluded) else []
-            tables.leave_out(connection, [row["source"] for row in excluded], analysers)
-        found = {"relations": tables.relations(connection, None, name, max_tokens, contested=wants_contested)}
+            leave_out(connection, [row["source"] for row in excluded], analysers, _affixes(connection))
+        relations = tables.relations(
+            connection,
+            None,
+            name,
+            max_tokens,
+            contested=wants_contested,
+            min_confidence=min_confidence,
+            without=without,
+        )
+        found = {"relations": relations}
         if name is None:
-            found["evidence"] = tables.evidence(connection)
-        facts = _facts(connection, rows, excluded, name, max_tokens, wants_contested)
+            found["evidence"] = tables.evidence(connection, min_confidence=min_confidence, without=without)
+        facts = _facts(connection, excluded, name, max_tokens)
+        facts |= {"contested": wants_contested, "min_confidence": min_confidence, "without_usage": list(without)}
     with published_folder(Path(folder), is_export) as new:
         for table_name, table in found.items():
             _WRITERS[form](table, new / f"{table_name}.{form}", facts)
@@ -98,25 +119,32 @@ def export(
         ]
 
 
+def _sources(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = connection.sql("SELECT * FROM source ORDER BY source").to_arrow_table().to_pylist()
+    return rows
+
+
+def _affixes(connection: duckdb.DuckDBPyConnection) -> AffixSet:
+    ((options,),) = connection.execute("SELECT value FROM meta WHERE key = 'options'").fetchall()
+    affixes: AffixSet = json.loads(options)["affixes"]
+    return affixes
+
+
 def _facts(
-    connection: Any,  # noqa: ANN401
-    rows: list[dict[str, Any]],
+    connection: duckdb.DuckDBPyConnection,
     excluded: list[dict[str, Any]],
     tokenizer: str | None,
     max_tokens: int | None,
-    contested: bool,
 ) -> dict[str, Any]:
     """What a reader must know of the files. The name of a source's file is given, not where it lay."""
     left_out = [row["source"] for row in excluded]
     facts: dict[str, Any] = {
         "lexkit_version": __version__,
-        "contested": contested,
         "left_out": left_out,
         "sources": [
             {"source": row["source"], "kind": row["kind"], "file": Path(row["uri"]).name, "sha256": row["sha256"]}
             | {"licence": row["licence"]}
-            for row in rows
-            if row["source"] not in left_out
+            for row in _sources(connection)
         ],
         "tokenizer": None,
     }

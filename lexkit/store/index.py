@@ -24,10 +24,10 @@ found AS (
 ),
 neighbor AS (
     SELECT place, word_b AS other, weight_a AS weight FROM found JOIN relation ON word_a = word_id
-    WHERE kind = $1 AND (direct OR $2)
+    WHERE kind = $1 AND (direct OR $2) AND confidence >= $3 AND NOT list_has_any(string_split(usage_b, ','), $4)
     UNION ALL
     SELECT place, word_a, weight_b FROM found JOIN relation ON word_b = word_id
-    WHERE kind = $1 AND (direct OR $2)
+    WHERE kind = $1 AND (direct OR $2) AND confidence >= $3 AND NOT list_has_any(string_split(usage_a, ','), $4)
 ),
 listed AS (
     SELECT place, list(other ORDER BY weight DESC, other) AS others
@@ -52,14 +52,16 @@ class Index:
         self.words: pa.Array = connection.sql("SELECT word FROM word").to_arrow_table()["word"].combine_chunks()
         table = connection.sql(
             "SELECT word_a, word_b, n_sources, (kind = 'antonym')::TINYINT AS antonym, direct::TINYINT AS direct,"
-            " contested::TINYINT AS contested, same_pos::TINYINT AS same_pos, weight_a, weight_b, sources, pos"
-            " FROM relation"
+            " contested::TINYINT AS contested, same_pos::TINYINT AS same_pos, weight_a, weight_b, confidence,"
+            " sources, pos, usage_a, usage_b FROM relation"
         ).to_arrow_table()
         order = connection.sql("SELECT rowid::INTEGER AS row FROM relation ORDER BY word_b").to_arrow_table()
         self._word_a, self._word_b, self._n_sources = (_numbers(table[i]) for i in range(3))
         self._antonym, self._direct, self._contested, self._same_pos = (_numbers(table[i]) for i in range(3, 7))
         self._weight_a, self._weight_b = _numbers(table["weight_a"]), _numbers(table["weight_b"])
+        self._confidence = _numbers(table["confidence"])
         self._sources, self._pos = table["sources"].combine_chunks(), table["pos"].combine_chunks()
+        self._usage_a, self._usage_b = table["usage_a"].combine_chunks(), table["usage_b"].combine_chunks()
         self._by_word_b = _numbers(order["row"])
 
     def word(self, word_id: int) -> str:
@@ -99,19 +101,23 @@ class Index:
         """One word, with all that the rows of its relations say of it."""
         sources = {name for row in rows for name in self._sources[row].as_py().split(",")}
         pos = {name for row in rows for name in self._pos[row].as_py().split(",") if name}
+        sides = [(row, self._word_a[row] == other) for row in rows]
+        usage = [(self._usage_a if is_a else self._usage_b)[row].as_py() for row, is_a in sides]
         return Neighbor(
             self.word(other),
             any(self._direct[row] for row in rows),
-            len(sources),
+            max(self._n_sources[row] for row in rows),
             tuple(sorted(sources)),
             any(self._contested[row] for row in rows),
             tuple(sorted(pos)),
             any(self._same_pos[row] for row in rows),
-            max(self._weight_b[row] if self._word_a[row] == other else self._weight_a[row] for row in rows),
+            tuple(usage[0].split(",")) if usage[0] else (),
+            max(self._confidence[row] for row in rows),
+            max((self._weight_b if is_a else self._weight_a)[row] for row, is_a in sides),
         )
 
 
-def _numbers(column: pa.ChunkedArray) -> memoryview:
+def _numbers(column: pa.ChunkedArray) -> memoryview[Any]:
     """A column of numbers without NULLs, as Python can index it without Arrow's scalars."""
     form = _FORMS[column.type]
     if not len(column):
@@ -120,7 +126,14 @@ def _numbers(column: pa.ChunkedArray) -> memoryview:
     return memoryview(array.buffers()[1]).cast("b").cast(form)[array.offset : array.offset + len(array)]
 
 
-def find_neighbors(connection: duckdb.DuckDBPyConnection, words: Iterable[str], kind: Kind, direct: bool) -> pa.Table:
+def find_neighbors(
+    connection: duckdb.DuckDBPyConnection,
+    words: Iterable[str],
+    kind: Kind,
+    direct: bool,
+    min_confidence: float,
+    without: tuple[str, ...],
+) -> pa.Table:
     """Return the neighbours of many words; see `lexkit.store.lexicon.Lexicon.neighbors`.
 
     Raises:
@@ -136,7 +149,7 @@ def find_neighbors(connection: duckdb.DuckDBPyConnection, words: Iterable[str], 
         }
     )
     connection.register("asked", table)
-    rows = connection.sql(_NEIGHBORS, params=[kind, not direct]).to_arrow_table()
+    rows = connection.sql(_NEIGHBORS, params=[kind, not direct, min_confidence, list(without)]).to_arrow_table()
     found = rows["neighbors"].combine_chunks().cast(pa.list_(pa.int32()))
     return pa.table({"word": pa.array(asked, pa.string()), "neighbors": found})
 

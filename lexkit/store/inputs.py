@@ -117,7 +117,15 @@ def choose_sources(
     wanted += [_plugin_source(name, file, options) for name, file in other_files if name not in readers]
     if not wanted:
         return [
-            Source(kind, kind, data_file(f"starter/{name}"), f"starter:{name}", licence_of_starter(name), kind, readers[kind])
+            Source(
+                kind,
+                kind,
+                data_file(f"starter/{name}"),
+                f"starter:{name}",
+                licence_of_starter(name),
+                kind,
+                readers[kind],
+            )
             for kind, name in STARTER.items()
         ]
     return _named(wanted)

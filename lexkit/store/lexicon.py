@@ -18,7 +18,7 @@ import pyarrow as pa
 from lexkit.arguments import require_choice, require_number
 from lexkit.errors import QueryError, StoreError, first_line
 from lexkit.sources.records import KINDS, Kind
-from lexkit.store.answers import Evidence, Neighbor
+from lexkit.store.answers import Evidence, Neighbor, unwanted
 from lexkit.store.files import cursor, open_read_only
 from lexkit.store.index import Index, find_neighbors
 from lexkit.store.query import run_select
@@ -93,9 +93,12 @@ class Lexicon:
         direct: bool = False,
         same_pos: bool = False,
         source: str | None = None,
+        min_confidence: float = 0,
+        archaic: bool = True,
+        offensive: bool = True,
         limit: int | None = None,
     ) -> list[Neighbor]:
-        """Return the synonyms of *word*, stated ones first, then by number of sources and by spelling.
+        """Return the synonyms of *word*, the best first (`Neighbor.weight`).
 
         Args:
             word: looked up as it is written, and regardless of case where the store has no such word; if several
@@ -103,6 +106,9 @@ class Lexicon:
             direct: only those that a source states.
             same_pos: none of those that are derived across parts of speech (`Neighbor.same_pos`).
             source: only those for which this source is evidence.
+            min_confidence: only those that are at least this likely to hold, from 0 to 1 (`Neighbor.confidence`).
+            archaic: whether words that are archaic or obsolete in this sense are wanted.
+            offensive: whether words that are offensive or vulgar in this sense are wanted.
             limit: the number of neighbours at most.
 
         Returns:
@@ -110,9 +116,10 @@ class Lexicon:
 
         Raises:
             QueryError: the store has no such source.
-            ArgumentError: *limit* is not a number from 0 on.
+            ArgumentError: *limit* is not a number from 0 on, or *min_confidence* none from 0 to 1.
         """
-        return self._neighbors(word, "synonym", direct, same_pos, source, limit)
+        found = self._neighbors(word, "synonym", source, min_confidence, unwanted(archaic, offensive))
+        return _chosen(found, direct, same_pos, limit)
 
     def antonyms(
         self,
@@ -121,33 +128,48 @@ class Lexicon:
         direct: bool = False,
         same_pos: bool = False,
         source: str | None = None,
+        min_confidence: float = 0,
+        archaic: bool = True,
+        offensive: bool = True,
         limit: int | None = None,
     ) -> list[Neighbor]:
         """Return the antonyms of *word*; as `synonyms`."""
-        return self._neighbors(word, "antonym", direct, same_pos, source, limit)
+        found = self._neighbors(word, "antonym", source, min_confidence, unwanted(archaic, offensive))
+        return _chosen(found, direct, same_pos, limit)
 
     def _neighbors(
-        self, word: str, kind: Kind, direct: bool, same_pos: bool, source: str | None, limit: int | None
-    ) -> list[Neighbor]:
-        require_number("limit", limit, 0)
+        self, word: str, kind: Kind, source: str | None, min_confidence: float, without: tuple[str, ...]
+    ) -> Iterator[Neighbor]:
+        require_number("min_confidence", min_confidence, 0, 1, whole=False)
         if source is not None and source not in self._source_names:
             raise QueryError(f"no source {source!r} in {self.path}; it has {', '.join(self._source_names)}")
-        found = (
-            neighbor
-            for neighbor in self._index.neighbors(self._ids(word), kind)
-            if (neighbor.direct or not direct)
-            and (neighbor.same_pos or not same_pos)
-            and (source is None or source in neighbor.sources)
-        )
-        return list(islice(found, limit))
+        for neighbor in self._index.neighbors(self._ids(word), kind):
+            if (
+                neighbor.confidence >= min_confidence
+                and (source is None or source in neighbor.sources)
+                and not any(label in without for label in neighbor.usage)
+            ):
+                yield neighbor
 
-    def neighbors(self, words: Iterable[str], kind: Kind, *, direct: bool = False) -> pa.Table:
+    def neighbors(
+        self,
+        words: Iterable[str],
+        kind: Kind,
+        *,
+        direct: bool = False,
+        min_confidence: float = 0,
+        archaic: bool = True,
+        offensive: bool = True,
+    ) -> pa.Table:
         """Return the synonyms or antonyms of many words at once, in one pass over the store.
 
         Args:
             words: n words, looked up as `synonyms` does; a list, an Arrow array, or what else there is to go through.
             kind: ``synonym`` or ``antonym``.
             direct: only those that a source states.
+            min_confidence: these and the next as for `synonyms`.
+            archaic: whether archaic answers are wanted.
+            offensive: whether offensive answers are wanted.
 
         Returns:
             n rows in the order of *words*: ``word`` (string, as asked) and ``neighbors`` (list of int32, places in
@@ -155,11 +177,14 @@ class Lexicon:
             in CSR form, and ``lexicon.words().take(values)`` the words. An unknown word has an empty list.
 
         Raises:
-            ArgumentError: no such kind, or something among *words* that is not a string.
+            ArgumentError: no such kind, something among *words* that is not a string, or *min_confidence* is no
+                number from 0 to 1.
         """
         require_choice("kind", kind, KINDS)
+        require_number("min_confidence", min_confidence, 0, 1, whole=False)
+        without = unwanted(archaic, offensive)
         with self._damage_told():
-            return find_neighbors(self._cursor(), words, kind, direct)
+            return find_neighbors(self._cursor(), words, kind, direct, min_confidence, without)
 
     def relation(self, word: str, other: str) -> list[Kind]:
         """Return the kinds of relation between two words: none, one, or both where it is contested."""
@@ -175,7 +200,7 @@ class Lexicon:
         ids, others = self._ids(word), self._ids(other)
         rows = self._rows(
             """
-            SELECT kind, source, pos, sense, rule, same_pos, from_a, from_b, from_kind
+            SELECT kind, source, pos, sense, scope, coalesce(usage, []), rule, same_pos, from_a, from_b, from_kind
             FROM evidence
             WHERE (list_contains(?, word_a) AND list_contains(?, word_b))
                OR (list_contains(?, word_b) AND list_contains(?, word_a))
@@ -191,6 +216,8 @@ class Lexicon:
         source: str,
         pos: str | None,
         sense: str | None,
+        scope: str | None,
+        usage: list[str],
         rule: str | None,
         same_pos: bool,
         from_a: int | None,
@@ -202,7 +229,7 @@ class Lexicon:
         if from_a is not None and from_b is not None and from_kind is not None:
             origin = (self._index.word(from_a), self._index.word(from_b), from_kind)
         rule = rule.removeprefix(_CONTRADICTED) if rule is not None else None
-        return Evidence(kind, source, pos, sense, rule, same_pos, contradicted, origin)
+        return Evidence(kind, source, pos, sense, scope, tuple(usage), rule, same_pos, contradicted, origin)
 
     def suggest(self, word: str, limit: int = 5) -> list[str]:
         """Return the store's words most like *word* in spelling, the likest first; empty if nothing is near."""
@@ -229,6 +256,9 @@ class Lexicon:
         max_tokens: int | None = None,
         *,
         contested: bool = True,
+        min_confidence: float = 0,
+        archaic: bool = True,
+        offensive: bool = True,
     ) -> pa.Table:
         """Return whole relations, every unordered pair and kind once, in the order of the words and the kind.
 
@@ -237,19 +267,33 @@ class Lexicon:
             tokenizer: its token ids are wanted, too; see `tokenizer`.
             max_tokens: only pairs of words that both need at most this number of tokens, special ones not counted.
             contested: whether pairs that are in the store as both kinds are wanted.
+            min_confidence: only those that are at least this likely to hold, from 0 to 1.
+            archaic: whether pairs with a word that is archaic or obsolete in this relation are wanted.
+            offensive: whether pairs with a word that is offensive or vulgar in this relation are wanted.
 
         Returns:
             Columns ``word_a``, ``word_b`` (string; ``word_a`` before ``word_b`` in code point order), ``kind``
             (string), ``direct`` (bool), ``n_sources`` (int32), ``sources`` (list of string), ``contested`` (bool),
-            ``pos`` (list of string); with *tokenizer* also ``token_ids_a``, ``token_ids_b`` (list of int32).
+            ``pos`` (list of string), ``same_pos`` (bool), ``usage_a``, ``usage_b`` (list of string), ``confidence``,
+            ``weight_a``, ``weight_b`` (float); with *tokenizer* also ``token_ids_a``, ``token_ids_b`` (list of int32).
 
         Raises:
             QueryError: no such kind or tokenizer, or *max_tokens* without a tokenizer.
+            ArgumentError: *min_confidence* is no number from 0 to 1.
         """
+        require_number("min_confidence", min_confidence, 0, 1, whole=False)
         if tokenizer is not None:
             tokenizer = self.tokenizer(tokenizer)
         with self._damage_told():
-            return relation_table(self._cursor(), kind, tokenizer, max_tokens, contested=contested)
+            return relation_table(
+                self._cursor(),
+                kind,
+                tokenizer,
+                max_tokens,
+                contested=contested,
+                min_confidence=min_confidence,
+                without=unwanted(archaic, offensive),
+            )
 
     def keep_rate(self, tokenizer: str) -> pa.Table:
         """Return what share of the relations needs at most 1, 2, ... tokens a word (DSKD, Table 2).
@@ -357,3 +401,8 @@ class Lexicon:
     def _loaded_index(self) -> Index:
         with self._damage_told():
             return Index(self._cursor())
+
+
+def _chosen(found: Iterable[Neighbor], direct: bool, same_pos: bool, limit: int | None) -> list[Neighbor]:
+    require_number("limit", limit, 0)
+    return list(islice((n for n in found if (n.direct or not direct) and (n.same_pos or not same_pos)), limit))

@@ -1,6 +1,9 @@
 -- From staged records to the tables `word`, `evidence` and `relation`; see lexkit/store/build.py for the order.
 -- Each statement is named by the comment line above it.
 
+-- name: reliability
+INSERT INTO reliability SELECT kind, way, same_pos, reader, scope, confidence FROM judged ORDER BY ALL;
+
 -- name: words
 -- Ids follow the order of the words, so that they depend on nothing but the set of words.
 INSERT INTO word
@@ -19,7 +22,7 @@ ORDER BY word;
 
 -- name: is_unusual
 -- Whether one of a word's labels makes it a poor answer.
-CREATE TEMP MACRO is_unusual(usage) AS coalesce(list_has_any(string_split(usage, ','),
+CREATE OR REPLACE TEMP MACRO is_unusual(usage) AS coalesce(list_has_any(string_split(usage, ','),
     ['archaic', 'obsolete', 'dialect', 'foreign', 'vulgar', 'offensive', 'rare', 'dated']), false)::INTEGER;
 
 -- name: stated
@@ -101,36 +104,42 @@ analyst AS (
     SELECT kind AS analyser, min(source) AS source FROM source WHERE kind IN ('morpholex', 'affix') GROUP BY kind
 ),
 statement AS (
-    SELECT DISTINCT word_a, word_b, kind, source, pos, if(kind = 'synonym', 'antonym', 'synonym') AS other_kind
+    SELECT word_a, word_b, kind, source, pos, if(kind = 'synonym', 'antonym', 'synonym') AS other_kind,
+        if(count(*) = count(usage_a), min(usage_a), NULL) AS usage_a,
+        if(count(*) = count(usage_b), min(usage_b), NULL) AS usage_b
     FROM stated
+    GROUP BY word_a, word_b, kind, source, pos
 ),
 step AS (
     SELECT base_id AS this, word_b AS other, other_kind AS kind, source, if(same_pos, pos, NULL) AS pos, rule,
-        word_a, word_b, kind AS from_kind, same_pos
+        word_a, word_b, kind AS from_kind, same_pos, usage_b AS other_usage
     FROM statement JOIN rule ON word_id = word_a
     UNION ALL
-    SELECT base_id, word_a, other_kind, source, if(same_pos, pos, NULL), rule, word_a, word_b, kind, same_pos
+    SELECT base_id, word_a, other_kind, source, if(same_pos, pos, NULL), rule, word_a, word_b, kind, same_pos, usage_a
     FROM statement JOIN rule ON word_id = word_b
     UNION ALL
     -- the bases of faultless and blameless are nouns both
     SELECT a.base_id, b.base_id, kind, source, if(a.same_pos AND b.same_pos, pos, NULL), a.rule || '+' || b.rule,
-        word_a, word_b, kind, a.same_pos = b.same_pos
+        word_a, word_b, kind, a.same_pos = b.same_pos, NULL
     FROM statement JOIN rule a ON a.word_id = word_a JOIN rule b ON b.word_id = word_b
     UNION ALL
-    SELECT word_id, base_id, 'antonym', source, NULL, if(reverses, 'reversal', 'negation'), NULL, NULL, NULL, same_pos
+    SELECT word_id, base_id, 'antonym', source, NULL, if(reverses, 'reversal', 'negation'), NULL, NULL, NULL, same_pos,
+        NULL
     FROM rule JOIN analyst USING (analyser)
     UNION ALL
-    SELECT this, other, 'antonym', source, NULL, '-less/-ful', NULL, NULL, NULL, true
+    SELECT this, other, 'antonym', source, NULL, '-less/-ful', NULL, NULL, NULL, true, NULL
     FROM opposed_suffixes, analyst WHERE analyser = 'affix'
     UNION ALL
     -- negations cancel each other in pairs: nonunhappy is happy
-    SELECT a.word_id, b.base_id, 'synonym', source, NULL, 'double negation', NULL, NULL, NULL, a.same_pos AND b.same_pos
+    SELECT a.word_id, b.base_id, 'synonym', source, NULL, 'double negation', NULL, NULL, NULL,
+        a.same_pos AND b.same_pos, NULL
     FROM rule a JOIN rule b ON b.word_id = a.base_id JOIN analyst ON analyst.analyser = a.analyser
     WHERE NOT a.reverses AND NOT b.reverses
 )
 SELECT
     least(this, other) AS word_a, greatest(this, other) AS word_b, kind, source, pos, rule,
-    word_a AS from_a, word_b AS from_b, from_kind, bool_or(same_pos) AS same_pos
+    word_a AS from_a, word_b AS from_b, from_kind, bool_or(same_pos) AS same_pos,
+    min(if(other < this, other_usage, NULL)) AS usage_a, min(if(other > this, other_usage, NULL)) AS usage_b
 FROM step
 WHERE this <> other
 GROUP BY ALL;
@@ -149,7 +158,7 @@ everything AS (
     SELECT d.word_a, d.word_b, d.kind, source, pos,
         if(coalesce(if(d.kind = 'synonym', k.antonym AND NOT k.synonym, k.synonym AND NOT k.antonym), false),
            'contradicted:' || rule, rule) AS rule,
-        from_a, from_b, from_kind, same_pos
+        from_a, from_b, from_kind, same_pos, usage_a, usage_b
     FROM derived d LEFT JOIN kinds k ON k.word_a = d.word_a AND k.word_b = d.word_b
 )
 SELECT * FROM everything ORDER BY ALL NULLS FIRST;
@@ -181,18 +190,18 @@ WITH tie AS (
     GROUP BY word_id
 ),
 part AS (  -- a phrase is used as its rarest word at most
-    SELECT word_id, min(coalesce(zipf, 0)) AS zipf
-    FROM (SELECT word_id, unnest(string_split(folded, ' ')) AS folded FROM word WHERE contains(word, ' '))
-    LEFT JOIN frequency USING (folded)
-    GROUP BY word_id
+    SELECT phrase.word_id, min(frequency) AS frequency
+    FROM (SELECT word_id, unnest(string_split(folded, ' ')) AS folded FROM word WHERE contains(word, ' ')) phrase
+    JOIN word USING (folded)
+    GROUP BY phrase.word_id
 )
-SELECT word_id, coalesce(frequency, zipf, 0) AS zipf,
-    1.4 * ln(1 + coalesce(frequency, zipf, 0)) - if(contains(word, ' '), 3, 0) - 0.2 * ln(0.1 + coalesce(ties, 0)) AS use
+SELECT word_id, coalesce(word.frequency, part.frequency, 0) AS zipf,
+    1.4 * ln(1 + zipf) - if(contains(word, ' '), 3, 0) - 0.2 * ln(0.1 + coalesce(ties, 0)) AS use
 FROM word LEFT JOIN tie USING (word_id) LEFT JOIN part USING (word_id);
 
--- name: reliability
--- The row of data_sources/reliability.tsv that fits each kind of evidence best; docs/confidence.md.
-CREATE TEMP TABLE reliability AS
+-- name: chance
+-- The row of `reliability` that fits each kind of evidence best.
+CREATE TEMP TABLE chance AS
 WITH kind_of_evidence AS (
     SELECT DISTINCT evidence.kind, source.kind AS reader, scope, same_pos, rule,
         CASE WHEN rule IS NULL THEN 'stated' WHEN rule IN ('negation', '-less/-ful') THEN 'own'
@@ -201,7 +210,7 @@ WITH kind_of_evidence AS (
 )
 SELECT k.kind, k.reader, k.scope, k.same_pos, k.rule, arg_max(confidence, (m.reader = k.reader, m.scope = k.scope)) AS p
 FROM kind_of_evidence k
-JOIN judged m ON m.kind = k.kind AND m.way = k.way AND m.same_pos = k.same_pos
+JOIN reliability m ON m.kind = k.kind AND m.way = k.way AND m.same_pos = k.same_pos
     AND m.reader IN (k.reader, '*') AND m.scope IN (coalesce(k.scope, '*'), '*')
 GROUP BY ALL;
 
@@ -211,7 +220,7 @@ WITH counted AS (
     SELECT evidence.*, origin, p
     FROM evidence
     JOIN source USING (source)
-    JOIN reliability r ON r.kind = evidence.kind AND r.reader = source.kind AND r.same_pos = evidence.same_pos
+    JOIN chance r ON r.kind = evidence.kind AND r.reader = source.kind AND r.same_pos = evidence.same_pos
         AND r.scope IS NOT DISTINCT FROM evidence.scope AND r.rule IS NOT DISTINCT FROM evidence.rule
     WHERE evidence.rule IS NULL OR NOT starts_with(evidence.rule, 'contradicted:')
 ),

@@ -90,6 +90,16 @@ CREATE TABLE evidence (
     usage     VARCHAR[] AS (list_sort(list_distinct(list_concat(usage_a, usage_b))))    -- of either
 );
 
+-- how likely a relation is that one kind of evidence gives; docs/confidence.md
+CREATE TABLE reliability (
+    kind       VARCHAR NOT NULL,
+    way        VARCHAR NOT NULL,    -- 'stated'; 'own', 'reversal', 'double negation': a word and its base; 'derived'
+    same_pos   BOOLEAN NOT NULL,
+    reader     VARCHAR NOT NULL,    -- kind of the source, or '*' for any
+    scope      VARCHAR NOT NULL,    -- scope of the evidence, or '*' for any
+    confidence DOUBLE  NOT NULL
+);
+
 CREATE TABLE morphology (
     word_id      INTEGER   NOT NULL,
     segmentation VARCHAR   NOT NULL,    -- MorphoLEX notation

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
-
 import duckdb
 import pyarrow as pa
 
 from lexkit.errors import QueryError
 from lexkit.sources.records import KINDS
-from lexkit.store.files import named_statements
 from lexkit.tokens.loading import choose
 
-_HERE = Path(__file__).parent
+_WANTED = """confidence >= $min_confidence
+    AND NOT list_has_any(string_split(usage_a || ',' || usage_b, ','), $without_usage::VARCHAR[])"""
+_CHOSEN = f"SEMI JOIN (FROM relation WHERE {_WANTED}) USING (word_a, word_b, kind)"
 _RELATIONS = """
 SELECT a.word AS word_a, b.word AS word_b, kind, direct, n_sources, string_split(sources, ',') AS sources, contested,
-    CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos {tokens}
+    CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos,
+    CASE WHEN usage_a = '' THEN [] ELSE string_split(usage_a, ',') END AS usage_a,
+    CASE WHEN usage_b = '' THEN [] ELSE string_split(usage_b, ',') END AS usage_b,
+    confidence, weight_a, weight_b {tokens}
 FROM relation
 JOIN word a ON a.word_id = word_a
 JOIN word b ON b.word_id = word_b
 {spans}
-WHERE ($kind IS NULL OR kind = $kind) AND ($contested OR NOT contested)
+WHERE ($kind IS NULL OR kind = $kind) AND ($contested OR NOT contested) AND {wanted}
 ORDER BY relation.word_a, relation.word_b, kind
 """
 _TOKENS = ", s.token_ids AS token_ids_a, t.token_ids AS token_ids_b"
@@ -30,14 +31,16 @@ JOIN (SELECT * FROM span WHERE tokenizer = $tokenizer AND n_tokens <= $max_token
 JOIN (SELECT * FROM span WHERE tokenizer = $tokenizer AND n_tokens <= $max_tokens) t ON t.word_id = relation.word_b
 """
 _EVIDENCE = """
-SELECT a.word AS word_a, b.word AS word_b, kind, source, pos, sense, rule, c.word AS from_a, d.word AS from_b,
+SELECT a.word AS word_a, b.word AS word_b, kind, source, pos, sense, scope, n_words, distance,
+    coalesce(usage_a, []) AS usage_a, coalesce(usage_b, []) AS usage_b, rule, c.word AS from_a, d.word AS from_b,
     from_kind, same_pos
-FROM evidence
+FROM evidence {chosen}
 JOIN word a ON a.word_id = word_a
 JOIN word b ON b.word_id = word_b
 LEFT JOIN word c ON c.word_id = evidence.from_a
 LEFT JOIN word d ON d.word_id = evidence.from_b
-ORDER BY evidence.word_a, evidence.word_b, kind, source, pos, sense, rule, evidence.from_a, evidence.from_b, from_kind
+ORDER BY evidence.word_a, evidence.word_b, kind, source, pos, sense, scope, n_words, distance, rule,
+    evidence.from_a, evidence.from_b, from_kind, usage_a, usage_b
 """
 _MOST_TOKENS = 2**31 - 1
 
@@ -49,6 +52,8 @@ def relations(
     max_tokens: int | None = None,
     *,
     contested: bool = True,
+    min_confidence: float = 0,
+    without: tuple[str, ...] = (),
 ) -> pa.Table:
     """Return relations; see `lexkit.store.lexicon.Lexicon.relations`.
 
@@ -60,16 +65,25 @@ def relations(
     if max_tokens is not None and (tokenizer is None or max_tokens < 1):
         raise QueryError("max_tokens is a number from 1 on, and wants a tokenizer; name one")
     params: dict[str, object] = {"kind": kind, "contested": contested}
-    sql = _RELATIONS.format(tokens="", spans="")
+    params |= {"min_confidence": min_confidence, "without_usage": list(without)}
+    sql = _RELATIONS.format(wanted=_WANTED, tokens="", spans="")
     if tokenizer is not None:
         params |= {"tokenizer": tokenizer, "max_tokens": _MOST_TOKENS if max_tokens is None else max_tokens}
-        sql = _RELATIONS.format(tokens=_TOKENS, spans=_SPANS)
+        sql = _RELATIONS.format(wanted=_WANTED, tokens=_TOKENS, spans=_SPANS)
     return connection.sql(sql, params=params).to_arrow_table()
 
 
-def evidence(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Return all evidence, with words for ids, sorted by all columns."""
-    return connection.sql(_EVIDENCE).to_arrow_table()
+def evidence(
+    connection: duckdb.DuckDBPyConnection, *, min_confidence: float = 0, without: tuple[str, ...] = ()
+) -> pa.Table:
+    """Return evidence, with words for ids, sorted by all columns.
+
+    All of it; or, with other arguments than the defaults, that of the relations which `relations` returns for them.
+    """
+    if not min_confidence and not without:
+        return connection.sql(_EVIDENCE.format(chosen="")).to_arrow_table()
+    params: dict[str, object] = {"min_confidence": min_confidence, "without_usage": list(without)}
+    return connection.sql(_EVIDENCE.format(chosen=_CHOSEN), params=params).to_arrow_table()
 
 
 def find_tokenizer(connection: duckdb.DuckDBPyConnection, asked: str) -> str:
@@ -86,21 +100,3 @@ def find_tokenizer(connection: duckdb.DuckDBPyConnection, asked: str) -> str:
     raise QueryError(
         f"no tokenizer {asked!r} in the store; {known}; add one with 'lexkit tokenize --tokenizer {asked}'"
     )
-
-
-def leave_out(connection: duckdb.DuckDBPyConnection, sources: Collection[str], analysers: Collection[str]) -> None:
-    """Have this connection see a store without what rests on some sources, or on some analysers of words.
-
-    Evidence goes if one of *sources* states it, or what it is derived from; and, where it is derived, if none but
-    *analysers* attest the negation that it takes. Relations are then made of the rest as a build makes them.
-
-    Args:
-        connection: to a store that `lexkit.store.files.open_read_only` has opened; the tables `evidence` and `relation`
-            are shadowed in it by temporary ones.
-        sources: names of sources.
-        analysers: as in `negation.analyser`.
-    """
-    statements = named_statements(_HERE / "leave_out.sql")
-    connection.execute(statements["evidence"], {"sources": list(sources), "analysers": list(analysers)})
-    connection.execute(statements["relation"])
-    connection.execute(named_statements(_HERE / "relations.sql")["relation"])

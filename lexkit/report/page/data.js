@@ -7,12 +7,20 @@ async function unpack(text) {
 }
 
 class Relations {
-  constructor({ words, degrees, labels, counts, steps, label }) {
+  constructor({ words, degrees, labels, counts, steps, label, weight_a: weightA, weight_b: weightB }) {
     this.words = words;
     this.folded = words.map((word) => word.toLowerCase());
     this.degrees = degrees;
-    this.labels = labels.map(([kind, direct, contested, sources, pos]) => ({ kind, direct, contested, sources, pos }));
+    this.labels = labels.map(([kind, direct, contested, sources, pos, ...usage]) => ({
+      kind,
+      direct,
+      contested,
+      sources,
+      pos,
+      usage,
+    }));
     this.label = label;
+    this.weights = [weightA, weightB];
     this.first = new Int32Array(label.length);
     this.second = new Int32Array(label.length);
     let row = 0;
@@ -65,19 +73,18 @@ class Relations {
     return [...starting.sort(order), ...holding.sort(order)].slice(0, limit);
   }
 
-  // Neighbours of a word in the order of `lexkit lookup`: stated ones first, then by number of sources, then by spelling
+  // Neighbours of a word, the best first
   neighbors(word, kind) {
     const found = [];
     for (let i = this.starts[word]; i < this.starts[word + 1]; i++) {
       const row = this.rows[i];
       const label = this.labels[this.label[row]];
       if (label.kind === kind) {
-        found.push({ word: this.first[row] === word ? this.second[row] : this.first[row], ...label });
+        const [other, side] = this.first[row] === word ? [this.second[row], 0] : [this.first[row], 1];
+        found.push({ ...label, word: other, usage: label.usage[1 - side], weight: this.weights[side][row] });
       }
     }
-    return found.sort(
-      (a, b) => b.direct - a.direct || b.sources.length - a.sources.length || a.word - b.word,
-    );
+    return found.sort((a, b) => b.weight - a.weight || a.word - b.word);
   }
 
   carried(word) {

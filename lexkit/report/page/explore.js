@@ -7,14 +7,15 @@ function wordLink(relations, word) {
   return element("a", { href: link(relations.words[word]) }, [relations.words[word]]);
 }
 
-// Neighbours that are related in the same way under one heading, in the order of the best of them
+// Neighbours in their order; those that follow each other and are related in the same way stand under one heading
 function neighborGroups(relations, neighbors) {
-  const groups = new Map();
+  const groups = [];
   for (const neighbor of neighbors) {
     const title = [neighbor.pos.join(", "), how(neighbor), neighbor.sources.join(", ")].filter(Boolean).join(" · ");
-    groups.set(title, [...(groups.get(title) ?? []), neighbor]);
+    if (groups.at(-1)?.[0] !== title) groups.push([title, []]);
+    groups.at(-1)[1].push(neighbor);
   }
-  return [...groups].flatMap(([title, members]) => [
+  return groups.flatMap(([title, members]) => [
     element("h4", {}, [title]),
     element("ul", { class: "words" }, members.map(({ word }) => element("li", {}, [wordLink(relations, word)]))),
   ]);

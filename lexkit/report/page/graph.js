@@ -94,7 +94,8 @@ function fitted(text, word, width) {
   while (end > 1 && text.getComputedTextLength() > width) text.textContent = `${word.slice(0, --end).trimEnd()}…`;
 }
 
-const how = ({ direct, contested }) => (direct ? "stated" : "derived") + (contested ? ", contested" : "");
+const how = ({ direct, contested, usage }) =>
+  [direct ? "stated" : "derived", ...(contested ? ["contested"] : []), ...usage.flat()].join(", ");
 
 function describe(relations, node) {
   return `${relations.words[node.word]}: ${node.kind}, ${how(node)}, ${node.sources.join(", ")}`;

@@ -1,0 +1,154 @@
+"""Making relations: relations.sql, and between its steps Python, which finds the negated words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from functools import cache, lru_cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from pyarrow import csv
+
+from lexkit.morphology.affixes import AffixSet
+from lexkit.morphology.look_alikes import LIST, LookAlikes
+from lexkit.morphology.negation import Negation, Usage, analysis_of, find_negations
+from lexkit.sources.batches import Batch
+from lexkit.sources.data_files import data_file
+from lexkit.sources.files import fingerprint
+from lexkit.sources.frequency import frequencies
+from lexkit.sources.records import Analysis
+from lexkit.store.files import named_statements, timestamp
+
+_HERE = Path(__file__).parent
+_WORDS = 10_000
+"""Words that become objects of Python at a time."""
+_NEGATIONS = pa.schema(
+    [(name, pa.bool_() if name in ("reverses", "same_pos") else pa.string()) for name in Negation._fields]
+)
+
+
+def make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, language: str) -> None:
+    """Fill the tables of a new store from what is staged (`lexkit.store.staging`).
+
+    Args:
+        connection: to the store.
+        affixes: as for `lexkit.build`.
+        language: whose word frequencies are wanted.
+    """
+    connection.register("frequency", frequencies(language))
+    connection.register("judged", _list("reliability.tsv"))
+    _run(connection, "reliability", "words", "stated")
+    connection.unregister("frequency")
+    connection.unregister("judged")
+    _relate(connection, affixes)
+
+
+def leave_out(
+    connection: duckdb.DuckDBPyConnection, sources: Collection[str], analysers: Collection[str], affixes: AffixSet
+) -> None:
+    """Have this connection see a store as if it had been built without some sources, or some analysers of words.
+
+    Words that, for all the store can tell, are in it only because an analyser knows them are no words either.
+
+    Args:
+        connection: to a store that `lexkit.store.files.open_read_only` has opened; tables of it are shadowed by
+            temporary ones.
+        sources: names of sources.
+        analysers: as in `negation.analyser`.
+        affixes: as the store was built.
+    """
+    left_out = {"sources": list(sources), "analysers": list(analysers)}
+    for statement in named_statements(_HERE / "leave_out.sql").values():
+        connection.execute(statement, {name: value for name, value in left_out.items() if f"${name}" in statement})
+    _relate(connection, affixes)
+
+
+def derive_again(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the temporary table `derived` of what a store's sources state and of its negations."""
+    connection.execute("DROP TABLE IF EXISTS temp.stated; DROP TABLE IF EXISTS temp.opposed_suffixes")
+    connection.execute(
+        "DROP TABLE IF EXISTS temp.derived; CREATE TEMP TABLE stated AS FROM evidence WHERE rule IS NULL"
+    )
+    _oppose_suffixes(connection)
+    _run(connection, "derived")
+
+
+def summarize_again(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the temporary table `again` of a store's evidence, which must be like `relation`."""
+    connection.execute("CREATE TEMP TABLE relation AS FROM relation LIMIT 0")
+    try:
+        _summarize(connection)
+        connection.execute("CREATE OR REPLACE TEMP TABLE again AS FROM temp.relation")
+    finally:
+        connection.execute("DROP TABLE temp.relation")
+
+
+def _relate(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) -> None:
+    """Do all that follows the temporary tables `stated` and `stage_analysis`."""
+    rows = connection.execute("SELECT * EXCLUDE (source) FROM stage_analysis ORDER BY word").fetchall()
+    vocabulary = _vocabulary(connection.sql(_statements()["usage"]).to_arrow_table().to_batches(_WORDS))
+    found = list(find_negations(vocabulary, (Analysis(*row) for row in rows), affixes))
+    cut = [analysis_of(negation) for negation in found if negation.analyser == "affix"]
+    columns = zip(*cut, strict=True) if cut else [()] * len(Analysis._fields)
+    connection.register(
+        "found", pa.table({name: [getattr(n, name) for n in found] for name in Negation._fields}, _NEGATIONS)
+    )
+    connection.register("cut", Batch.of_columns(Analysis, columns).table)
+    _run(connection, "morphology", "negation")
+    connection.unregister("found")
+    connection.unregister("cut")
+    _oppose_suffixes(connection)
+    _add_affix_source(connection, is_used=bool(cut))
+    _run(connection, "derived", "evidence")
+    _summarize(connection)
+
+
+def _summarize(connection: duckdb.DuckDBPyConnection) -> None:
+    for table in ("closeness", "answer", "chance"):
+        connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    _run(connection, "closeness", "answer", "chance", "is_unusual", "relation")
+
+
+def _oppose_suffixes(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.register("not_opposites", _list("not_opposites.tsv"))
+    _run(connection, "opposed")
+    connection.unregister("not_opposites")
+
+
+@cache
+def _statements() -> dict[str, str]:
+    return named_statements(_HERE / "relations.sql")
+
+
+def _run(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
+    for name in names:
+        connection.execute(_statements()[name])
+
+
+def _list(name: str) -> pa.Table:
+    return csv.read_csv(data_file(name), parse_options=csv.ParseOptions(delimiter="\t"))
+
+
+def _vocabulary(batches: Iterable[pa.RecordBatch]) -> dict[str, Usage]:
+    """Every word with its usage; words of the same usage, which most are, share it."""
+    vocabulary: dict[str, Usage] = {}
+    usage_of = lru_cache(maxsize=_WORDS)(lambda n, pos: Usage(n, frozenset(pos)))
+    for batch in batches:
+        for word, n, pos in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            vocabulary[word] = usage_of(n, tuple(pos))
+    return vocabulary
+
+
+def _add_affix_source(connection: duckdb.DuckDBPyConnection, is_used: bool) -> None:
+    """The list of look-alikes is what the affix analyser reads: a pair that only it has rests on this source."""
+    ((is_known, is_opposed),) = connection.execute(
+        "SELECT (SELECT count(*) > 0 FROM source WHERE source = 'affix'), (SELECT count(*) > 0 FROM opposed_suffixes)"
+    ).fetchall()
+    if is_known or not (is_used or is_opposed):
+        return
+    path = data_file(LIST)
+    connection.execute(
+        "INSERT INTO source VALUES ('affix', 'affix', 'affix', ?, ?, ?, 'Apache-2.0', ?, 0, ?)",
+        [f"lexkit:{LIST}", *fingerprint(path), len(LookAlikes()), timestamp()],
+    )
