@@ -178,8 +178,8 @@ def report_judged(store: lexkit.Lexicon, path: Path) -> None:
             first.append(bool(answers) and judged.get(answers[0]) in _HOLDS)
             shown += useful
         print(
-            f"by eye, {kind}s: first useful {fmean(first):.0%} of {len(first)} words, shown useful {fmean(shown):.0%} of "
-            f"{len(shown)} answers; {unknown} answers not judged"
+            f"by eye, {kind}s: first useful {fmean(first):.0%} of {len(first)} words, "
+            f"shown useful {fmean(shown):.0%} of {len(shown)} answers; {unknown} answers not judged"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
@@ -341,13 +341,18 @@ class Lexicon:
             return collect_statistics(self._cursor())
 
     def sql(
-        self, query: str, params: Sequence[Any] = (), *, timeout: float | None = None, max_rows: int | None = None
+        self,
+        query: str,
+        params: Sequence[Any] | Mapping[str, Any] = (),
+        *,
+        timeout: float | None = None,
+        max_rows: int | None = None,
     ) -> pa.Table:
         """Run one SELECT over the tables and views of the store, and return its rows.
 
         Args:
-            query: SQL in DuckDB's dialect; ``?`` stands for a parameter.
-            params: values of the parameters.
+            query: SQL in DuckDB's dialect; ``?``, or ``$name``, stands for a parameter.
+            params: values of the parameters, in their order or by name.
             timeout: seconds after which the query is given up; None waits.
             max_rows: rows beyond which the query is given up; None takes them all.
 

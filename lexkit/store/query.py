@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
@@ -20,7 +20,7 @@ _COMMENTS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 def run_select(
     connection: duckdb.DuckDBPyConnection,
     query: str,
-    params: Sequence[Any],
+    params: Sequence[Any] | Mapping[str, Any],
     timeout: float | None,
     max_rows: int | None,
 ) -> pa.Table:
@@ -56,9 +56,15 @@ def run_select(
         raise QueryError(message) from error
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, params: Sequence[Any], max_rows: int | None) -> pa.Table:
+def _rows(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    params: Sequence[Any] | Mapping[str, Any],
+    max_rows: int | None,
+) -> pa.Table:
     _require_single_select(connection, query)
-    return _rows_of(connection.sql(query, params=list(params)), max_rows)
+    values = dict(params) if isinstance(params, Mapping) else list(params)
+    return _rows_of(connection.sql(query, params=values), max_rows)
 
 
 def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:

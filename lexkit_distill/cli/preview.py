@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from lexkit_distill.training.preview import PreviewRow
 
 _SHOWN = 5
-_RELEVANT = ("teacher", "senses", "store", "seed", "sample_rate", "multi_token_words", "max_neighbors")
+_RELEVANT = (
+    "teacher",
+    "senses",
+    "store",
+    "seed",
+    "sample_rate",
+    "multi_token_words",
+    "max_neighbors",
+    "min_confidence",
+    "no_archaic",
+    "offensive",
+)
 """Fields beside those of the data that change what is shown or counted."""
 
 
@@ -51,12 +62,13 @@ def preview(context: click.Context, /, limit: int | None, as_json: bool, **_: An
         click.echo(f"warning: {advice}", err=True)
     if as_json:
         counts = {name: number for name, number in asdict(found.counts).items() if number is not None}
-        print_json({"rows": found.rows, "counts": counts, "dropped": found.dropped})
+        unused = {"unused_relations": found.unused_relations}
+        print_json({"rows": found.rows, "counts": counts, "dropped": found.dropped, **unused})
         return
     style = _styled if is_terminal(sys.stdout) else _bracketed
     for number, row in enumerate(found.rows, 1):
         click.echo(f"row {number}: {len(row.token_ids):,} tokens, {sum(row.predicted):,} predicted\n{style(row)}\n")
-    click.echo("\n".join(counted(found.counts, found.dropped)))
+    click.echo("\n".join(counted(found.counts, found.dropped, found.unused_relations)))
 
 
 def _styled(row: PreviewRow) -> str:

@@ -132,17 +132,16 @@ def _started(plan: TrainPlan, quiet: bool) -> None:
     from lexkit_distill.training.plan import warning
 
     if not quiet:
-        click.echo("\n".join(counted(plan.counts, plan.dropped)), err=True)
+        click.echo("\n".join(counted(plan.counts, plan.dropped, plan.unused_relations)), err=True)
     advice = warning(plan.counts)
     if advice is not None:
         click.echo(f"warning: {advice}", err=True)
 
 
-def counted(counts: DataCounts, dropped: dict[str, int]) -> list[str]:
-    """Return how much of the data supervises, a figure per line."""
-    left_out = ", ".join(f"{number:,} ({reason})" for reason, number in dropped.items()) or "none"
+def counted(counts: DataCounts, dropped: dict[str, int], unused: dict[str, int]) -> list[str]:
+    """Return how much of the data and of the store supervises, a figure per line."""
     lines = [
-        f"data         {counts.rows:>14,}   rows; left out: {left_out}",
+        f"data         {counts.rows:>14,}   rows; left out: {_listed(dropped)}",
         f"  tokens     {counts.tokens:>14,}",
         f"  predicted  {counts.predicted:>14,}   positions",
     ]
@@ -152,6 +151,7 @@ def counted(counts: DataCounts, dropped: dict[str, int]) -> list[str]:
     related, antonyms = counts.sampled_with_relations or 0, counts.sampled_with_antonyms or 0
     return [
         *lines,
+        f"  relations of the store left out: {_listed(unused)}",
         f"  own senses {counts.own_senses:>14,}   of these have senses of their token",
         f"  synonyms   {counts.with_synonyms:>14,}   senses of synonyms",
         f"  antonyms   {counts.with_antonyms:>14,}   senses of antonyms",
@@ -159,6 +159,10 @@ def counted(counts: DataCounts, dropped: dict[str, int]) -> list[str]:
         f"    related  {related:>14,}   of these have synonyms or antonyms ({related / of_sampled:.1%})",
         f"    antonyms {antonyms:>14,}   have antonyms ({antonyms / of_sampled:.1%})",
     ]
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} ({reason})" for reason, number in counts.items()) or "none"
 
 
 def _plan(summary: TrainSummary) -> list[str]:
@@ -169,7 +173,7 @@ def _plan(summary: TrainSummary) -> list[str]:
         f"  shared     {plan.shared_parameters:>14,}   parameters are the teacher's own"
         + ("" if plan.shared_prefix else "; its state is not, so all layers run"),
         *_memory(plan.memory),
-        *counted(plan.counts, plan.dropped),
+        *counted(plan.counts, plan.dropped, plan.unused_relations),
         f"gamma        {plan.gamma:>14.3g}",
         f"steps        {plan.steps:>14,}",
     ]

@@ -150,6 +150,11 @@ class SenseDictionary:
         return digest.hexdigest()
 
     @property
+    def unused_relations(self) -> dict[str, int]:
+        """Relations of the store that are left out, by reason."""
+        return self.relations.left_out if self.relations is not None else {}
+
+    @property
     def is_word(self) -> npt.NDArray[np.bool_]:
         """(keys,) whether each key is a word rather than a token."""
         return np.asarray(pc.equal(self.index["key_kind"], "word"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lexkit.errors import StoreError
+from lexkit.store.answers import ARCHAIC, OFFENSIVE
 from lexkit.store.lexicon import Lexicon
 
 _WORDS = """
@@ -21,12 +21,18 @@ _WORDS = """
     WHERE tokenizer = ? AND word_id IN (SELECT word_a FROM relation UNION SELECT word_b FROM relation)
     ORDER BY word_id
 """
-# both directions; contested pairs are no evidence for either kind
+# both directions, with the reason why a pair is not wanted
 _RELATIONS = """
-    SELECT this, other, kind FROM (
-        SELECT word_a AS this, word_b AS other, kind, weight_a AS weight FROM relation WHERE NOT contested
+    SELECT this, other, kind, CASE
+        WHEN contested THEN 'contested'
+        WHEN confidence < $min_confidence THEN 'confidence below ' || $min_confidence
+        WHEN list_has_any(string_split(usage, ','), $archaic::VARCHAR[]) THEN 'archaic'
+        WHEN list_has_any(string_split(usage, ','), $offensive::VARCHAR[]) THEN 'offensive'
+        END AS reason
+    FROM (
+        SELECT word_a AS this, word_b AS other, weight_a AS weight, usage_a || ',' || usage_b AS usage, * FROM relation
         UNION ALL
-        SELECT word_b, word_a, kind, weight_b FROM relation WHERE NOT contested
+        SELECT word_b, word_a, weight_b, usage_a || ',' || usage_b, * FROM relation
     )
     ORDER BY this, kind, weight DESC, other
 """
@@ -40,21 +46,15 @@ class Relations:
     words: pa.Table
     """word_id, word, token_ids, n_tokens; in the order of word_id."""
     pairs: pa.Table
-    """this, other (word ids), kind; both directions, without contested pairs; the best attested first."""
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of both tables: the same for stores with the same words, cuts and relations."""
-        digest = sha256()
-        for table in (self.words, self.pairs):
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, table.schema) as writer:
-                writer.write_table(table.combine_chunks(), max_chunksize=1 << 16)
-            digest.update(sink.getvalue())
-        return digest.hexdigest()
+    """this, other (word ids), kind; both directions, the best neighbours of a word first."""
+    fingerprint: str
+    """SHA-256 (hex) of all words and relations, chosen or not: the same for stores with the same words, cuts and
+    relations."""
+    left_out: dict[str, int]
+    """Relations of the store that are not among the pairs, by reason."""
 
     def neighbors(self, word: str, kind: str) -> list[str]:
-        """Return the words related to *word*, the best attested first."""
+        """Return the words related to *word*, the best first."""
         ids = self.words.filter(pc.equal(self.words["word"], word))["word_id"]
         chosen = self.pairs.filter(pc.and_(pc.is_in(self.pairs["this"], ids), pc.equal(self.pairs["kind"], kind)))
         table = self.words["word"].take(pc.index_in(chosen["other"], self.words["word_id"]))
@@ -67,13 +67,24 @@ class Relations:
         return chosen["this"].to_numpy(), chosen["other"].to_numpy()
 
 
-def read_relations(store: Path, tokenizer_fingerprint: str, tokenizer_path: Path) -> Relations:
-    """Read the words and relations of a store.
+def read_relations(
+    store: Path,
+    tokenizer_fingerprint: str,
+    tokenizer_path: Path,
+    *,
+    min_confidence: float = 0,
+    archaic: bool = True,
+    offensive: bool = True,
+) -> Relations:
+    """Read the words and relations of a store. Contested pairs are evidence for neither kind, and are left out.
 
     Args:
         store: the store.
         tokenizer_fingerprint: which tokenizer's cuts to take.
         tokenizer_path: a tokenizer.json of it, for the error message.
+        min_confidence: relations that are less likely to hold are left out.
+        archaic: whether relations of archaic and obsolete words are wanted.
+        offensive: whether relations of offensive and vulgar words are wanted.
 
     Raises:
         StoreError: no store, or it has no spans for this tokenizer.
@@ -85,6 +96,28 @@ def read_relations(store: Path, tokenizer_fingerprint: str, tokenizer_path: Path
                 f"{store}: its words are not cut by the dictionary's tokenizer ({tokenizer_fingerprint[:12]}); run "
                 f"'lexkit tokenize --store {store} --tokenizer {tokenizer_path}'"
             )
-        words = lexicon.sql(_WORDS, [known["tokenizer"][0].as_py()])
-        pairs = lexicon.sql(_RELATIONS)
-    return Relations(store, words.combine_chunks(), pairs.combine_chunks())
+        words = lexicon.sql(_WORDS, [known["tokenizer"][0].as_py()]).combine_chunks()
+        params = {
+            "min_confidence": min_confidence,
+            "archaic": [] if archaic else list(ARCHAIC),
+            "offensive": [] if offensive else list(OFFENSIVE),
+        }
+        pairs = lexicon.sql(_RELATIONS, params).combine_chunks()
+    left_out = {row["values"]: row["counts"] // 2 for row in pairs["reason"].drop_null().value_counts().to_pylist()}
+    return Relations(
+        store,
+        words,
+        pairs.filter(pc.is_null(pairs["reason"])).drop_columns("reason"),
+        _digest(words, pairs.drop_columns("reason")),
+        dict(sorted(left_out.items())),
+    )
+
+
+def _digest(*tables: pa.Table) -> str:
+    digest = sha256()
+    for table in tables:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table.combine_chunks(), max_chunksize=1 << 16)
+        digest.update(sink.getvalue())
+    return digest.hexdigest()

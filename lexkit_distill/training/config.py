@@ -98,7 +98,13 @@ class CandidateConfig(Config):
     kappa: int = field(default=5, metadata=_COUNT)
     """Senses of each kind that supervise a position: those nearest to the teacher's state."""
     max_neighbors: int = field(default=25, metadata=_COUNT)
-    """Most synonyms, and most antonyms, of a token to consider, the best attested first."""
+    """Most synonyms, and most antonyms, of a token to consider, the best first."""
+    min_confidence: float = field(default=0.5, metadata=_SHARE)
+    """Leave out relations of the store that are less likely to hold."""
+    no_archaic: bool = False
+    """Leave out relations of archaic and obsolete words."""
+    offensive: bool = False
+    """Use relations of offensive and vulgar words, too."""
     sense_scale: Literal["none", "whiten", "unit"] = "none"
     """How vectors are scaled before distances are taken: not at all, to unit variance in each dimension, or to unit
     length."""
@@ -231,6 +237,8 @@ _PAPER: dict[str, Any] = {
     "alpha": 1.0,
     "gamma": 1.0,
     "kappa": 5,
+    "min_confidence": 0.0,  # the paper uses every relation
+    "offensive": True,
     "loss_on": "all",
     "shots": None,
     "fraction": 0.25,

@@ -258,8 +258,14 @@ def open_dictionary(config: TrainConfig, encoder: TextEncoder, teacher: Teacher 
     """
     path = senses_folder(config)
     meta = senses_files.read_meta(path)
+    candidates = config.loss.candidates
     relations = read_relations(
-        Path(config.store).expanduser(), meta.tokenizer_fingerprint, path / senses_files.TOKENIZER
+        Path(config.store).expanduser(),
+        meta.tokenizer_fingerprint,
+        path / senses_files.TOKENIZER,
+        min_confidence=candidates.min_confidence,
+        archaic=not candidates.no_archaic,
+        offensive=candidates.offensive,
     )
     fingerprint = teacher.fingerprint if teacher is not None else None
     if teacher is not None and teacher.is_of(meta.teacher_fingerprint, meta.teacher_values):

@@ -32,6 +32,8 @@ class TrainPlan:
     counts: DataCounts
     dropped: dict[str, int]
     """What is left out of the data, by reason."""
+    unused_relations: dict[str, int]
+    """Relations of the store that are not used, by reason."""
     steps: int
     shared_prefix: bool
     gamma: float
@@ -41,6 +43,7 @@ def make_plan(
     student: Student,
     counts: DataCounts,
     dropped: dict[str, int],
+    unused_relations: dict[str, int],
     memory: MemoryPlan,
     *,
     steps: int,
@@ -62,6 +65,7 @@ def make_plan(
         memory=memory,
         counts=counts,
         dropped={reason: number for reason, number in dropped.items() if number},
+        unused_relations=unused_relations,
         steps=steps,
         shared_prefix=student.shares_prefix,
         gamma=gamma,

@@ -38,7 +38,9 @@ class Preview:
     rows: list[PreviewRow]
     counts: DataCounts
     dropped: dict[str, int]
-    """What is left out, by reason."""
+    """What is left out of the data, by reason."""
+    unused_relations: dict[str, int]
+    """Relations of the store that are not used, by reason."""
 
 
 def preview(config: TrainConfig, *, limit: int | None = None) -> Preview:
@@ -74,7 +76,12 @@ def preview(config: TrainConfig, *, limit: int | None = None) -> Preview:
     files = [split_weight(name)[0] for name in config.data.data]
     rows = islice(read_rows(config, files, encoder, relations, Counter()), limit)
     shown = [_shown(row, relations, encoder.vocabulary_size, available) for row in rows]
-    return Preview(shown, count(batches, available), {reason: n for reason, n in encoded.dropped.items() if n})
+    return Preview(
+        shown,
+        count(batches, available),
+        {reason: n for reason, n in encoded.dropped.items() if n},
+        dictionary.unused_relations if dictionary is not None else {},
+    )
 
 
 def _shown(row: Row, relations: Relations | None, vocabulary: int, available: Availability | None) -> PreviewRow:

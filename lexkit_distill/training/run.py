@@ -276,6 +276,7 @@ def _prepared(
         student,
         count(batches, available),
         inputs.dropped,
+        inputs.dictionary.unused_relations if inputs.dictionary is not None else {},
         memory.plan(),
         steps=trainer.steps,
         gamma=gamma,
