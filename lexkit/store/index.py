@@ -112,8 +112,8 @@ class Index:
             tuple(sorted(pos)),
             any(self._same_pos[row] for row in rows),
             tuple(usage[0].split(",")) if usage[0] else (),
-            max(self._confidence[row] for row in rows),
-            max((self._weight_b if is_a else self._weight_a)[row] for row, is_a in sides),
+            round(max(self._confidence[row] for row in rows), 2),  # as it was before it was stored in single precision
+            round(max((self._weight_b if is_a else self._weight_a)[row] for row, is_a in sides), 2),
         )
 
 

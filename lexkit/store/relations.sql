@@ -168,18 +168,36 @@ SELECT * FROM everything ORDER BY ALL NULLS FIRST;
 -- (billionths), so that their order does not matter.
 CREATE TEMP TABLE closeness AS
 WITH said AS (
-    SELECT word_a, word_b, origin, source, count(*) AS n_groups,
-        sum((1e9 / (n_words - 1))::BIGINT) AS share, sum((1e9 / distance)::BIGINT) AS nearness
+    SELECT word_a, word_b, source, origin, n_words, distance, coalesce(nullif(regexp_extract(sense, '^(.*) ¶', 1), ''), sense) AS head
     FROM evidence JOIN source USING (source)
     WHERE evidence.kind = 'synonym' AND rule IS NULL
-    GROUP BY ALL
 ),
-once AS (
-    SELECT word_a, word_b, max(n_groups) AS n_groups, max(share) AS share, max(nearness) AS nearness
-    FROM said GROUP BY word_a, word_b, origin
+by_source AS (
+    SELECT word_a, word_b, origin, sum((1e9 / (n_words - 1))::BIGINT) AS share, sum((1e9 / distance)::BIGINT) AS nearness
+    FROM said GROUP BY word_a, word_b, origin, source
+),
+by_origin AS (
+    SELECT word_a, word_b, max(share) AS share, max(nearness) AS nearness FROM by_source GROUP BY word_a, word_b, origin
+),
+pair AS (
+    SELECT word_a, word_b, sum(share) / 1e9 AS share, sum(nearness) / 1e9 AS nearness
+    FROM by_origin GROUP BY word_a, word_b
+),
+-- two words that meet under a head, be it in different groups, are close; senses of other sources are heads, too
+under AS (
+    SELECT DISTINCT word_id, origin, head
+    FROM (SELECT word_a AS word_id, origin, head FROM said UNION ALL SELECT word_b, origin, head FROM said)
+    WHERE head IS NOT NULL
+),
+shared AS (
+    SELECT word_a, word_b, count(*) AS n_heads
+    FROM pair
+    JOIN under a ON a.word_id = word_a
+    JOIN under b ON b.word_id = word_b AND b.origin = a.origin AND b.head = a.head
+    GROUP BY word_a, word_b
 )
-SELECT word_a, word_b, sum(n_groups) AS n_groups, sum(share) / 1e9 AS share, sum(nearness) / 1e9 AS nearness
-FROM once GROUP BY word_a, word_b;
+SELECT word_a, word_b, share, nearness, coalesce(n_heads, 1) AS n_heads
+FROM pair LEFT JOIN shared USING (word_a, word_b);
 
 -- name: answer
 -- What makes a word a good answer, whatever was asked: it is used, it is one word, and it is not tied to everything.
@@ -196,7 +214,7 @@ part AS (  -- a phrase is used as its rarest word at most
     GROUP BY phrase.word_id
 )
 SELECT word_id, coalesce(word.frequency, part.frequency, 0) AS zipf,
-    1.4 * ln(1 + zipf) - if(contains(word, ' '), 3, 0) - 0.2 * ln(0.1 + coalesce(ties, 0)) AS use
+    1.2 * ln(1 + zipf) - if(contains(word, ' '), 4, 0) - 0.4 * ln(0.1 + coalesce(ties, 0)) AS use
 FROM word LEFT JOIN tie USING (word_id) LEFT JOIN part USING (word_id);
 
 -- name: chance
@@ -278,12 +296,13 @@ label AS (
 -- docs/ranking.md
 SELECT word_a, word_b, kind, direct, n_sources, count(*) OVER (PARTITION BY word_a, word_b) > 1,
     coalesce(sources, source), coalesce(several.pos, pair.pos, ''), same_pos,
-    coalesce(usage_a, ''), coalesce(usage_b, ''), confidence,
-    if(kind = 'synonym', near + b.use, sure + b.zipf) - 2 * is_unusual(usage_b),
-    if(kind = 'synonym', near + a.use, sure + a.zipf) - 2 * is_unusual(usage_a)
+    coalesce(usage_a, ''), coalesce(usage_b, ''), round(confidence, 2),
+    round(if(kind = 'synonym', near + b.use, sure + b.zipf) - 2 * is_unusual(usage_b), 2),
+    round(if(kind = 'synonym', near + a.use, sure + a.zipf) - 2 * is_unusual(usage_a), 2)
 FROM (
     SELECT *,
-        ln(0.2 + coalesce(share, 0)) + 0.6 * ln(0.1 + coalesce(nearness, 0)) + 2.5 * ln(1 + coalesce(n_groups, 0)) AS near,
+        ln(confidence) + 0.5 * ln(0.7 + coalesce(share, 0)) + 0.6 * ln(0.1 + coalesce(nearness, 0))
+            + 2 * ln(1 + coalesce(n_heads, 0)) AS near,
         if(direct, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0) + if(same_pos, 1, 0) AS sure
     FROM pair LEFT JOIN closeness USING (word_a, word_b)
 ) pair

@@ -9,7 +9,7 @@ from lexkit.errors import QueryError
 from lexkit.sources.records import KINDS
 from lexkit.tokens.loading import choose
 
-_WANTED = """confidence >= $min_confidence
+_WANTED = """relation.confidence >= $min_confidence
     AND NOT list_has_any(string_split(usage_a || ',' || usage_b, ','), $without_usage::VARCHAR[])"""
 _CHOSEN = f"SEMI JOIN (FROM relation WHERE {_WANTED}) USING (word_a, word_b, kind)"
 _RELATIONS = """
@@ -17,7 +17,8 @@ SELECT a.word AS word_a, b.word AS word_b, kind, direct, n_sources, string_split
     CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos,
     CASE WHEN usage_a = '' THEN [] ELSE string_split(usage_a, ',') END AS usage_a,
     CASE WHEN usage_b = '' THEN [] ELSE string_split(usage_b, ',') END AS usage_b,
-    confidence, weight_a, weight_b {tokens}
+    round(confidence::DOUBLE, 2) AS confidence, round(weight_a::DOUBLE, 2) AS weight_a,
+    round(weight_b::DOUBLE, 2) AS weight_b {tokens}
 FROM relation
 JOIN word a ON a.word_id = word_a
 JOIN word b ON b.word_id = word_b
