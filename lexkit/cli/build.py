@@ -12,18 +12,16 @@ from lexkit.cli.output import is_terminal, json_option, print_json
 from lexkit.progress import Progress
 
 if TYPE_CHECKING:
-    from lexkit.sources.records import Kind
     from lexkit.store.build import BuildSummary
 
 
-def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[Kind, str], ...]:
+def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     from lexkit.sources.records import KINDS
 
-    parsed: list[tuple[Kind, str]] = []
+    parsed = []
     for value in values:
-        name, _, file = value.partition("=")
-        kind = next((kind for kind in KINDS if kind == name), None)
-        if kind is None or not file:
+        kind, _, file = value.partition("=")
+        if kind.partition("@")[0] not in KINDS or kind.endswith("@") or not file:
             raise click.BadParameter(f"{value!r} is not synonym=FILE or antonym=FILE.", ctx, param)
         parsed.append((kind, file))
     return tuple(parsed)
@@ -60,8 +58,8 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     "--pairs",
     multiple=True,
     callback=_parse_pairs,
-    metavar="KIND=FILE",
-    help="Two words a line; KIND is synonym or antonym.",
+    metavar="KIND[@ORIGIN]=FILE",
+    help="Two words a line; KIND is synonym or antonym. Lists count as independent if their origins differ.",
 )
 @click.option(
     "--tokenizer", "tokenizers", multiple=True, metavar="[NAME=]X", help="Add the spans of a tokenizer: see 'tokenize'."
@@ -105,7 +103,7 @@ def build(
     wiktionary: tuple[str, ...],
     roget: tuple[str, ...],
     morpholex: str | None,
-    pairs: tuple[tuple[Kind, str], ...],
+    pairs: tuple[tuple[str, str], ...],
     sources: tuple[tuple[str, str], ...],
     tokenizers: tuple[str, ...],
     language: str,

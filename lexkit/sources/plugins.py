@@ -25,7 +25,7 @@ BUILT_IN = {
     "wiktionary": ("FILE", "JSON lines of wiktextract or kaikki.org, or a MediaWiki XML dump"),
     "roget": ("FILE", "Project Gutenberg's etext #22 or #10681, or a table of it"),
     "morpholex": ("FILE", "the .xlsx workbook, or a table of text"),
-    "pairs": ("KIND=FILE", "text, two words a line; KIND is synonym or antonym"),
+    "pairs": ("KIND[@ORIGIN]=FILE", "text, two words a line; KIND is synonym or antonym"),
 }
 """The readers for which `lexkit build` has options of their names: what follows the option, and what they read."""
 

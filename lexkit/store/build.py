@@ -19,7 +19,6 @@ from lexkit.morphology.affixes import AffixSet
 from lexkit.progress import Progress
 from lexkit.sources.files import fingerprint
 from lexkit.sources.plugins import option_of
-from lexkit.sources.records import Kind
 from lexkit.sources.roget.reader import Scope
 from lexkit.sources.tally import Tally
 from lexkit.store.checksum import record_checksums
@@ -51,7 +50,7 @@ def build(
     wiktionary: Pathlike | Sequence[Pathlike] = (),
     roget: Pathlike | Sequence[Pathlike] = (),
     morpholex: Pathlike | None = None,
-    pairs: Sequence[tuple[Kind, Pathlike]] = (),
+    pairs: Sequence[tuple[str, Pathlike]] = (),
     sources: Sequence[tuple[str, Pathlike]] = (),
     tokenizers: Sequence[str] = (),
     language: str = "en",
@@ -75,7 +74,8 @@ def build(
             which wiktextract first makes into JSONL in the cache.
         roget: Roget's Thesaurus 1911, Gutenberg #22 or #10681, or lexkit's table of it.
         morpholex: MorphoLEX-English, .xlsx or a table of text.
-        pairs: (kind, file) of lists with two words a line.
+        pairs: (kind, file) of lists with two words a line. Lists count as one source, since who copied from whom is
+            not known, unless the kind has their origins after an @, as in ``synonym@moby``.
         tokenizers: ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub; each may be
             given a name, as in ``llama=FILE`` (see `lexkit.tokens.loading.choose`).
         sources: (name, path) for the reader of that name, see docs/plugins.md; `lexkit sources` lists them.

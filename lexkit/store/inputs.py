@@ -20,7 +20,7 @@ from lexkit.sources.dumps.check import is_dump
 from lexkit.sources.dumps.extraction import extract
 from lexkit.sources.files import check_file, check_folder
 from lexkit.sources.plugins import find
-from lexkit.sources.records import KINDS, Kind, Record
+from lexkit.sources.records import KINDS, Record
 from lexkit.sources.roget import reader as roget
 from lexkit.sources.tally import Tally
 from lexkit.sources.wiktionary import reader as wiktionary
@@ -66,7 +66,7 @@ def choose_sources(
     wiktionary_files: Pathlike | Sequence[Pathlike],
     roget_files: Pathlike | Sequence[Pathlike],
     morpholex_file: Pathlike | None,
-    pair_files: Sequence[tuple[Kind, Pathlike]],
+    pair_files: Sequence[tuple[str, Pathlike]],
     other_files: Sequence[tuple[str, Pathlike]],
     options: Options,
 ) -> list[Source]:
@@ -107,11 +107,12 @@ def choose_sources(
         raise SourceError(
             f"{wanted[-1].path}: a second file of MorphoLEX; a store has one analysis of a word, name one"
         )
-    for pair_kind, file in pair_files:
+    for name, file in pair_files:
+        pair_kind, _, origin = name.partition("@")
         if pair_kind not in KINDS:
-            raise SourceError(f"{file}: pairs of kind {pair_kind!r}; say synonym or antonym")
+            raise SourceError(f"{file}: pairs of kind {name!r}; say synonym or antonym")
         read_pairs = partial(pairs.read, kind=pair_kind)
-        wanted.append(Source("pairs", "pairs", Path(file), os.fspath(file), None, "pairs", read_pairs))
+        wanted.append(Source("pairs", "pairs", Path(file), os.fspath(file), None, origin or "pairs", read_pairs))
     for source in wanted:
         check_file(source.path)
     wanted += [_plugin_source(name, file, options) for name, file in other_files if name not in readers]

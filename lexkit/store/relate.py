@@ -75,11 +75,11 @@ def derive_again(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def summarize_again(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the temporary table `again` of a store's evidence, which must be like `relation`."""
+    """Make the temporary table `summarized` of a store's evidence, which must be like `relation`."""
     connection.execute("CREATE TEMP TABLE relation AS FROM relation LIMIT 0")
     try:
         _summarize(connection)
-        connection.execute("CREATE OR REPLACE TEMP TABLE again AS FROM temp.relation")
+        connection.execute("CREATE OR REPLACE TEMP TABLE summarized AS FROM temp.relation")
     finally:
         connection.execute("DROP TABLE temp.relation")
 

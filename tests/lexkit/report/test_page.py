@@ -86,9 +86,10 @@ def carried(document: dict[str, Any]) -> list[tuple[Any, ...]]:
         second = first
         for _ in range(count):
             second += document["steps"][row]
-            kind, direct, contested, sources, pos = document["labels"][document["label"][row]]
+            kind, direct, contested, *names = document["labels"][document["label"][row]]
             words = document["words"][first], document["words"][second]
-            found.append((*words, kind, direct, contested, ",".join(sources), ",".join(pos)))
+            weights = document["weight_a"][row] / 4, document["weight_b"][row] / 4
+            found.append((*words, kind, direct, contested, *map(",".join, names), *weights))
             row += 1
     return found
 
@@ -98,7 +99,8 @@ class TestRelations:
         with lexkit.open(starter_store) as lexicon:
             document = unpacked(pack_relations(lexicon, 1_000_000).text)
             table = lexicon.sql(
-                "SELECT a.word, b.word AS other, kind, direct, contested, sources, pos FROM relation"
+                "SELECT a.word, b.word AS other, kind, direct, contested, sources, pos, usage_a, usage_b,"
+                " round(4 * weight_a) / 4 AS weight_a, round(4 * weight_b) / 4 AS weight_b FROM relation"
                 " JOIN word a ON a.word_id = word_a JOIN word b ON b.word_id = word_b"
             )
         assert sorted(carried(document)) == sorted(tuple(row.values()) for row in table.to_pylist())

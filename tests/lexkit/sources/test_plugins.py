@@ -68,7 +68,7 @@ class TestTheExampleOfTheDocs:
     def test_works_from_python(self, glossary: Path, tmp_path: Path) -> None:
         lexkit.build(tmp_path / "s.duckdb", sources=[("glossary", glossary), ("glossary", glossary)])
         with lexkit.open(tmp_path / "s.duckdb") as lexicon:
-            assert [n.word for n in lexicon.synonyms("scarlet")] == ["cardinal red", "vermilion"]
+            assert [n.word for n in lexicon.synonyms("scarlet")] == ["vermilion", "cardinal red"]
             assert lexicon.relation("pale", "vivid") == ["antonym"]
             assert lexicon.sources() == ["glossary", "glossary:2"]
 
@@ -111,7 +111,7 @@ class TestList:
             assert reader.licence or reader.licence_note, reader.name
             assert reader.citation or reader.name == "pairs", reader.name
         assert by_name["morpholex"].licence == "CC-BY-NC-SA-4.0"
-        assert by_name["pairs"].option == "--pairs KIND=FILE"
+        assert by_name["pairs"].option == "--pairs KIND[@ORIGIN]=FILE"
 
     def test_goes_on_after_a_broken_reader(self, packages: Any, run: Run) -> None:
         packages.add("good", "good_reader", PAIR, {"good": "good_reader:READER"})

@@ -30,11 +30,13 @@ def test_look_up(lexicon: Lexicon) -> None:
     assert lexicon.synonyms("no such word at all") == []
 
 
-def test_stated_relations_come_first(lexicon: Lexicon) -> None:
+def test_the_best_answers_come_first(lexicon: Lexicon) -> None:
     found = lexicon.antonyms("kind")
-    assert [n.direct for n in found] == sorted((n.direct for n in found), reverse=True)
-    keys = [(not n.direct, -n.n_sources, n.word) for n in found]
+    keys = [(-n.weight, n.word) for n in found]
     assert keys == sorted(keys)
+    assert (found[0].word, found[0].direct) == ("unkind", False)  # its own negation, which no source states
+    rows = lexicon.sql("SELECT antonym FROM antonyms WHERE word = 'kind' ORDER BY weight DESC, antonym").to_pylist()
+    assert [row["antonym"] for row in rows] == [n.word for n in found]
 
 
 def test_parts_of_speech(lexicon: Lexicon) -> None:
@@ -75,6 +77,7 @@ def test_the_views_are_symmetric_and_complete(lexicon: Lexicon, kind: str) -> No
     one_way = lexicon.sql(f"SELECT word, {kind} FROM {kind}s EXCEPT SELECT {kind}, word FROM {kind}s")
     assert one_way.num_rows == 0
     columns = ["word", kind, "direct", "n_sources", "sources", "contested", "pos", "same_pos"]
+    columns += ["usage", "confidence", "weight"]
     assert lexicon.sql(f"SELECT * FROM {kind}s LIMIT 1").column_names == columns
 
 
@@ -94,23 +97,23 @@ def test_words_that_differ_in_case_answer_as_one_list(tmp_path: Path) -> None:
     stated, roget = tmp_path / "a.txt", tmp_path / "b.txt"
     stated.write_text("Polish buff\nPolish glaze\npolish wax\npolish shine\npolish Polish\n", encoding="utf-8")
     roget.write_text("polish buff\npolish shine\n", encoding="utf-8")
-    lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", stated), ("synonym", roget)])
+    lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", stated), ("synonym@roget", roget)])
     with lexkit.open(tmp_path / "s.duckdb") as lexicon:
         assert lexicon.find("POLISH") == ["Polish", "polish"]
         found = [(n.word, n.sources, n.n_sources) for n in lexicon.synonyms("POLISH")]
         one, both = ("pairs",), ("pairs", "pairs:2")
         assert found == [
-            ("buff", both, 2),
             ("shine", both, 2),
-            ("Polish", one, 1),
-            ("glaze", one, 1),
-            ("polish", one, 1),
+            ("buff", both, 2),
             ("wax", one, 1),
+            ("Polish", one, 1),
+            ("polish", one, 1),
+            ("glaze", one, 1),
         ]
-        assert [n.word for n in lexicon.synonyms("POLISH", limit=2)] == ["buff", "shine"]
+        assert [n.word for n in lexicon.synonyms("POLISH", limit=2)] == ["shine", "buff"]
         (ids,) = lexicon.neighbors(["POLISH"], "synonym")["neighbors"]
         assert lexicon.words().take(ids.values).to_pylist() == [word for word, _, _ in found]
-        assert [n.word for n in lexicon.synonyms("Polish")] == ["buff", "glaze", "polish"]
+        assert [n.word for n in lexicon.synonyms("Polish")] == ["buff", "polish", "glaze"]
 
 
 class TestNeighbors:
@@ -305,8 +308,8 @@ class TestFilesThatAreNoStores:
     @pytest.mark.parametrize(
         ("version", "mend"),
         [
-            ("2", "update lexkit with 'pip install -U lexkit'"),
-            ("0", "build it again with 'lexkit build --output {}' and the sources that its table meta names"),
+            ("3", "update lexkit with 'pip install -U lexkit'"),
+            ("1", "build it again with 'lexkit build --output {}' and the sources that its table meta names"),
         ],
     )
     def test_another_schema(self, tmp_path: Path, version: str, mend: str) -> None:
@@ -317,7 +320,7 @@ class TestFilesThatAreNoStores:
             connection.execute("INSERT INTO meta VALUES ('lexkit_version', '7.8.9')")
         before = path.read_bytes()
         told = (
-            f"{path}: store of schema {version}, made by lexkit 7.8.9; lexkit {lexkit.__version__} reads schema 1; "
+            f"{path}: store of schema {version}, made by lexkit 7.8.9; lexkit {lexkit.__version__} reads schema 2; "
             f"{mend.format(path)} (docs/upgrading.md)"
         )
         for use in (lexkit.open, verify_store, lambda store: lexkit.tokenize(store, []), self.export):

@@ -44,6 +44,8 @@ def test_stores_as_they_are_built_have_no_errors(small_store: Path, starter_stor
 
 DERIVED = "rule = 'un-' AND kind = 'synonym'"
 
+IDLE = "INSERT INTO source SELECT * REPLACE ('idle' AS source, 0 AS n_records, 0 AS n_rejected) FROM source LIMIT 1"
+
 # What the promise is, and a statement that breaks it
 BREAKAGES = [
     ("E101", "DROP TABLE rejection"),
@@ -74,6 +76,9 @@ BREAKAGES = [
     ("E204", "UPDATE rejection SET source = 'nobody'"),
     ("E205", "UPDATE relation SET n_sources = 7"),
     ("E205", "UPDATE relation SET direct = NOT direct"),
+    ("E205", "UPDATE relation SET confidence = 0.3"),
+    ("E205", "UPDATE relation SET weight_b = weight_b + 1 WHERE kind = 'antonym'"),
+    ("E205", "UPDATE relation SET usage_a = 'slang' WHERE kind = 'antonym'"),
     ("E206", "UPDATE rejection SET n = n + 1"),
     ("E206", "UPDATE source SET n_rejected = 0"),
     ("E207", "DELETE FROM evidence WHERE rule IS NULL"),
@@ -94,17 +99,11 @@ BREAKAGES = [
     ("E214", "UPDATE source SET n_records = 2 WHERE source = 'pairs:2'"),
     ("E214", "UPDATE source SET n_records = n_records + 1 WHERE source = 'morpholex'"),
     ("E215", "DELETE FROM source WHERE source = 'pairs'"),
-    (
-        "E215",
-        "INSERT INTO source SELECT 'idle', 'pairs', uri, sha256, bytes, licence, 0, 0, read_at FROM source LIMIT 1",
-    ),
+    ("E215", IDLE),
     ("E216", "DELETE FROM morphology"),
     ("E216", "INSERT INTO morphology FROM morphology"),
     ("W301", "UPDATE relation SET contested = true WHERE kind = 'synonym'"),
-    (
-        "W302",
-        "INSERT INTO source SELECT 'idle', 'pairs', uri, sha256, bytes, licence, 0, 0, read_at FROM source LIMIT 1",
-    ),
+    ("W302", IDLE),
 ]
 
 
