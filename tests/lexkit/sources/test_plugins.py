@@ -68,7 +68,7 @@ class TestTheExampleOfTheDocs:
     def test_works_from_python(self, glossary: Path, tmp_path: Path) -> None:
         lexkit.build(tmp_path / "s.duckdb", sources=[("glossary", glossary), ("glossary", glossary)])
         with lexkit.open(tmp_path / "s.duckdb") as lexicon:
-            assert [n.word for n in lexicon.synonyms("scarlet")] == ["cardinal red", "vermilion"]
+            assert [n.word for n in lexicon.synonyms("scarlet")] == ["vermilion", "cardinal red"]
             assert lexicon.relation("pale", "vivid") == ["antonym"]
             assert lexicon.sources() == ["glossary", "glossary:2"]
 
@@ -242,6 +242,10 @@ class TestRecords:
             (lambda path, tally, language: [Headword("a")], "does not count the records of file"),
             (lambda path, tally, language: tally.reject(Reason.MALFORMED, "x") or [], "does not count the records"),
             (lambda path, tally, language: tally.reject("odd", "x") or [], "fails after 0 records of file: Attri"),
+            (
+                lambda path, tally, language: setattr(tally, "licence", 4) or [],
+                "gives file a licence that is neither text",
+            ),
         ],
     )
     def test_readers_that_fail_are_named_in_one_line(self, read: Any, message: str) -> None:
