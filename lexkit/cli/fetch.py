@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lexkit.fetch.download import Fetched
     from lexkit.sources.catalog import CatalogEntry
 
-_NAMES = "wiktionary|wiktionary-dump|roget|morpholex|brown|all"
+_NAMES = "wiktionary|wiktionary-dump|roget|morpholex|oewn|wordnet|brown|all"
 
 
 def _parse_names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[CatalogEntry, ...]:

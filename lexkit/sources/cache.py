@@ -15,9 +15,12 @@ import platformdirs
 from lexkit.durable import write_whole
 from lexkit.errors import FetchError, SourceError
 from lexkit.sources.catalog import CatalogEntry, load_catalog
+from lexkit.sources.plugins import option_of
 
 FETCHED = "fetched"
 """What an option of `lexkit build` takes instead of a file, to mean the files in the cache."""
+_ONE_IS_ENOUGH = ("wiktionary", "wordnet")
+"""Kinds whose sources hold much the same."""
 
 ENVIRONMENT = "LEXKIT_CACHE"
 
@@ -81,7 +84,7 @@ def remove_record(path: Path) -> None:
 def fetched(kind: str, cache: Path | None = None) -> list[tuple[Path, FetchRecord]]:
     """Return the fetched files of reader *kind*, with their records, in the order of the catalogue.
 
-    Of Wiktionary's two sources only one is returned, since both hold the same entries.
+    Of Wiktionary's two sources, and of the two WordNets, only the first is returned, since both hold much the same.
 
     Raises:
         SourceError: there is none.
@@ -94,10 +97,9 @@ def fetched(kind: str, cache: Path | None = None) -> list[tuple[Path, FetchRecor
         if (record := read_record(path)) is not None:
             found.append((path, record))
     if not found:
-        raise SourceError(
-            f"{folder}: {kind} is not in the cache; fetch it with 'lexkit fetch {kind}', or name a file with --{kind}"
-        )
-    return found[:1] if kind == "wiktionary" else found
+        fetch = f"fetch it with 'lexkit fetch {kind}', or " if entries else ""
+        raise SourceError(f"{folder}: {kind} is not in the cache; {fetch}name a file with {option_of(kind)}")
+    return found[:1] if kind in _ONE_IS_ENOUGH else found
 
 
 def resolve(kind: str, file: str | os.PathLike[str]) -> list[tuple[Path, str]]:

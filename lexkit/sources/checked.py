@@ -41,6 +41,9 @@ def read(path: Path, tally: Tally, plugin: Plugin, language: str) -> Iterator[Re
         raise PluginError(
             f"{plugin} fails after {number:,} records of {path}: {describe(error)}; tell its authors"
         ) from error
+    for field in ("licence", "origin"):
+        if not isinstance(getattr(tally, field), (str, type(None))):
+            raise PluginError(f"{plugin} gives {path} a {field} that is neither text nor None; tell its authors")
     if (number or tally.n_rejected) and not (isinstance(tally.n_records, int) and tally.n_records > 0):
         raise PluginError(f"{plugin} does not count the records of {path} in tally.n_records; tell its authors")
 

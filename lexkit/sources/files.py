@@ -6,6 +6,7 @@ import bz2
 import gzip
 import hashlib
 import io
+import lzma
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -64,7 +65,7 @@ def _fingerprint_file(path: Path) -> tuple[str, int]:
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether the content of a file says that it is gzip, bzip2 or Zstandard, whatever the file's name is."""
+    """Whether the content of a file says that it is gzip, bzip2, xz or Zstandard, whatever the file's name is."""
     return _compression(path) is not None
 
 
@@ -74,12 +75,12 @@ def _compression(path: Path) -> str | None:
     return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
 
 
-_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "Zstandard"}
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zX": "xz", b"\x28\xb5\x2f\xfd": "Zstandard"}
 
 
 @contextmanager
 def open_binary(path: Path) -> Iterator[IO[bytes]]:
-    """Open *path*, decompressing gzip, bzip2 and Zstandard.
+    """Open *path*, decompressing gzip, bzip2, xz and Zstandard.
 
     Raises:
         SourceError: missing, a folder, empty, unreadable, or (while reading) a broken compressed stream.
@@ -93,7 +94,7 @@ def open_binary(path: Path) -> Iterator[IO[bytes]]:
             return
         try:
             yield stack.enter_context(_decompressed(raw, compression))
-        except (EOFError, zlib.error, OSError) as error:
+        except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
             reason = str(error).rstrip(".") or type(error).__name__
             raise SourceError(f"{path}: broken {compression} ({reason}); download it again") from error
 
@@ -103,6 +104,8 @@ def _decompressed(raw: IO[bytes], compression: str) -> IO[bytes]:
         return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]  # it reads like any binary file
     if compression == "bzip2":
         return bz2.BZ2File(raw)
+    if compression == "xz":
+        return lzma.LZMAFile(raw)
     import pyarrow as pa
 
     return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw), "zstd"))

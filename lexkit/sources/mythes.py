@@ -17,6 +17,7 @@ from lexkit.sources.files import open_binary
 from lexkit.sources.plugins import Reader
 from lexkit.sources.records import Headword, Kind, Record, Statement
 from lexkit.sources.tally import OwnReason, Reason, Tally
+from lexkit.sources.wordnet.synsets import ORIGIN, PRINCETON
 
 _ENTRY = re.compile(r"(.+)\|(\d+)")
 _MEANING = re.compile(r"[-(|]")
@@ -45,7 +46,8 @@ _MARKS: dict[str, _Relation] = {
     "связанный термин": RELATED,
 }
 """The marks of the English, German and Russian thesauri; the Russian one has them in the place of parts of speech."""
-
+_HYPERNYM = "(generic term)"
+"""What the thesaurus made from WordNet calls its hypernyms; one without these marks comes from elsewhere."""
 
 _Line = tuple[str, str, int]
 """An entry, the text of one meaning of it, and the number of the line."""
@@ -75,7 +77,8 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
     Args:
         path: the .dat file, plain or gzipped.
         tally: counts lines read, and lines and terms refused.
-        language: not looked at; the file does not say its own.
+        language: the file does not say its own, so this decides whether the thesaurus is the English one, which is
+            made from WordNet; the tally then gets WordNet's licence and origin.
 
     Raises:
         SourceError: the file cannot be read, or its first line names no encoding that Python knows.
@@ -83,6 +86,8 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
     with open_binary(path) as stream:
         encoding = _encoding(path, stream.readline())
         lines = list(_lines(stream, encoding, tally))
+    if language == "en" and any(_HYPERNYM in text for _, text, _ in lines):
+        tally.licence, tally.origin = PRINCETON, ORIGIN
     returned = _returned(lines)
     for line in lines:
         yield from _records(_parse(*line), returned, tally)
@@ -176,6 +181,6 @@ READER = Reader(
     reads="a .dat file, for example th_en_US_v2.dat",
     read=read,
     licence=None,
-    licence_note="each thesaurus has its own; the English one is derived from WordNet, LicenseRef-WordNet",
+    licence_note="each thesaurus has its own; the English one is made from WordNet and has its: LicenseRef-WordNet-3.0",
     citation="LibreOffice: Dictionaries, The Document Foundation, https://github.com/LibreOffice/dictionaries.",
 )

@@ -101,12 +101,16 @@ class Tally:
         n_records: records read, refused ones included.
         n_bad: how many of them were refused for a fault of the file.
         rejected: refusals by reason.
+        licence: the licence that the file names, an SPDX identifier if it can be, else None.
+        origin: the resource that the file says it comes from, else None; see `lexkit.sources.plugins.Reader`.
     """
 
     def __init__(self) -> None:
         self.n_records = 0
         self.n_bad = 0
         self.rejected: dict[Reason | OwnReason, int] = {}
+        self.licence: str | None = None
+        self.origin: str | None = None
         self._examples: dict[Reason | OwnReason, tuple[_Place, str]] = {}
         self._first_bad: tuple[_Place, Reason | OwnReason] | None = None
 

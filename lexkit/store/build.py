@@ -208,11 +208,11 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
         [
             source.name,
             source.kind,
-            source.origin,
+            tally.origin or source.origin,
             source.uri,
             digest,
             size,
-            source.licence,
+            tally.licence or source.licence,
             tally.n_records,
             tally.n_rejected,
             timestamp(),

@@ -143,7 +143,7 @@ def _facts(
         "left_out": left_out,
         "sources": [
             {"source": row["source"], "kind": row["kind"], "file": Path(row["uri"]).name, "sha256": row["sha256"]}
-            | {"licence": row["licence"]}
+            | {"origin": row["origin"], "licence": row["licence"]}
             for row in _sources(connection)
         ],
         "tokenizer": None,

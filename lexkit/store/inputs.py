@@ -115,7 +115,9 @@ def choose_sources(
         wanted.append(Source("pairs", "pairs", Path(file), os.fspath(file), None, origin or "pairs", read_pairs))
     for source in wanted:
         check_file(source.path)
-    wanted += [_plugin_source(name, file, options) for name, file in other_files if name not in readers]
+    for name, file in other_files:
+        if name not in readers:
+            wanted += _plugin_sources(name, file, options)
     if not wanted:
         return [
             Source(
@@ -132,16 +134,17 @@ def choose_sources(
     return _named(wanted)
 
 
-def _plugin_source(name: str, file: Pathlike, options: Options) -> Source:
+def _plugin_sources(name: str, file: Pathlike, options: Options) -> Iterator[Source]:
     if name == "pairs":
         raise SourceError(f"{file}: pairs of which kind? name the file with --pairs KIND=FILE")
-    plugin, path = find(name), Path(file)
-    if plugin.reader.folders and path.is_dir():
-        check_folder(path)
-    else:
-        check_file(path)
+    plugin = find(name)
     read = partial(checked.read, plugin=plugin, language=options.language)
-    return Source(name, name, path, os.fspath(file), plugin.reader.licence, plugin.reader.origin or name, read)
+    for path, uri in resolve(name, file):
+        if plugin.reader.folders and path.is_dir():
+            check_folder(path)
+        else:
+            check_file(path)
+        yield Source(name, name, path, uri, plugin.reader.licence, plugin.reader.origin or name, read)
 
 
 def _named(wanted: list[Source]) -> list[Source]:

@@ -85,16 +85,16 @@ def _licences(facts: dict[str, Any]) -> list[str]:
         "",
     ]
     parts += ["| source | file | licence |", "| --- | --- | --- |"]
-    catalog = {entry.kind: entry for entry in reversed(load_catalog().source)}
+    catalog = {(entry.kind, entry.licence): entry for entry in reversed(load_catalog().source)}
     cited = []
     for row in facts["sources"]:
-        entry = catalog.get(row["kind"])
-        is_known = entry is not None and entry.licence == row["licence"]
-        note = f" ({entry.licence_note})" if entry is not None and is_known else ""
+        # a thesaurus made from WordNet has WordNet's licence, and a wordnet of French has not that of the English one
+        entry = catalog.get((row["origin"], row["licence"]))
+        note = f" ({entry.licence_note})" if entry is not None else ""
         parts.append(
             f"| {row['source']} | {row['file']} | {row['licence'] or 'unknown to lexkit: ask its author'}{note} |"
         )
-        if entry is not None and is_known:
+        if entry is not None:
             cited.append(f"- {entry.citation}")
     if cited:
         parts += ["", "Please cite:", "", *dict.fromkeys(cited)]

@@ -36,6 +36,15 @@ url = "{url}/{file}"
 """
 
 
+OEWN = b"""\
+<LexicalResource><Lexicon id="oewn" language="en" license="https://creativecommons.org/licenses/by/4.0/">
+<LexicalEntry id="e"><Lemma writtenForm="fast" partOfSpeech="a"/><Sense id="e1" synset="s"/></LexicalEntry>
+<LexicalEntry id="f"><Lemma writtenForm="speedy" partOfSpeech="a"/><Sense id="f1" synset="s"/></LexicalEntry>
+<Synset id="s" partOfSpeech="a"><Definition>at speed</Definition></Synset>
+</Lexicon></LexicalResource>
+"""
+
+
 class Output(NamedTuple):
     code: int
     out: str
@@ -67,6 +76,8 @@ def publisher(server: Any, cache: Path, tmp_path: Path, monkeypatch: pytest.Monk
         ("roget-22", "roget", "LicenseRef-public-domain", "pg22.txt", roget),
         ("roget-10681", "roget", "LicenseRef-public-domain", "pg10681.txt", roget),
         ("morpholex", "morpholex", "CC-BY-NC-SA-4.0", "m.tsv", starter["morpholex.tsv"]),
+        ("oewn", "wordnet", "CC-BY-4.0", "oewn.xml.gz", gzip.compress(OEWN)),
+        ("wordnet", "wordnet", "LicenseRef-WordNet-3.0", "wordnet.tar.gz", gzip.compress(b"")),
         ("brown", "nltk", "LicenseRef-Brown-non-commercial", "brown.zip", brown.getvalue()),
     ):
         server.on(f"/{file}", server.send(body))
@@ -174,7 +185,10 @@ def test_a_download_that_goes_on_says_so(publisher: Any, call: Run, monkeypatch:
 def test_a_name_that_is_none(publisher: Any, call: Run) -> None:
     result = call("fetch", "wikipedia")
     assert result.code == 2
-    assert "'wikipedia' is not one of wiktionary, wiktionary-dump, roget, morpholex, brown, all." in result.err
+    assert (
+        "'wikipedia' is not one of wiktionary, wiktionary-dump, roget, morpholex, oewn, wordnet, brown, all."
+        in result.err
+    )
 
 
 def test_ctrl_c(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,6 +198,20 @@ def test_ctrl_c(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("lexkit.fetch.transfer.get", interrupted)
     result = call("fetch", "morpholex")
     assert result == (130, "", "error: interrupted; fetch again to resume\n")
+
+
+def test_a_wordnet_that_was_fetched(publisher: Any, call: Run, tmp_path: Path) -> None:
+    call("fetch", "oewn")
+    store = tmp_path / "fetched.duckdb"
+    built = call("build", "--source", "wordnet=fetched", "--output", store, "--quiet")
+    assert built.code == 0, built.err
+    with lexkit.open(store) as lexicon:
+        assert lexicon.relation("fast", "speedy") == ["synonym"]
+        rows = lexicon.sql("SELECT uri, licence, origin FROM source WHERE kind = 'wordnet'").to_pylist()
+    assert rows == [{"uri": f"{publisher.url}/oewn.xml.gz", "licence": "CC-BY-4.0", "origin": "wordnet"}]
+    assert call("build", "--source", "mythes=fetched", "--output", store).err.endswith(
+        "mythes is not in the cache; name a file with --source mythes\n"
+    )
 
 
 @pytest.mark.slow

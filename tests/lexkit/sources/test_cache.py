@@ -37,6 +37,8 @@ def test_names_that_a_user_says() -> None:
     assert names("roget") == ["roget-22", "roget-10681"]
     assert names("roget-22") == ["roget-22"]
     assert names("brown") == ["brown"]
+    assert names("wordnet") == ["wordnet"]
+    assert names("oewn") == ["oewn"]
     assert names("all") == [entry.name for entry in load_catalog().source]
     assert names("nothing") == []
 
@@ -55,6 +57,13 @@ def test_both_editions_of_roget_and_one_wiktionary(tmp_path: Path) -> None:
     assert [path for path, _ in fetched("wiktionary", tmp_path)] == [jsonl]
 
 
+def test_the_open_english_wordnet_before_princetons(tmp_path: Path) -> None:
+    princeton = put("wordnet", tmp_path)
+    assert [path for path, _ in fetched("wordnet", tmp_path)] == [princeton]
+    open_english = put("oewn", tmp_path)
+    assert [path for path, _ in fetched("wordnet", tmp_path)] == [open_english]
+
+
 def test_the_dump_where_there_is_nothing_else(tmp_path: Path) -> None:
     dump = put("wiktionary-dump", tmp_path)
     assert [path for path, _ in fetched("wiktionary", tmp_path)] == [dump]
@@ -66,6 +75,10 @@ def test_a_file_that_is_not_whole_is_not_there(tmp_path: Path) -> None:
     assert read_record(path) is None
     with pytest.raises(SourceError, match=r"morpholex is not in the cache; fetch it with 'lexkit fetch morpholex'"):
         fetched("morpholex", tmp_path)
+    with pytest.raises(
+        SourceError, match=r"wordnet is not in .*'lexkit fetch wordnet', or name a file with --source wordnet"
+    ):
+        fetched("wordnet", tmp_path)
 
 
 def test_the_word_fetched_instead_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

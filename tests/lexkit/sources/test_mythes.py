@@ -85,6 +85,44 @@ class TestMeanings:
         assert tally.rejected == {SIMILAR: 1}
 
 
+class TestOrigin:
+    ENGLISH = "UTF-8\nhot dog|1\n(noun)|frankfurter|food (generic term)\n"
+
+    def test_the_english_thesaurus_is_made_from_wordnet(self, tmp_path: Path) -> None:
+        tally = records(tmp_path, self.ENGLISH)[1]
+        assert (tally.licence, tally.origin) == ("LicenseRef-WordNet-3.0", "wordnet")
+
+    @pytest.mark.parametrize(
+        "text", ["UTF-8\nhot dog|1\n(noun)|frankfurter\n", "UTF-8\nWurst|1\n-|Essen (Oberbegriff)|Wiener\n"]
+    )
+    def test_one_without_its_marks_is_not(self, tmp_path: Path, text: str) -> None:
+        tally = records(tmp_path, text)[1]
+        assert (tally.licence, tally.origin) == (None, None)
+
+    def test_nor_is_one_of_another_language(self, tmp_path: Path) -> None:
+        records(tmp_path, self.ENGLISH)
+        tally = Tally()
+        list(read(tmp_path / "th.dat", tally, "ne"))
+        assert (tally.licence, tally.origin) == (None, None)
+
+    def test_it_adds_no_source_to_what_wordnet_states(self, tmp_path: Path) -> None:
+        records(tmp_path, self.ENGLISH)
+        (tmp_path / "dict").mkdir()
+        for name in ("noun", "verb", "adj", "adv"):
+            notice = "  1 WordNet 3.0 Copyright 2006 by Princeton University.\n"
+            line = "00000100 03 n 02 hot_dog 0 frankfurter 1 000 | a sausage in a roll\n" if name == "noun" else ""
+            (tmp_path / "dict" / f"data.{name}").write_text(notice + line, encoding="utf-8")
+        pairs = tmp_path / "pairs.txt"
+        pairs.write_text("hot dog\tfrankfurter\n", encoding="utf-8")
+        sources = [("wordnet", tmp_path / "dict"), ("mythes", tmp_path / "th.dat")]
+        for lists, n_sources in (([], 1), ([("synonym", pairs)], 2)):
+            lexkit.build(tmp_path / "s.duckdb", sources=sources, pairs=lists)
+            with lexkit.open(tmp_path / "s.duckdb") as lexicon:
+                (row,) = lexicon.sql("SELECT n_sources, sources FROM relation WHERE direct").to_pylist()
+            assert {"mythes", "wordnet"} <= set(row["sources"].split(","))
+            assert row["n_sources"] == n_sources
+
+
 class TestFile:
     @pytest.mark.parametrize(
         ("name", "codec"),

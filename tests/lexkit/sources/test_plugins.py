@@ -242,6 +242,10 @@ class TestRecords:
             (lambda path, tally, language: [Headword("a")], "does not count the records of file"),
             (lambda path, tally, language: tally.reject(Reason.MALFORMED, "x") or [], "does not count the records"),
             (lambda path, tally, language: tally.reject("odd", "x") or [], "fails after 0 records of file: Attri"),
+            (
+                lambda path, tally, language: setattr(tally, "licence", 4) or [],
+                "gives file a licence that is neither text",
+            ),
         ],
     )
     def test_readers_that_fail_are_named_in_one_line(self, read: Any, message: str) -> None:

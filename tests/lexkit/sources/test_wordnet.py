@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import re
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,12 @@ import lexkit
 from lexkit.errors import SourceError
 from lexkit.sources.records import Group, Record, Statement
 from lexkit.sources.tally import Reason, Tally
-from lexkit.sources.wordnet import NO_TARGET, SEMANTIC, read
+from lexkit.sources.wordnet.reader import read
+from lexkit.sources.wordnet.synsets import MOST_SATELLITES, NO_TARGET, SEMANTIC
 
-DEBIAN = Path("/usr/share/wordnet")
+DEBIAN = Path(os.environ.get("LEXKIT_TEST_WORDNET", "/usr/share/wordnet"))
 
-LICENCE = "  1 A notice stands at the top of each file.  \n"
+LICENCE = "  1 WordNet 3.0 Copyright 2006 by Princeton University.  All rights reserved.  \n"
 FILES = {
     "data.noun": """\
 00000100 03 n 02 hot_dog 0 Frankfurter 1 001 @ 00000200 n 0000 | a sausage in a roll; "he ate a hot dog"
@@ -30,10 +33,10 @@ FILES = {
 }
 
 
-def folder(path: Path, **changes: str) -> Path:
+def folder(path: Path, notice: str = LICENCE, **changes: str) -> Path:
     path.mkdir(exist_ok=True)
     for name, text in FILES.items():
-        (path / name).write_text(LICENCE + changes.get(name.partition(".")[2], text), encoding="latin-1")
+        (path / name).write_text(notice + changes.get(name.partition(".")[2], text), encoding="latin-1")
     return path
 
 
@@ -43,7 +46,11 @@ def records(path: Path) -> tuple[list[Record], Tally]:
 
 
 def antonyms(path: Path) -> list[tuple[str, str]]:
-    return [(r.word, r.other) for r in records(path)[0] if isinstance(r, Statement)]
+    return statements(path, None)
+
+
+def statements(path: Path, scope: str | None) -> list[tuple[str, str]]:
+    return [(r.word, r.other) for r in records(path)[0] if isinstance(r, Statement) and r.scope == scope]
 
 
 class TestSynsets:
@@ -75,6 +82,54 @@ class TestSynsets:
     def test_their_sense_is_that_of_the_word_that_points(self, tmp_path: Path) -> None:
         found, _ = records(folder(tmp_path / "dict"))
         assert Statement("fall", "rise", "antonym", "verb", "go down") in found
+
+
+class TestWhatFollowsFromSynsets:
+    def test_a_satellite_has_the_antonyms_of_its_head(self, tmp_path: Path) -> None:
+        adj = FILES["data.adj"].replace("002 ! 00000100 a 0101 ! 00000200 s 0101", "001 ! 00000100 a 0101")
+        found, _ = records(folder(tmp_path / "dict", adj=adj))
+        assert [r for r in found if isinstance(r, Statement) and r.scope == "indirect"] == [
+            Statement("speedy", "slow", "antonym", "adj", "at speed", "indirect"),
+            Statement("swift", "slow", "antonym", "adj", "moving fast", "indirect"),
+            Statement("fleet", "slow", "antonym", "adj", "moving fast", "indirect"),
+        ]
+
+    def test_words_of_opposite_synsets_are_indirect_antonyms_unless_they_are_stated(self, tmp_path: Path) -> None:
+        verb = FILES["data.verb"].replace(
+            "01 rise 0 002 ! 00000200 v 0101 ! 00000200 v 0102", "02 rise 0 soar 0 001 ! 00000200 v 0101"
+        )
+        verb = verb.replace("002 ! 00000100 v 0201 ! 00000100 v 0101", "001 ! 00000100 v 0101")
+        path = folder(tmp_path / "dict", verb=verb)
+        assert ("rise", "sink") in antonyms(path)
+        assert [p for p in statements(path, "indirect") if p[0] in ("rise", "soar")] == [
+            ("rise", "fall"),
+            ("soar", "sink"),
+            ("soar", "fall"),
+        ]
+
+    def test_a_satellite_is_similar_to_its_head(self, tmp_path: Path) -> None:
+        path = folder(tmp_path / "dict")
+        assert statements(path, "similar") == [
+            ("swift", "fast"),
+            ("swift", "speedy"),
+            ("fleet", "fast"),
+            ("fleet", "speedy"),
+        ]
+
+    def test_the_satellites_of_a_head_with_very_many_are_kinds_of_it(self, tmp_path: Path) -> None:
+        def adjectives(n: int) -> str:
+            satellites = "".join(f"{i:08} 00 s 01 word{i} 0 001 & 00000100 a 0000 | x\n" for i in range(1000, 1000 + n))
+            return (
+                "00000100 00 a 01 first 0 001 ! 00000300 a 0101 | x\n"
+                f"{satellites}00000300 00 a 01 last 0 001 ! 00000100 a 0101 | x\n"
+            )
+
+        few = folder(tmp_path / "few", adj=adjectives(MOST_SATELLITES))
+        many = folder(tmp_path / "many", adj=adjectives(MOST_SATELLITES + 1))
+        assert len(statements(few, "similar")) == MOST_SATELLITES
+        assert ("word1000", "last") in statements(few, "indirect")
+        assert statements(many, "similar") == []
+        assert not any("word1000" in pair for pair in statements(many, "indirect"))
 
 
 class TestFaults:
@@ -127,15 +182,29 @@ class TestPaths:
     def test_folder_dict_and_archive_give_the_same(self, tmp_path: Path) -> None:
         inner = folder(tmp_path / "dict")
         expected = records(inner)[0]
-        for mode in ("w", "w:gz", "w:bz2"):
+        for mode in ("w", "w:gz", "w:bz2", "w:xz"):
             with tarfile.open(tmp_path / "wn.tar", mode) as archive:
                 archive.add(inner, "WordNet-3.0/dict")
             assert records(tmp_path / "wn.tar")[0] == expected
+        for leading in ("", "oewn2024/", "../../"):
+            with zipfile.ZipFile(tmp_path / "wn.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+                for file in inner.iterdir():
+                    archive.write(file, f"{leading}{file.name}")
+            assert records(tmp_path / "wn.zip")[0] == expected
+        assert {path.name for path in tmp_path.iterdir()} == {"dict", "wn.tar", "wn.zip"}
         assert records(tmp_path)[0] == expected
+
+    def test_an_archive_of_two_wordnets_is_refused(self, tmp_path: Path) -> None:
+        inner = folder(tmp_path / "dict")
+        with tarfile.open(tmp_path / "wn.tar", "w") as archive:
+            archive.add(inner, "3.0")
+            archive.add(inner, "3.1")
+        with pytest.raises(SourceError, match=r"wn\.tar: holds several files data\.\w+; unpack it"):
+            records(tmp_path / "wn.tar")
 
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
         (folder(tmp_path / "dict") / "data.adv").unlink()
-        with pytest.raises(SourceError, match=r"dict: no data\.adv in it; give WordNet's folder dict"):
+        with pytest.raises(SourceError, match=r"dict: no data\.adv in it; give the folder of data\.noun"):
             records(tmp_path / "dict")
         with pytest.raises(SourceError, match=r"none: no data\.noun, data\.verb, data\.adj, data\.adv in it"):
             (tmp_path / "none").mkdir()
@@ -144,11 +213,32 @@ class TestPaths:
     def test_what_is_no_archive_is_refused(self, tmp_path: Path) -> None:
         with tarfile.open(tmp_path / "wn.tar.gz", "w:gz") as archive:
             archive.add(folder(tmp_path / "dict"))
-        whole = (tmp_path / "wn.tar.gz").read_bytes()
-        for content in (b"text", whole[:200], whole[:-6], whole[:-6] + bytes(6)):
+        with zipfile.ZipFile(tmp_path / "wn.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
+            zipped.write(tmp_path / "dict" / "data.noun", "data.noun")
+            zipped.write(tmp_path / "dict" / "data.verb", "data.verb")
+        whole, zip_ = ((tmp_path / name).read_bytes() for name in ("wn.tar.gz", "wn.zip"))
+        broken_zip = zip_[:60] + bytes(20) + zip_[80:]
+        for content in (b"text", whole[:200], whole[:-6], whole[:-6] + bytes(6), zip_, zip_[:200], broken_zip, b""):
             (tmp_path / "file").write_bytes(content)
             with pytest.raises(SourceError, match="file: "):
                 records(tmp_path / "file")
+
+
+class TestLicence:
+    @pytest.mark.parametrize(
+        ("notice", "licence"),
+        [
+            (LICENCE, "LicenseRef-WordNet-3.0"),
+            ("  1 provided by\n  2 the Open English Wordnet team under CC-BY 4.0\n" + LICENCE, "CC-BY-4.0"),
+            ("", None),
+        ],
+    )
+    def test_is_what_the_first_lines_name(self, tmp_path: Path, notice: str, licence: str | None) -> None:
+        assert records(folder(tmp_path / "dict", notice))[1].licence == licence
+        lexkit.build(tmp_path / "s.duckdb", sources=[("wordnet", tmp_path / "dict")])
+        with lexkit.open(tmp_path / "s.duckdb") as lexicon:
+            (row,) = lexicon.sql("SELECT licence, origin FROM source WHERE kind = 'wordnet'").to_pylist()
+        assert row == {"licence": licence, "origin": "wordnet"}
 
 
 @pytest.fixture(scope="module")
@@ -182,13 +272,28 @@ class TestWordNet30:
     def test_every_pointer_is_an_antonym(self, debian: tuple[list[Record], Tally]) -> None:
         lines = [line for name in FILES for line in (DEBIAN / name).read_text(encoding="utf-8").splitlines()]
         n_pointers = sum(len(re.findall(r" ! \d{8} ", line.partition("|")[0])) for line in lines)
-        assert n_pointers == sum(isinstance(record, Statement) for record in debian[0]) == 7_979
+        stated = [record for record in debian[0] if isinstance(record, Statement)]
+        assert n_pointers == sum(record.scope is None for record in stated) == 7_979
+
+    def test_what_follows_from_its_synsets_stays_in_bounds(self, debian: tuple[list[Record], Tally]) -> None:
+        pairs = {
+            scope: {frozenset((r.word, r.other)) for r in debian[0] if isinstance(r, Statement) and r.scope == scope}
+            for scope in ("indirect", "similar")
+        }
+        assert {scope: len(found) for scope, found in pairs.items()} == {"indirect": 26_268, "similar": 23_868}
+        assert frozenset(("swift", "slow")) in pairs["indirect"]
 
     def test_facts(self, debian_store: Path) -> None:
         with lexkit.open(debian_store) as lexicon:
             assert lexicon.relation("able", "unable") == ["antonym"]
             assert lexicon.relation("fast", "slow") == ["antonym"]
-            assert lexicon.relation("swift", "slow") == []  # by way of fast only
+            assert lexicon.relation("swift", "slow") == ["antonym"]  # by way of fast
+            scopes = lexicon.sql(
+                "SELECT DISTINCT scope FROM evidence "
+                "JOIN word a ON a.word_id = word_a JOIN word b ON b.word_id = word_b "
+                "WHERE a.word = 'slow' AND b.word = 'swift'"
+            )
+            assert scopes.to_pylist() == [{"scope": "indirect"}]
             assert lexicon.relation("car", "automobile") == ["synonym"]
             assert lexicon.relation("galore", "abounding") == ["synonym"]  # galore(ip)
             assert "ice cream" in lexicon

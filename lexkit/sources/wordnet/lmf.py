@@ -1,0 +1,215 @@
+"""WN-LMF 1.0 to 1.4, the XML of the Global WordNet Association (https://globalwordnet.github.io/schemas/).
+
+Lexical entries have a lemma and senses, senses belong to synsets, and senses and synsets have relations. A file may
+hold lexicons of several languages. expat reads it in one pass, so that memory grows with the lexicons that are wanted
+and not with the file.
+
+The reader of the library `wn` is alive and well kept. It is not used, since it takes twice the memory (it makes
+dictionaries of the whole file), refuses files whose first two lines are not written as it expects, and brings an HTTP
+client along.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, NamedTuple
+from xml.parsers import expat
+
+from lexkit.errors import SourceError
+from lexkit.sources.tally import OwnReason, Reason, Tally
+from lexkit.sources.wordnet.synsets import NO_TARGET, ORIGIN, PRINCETON, Pointer, Synset
+
+NO_WORDS = OwnReason("a synset without words")
+
+_BLOCK = 1 << 16
+_POS = {"n": "noun", "v": "verb", "a": "adj", "s": "adj", "r": "adv", "t": "phrase", "c": "conj", "p": "prep"}
+_ANTONYMS = {"antonym", "anto_gradable", "anto_simple", "anto_converse"}
+_LICENCES = (
+    (re.compile(r"creativecommons\.org/publicdomain/zero/1\.0|\bcc0\b", re.IGNORECASE), "CC0-1.0"),
+    (re.compile(r"(?:creativecommons\.org/licenses/|\bcc[ -])(by[a-z-]*)[/ -]v?(\d\.\d)", re.IGNORECASE), "CC-{}-{}"),
+    (re.compile(r"wordnet\.princeton\.edu|\bwordnet[ -]3\.[01]\b", re.IGNORECASE), PRINCETON),
+)
+
+
+class _Sense(NamedTuple):
+    id: str
+    entry: str
+    """The id of its lexical entry."""
+    lemma: str
+
+
+@dataclass(slots=True)
+class _Header:
+    """What a synset says of itself."""
+
+    pos: str
+    members: tuple[str, ...]
+    """Ids of its senses or of their entries, in their order; 1.0 has none."""
+    where: str
+    gloss: str | None = None
+    antonyms: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+
+
+def read(place: str, stream: IO[bytes], tally: Tally, language: str) -> Iterator[tuple[str, Synset]]:
+    """Yield the synsets of the lexicons of *language* with their keys, in the order of the file.
+
+    Args:
+        place: what errors call the file.
+        stream: XML.
+        tally: counts synsets read, those of other languages among them, and what is refused; it gets the licence
+            and the origin of the lexicons.
+        language: a code such as ``en``, which is also the language of a lexicon in ``en-GB``.
+
+    Raises:
+        SourceError: not XML, not WN-LMF, or XML that declares entities.
+    """
+    lexicons = _Lexicons(place, tally, language.lower())
+    try:
+        lexicons.read(stream)
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the latter two for encodings
+        raise SourceError(f"{place}: broken XML ({error}); download it again") from error
+    yield from lexicons.synsets()
+
+
+class _Lexicons:
+    """Collects the lexicons of one language, element by element."""
+
+    def __init__(self, place: str, tally: Tally, language: str) -> None:
+        self._place, self._tally, self._language = place, tally, language
+        self._parser = expat.ParserCreate()
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start_root
+        self._parser.EntityDeclHandler = self._refuse_entity
+        self._handlers: dict[str, Callable[[dict[str, str]], None]] = {}
+        self._entry = self._lemma = self._sense = ""
+        self._senses: defaultdict[str, list[_Sense]] = defaultdict(list)
+        self._ids: set[str] = set()
+        self._antonyms: list[tuple[str, str]] = []
+        self._header = _Header("", (), "")
+        self._headers: dict[str, _Header] = {}
+        self._text: list[str] = []
+
+    def read(self, stream: IO[bytes]) -> None:
+        while block := stream.read(_BLOCK):
+            self._parser.Parse(block)
+        self._parser.Parse(b"", True)
+
+    def synsets(self) -> Iterator[tuple[str, Synset]]:
+        """Yield what was collected, once the file is read."""
+        places: dict[str, tuple[str, int]] = {}
+        for key, senses in self._senses.items():
+            if key in self._headers:
+                order = {member: n for n, member in enumerate(self._headers[key].members)}
+                senses.sort(key=lambda sense: order.get(sense.id, order.get(sense.entry, len(order))))
+                places.update((sense.id, (key, number)) for number, sense in enumerate(senses, 1))
+            else:
+                self._tally.reject(NO_TARGET, f"{senses[0].lemma}: {key}", where=senses[0].id)
+        pointers: defaultdict[str, list[Pointer]] = defaultdict(list)
+        for sense, target in self._antonyms:
+            if sense in places:
+                key, number = places[sense]
+                other, other_number = places.get(target, (target, 1))
+                pointers[key].append(Pointer(other, number, other_number))
+        for key, header in self._headers.items():
+            if key not in self._senses:
+                self._tally.reject(NO_WORDS, header.gloss or key, where=header.where)
+                continue
+            words = tuple(sense.lemma for sense in self._senses[key])
+            antonyms = (*pointers[key], *(Pointer(target, 0, 0) for target in header.antonyms))
+            yield key, Synset(words, _POS.get(header.pos), header.gloss, antonyms, header.heads, header.where)
+
+    def _refuse_entity(self, name: str, *_: object) -> None:
+        raise SourceError(f"{self._place}: declares the entity {name[:40]!r}, which WN-LMF has no use for; remove it")
+
+    def _start_root(self, name: str, attributes: dict[str, str]) -> None:
+        if name != "LexicalResource":
+            raise SourceError(f"{self._place}: XML of <{name[:40]}>, not WN-LMF; give a <LexicalResource>")
+        self._parser.StartElementHandler = self._start
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if handle := self._handlers.get(name):
+            handle(attributes)
+        elif name in ("Lexicon", "LexiconExtension"):
+            self._start_lexicon(attributes)
+
+    def _start_lexicon(self, attributes: dict[str, str]) -> None:
+        language = attributes.get("language", "").lower()
+        if language != self._language and not language.startswith(f"{self._language}-"):
+            self._handlers = {"Synset": self._refuse_synset}
+            return
+        self._handlers = {
+            "LexicalEntry": self._start_entry,
+            "Lemma": self._start_lemma,
+            "Sense": self._start_sense,
+            "SenseRelation": self._start_sense_relation,
+            "Synset": self._start_synset,
+            "SynsetRelation": self._start_synset_relation,
+            "Definition": self._start_definition,
+        }
+        tally, licence = self._tally, _licence(attributes.get("license", ""))
+        tally.licence = " AND ".join(dict.fromkeys(filter(None, (tally.licence, licence)))) or None
+        tally.origin = ORIGIN if self._language == "en" else attributes.get("id")
+
+    def _refuse_synset(self, attributes: dict[str, str]) -> None:
+        self._tally.n_records += 1
+        self._tally.reject(Reason.OTHER_LANGUAGE, attributes.get("id", ""), line=self._parser.CurrentLineNumber)
+
+    def _start_entry(self, attributes: dict[str, str]) -> None:
+        self._entry, self._lemma = attributes.get("id", ""), ""
+
+    def _start_lemma(self, attributes: dict[str, str]) -> None:
+        self._lemma = attributes.get("writtenForm", "")
+
+    def _start_sense(self, attributes: dict[str, str]) -> None:
+        key, synset, self._sense = attributes.get("id"), attributes.get("synset"), ""
+        if not (self._lemma and key and synset):
+            self._tally.reject(Reason.MALFORMED, key or self._lemma, line=self._parser.CurrentLineNumber)
+        elif key in self._ids:
+            self._tally.reject(Reason.DUPLICATE, key, line=self._parser.CurrentLineNumber)
+        else:
+            self._ids.add(key)
+            self._sense = key
+            self._senses[synset].append(_Sense(key, self._entry, self._lemma))
+
+    def _start_sense_relation(self, attributes: dict[str, str]) -> None:
+        if self._sense and attributes.get("relType") in _ANTONYMS:
+            self._antonyms.append((self._sense, attributes.get("target", "")))
+
+    def _start_synset(self, attributes: dict[str, str]) -> None:
+        self._tally.n_records += 1
+        line, key = self._parser.CurrentLineNumber, attributes.get("id", "")
+        members = tuple(attributes.get("members", "").split())
+        self._header = _Header(attributes.get("partOfSpeech", ""), members, f"line {line}")
+        if not key or key in self._headers:
+            self._tally.reject(Reason.DUPLICATE if key else Reason.MALFORMED, key, line=line)
+        else:
+            self._headers[key] = self._header
+
+    def _start_synset_relation(self, attributes: dict[str, str]) -> None:
+        relation, target = attributes.get("relType"), attributes.get("target", "")
+        if relation in _ANTONYMS:
+            self._header.antonyms += (target,)
+        elif relation == "similar" and self._header.pos == "s":
+            self._header.heads += (target,)
+
+    def _start_definition(self, attributes: dict[str, str]) -> None:
+        if self._header.gloss is None:  # the first of several
+            self._text = []
+            self._parser.CharacterDataHandler = self._text.append
+            self._parser.EndElementHandler = self._end_definition
+
+    def _end_definition(self, name: str) -> None:
+        self._header.gloss = " ".join("".join(self._text).split()) or None
+        self._parser.CharacterDataHandler = self._parser.EndElementHandler = None
+
+
+def _licence(text: str) -> str | None:
+    """Return the SPDX identifier of a licence that is named by its address or in words, else the text as it is."""
+    for pattern, name in _LICENCES:
+        if found := pattern.search(text):
+            return name.format(*(part.upper() for part in found.groups()))
+    return " ".join(text.split()) or None

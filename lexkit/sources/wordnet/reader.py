@@ -1,0 +1,125 @@
+"""Reading a wordnet from a folder, an archive or a file, whatever its format."""
+
+from __future__ import annotations
+
+import codecs
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from lexkit.errors import SourceError
+from lexkit.sources.catalog import load_catalog
+from lexkit.sources.files import check_file, open_binary
+from lexkit.sources.plugins import Reader
+from lexkit.sources.records import Record
+from lexkit.sources.tally import Reason, Tally
+from lexkit.sources.wordnet import lmf, wndb
+from lexkit.sources.wordnet.synsets import ORIGIN, Synset, records
+
+_WHAT = f"the folder of {', '.join(wndb.FILES)}, or WN-LMF (.xml), or a tar or zip archive of either"
+
+
+def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
+    """Yield what `lexkit.sources.wordnet.synsets.records` makes of a wordnet.
+
+    Args:
+        path: a folder with Princeton's four data files, or with a folder ``dict`` that has them; WN-LMF, or a folder
+            of such files; or a tar or zip archive of either. Files and tar archives may be compressed. Archives are
+            read where they are, and nothing is unpacked to the disk.
+        tally: counts synsets read, and what is refused; it gets licence and origin, as far as the files say.
+        language: which lexicons of WN-LMF are wanted. Princeton's format names no language.
+
+    Raises:
+        SourceError: a file is not there, cannot be read, or is of neither format.
+    """
+    try:
+        synsets = _read_members(path, tally, language)
+    # RuntimeError is what zipfile says of a password, and of a compression that it does not know
+    except (OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{path}: cannot be read ({error}); give {_WHAT}, or download it again") from error
+    yield from records(synsets, tally)
+
+
+def _read_members(path: Path, tally: Tally, language: str) -> dict[str, Synset]:
+    parts: dict[str, dict[str, Synset]] = {}
+    keys: set[str] = set()
+    for name, stream in _members(path):
+        base = name.rpartition("/")[2]
+        if base in parts:
+            raise SourceError(f"{path}: holds several files {base}; unpack it, and name the folder of one wordnet")
+        if base in wndb.FILES:
+            found = wndb.read(base, stream, tally)
+        else:
+            found = lmf.read(f"{path}, {name}" if name != path.name else str(path), stream, tally, language)
+        part = parts[base if base in wndb.FILES else name] = {}
+        for key, synset in found:
+            if key in keys:
+                tally.reject(Reason.DUPLICATE, " ".join(synset.words), where=synset.where)
+            else:
+                keys.add(key)
+                part[key] = synset
+    missing = [name for name in wndb.FILES if name not in parts]
+    if not parts or 0 < len(missing) < len(wndb.FILES):
+        raise SourceError(f"{path}: no {', '.join(missing)} in it; give {_WHAT}")
+    order = [*wndb.FILES, *sorted(parts)]  # that of archives is any
+    return {key: synset for name in sorted(parts, key=order.index) for key, synset in parts[name].items()}
+
+
+def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield the files of a wordnet, each with its name, and open until the next is asked for."""
+    if path.is_dir():
+        folder = path if (path / "data.noun").exists() else path / "dict"
+        files = [folder / name for name in wndb.FILES if (folder / name).exists()]
+        for file in files or sorted(path.glob("*.xml*")):
+            with open_binary(file) as stream:
+                yield file.name, stream
+        return
+    check_file(path)
+    with path.open("rb") as start:
+        is_zip = start.read(2) == b"PK"
+    yield from _zip_members(path) if is_zip else _tar_members(path)
+
+
+def _is_wanted(name: str) -> bool:
+    return name.rpartition("/")[2] in wndb.FILES or name.endswith(".xml")
+
+
+def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if _is_wanted(member.filename):
+                with archive.open(member) as stream:
+                    yield member.filename, stream
+
+
+def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield the members of a tar archive, or a file of XML as its own only member."""
+    with open_binary(path) as stream:
+        start: bytes = stream.peek(64)  # type: ignore[attr-defined]  # all that open_binary yields have it
+        if start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
+            yield path.name, stream
+            return
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in archive:
+                if _is_wanted(member.name) and (file := archive.extractfile(member)):
+                    yield member.name, file
+            while stream.read(1 << 20):  # to the checksum at the end of what is compressed
+                pass
+
+
+_ENTRIES = [entry for entry in load_catalog().source if entry.kind == ORIGIN]
+
+READER = Reader(
+    title="Princeton WordNet, the Open English WordNet, and other wordnets in their formats",
+    reads=_WHAT,
+    read=read,
+    licence=None,
+    licence_note=f"the files say; {'; '.join(f'{entry.title}: {entry.licence}' for entry in _ENTRIES)}",
+    citation=" ".join(entry.citation for entry in _ENTRIES),
+    folders=True,
+    origin=ORIGIN,
+)

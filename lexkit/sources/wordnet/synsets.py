@@ -1,0 +1,119 @@
+"""The synsets of a wordnet, in whatever format it came, and the records that they make."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, product
+from typing import NamedTuple
+
+from lexkit.sources.records import Group, Kind, Record, Statement
+from lexkit.sources.tally import OwnReason, Tally
+
+NO_TARGET = OwnReason("a pointer to a synset or word that is not there", bad=True)
+SEMANTIC = OwnReason("antonymy between synsets, not words")
+
+PRINCETON = "LicenseRef-WordNet-3.0"
+"""The licence of Princeton's WordNet, whose text is the same for 3.0 and 3.1."""
+OPEN_ENGLISH = "CC-BY-4.0"
+"""The licence of the Open English WordNet."""
+
+MOST_SATELLITES = 60
+"""Satellites of more are kinds rather than shades of their head: those of ordinal, cardinal, chromatic and formed."""
+ORIGIN = "wordnet"
+"""Where all wordnets of English come from: Princeton's, which the Open English WordNet continues."""
+
+
+class Pointer(NamedTuple):
+    """A relation of a word of a synset to one of another synset, or of the synsets as wholes."""
+
+    target: str
+    """Key of a synset."""
+    word: int
+    other: int
+    """Numbers of the words, from 1; 0 for the whole synset."""
+
+
+class Synset(NamedTuple):
+    """Words that mean the same."""
+
+    words: tuple[str, ...]
+    pos: str | None
+    gloss: str | None
+    antonyms: tuple[Pointer, ...]
+    heads: tuple[str, ...]
+    """Keys of the synsets that a satellite adjective is similar to; none for other synsets."""
+    where: str
+
+
+def records(synsets: Mapping[str, Synset], tally: Tally) -> Iterator[Record]:
+    """Yield each synset's words as a group, the antonyms that the wordnet states, and what follows from its synsets.
+
+    Statements of the scope ``indirect`` are antonyms by way of a synset: the words of two synsets of which one has a
+    word stated to be the opposite of a word of the other, and a satellite's words with the stated opposites of its
+    head (swift and slow, by way of fast). Statements of the scope ``similar`` are synonyms: a satellite's words with
+    those of its head (swift and fast). Antonyms that are stated are not indirect as well. Heads of more than
+    `MOST_SATELLITES` give neither indirect antonyms nor similar words.
+
+    Args:
+        synsets: by key, in the order of the file.
+        tally: counts antonym pointers that lead nowhere, or not from word to word.
+    """
+    stated: dict[str, list[Statement]] = {}
+    pairs: set[tuple[str, str]] = set()
+    for key, synset in synsets.items():
+        yield Group(synset.words, synset.pos, synset.gloss)
+        statements = [s for pointer in synset.antonyms if (s := _antonym(synset, pointer, synsets, tally))]
+        if statements:
+            stated[key] = statements
+            pairs.update(pair for s in statements for pair in ((s.word, s.other), (s.other, s.word)))
+    for statements in stated.values():
+        yield from statements
+    heads = _heads(synsets)
+    for synset, head in heads:
+        yield from _products(synset, synsets[head].words, "synonym", "similar")
+    by_way_of_heads = (
+        _products(synset, [opposite.other for opposite in stated.get(head, ())], "antonym", "indirect")
+        for synset, head in heads
+    )
+    for statement in chain(_by_way_of_synsets(synsets, stated), *by_way_of_heads):
+        if (statement.word, statement.other) not in pairs:
+            yield statement
+
+
+def _heads(synsets: Mapping[str, Synset]) -> list[tuple[Synset, str]]:
+    """Return the satellites that are shades of their head, with its key."""
+    n_satellites = Counter(head for synset in synsets.values() for head in synset.heads)
+    return [
+        (synset, head)
+        for synset in synsets.values()
+        for head in synset.heads
+        if head in synsets and n_satellites[head] <= MOST_SATELLITES
+    ]
+
+
+def _by_way_of_synsets(synsets: Mapping[str, Synset], keys: Iterable[str]) -> Iterator[Statement]:
+    met: set[frozenset[str]] = set()
+    for key in keys:
+        for target in dict.fromkeys(pointer.target for pointer in synsets[key].antonyms):
+            if target in synsets and frozenset((key, target)) not in met:  # the other points back
+                met.add(frozenset((key, target)))
+                yield from _products(synsets[key], synsets[target].words, "antonym", "indirect")
+
+
+def _antonym(synset: Synset, pointer: Pointer, synsets: Mapping[str, Synset], tally: Tally) -> Statement | None:
+    words, target = synset.words, synsets.get(pointer.target)
+    if target is None or pointer.word > len(words) or pointer.other > len(target.words):
+        tally.reject(NO_TARGET, f"{', '.join(words)} ! {pointer.target}", where=synset.where)
+    elif not (pointer.word and pointer.other):
+        tally.reject(SEMANTIC, f"{', '.join(words)} / {', '.join(target.words)}", where=synset.where)
+    else:
+        word, other = words[pointer.word - 1], target.words[pointer.other - 1]
+        return Statement(word, other, "antonym", synset.pos, synset.gloss)
+    return None
+
+
+def _products(synset: Synset, others: Iterable[str], kind: Kind, scope: str) -> Iterator[Statement]:
+    for word, other in product(synset.words, dict.fromkeys(others)):
+        if word != other:
+            yield Statement(word, other, kind, synset.pos, synset.gloss, scope)

@@ -1,0 +1,83 @@
+"""The database format of Princeton, wndb(5WN): the files data.noun, data.verb, data.adj and data.adv.
+
+A line of a data file is a synset: its words, its pointers to other synsets, and after a bar its gloss. The index files
+hold nothing that these do not. The first lines of each are its licence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from lexkit.sources.tally import Reason, Tally
+from lexkit.sources.wordnet.synsets import OPEN_ENGLISH, ORIGIN, PRINCETON, Pointer, Synset
+
+FILES = {"data.noun": ("n", "noun"), "data.verb": ("v", "verb"), "data.adj": ("a", "adj"), "data.adv": ("r", "adv")}
+"""What pointers call the synsets of each file, and wiktextract's part of speech."""
+_MARKER = re.compile(r"\((?:p|a|ip)\)$")
+"""Where an adjective may stand: predicate, prenominal, immediately postnominal; no part of the word."""
+_EXAMPLES = re.compile(r';\s*"')
+_LICENCES = {"open english wordnet": OPEN_ENGLISH, "princeton university": PRINCETON}
+"""What notices name, and the licence it means; the first counts, since OEWN repeats Princeton's notice."""
+
+
+def read(name: str, lines: Iterable[bytes], tally: Tally) -> Iterator[tuple[str, Synset]]:
+    """Yield the synsets of one of `FILES` with their keys.
+
+    Args:
+        name: of the file.
+        lines: of the file.
+        tally: counts synsets read, and lines refused; it gets the licence that the first lines name.
+    """
+    letter, pos = FILES[name]
+    notice = []
+    for number, line in enumerate(lines, 1):
+        if line.startswith(b"  "):
+            notice.append(line.decode("utf-8", "replace").lower())
+            continue
+        if not line.strip():
+            continue
+        tally.n_records += 1
+        where = f"{name}, line {number}"
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError:
+            tally.reject(Reason.INVALID_UTF8, line.decode("utf-8", "replace"), where=where)
+            continue
+        try:
+            offset, words, antonyms, heads = _parse(text.partition("|")[0].split())
+        except (ValueError, IndexError):
+            tally.reject(Reason.MALFORMED, text, where=where)
+            continue
+        definition = _EXAMPLES.split(text.partition("|")[2], maxsplit=1)[0].strip() or None
+        yield f"{letter}{offset}", Synset(words, pos, definition, antonyms, heads, where)
+    for licence in [licence for owner, licence in _LICENCES.items() if owner in "".join(notice)][:1]:
+        tally.licence, tally.origin = licence, ORIGIN
+
+
+def _parse(fields: list[str]) -> tuple[str, tuple[str, ...], tuple[Pointer, ...], tuple[str, ...]]:
+    """Return offset, words, antonym pointers and heads of a synset.
+
+    Raises:
+        ValueError, IndexError: the fields are not those of a synset.
+    """
+    offset, n_words = fields[0], int(fields[3], 16)
+    after_words = 4 + 2 * n_words
+    n_pointers = int(fields[after_words])
+    pointers = fields[after_words + 1 : after_words + 1 + 4 * n_pointers]
+    if not offset.isdecimal() or n_words < 1 or len(pointers) != 4 * n_pointers:
+        raise ValueError("not a synset")
+    words = tuple(_MARKER.sub("", word).replace("_", " ") for word in fields[4:after_words:2])
+    antonyms, heads = [], []
+    for symbol, target, pos, numbers in zip(*(pointers[i::4] for i in range(4)), strict=True):
+        key = f"{'a' if pos == 's' else pos}{target}"  # a satellite (s) is in the file of the adjectives
+        if symbol == "!":
+            antonyms.append(Pointer(key, *_word_numbers(numbers)))
+        elif symbol == "&" and fields[2] == "s":
+            heads.append(key)
+    return offset, words, tuple(antonyms), tuple(heads)
+
+
+def _word_numbers(text: str) -> tuple[int, int]:
+    source, target = bytes.fromhex(text)
+    return source, target
