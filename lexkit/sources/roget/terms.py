@@ -15,10 +15,11 @@ from functools import cache
 from typing import NamedTuple
 
 from lexkit.sources.data_files import data_file
+from lexkit.sources.offensive import offensive_words
 from lexkit.sources.records import USAGES
 from lexkit.sources.roget.layouts import Head, Paragraph
 from lexkit.sources.tally import Reason, Tally
-from lexkit.text import is_word, normalize_word
+from lexkit.text import fold, is_word, normalize_word
 
 
 class Term(NamedTuple):
@@ -170,17 +171,26 @@ def _group(head: Head, paragraph: Paragraph, text: str, tally: Tally) -> dict[st
         if reason is None and term in terms:
             reason = Reason.DUPLICATE
         if reason is None:
-            terms[term] = _usage(term, marked)
+            terms[term] = _usage(head.number, term, marked)
         else:
             example = " ".join(part.replace(_ATTRIBUTED, " [...]").split())
             tally.reject(reason, example, line=paragraph.line, where=f"head {head.number}")
     return terms
 
 
-def _usage(term: str, marked: str) -> tuple[str, ...]:
+@cache
+def _insults() -> dict[tuple[str, str], str]:
+    """Labels of the words that are offensive under a head, and not elsewhere."""
+    return {(head, entry.word): entry.label for entry in offensive_words() for head in entry.heads}
+
+
+def _usage(head: str, term: str, marked: str) -> tuple[str, ...]:
     """The labels whose marks stand in *marked*. A name is no obsolete word; a spelling checker did not know it."""
+    insult = _insults().get((head, fold(term)))
     return tuple(
-        label for label, code in _CODES.items() if code in marked and not (label == "obsolete" and term[:1].isupper())
+        label
+        for label, code in _CODES.items()
+        if label == insult or (code in marked and not (label == "obsolete" and term[:1].isupper()))
     )
 
 
