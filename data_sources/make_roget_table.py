@@ -16,7 +16,7 @@ from lexkit.sources.tally import Tally
 def main(text: str, table: str) -> None:
     """Write *table* from *text*; the same text gives the same bytes."""
     tally = Tally()
-    rows = [HEADER, *read_terms(Path(text), tally)]
+    rows = [HEADER, *((*term[:6], ",".join(term.usage)) for term in read_terms(Path(text), tally))]
     content = "".join("\t".join(map(str, row)) + "\n" for row in rows)
     # no time and no name in the gzip header
     Path(table).write_bytes(gzip.compress(content.encode(), mtime=0))

@@ -15,14 +15,22 @@ AffixSet = Literal["common", "all"]
 
 
 REVERSIBLE = frozenset(
-    "arm bandage bar bend bind block bolt box braid buckle bundle burden button cap chain clasp clench clip clog clothe"
-    " coil cork couple cover crate crown curl do dock dress fasten fetter fix fold freeze furl glue harness hinge hitch"
-    " hook horse install jam knit knot lace latch lead leash load lock loop make mask moor muzzle pack peel pin plug"
-    " plait reel rig roll saddle say scramble screw seal seat sheathe ship sling snap snarl solder spool staple stick"
-    " stitch stop strap string subscribe swathe tack tangle tether thread tie truss tuck twine twist veil weave wind"
-    " wrap yoke zip".split()
+    "arm bandage bar bend bind block bolt box braid buckle bundle burden button cap chain clasp clench clip clog"
+    " clothe coil cork couple cover crate cross crown curl do dock dress fasten fetter fix fold freeze furl glue"
+    " harness hinge hitch hook horse install jam knit knot lace latch lead leash load lock loop make mask moor"
+    " muzzle pack peel pin plait plug reel rig roll saddle say scramble screw seal seat sheathe ship sling snap"
+    " snarl solder spool staple stick stitch stop strap string subscribe swathe tack tangle tether thread tie truss"
+    " tuck twine twist veil weave wind wrap yoke zip".split()
 )
-"""Verbs that un- reverses, for words of which no source tells the part of speech."""
+"""Verbs that un- reverses, for words of which no source tells the part of speech, or one that is an adjective, too."""
+REVERSED_BY_DIS = frozenset(
+    "affiliate afforest arm arrange array articulate assemble associate band branch bud burden compose connect"
+    " corporate embark embarrass embody embroil enable enchant encumber endow enfranchise engage entangle enthral"
+    " enthrall enthrone entitle espouse establish forest franchise frock furnish incarnate infect infest inherit"
+    " integrate inter invest involve join joint lodge mask mount organise organize orient orientate people place plant"
+    " plume possess qualify robe unify unite".split()
+)
+"""Verbs that dis- reverses; others it denies (disagree)."""
 
 
 class Affix(NamedTuple):
@@ -113,6 +121,8 @@ _RISKY = (
     Affix("proof", "suffix", ("proof",)),
 )
 _SHORTEST_BASE = 2
+_SHORTEST_CHANGED = 3
+"""Up to this length a base keeps its y: skyless, but pitiless."""
 _NO_ROOT = re.compile(r"[ <>(){}]")
 """What a word to be cut may not hold: it is a phrase, or no root in MorphoLEX's notation."""
 
@@ -163,6 +173,6 @@ def _without_suffix(word: str, spelling: str, affix: Affix) -> Iterator[Cut]:
     if len(base) < _SHORTEST_BASE:
         return
     keeps_pos = spelling == "lessness"
+    if base.endswith("i") and len(base) > _SHORTEST_CHANGED:
+        yield Cut(affix, base[:-1] + "y", keeps_pos)  # penniless -> penny, though there is a penni; but skiless -> ski
     yield Cut(affix, base, keeps_pos)
-    if base.endswith("i"):
-        yield Cut(affix, base[:-1] + "y", keeps_pos)  # penniless -> penny

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from lexkit.morphology.affixes import REVERSIBLE, Affix, AffixSet, Cut, Cutter, Position, affixes_of
+from lexkit.morphology.affixes import REVERSED_BY_DIS, REVERSIBLE, Affix, AffixSet, Cut, Cutter, Position, affixes_of
 from lexkit.morphology.look_alikes import LookAlikes
 from lexkit.morphology.segmentation import parse_segmentation
 from lexkit.sources.records import Analysis
@@ -142,13 +142,18 @@ class _Judge:
         # Participles are verbs to the sources, and adjectives where un- is put before them
         is_participle = affix.name != "non" and "adj" in pos and "verb" in base_pos
         same_pos = cut.keeps_pos and (not pos or not base_pos or bool(pos & base_pos) or is_participle)
-        reverses = (
-            affix.name == "un"
-            and (_is_verb(pos or base_pos) if pos or base_pos else fold(base) in REVERSIBLE)
-            and fold(base) not in _UN_NOUNS
-            and self._is_verb_form(fold(word))
-        ) or affix.name == "de"
+        reverses = affix.name == "de" or (affix.name in ("un", "dis") and self._undoes(word, base, affix.name))
         return Negation(word, base, affix.name, affix.position, analyser, reverses, same_pos)
+
+    def _undoes(self, word: str, base: str, affix: str) -> bool:
+        """Whether *word* is a verb that undoes what the verb *base* does."""
+        pos = self._usage(word).pos or self._usage(base).pos
+        folded = fold(base)
+        if affix == "dis":
+            return (_is_verb(pos) or not pos) and not REVERSED_BY_DIS.isdisjoint(_lemmas(folded))
+        if folded in REVERSIBLE:
+            return "verb" in pos or not pos
+        return _is_verb(pos) and folded not in _UN_NOUNS and self._is_verb_form(fold(word))
 
     def _is_verb_form(self, folded: str) -> bool:
         """Whether unfolded and unfolding are forms of a verb that is there; there is none of uncaring."""
@@ -160,6 +165,16 @@ class _Judge:
 
     def _usage(self, word: str) -> Usage:
         return self._vocabulary.get(word, _UNUSED)
+
+
+def _lemmas(form: str) -> Iterator[str]:
+    """Yield what a form of a verb may come from: connects, qualified, disengaging."""
+    yield form
+    for ending, changes in (("ied", "y"), ("ies", "y"), ("ed", ",e"), ("es", ",e"), ("s", ""), ("ing", ",e")):
+        if form.endswith(ending):
+            stem = form[: -len(ending)]
+            yield from (stem + change for change in changes.split(","))
+            yield stem[:-1]  # interred
 
 
 def _is_verb(pos: frozenset[str]) -> bool:

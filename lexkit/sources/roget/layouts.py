@@ -56,13 +56,16 @@ _HEAD_10681 = re.compile(r"^" + _NUMBER + r"(?:\.\s+|\s+(?=[A-Z\[]))")
 _LOST_ACCENTS = {0x02: "é", 0x03: "â", 0x05: "à", 0x08: "ê"}
 _WRITTEN_ACCENTS = {"_e": "é", "_¬": "é", "+a": "à", "=e": "ê", "=a": "â"}
 _WRITTEN_ACCENT = re.compile(r"_e|_¬|\+a(?=\s)|=[ae](?=[a-z\s])")
-# Slips of the texts that no rule can tell: a part of speech that the sentence, not the head, goes on with
+# Slips of the texts that no rule can tell: a part of speech that the sentence, not the head, goes on with, a footnote
 _SLIPS = {
     "floridness c^.\n     adj.. turgidity": "floridness &c adj.; turgidity",
     "floridness c[obs3]. adj. turgidity": "floridness &c. adj.; turgidity",
     "cr=eme": "crème",
     "aller =a t": "aller à t",
     "prim=a facie": "prima facie",
+    "     b. be - imbecile": "     V. be imbecile",
+    "1The word miscreant, which originally meant simply misbeliever, has now\n"
+    "quite another meaning (949).  See Trench, On the Study of Words, p. 71.": "\n",
 }
 _ABBREVIATED = re.compile(r"\b(?:St|Mr|Mrs|Dr|No)\.$")
 _FOOTER = re.compile(r"^(?:\*\*\* ?END OF|End of (?:the )?Project Gutenberg)", re.MULTILINE)

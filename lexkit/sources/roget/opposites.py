@@ -131,6 +131,7 @@ def antonyms(terms: Sequence[Term], opposed: Opposition, tally: Tally) -> Iterat
     more often than under opposed ones are counted in *tally* instead.
     """
     names = {term.head: term.name for term in terms}
+    usage = {(term.head, term.pos, term.term): term.usage for term in terms}
     seen: set[tuple[str, str, str, str, str]] = set()
     for head_a, head_b, pos, a, b in (*_leading_pairs(terms), *_negated_pairs(terms)):
         key = (head_a, head_b, pos, min(a, b), max(a, b))
@@ -139,7 +140,7 @@ def antonyms(terms: Sequence[Term], opposed: Opposition, tally: Tally) -> Iterat
         seen.add(key)
         sense = f"{head_a} {names[head_a]} / {head_b} {names[head_b]}"
         if opposed(a, b):
-            yield Statement(a, b, "antonym", pos, sense)
+            yield Statement(a, b, "antonym", pos, sense, "heads", usage[head_a, pos, a], usage[head_b, pos, b])
         else:
             tally.reject(Reason.TOGETHER, f"{a} / {b}", where=sense)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, groupby
 from pathlib import Path
 from typing import Literal
@@ -15,11 +15,11 @@ from lexkit.sources.roget.layouts import parse_heads
 from lexkit.sources.roget.opposites import Contrasts, Opposition, antonyms
 from lexkit.sources.roget.terms import Term, parse_terms
 from lexkit.sources.tally import Reason, Tally
-from lexkit.text import normalize_word
+from lexkit.text import fold, normalize_word
 
 Scope = Literal["group", "paragraph"]
-HEADER = ("head", "name", "pos", "paragraph", "group", "term")
-"""Columns of the table of facts, tab-separated, in this order."""
+HEADER = ("head", "name", "pos", "paragraph", "group", "term", "usage")
+"""Columns of the table of facts, tab-separated, in this order; a table may lack the last."""
 
 
 def read(path: Path, tally: Tally, scope: Scope = "group") -> Iterator[Record]:
@@ -28,7 +28,8 @@ def read(path: Path, tally: Tally, scope: Scope = "group") -> Iterator[Record]:
     Args:
         path: the file; which of the three it is shows in its content.
         tally: counts terms read and refused.
-        scope: what makes terms synonyms: standing in one semicolon group, or in one paragraph.
+        scope: what makes terms synonyms: standing in one semicolon group, or in one paragraph. With groups, a term
+            that is alone in the first group of its paragraph is a synonym of those that begin the other groups.
 
     Raises:
         SourceError: the file cannot be read, or holds no heads.
@@ -36,20 +37,22 @@ def read(path: Path, tally: Tally, scope: Scope = "group") -> Iterator[Record]:
     terms = list(read_terms(path, tally))
     opposed = Opposition(terms)
     yield from _synonyms(terms, scope, opposed, tally)
+    if scope == "group":
+        yield from _leading(terms, opposed, tally)
     yield from antonyms(terms, opposed, tally)
 
 
 def read_terms(path: Path, tally: Tally) -> Iterator[Term]:
     """Yield the facts of a Roget file in the order of the book; errors as `read`."""
     text = read_text(path)
-    if text.startswith("\t".join(HEADER) + "\n"):
+    if text.startswith("\t".join(HEADER[:6])):
         yield from _table(text, tally)
         return
     heads = parse_heads(text)
     if not heads:
         raise SourceError(
             f"{path}: no heads of Roget's Thesaurus found; give Project Gutenberg's etext #22 or #10681, "
-            f"or a table with the columns {', '.join(HEADER)}"
+            f"or a table with the columns {', '.join(HEADER)} (the last may be missing)"
         )
     for head in heads:
         yield from parse_terms(head, tally)
@@ -59,14 +62,15 @@ def _table(text: str, tally: Tally) -> Iterator[Term]:
     rows = csv.reader(text.splitlines()[1:], delimiter="\t", quoting=csv.QUOTE_NONE)
     for number, row in enumerate(rows, 2):
         tally.n_records += 1
-        if len(row) != len(HEADER) or not (row[3].isdecimal() and row[4].isdecimal()):
+        if len(row) not in (len(HEADER) - 1, len(HEADER)) or not (row[3].isdecimal() and row[4].isdecimal()):
             tally.reject(Reason.WRONG_COLUMNS, " | ".join(row), line=number)
             continue
         term = normalize_word(row[5])
         if not term:
             tally.reject(Reason.NO_WORD, " | ".join(row), line=number)
             continue
-        yield Term(row[0], row[1], row[2], int(row[3]), int(row[4]), term)
+        usage = tuple(label for label in ",".join(row[6:]).split(",") if label)
+        yield Term(row[0], row[1], row[2], int(row[3]), int(row[4]), term, usage)
 
 
 def _synonyms(terms: Iterable[Term], scope: Scope, opposed: Opposition, tally: Tally) -> Iterator[Record]:
@@ -75,24 +79,50 @@ def _synonyms(terms: Iterable[Term], scope: Scope, opposed: Opposition, tally: T
     contrasts = Contrasts()
     for key, members in groupby(terms, key=lambda term: term[:width]):
         number, name, pos, *place = key
-        words = tuple(dict.fromkeys(term.term for term in members))
+        usage = {term.term: term.usage for term in reversed(list(members))}
+        words = tuple(reversed(usage))
         sense = f"{number} {name} ¶{'.'.join(map(str, place))}"
         apart = contrasts(words, pos)
         apart.update((a, b) for a, b in combinations(words, 2) if opposed(a, b))
-        yield from _group(words, apart, pos, sense)
+        yield from _group(words, apart, usage, Group((), pos, sense, scope))
         for a, b in sorted(apart):
             tally.reject(Reason.OPPOSED, f"{a} / {b}", where=sense)
 
 
-def _group(words: tuple[str, ...], apart: set[tuple[str, str]], pos: str, sense: str) -> Iterator[Record]:
+def _group(
+    words: tuple[str, ...], apart: set[tuple[str, str]], usage: Mapping[str, tuple[str, ...]], place: Group
+) -> Iterator[Record]:
     """Yield *words* as synonyms but for the pairs *apart*: words of no such pair as a group, the others one by one."""
+    _, pos, sense, scope, _ = place
     parted = {word for pair in apart for word in pair}
     rest = tuple(word for word in words if word not in parted)
     if len(rest) > 1:
-        yield Group(rest, pos, sense)
+        labels = tuple(usage[word] for word in rest)
+        yield place._replace(words=rest, usage=labels if any(labels) else ())
     related = set(rest) if len(rest) > 1 else set()
     for a, b in combinations(words, 2) if parted else ():
         if (a in parted or b in parted) and (a, b) not in apart:
             related |= {a, b}
-            yield Statement(a, b, "synonym", pos, sense)
+            yield Statement(a, b, "synonym", pos, sense, scope, usage[a], usage[b])
     yield from (Headword(word) for word in words if word not in related)
+
+
+def _leading(terms: Iterable[Term], opposed: Opposition, tally: Tally) -> Iterator[Statement]:
+    """Yield a synonym for each term that is alone in the first group of a paragraph, and each that begins another.
+
+    Sayings (``Phr.``) are left out: what begins their paragraph is no title for the rest.
+    """
+    contrasts = Contrasts()
+    for (number, name, pos, paragraph), members in groupby(terms, key=lambda term: term[:4]):
+        first, *groups = (list(group) for _, group in groupby(members, key=lambda term: term.group))
+        if len(first) > 1 or pos == "phrase":
+            continue
+        word = first[0]
+        sense = f"{number} {name} ¶{paragraph}"
+        for other in {group[0].term: group[0] for group in groups}.values():
+            if fold(other.term) == fold(word.term):
+                continue
+            if opposed(word.term, other.term) or contrasts((word.term, other.term), pos):
+                tally.reject(Reason.OPPOSED, f"{word.term} / {other.term}", where=sense)
+            else:
+                yield Statement(word.term, other.term, "synonym", pos, sense, "leading", word.usage, other.usage)

@@ -1,18 +1,25 @@
 """Cuts a paragraph of Roget into its terms: groups between semicolons, terms between commas.
 
 What is not a term goes: cross references (``&c 494``, ``&c (event) 151``, ``&c adj.``), notes in brackets or
-braces, marks of language, use or field (``[Lat.]``, ``[obs3]``, ``^``, ``|``), quotations with their authors.
+braces, quotations with their authors. Marks of language, use or field (``[Lat.]``, ``[obs3]``, ``^``, ``|``) become
+labels of `lexkit.sources.records.USAGES` on the term before them.
 """
 
 from __future__ import annotations
 
+import csv
 import re
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
+from lexkit.sources.data_files import data_file
+from lexkit.sources.offensive import offensive_words
+from lexkit.sources.records import USAGES
 from lexkit.sources.roget.layouts import Head, Paragraph
 from lexkit.sources.tally import Reason, Tally
-from lexkit.text import is_word, normalize_word
+from lexkit.text import fold, is_word, normalize_word
 
 
 class Term(NamedTuple):
@@ -28,8 +35,14 @@ class Term(NamedTuple):
     group: int
     """Number of the semicolon group in the paragraph, from 1."""
     term: str
+    usage: tuple[str, ...] = ()
+    """Labels of `lexkit.sources.records.USAGES`, in their order."""
 
 
+# A mark becomes a character for its label, so that it stays with its term when the text is cut.
+_CODES = {label: chr(0xE000 + number) for number, label in enumerate(USAGES)}
+_CODE = "\ue000-\ue0ff"
+_ANY_CODE = re.compile(rf"[{_CODE}]")
 _REFERENCE = re.compile(
     r"[&*7]\s?c\b\.?"  # "&c"; the scans also have "*c." and "7c."
     r"(?:,?\s*\([^()]*\)\s*(?:&c\.?)?)?"  # what the head is about
@@ -44,9 +57,9 @@ _BRACKET = re.compile(r"\[([^\[\]]*)\]")
 _BRACE = re.compile(r"\{[^{}]*\}")
 _GREEK = re.compile(r"<gr/.*?/gr>")
 # The scans lose some paragraph breaks: "proportion. link, tie, bond of union."
-_GROUP_BREAK = re.compile(r";|(?<=[a-z^|\])\"]{3})\s*\.\s+(?=[a-z])|(?<=[a-z])\s+\.\s+(?=[a-z])")
+_GROUP_BREAK = re.compile(rf";|(?<=[a-z\])\"{_CODE}]{{3}})\s*\.\s+(?=[a-z])|(?<=[a-z{_CODE}])\s+\.\s+(?=[a-z])")
 _EXCLAMATION_BREAK = re.compile(r"[!?,]+")  # "hush! silence! soft!"
-_QUESTION_BREAK = re.compile(r",|[!?]\s+(?=[a-z])")  # "how? in what way?"
+_QUESTION_BREAK = re.compile(rf",|[!?][\s{_CODE}]+(?=[a-z])")  # "how? in what way?"
 _ABBREVIATION = re.compile(r"^(?:\w\. ?)+\w$")
 # references that lost their "&c", and footnotes: "garret 653", "653 attic", "xenogenesis1", "misbeliever.1"
 _LABEL_NUMBER = re.compile(r"\s+\d+[a-z]?(?:\.\d+)?$|(?<=[a-z]{3})\.?\d$|^\d{3}[a-z]?\s+(?=[a-z])")
@@ -55,19 +68,38 @@ _SEE = re.compile(r"^see\b.*\d|^see (?:also )?[A-Z]")
 _ATTRIBUTED = "\x01"
 _EDGES = " \t\"'`|^*!?.:,-_=+/"
 _LEFTOVER = re.compile(r"[\[\](){}<>=\\#$%@~&]")
-_MARKS = frozenset(
-    # languages
-    "lat latin fr french it ital italian g ger german gr grk grl greek sp span spanish jap japan japanese rus russ "
-    "russian afrik afrikaans port ir ire irish scot scots scotch welsh dut dutch hind hindi turk pers chin heb arab "
-    "swed norw dan tr tran trans mediev anglo ind "
-    # use
-    "obs obs3 obsolete us am amer n slang all coll colloq vulg vulgar contr contraction joc iron ironic ironical "
-    "sarc abbr arch brit english england austral can euph euphem pej derog pref usu esp rare dial cant jocose "
-    # fields
-    "med law chem anat biol gram gramm comp math microbiol microb micro phys geom engin eng physiol physio bioch "
-    "biochem ocean oceanography astron parl parliamentary heral her mil naut mus bot zool geol psych philos theol "
-    "rhet arith log print theat chemsub isa exlist ref hist transitive intransitive pigments functions list".split()
-)
+_MARKS = {
+    mark: label
+    for label, marks in {
+        "foreign": "lat latin fr french it ital italian g ger german gr grk grl greek sp span spanish jap japan "
+        "japanese rus russ russian afrik afrikaans port dut dutch hind hindi turk pers chin heb arab swed norw dan",
+        "regional": "us am amer brit british england english austral can scot scots scotch ir ire irish welsh anglo "
+        "ind",
+        "obsolete": "obs obs2 obs3 obsolete",
+        "archaic": "archaic",
+        "slang": "slang cant",
+        "informal": "coll colloq",
+        "vulgar": "vulg vulgar",
+        "humorous": "joc jocose jocular iron ironic ironical ironically sarc",
+        "euphemistic": "euph euphem",
+        "offensive": "derog derogatory pej",
+        "dialect": "dial dialect",
+        "rare": "rare",
+        "figurative": "fig",
+        "historical": "hist",
+        "technical": "med law chem anat biol gram gramm comp math microbiol microb micro phys geom engin eng physiol "
+        "physio bioch biochem ocean oceanography astron parl parliamentary heral her mil naut mus bot zool geol psych "
+        "philos theol rhet arith log print theat arch topo",
+        # tell nothing of the use of a term
+        "": "tr tran trans n all contr contraction abbr pref usu esp mediev chemsub isa exlist ref transitive "
+        "intransitive pigments functions list saying politics terminology crim",
+    }.items()
+    for mark in marks.split()
+}
+_MARK_AFTER_STOP = re.compile(rf"([!?])\s*([{_CODE}]+)")  # "adieu! [Fr.]"
+_DAGGER = re.compile(r"\|!?|\^")
+_ASTERISK = re.compile(rf"\s?\*+(?=\s*(?:[,;.!{_CODE}]|$))")
+"""Slang, in etext #22."""
 
 
 def parse_terms(head: Head, tally: Tally) -> Iterator[Term]:
@@ -77,37 +109,61 @@ def parse_terms(head: Head, tally: Tally) -> Iterator[Term]:
     """
     numbers: dict[str, int] = {}
     for paragraph in head.paragraphs:
-        groups = [terms for text in _groups(paragraph) if (terms := _group(head, paragraph, text, tally))]
+        groups = [terms for text in _groups(head.number, paragraph) if (terms := _group(head, paragraph, text, tally))]
         if not groups:
             continue
         number = numbers[paragraph.pos] = numbers.get(paragraph.pos, 0) + 1
         for group, terms in enumerate(groups, 1):
-            for term in terms:
-                yield Term(head.number, head.name, paragraph.pos, number, group, term)
+            for term, usage in terms.items():
+                yield Term(head.number, head.name, paragraph.pos, number, group, term, usage)
 
 
-def _groups(paragraph: Paragraph) -> list[str]:
+@cache
+def _corrections() -> dict[tuple[str, str], list[tuple[re.Pattern[str], str]]]:
+    """Breaks that the texts lack, and other slips, by head and part of speech."""
+    found = defaultdict(list)
+    text = data_file("roget_corrections.tsv").read_text(encoding="utf-8")
+    for row in csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
+        written = r"\s+".join(map(re.escape, row["written"].split()))
+        found[row["head"], row["pos"]].append((re.compile(rf"(?<!\w){written}(?!\w)"), row["meant"]))
+    return found
+
+
+def _groups(head: str, paragraph: Paragraph) -> list[str]:
     text = _GREEK.sub(" ", _BRACE.sub(" ", paragraph.text))
     text = _REFERENCE.sub(" ", text)
     text = _REFERENCE_WITHOUT_ET_CETERA.sub(" ", text)
     text = _PARENTHESIS.sub("", text)
     while _BRACKET.search(text):  # from the inside out
         text = _BRACKET.sub(_bracket, text)
-    return _GROUP_BREAK.split(text)
+    text = _ASTERISK.sub(_CODES["slang"], _DAGGER.sub(_CODES["obsolete"], text))
+    for written, meant in _corrections().get((head, paragraph.pos), ()):
+        text = written.sub(meant, text)
+    # A colon of the scans is a worn semicolon, but for sayings.
+    return _GROUP_BREAK.split(text if paragraph.pos == "phrase" else text.replace(":", ";"))
 
 
 def _bracket(match: re.Match[str]) -> str:
-    """Authors are remembered, everything else in brackets goes: notes, marks, explanations."""
+    """Authors and marks of use are remembered, everything else in brackets goes: notes, explanations."""
     content = match[1].strip()
-    marks = re.findall(r"[a-z0-9]+", content.replace(".", "").lower())
+    marks = _marks(content)
     is_author = content[:1].isupper() and not any(mark in _MARKS for mark in marks) and "," not in content
-    after_text = bool(re.search(r"[^\s;,.]\s*$", match.string[: match.start()]))
-    return _ATTRIBUTED if is_author and after_text else " "
+    after_text = bool(re.search(rf"[^\s;,.{_CODE}][\s{_CODE}]*$", match.string[: match.start()]))
+    if is_author and after_text:
+        return _ATTRIBUTED
+    marks = _marks(re.split("[:,@]", content, maxsplit=1)[0])  # [Lat: you too]
+    labels = [_MARKS.get(mark) for mark in marks]
+    return "".join(_CODES[label] for label in labels if label) + " " if None not in labels else " "
 
 
-def _group(head: Head, paragraph: Paragraph, text: str, tally: Tally) -> list[str]:
-    terms: list[str] = []
-    for part in _parts(text, paragraph.pos):
+def _marks(content: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", content.replace("U. S", "US").replace(".", "").lower())
+
+
+def _group(head: Head, paragraph: Paragraph, text: str, tally: Tally) -> dict[str, tuple[str, ...]]:
+    terms: dict[str, tuple[str, ...]] = {}
+    for marked in _parts(text, paragraph.pos):
+        part = _ANY_CODE.sub("", marked)
         if not part.strip(_EDGES):
             continue  # what stood here was a note or a reference
         tally.n_records += 1
@@ -115,21 +171,38 @@ def _group(head: Head, paragraph: Paragraph, text: str, tally: Tally) -> list[st
         if reason is None and term in terms:
             reason = Reason.DUPLICATE
         if reason is None:
-            terms.append(term)
+            terms[term] = _usage(head.number, term, marked)
         else:
             example = " ".join(part.replace(_ATTRIBUTED, " [...]").split())
             tally.reject(reason, example, line=paragraph.line, where=f"head {head.number}")
     return terms
 
 
+@cache
+def _insults() -> dict[tuple[str, str], str]:
+    """Labels of the words that are offensive under a head, and not elsewhere."""
+    return {(head, entry.word): entry.label for entry in offensive_words() for head in entry.heads}
+
+
+def _usage(head: str, term: str, marked: str) -> tuple[str, ...]:
+    """The labels whose marks stand in *marked*. A name is no obsolete word; a spelling checker did not know it."""
+    insult = _insults().get((head, fold(term)))
+    return tuple(
+        label
+        for label, code in _CODES.items()
+        if label == insult or (code in marked and not (label == "obsolete" and term[:1].isupper()))
+    )
+
+
 def _parts(text: str, pos: str) -> list[str]:
     if pos == "phrase":
         return [text]
+    text = _MARK_AFTER_STOP.sub(r"\2\1", text)
     return (_EXCLAMATION_BREAK if pos == "intj" else _QUESTION_BREAK).split(text)
 
 
 def _clean(part: str, pos: str) -> tuple[Reason | None, str]:
-    text = normalize_word(part.replace(_ATTRIBUTED, " ").replace("|!", " "))
+    text = normalize_word(part.replace(_ATTRIBUTED, " "))
     text = re.sub(r"[|^*\"]|\s[!'](?=\s|$)|[\x00-\x1f]", " ", text)
     text = re.sub(r"\s-(?=\w)", " ", re.sub(r"\s+,", ",", text))
     term = normalize_word(text.strip(_EDGES))

@@ -83,7 +83,7 @@ def test_without_the_list_of_look_alikes_many_words_would_be_misjudged(
         ("immoral", "moral", "in-"),
         ("ignoble", "noble", "in-"),
         ("independent", "dependent", "in-"),
-        ("impartially", "partially", "in-"),
+        ("impartial", "partial", "in-"),
         ("dissatisfied", "satisfied", "dis-"),
         ("disagreement", "agreement", "dis-"),
         ("nonfiction", "fiction", "non-"),
@@ -102,7 +102,7 @@ def test_bases_are_words_as_they_are_spelt(real: dict[str, Negation], word: str,
     "word",
     "invaluable infamous disease onboard decipher income priceless inhabit inflammable discuss display "
     "disembowel unbosom indisposed ruthless hapless indifferent impair dispose disappoint distract dissolution unloose "
-    "countless wireless imply immigrate".split(),
+    "countless wireless imply immigrate impartially insolvents distaste discolor discolour dissociable".split(),
 )
 def test_look_alikes_negate_nothing(real: dict[str, Negation], word: str) -> None:
     assert word not in real
@@ -127,6 +127,12 @@ def test_a_base_may_differ_in_case_and_hyphen() -> None:
 def test_only_the_outermost_affix_is_cut() -> None:
     assert negated("undiscouraged", "<un<<dis<{(courage)}", "discouraged", "couraged") == [("discouraged", "un-")]
     assert negated("reunify", "<re<<un<{(ify)}", "ify", "unify") == []
+
+
+def test_y_is_i_before_less_even_if_there_is_a_word_in_i() -> None:
+    assert by_affix("pennilessness", "penny", "penni") == {"pennilessness": "penny"}
+    assert by_affix("bikiniless", "bikini") == {"bikiniless": "bikini"}
+    assert by_affix("skiless", "ski", "sky") == {"skiless": "ski"}
 
 
 def test_two_negations_are_none() -> None:
@@ -177,7 +183,14 @@ def test_a_short_base_must_be_in_use() -> None:
         ("untied", "adj", "tied", "verb", False, True),
         ("unkind", "adj", "kind", "adj noun", False, True),
         ("unrest", "", "rest", "noun verb", False, True),
-        ("disconnect", "verb", "connect", "verb", False, True),
+        ("unbar", "verb adj", "bar", "noun verb", True, True),
+        ("unstring", "verb", "string", "noun verb", True, True),
+        ("disconnect", "verb", "connect", "verb", True, True),
+        ("disembarking", "verb", "embarking", "verb", True, True),
+        ("disqualified", "", "qualified", "", True, True),
+        ("disconnected", "adj", "connected", "adj verb", False, True),
+        ("disagree", "verb", "agree", "verb", False, True),
+        ("disorder", "noun verb", "order", "noun verb", False, True),
         ("disable", "verb", "able", "adj", False, False),
         ("nonstop", "adj", "stop", "noun verb", False, False),
         ("faultless", "adj", "fault", "noun", False, False),

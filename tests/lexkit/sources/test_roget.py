@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from lexkit.errors import SourceError
 from lexkit.sources.data_files import data_file
 from lexkit.sources.files import read_text
-from lexkit.sources.records import Group, Headword, Record, Statement
+from lexkit.sources.records import USAGES, Group, Headword, Record, Statement
 from lexkit.sources.roget.layouts import Head, Paragraph, parse_heads
 from lexkit.sources.roget.opposites import LEADING, Contrasts, Opposition, antonyms, opposed_heads
-from lexkit.sources.roget.reader import HEADER, Scope, _synonyms, read, read_terms
+from lexkit.sources.roget.reader import HEADER, Scope, _leading, _synonyms, read, read_terms
 from lexkit.sources.roget.terms import Term, parse_terms
 from lexkit.sources.tally import Reason, Tally
 
@@ -110,6 +110,44 @@ class TestRealTexts:
             assert tally.n_bad / tally.n_records < 0.001
             assert tally.rejected[Reason.QUOTATION] > 800
 
+    def test_marks_become_labels_of_the_terms_before_them(self, shared: Callable[[str], Path]) -> None:
+        for name, marks in zip(TEXTS, (("obs3]", "[Lat", "[Fr"), ("^", "[Lat.]", "[Fr.]")), strict=True):
+            terms, text = parsed(shared(name))[0], read_text(shared(name))
+            labels = [label for term in terms for label in term.usage]
+            assert set(labels) <= set(USAGES)
+            assert labels.count("obsolete") > 0.95 * text.count(marks[0])
+            # most of the others are of quotations, which are no terms
+            assert labels.count("foreign") > 0.85 * (text.count(marks[1]) + text.count(marks[2]))
+            usage = {(term.head, term.term): term.usage for term in terms}
+            assert usage["2", "inexistence"] == ("obsolete",)
+            assert usage["33", "ne plus ultra"] == ("foreign",)
+            assert usage["1", "existence"] == ()
+            assert usage["450", "brainpan"] == ("obsolete",)
+
+    def test_breaks_that_the_texts_lack_are_there(self, real_terms: list[Term]) -> None:
+        words = {term.term for term in real_terms}
+        assert {"orismology", "adytum", "prefiguration", "mantua", "scrutinizer"} <= words
+        wrong = [term for term in words if "latitudinarianism " in term or term.startswith("claim the attention e")]
+        assert wrong == []
+
+
+def corrections() -> list[list[str]]:
+    rows = data_file("roget_corrections.tsv").read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "head\tpos\twritten\tmeant"
+    return [row.split("\t") for row in rows[1:]]
+
+
+def test_every_correction_is_of_something_in_the_texts(shared: Callable[[str], Path]) -> None:
+    rows = corrections()
+    assert rows == sorted(rows, key=lambda row: (place(row[0])[0], row))
+    written: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for name in TEXTS:
+        for head in parse_heads(read_text(shared(name))):
+            for paragraph in head.paragraphs:
+                written[head.number, paragraph.pos].update(re.findall(r"[\w']+", paragraph.text))
+    for number, pos, text, _ in rows:
+        assert set(re.findall(r"[\w']+", text)) <= written[number, pos], text
+
 
 def test_the_starter_table_is_made_from_the_text(shared: Callable[[str], Path]) -> None:
     assert parsed(data_file("starter/roget1911.tsv.gz"))[0] == parsed(shared(TEXTS[1]))[0]
@@ -162,8 +200,9 @@ class TestAntonyms:
             Term("2", "Inexistence", "adj", 1, 1, "null"),
         ]
         assert LEADING == 3
-        pairs = {(r.word, r.other) for r in antonyms(terms, Opposition(terms), Tally())}
-        assert pairs == {("being", "nothing"), ("entity", "nothing")}
+        found = list(antonyms(terms, Opposition(terms), Tally()))
+        assert {(r.word, r.other) for r in found} == {("being", "nothing"), ("entity", "nothing")}
+        assert {r.scope for r in found} == {"heads"}
 
     def test_not_opposes_a_word_of_the_opposed_head(self) -> None:
         terms = [
@@ -220,6 +259,41 @@ class TestGroups:
         for record in records:
             words.update(record.words if isinstance(record, Group) else record[: 1 + isinstance(record, Statement)])
         assert words == set().union(*together.values())
+
+    def test_a_lone_leading_term_is_a_synonym_of_those_that_lead_the_other_groups(self) -> None:
+        terms = [
+            *(Term("642", "Importance", "adj", 1, 1, term) for term in ("important",)),
+            *(Term("642", "Importance", "adj", 1, 2, term) for term in ("momentous", "material")),
+            Term("642", "Importance", "adj", 1, 3, "unimportant"),
+            Term("642", "Importance", "adj", 1, 4, "grand", ("slang",)),
+            *(Term("642", "Importance", "adj", 2, 1, term) for term in ("urgent", "pressing")),
+            Term("642", "Importance", "adj", 2, 2, "critical"),
+            Term("642", "Importance", "phrase", 1, 1, "no joke"),
+            Term("642", "Importance", "phrase", 1, 2, "the cream"),
+        ]
+        tally = Tally()
+        found = list(_leading(terms, Opposition(terms), tally))
+        assert [(r.word, r.other, r.usage, r.other_usage) for r in found] == [
+            ("important", "momentous", (), ()),
+            ("important", "grand", (), ("slang",)),
+        ]
+        assert {(r.kind, r.scope, r.sense) for r in found} == {("synonym", "leading", "642 Importance ¶1")}
+        assert tally.rejected == {Reason.OPPOSED: 1}
+
+    def test_leading_terms_of_the_texts(self, real: Read) -> None:
+        found = [r for r in real.records if isinstance(r, Statement) and r.scope == "leading"]
+        assert ("important", "momentous") in {(r.word, r.other) for r in found}
+        in_groups = {word for r in real.records if isinstance(r, Group) for word in r.words}
+        assert len({r.word for r in found} - in_groups) > 900
+
+    def test_groups_have_the_labels_of_their_words(self) -> None:
+        terms = [Term("1", "Existence", "noun", 1, 1, *term) for term in (("being",), ("ens", ("foreign",)))]
+        (group,) = _synonyms(terms, "group", Opposition(terms), Tally())
+        assert group == Group(("being", "ens"), "noun", "1 Existence ¶1.1", "group", ((), ("foreign",)))
+        (whole,) = _synonyms(
+            terms[:1] * 2 + [terms[0]._replace(term="entity")], "paragraph", Opposition(terms), Tally()
+        )
+        assert whole == Group(("being", "entity"), "noun", "1 Existence ¶1", "paragraph")
 
     def test_a_term_opposed_to_all_others_of_its_group_is_still_a_word(self, tmp_path: Path) -> None:
         file = tmp_path / "t.tsv"
@@ -317,10 +391,41 @@ def test_paragraph_scope_joins_groups() -> None:
         ("how happens it? in some way", ["how happens it", "in some way"]),
         ("misbeliever.1, xenogenesis1; 653 attic; 5 point", ["misbeliever", "xenogenesis", "attic", "5 point"]),
         ("e. g., D. V.; a.m.", ["e. g.", "D. V.", "a.m."]),
+        ("falling : slump, drop", ["falling", "slump", "drop"]),
     ],
 )
 def test_terms(text: str, expected: list[str]) -> None:
     assert terms_of(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ens [Lat.], being", [("foreign",), ()]),
+        ("unideal[obs3], congenite|, ideal^", [("obsolete",)] * 3),
+        ("vamose* [obs3][U. S.]; fire *, go", [("obsolete", "regional", "slang"), ("slang",), ()]),
+        ("tu quoque[Lat: you too]; nothing [note: Latin]", [("foreign",), ()]),
+        (
+            "bark [dog]; nary a one [Dial.], grand [Coll.], fact &c. 2 [Science of law]",
+            [(), ("dialect",), ("informal",), ()],
+        ),
+        ("tender mercies [ironically], oriel [Arch.]", [("humorous",), ("technical",)]),
+        ("Anglican^, Sanskrit [Lat.]", [(), ("foreign",)]),  # no obsolete name
+        ("obtain [transitive], get", [(), ()]),
+    ],
+)
+def test_marks_belong_to_the_term_before_them(text: str, expected: list[tuple[str, ...]]) -> None:
+    head = Head("1", "Existence", 1, (Paragraph("noun", text, 1),))
+    assert [tuple(sorted(term.usage)) for term in parse_terms(head, Tally())] == expected
+
+
+def test_a_mark_after_an_exclamation_belongs_to_it() -> None:
+    head = Head("293", "Departure", 1, (Paragraph("intj", "farewell!, adieu! [Fr.], goodbye!", 1),))
+    assert [(term.term, term.usage) for term in parse_terms(head, Tally())] == [
+        ("farewell", ()),
+        ("adieu", ("foreign",)),
+        ("goodbye", ()),
+    ]
 
 
 def test_phrases_keep_their_commas_and_exclamations_are_parted() -> None:
@@ -387,6 +492,12 @@ class TestTable:
         assert [term.term for term in read_terms(file, tally)] == ["being"]
         assert tally.rejected == {Reason.WRONG_COLUMNS: 2}
         assert tally.first_bad == "line 3: wrong number of columns"
+
+    def test_labels_may_be_missing(self, tmp_path: Path) -> None:
+        file = self.write(tmp_path / "t.gz", "1\tExistence\tnoun\t1\t1\tens\tforeign,obsolete")
+        assert [term.usage for term in read_terms(file, Tally())] == [("foreign", "obsolete")]
+        (tmp_path / "old.tsv").write_text("\t".join(HEADER[:6]) + "\n1\tExistence\tnoun\t1\t1\tens\n", encoding="utf-8")
+        assert [term.usage for term in read_terms(tmp_path / "old.tsv", Tally())] == [()]
 
     def test_single_terms_are_words(self, tmp_path: Path) -> None:
         file = self.write(tmp_path / "t.gz", "1\tExistence\tnoun\t1\t1\tbeing")
