@@ -6,20 +6,26 @@ import re
 import unicodedata
 
 _SPACE = re.compile(r"\s+")
+# Soft hyphens, spaces of no width, marks of direction and byte order; joiners are letters of some scripts inside a word
+_INVISIBLE = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
+_JOINERS = "\u200c\u200d"
+_NO_JOINERS = str.maketrans("", "", _JOINERS)
 
 
 def normalize_word(text: str) -> str:
     r"""Return *text* as the store keeps it: Unicode NFC, trimmed, inner white space collapsed, case kept.
 
-    >>> normalize_word("  ice\u00a0 cream ")
-    'ice cream'
+    Characters that nobody sees are removed, except for joiners within a word, which Persian and others need.
+
+    >>> normalize_word("  ice\u00a0 cream "), normalize_word("be\u00adnign\u200e")
+    ('ice cream', 'benign')
     """
     if text.isascii():
         if text.isalpha():
             return text
         if "  " not in text and text.isprintable():
             return text.strip()
-    return _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
+    return _SPACE.sub(" ", unicodedata.normalize("NFC", _INVISIBLE.sub("", text))).strip(" " + _JOINERS)
 
 
 def fold(word: str) -> str:
@@ -38,4 +44,4 @@ def _lower(character: str) -> str:
 
 def is_word(text: str) -> bool:
     """Whether *text* can be a word of a store: it holds a letter and no control or surrogate character."""
-    return text.isalpha() or (any(map(str.isalpha, text)) and text.isprintable())
+    return text.isalpha() or (any(map(str.isalpha, text)) and text.translate(_NO_JOINERS).isprintable())

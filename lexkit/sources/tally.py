@@ -37,11 +37,17 @@ class Reason(Enum):
     SELF = "related to itself"
     MISSPELLING = "tagged as a misspelling or misconstruction"
     NUMERAL = "tagged as a Roman or Arabic numeral"
+    MARKUP = "markup of a wiki page"
+    RUNNING_TEXT = "running text"
+    NOT_A_FORM = "an abbreviation, a derived word or a phrase as a form"
     QUOTATION = "quotation"
     CROSS_REFERENCE = "cross reference"
     DUPLICATE = "the same again"
     OPPOSED = "synonyms by their group that are opposed or exclude each other"
     TOGETHER = "antonyms by their heads that stand together more often"
+
+    # Members are counted by the million, and a member equals only itself
+    __hash__ = object.__hash__
 
     @property
     def bad(self) -> bool:

@@ -1,79 +1,94 @@
 """Makes records of the lines of a block: what of an entry is read, what is refused, and why.
 
 Raw files (``raw-wiktextract-data.jsonl``) and postprocessed ones (kaikki.org) have the same fields as far as
-they matter here: ``word``, ``lang_code``, ``pos``, ``senses``, and lists of linkages ``synonyms`` and ``antonyms``
-both in a sense and in the entry.
+they matter here: ``word``, ``lang_code``, ``pos``, ``senses``, lists of linkages ``synonyms`` and ``antonyms`` both in
+a sense and in the entry, the words a sense is a form of (``form_of`` and ``alt_of``), and the ``forms`` of the entry.
+A field that is null is absent.
 
-Most bytes are never decoded. A line without the language's code in quotation marks is of another language; of a line
-without the names of the linkages only the word is read; of the rest, only the fields below.
+Most bytes are never decoded. A line without the language's code in quotation marks is of another language; of the rest,
+only the fields below, in one pass. What few senses need, glosses and tags, is passed over as raw JSON until then: this
+takes less time than to search lines for the names of the lists first, and to decode only those that have some.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from lexkit.sources.batches import Batch
-from lexkit.sources.records import Headword, Statement
+from lexkit.sources.records import Form, FormKind, Headword, Statement
 from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wiktionary.blocks import MAX_LINE
+from lexkit.sources.wiktionary.forms import reason_against, row_kind, same_letters, spelling_kind
+from lexkit.sources.wiktionary.labels import read_marks
+from lexkit.sources.wiktionary.targets import read_target
 from lexkit.text import is_word, normalize_word
 
 _NONE = msgspec.Raw(b"[]")
 
 
 class _Linkage(msgspec.Struct, gc=False):
-    word: str = ""
+    word: str | None = None
     sense: str | None = None
+    sense_index: str | int | None = None
     source: str | None = None
+    tags: msgspec.Raw = _NONE
+    topics: msgspec.Raw = _NONE
+
+
+class _Base(msgspec.Struct, gc=False):
+    """A word that the word of an entry is a form of."""
+
+    word: str | None = None
+
+
+class _Row(msgspec.Struct, gc=False):
+    """A form of the word of an entry."""
+
+    form: str | None = None
     tags: msgspec.Raw = _NONE
 
 
 class _Sense(msgspec.Struct, gc=False):
-    glosses: list[str] = []
-    synonyms: list[_Linkage] = []
-    antonyms: list[_Linkage] = []
+    glosses: msgspec.Raw = _NONE
+    sense_index: str | int | None = None
+    synonyms: list[_Linkage] | None = None
+    antonyms: list[_Linkage] | None = None
+    form_of: list[_Base] | None = None
+    alt_of: list[_Base] | None = None
     tags: msgspec.Raw = _NONE
+    topics: msgspec.Raw = _NONE
 
 
-class _Head(msgspec.Struct, gc=False):
-    word: str = ""
-    lang_code: str = ""
+class _Entry(msgspec.Struct, gc=False):
+    word: str | None = None
+    lang_code: str | None = None
     redirect: str | None = None
-
-
-class _Entry(_Head, gc=False):
     pos: str | None = None
-    senses: msgspec.Raw = _NONE
-    synonyms: list[_Linkage] = []
-    antonyms: list[_Linkage] = []
+    senses: list[_Sense] | None = None
+    synonyms: list[_Linkage] | None = None
+    antonyms: list[_Linkage] | None = None
+    forms: list[_Row] | None = None
 
 
 _ANY = msgspec.json.Decoder()
-_HEAD = msgspec.json.Decoder(_Head)
 _ENTRY = msgspec.json.Decoder(_Entry)
-_SENSES = msgspec.json.Decoder(list[_Sense])
-_TAGS = msgspec.json.Decoder(list[str])
+_GLOSSES = msgspec.json.Decoder(list[str] | None)
+_UNLABELLED: tuple[str, ...] = ()
+_About = tuple[Reason | None, tuple[str, ...], str | None]
+"""Why the linkages of a sense are refused, if they are, the labels of the word in it, and its gloss."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_SECTION = re.compile(r"(?<=.)#(?=\w).*$", re.DOTALL)  # but "C#" is a word
-_COMMA = re.compile(r"[,;]\s+")
-_THESAURUS = re.compile(r"(?:^|\s+)(?:(?:and|or|see|also|more|at)\s+)*Thesaurus:.*$", re.IGNORECASE | re.DOTALL)
-_NOTE = re.compile(r"\s+(?:\([^()]*\)|\[[^\[\]]*\])$")
-_BULLET = re.compile(r"^(?:[*·•]|\):)\s+")
-# Errors are no words. Other tags (obsolete, rare, informal, abbreviation ...) say how a word is used, and stay;
-# "symbol" and "numeral" alone are given to ordinary words, too ("decimal point", "policy racket").
-_ERRORS = frozenset({"misspelling", "misconstruction"})
-_NUMERALS = frozenset({"Roman", "Arabic"})
 
 
 def parse_block(block: bytes, size: int, tally: Tally, language: str, headwords: bool) -> tuple[int, list[Batch]]:
     """Return the number of lines in a block of whole lines, and its records.
 
-    Every entry of the language gives a `Headword`, every linkage of it a `Statement` whose sense is the gloss of the
-    sense (sense-level), the linkage's own note (entry-level), and the Thesaurus page it comes from, if any.
+    Every entry of the language gives a `Headword`. Every linkage of it gives a `Statement` whose sense is the gloss of
+    the sense (sense-level), the linkage's own note (entry-level), and the Thesaurus page it comes from, if any; a
+    synonym that is another way to write the word gives a `Form` instead. So do the entry's own forms, and the words of
+    which a sense is a form.
 
     Args:
         block: lines, ended by line feeds; a byte order mark may stand before the first.
@@ -84,7 +99,8 @@ def parse_block(block: bytes, size: int, tally: Tally, language: str, headwords:
     """
     reader = _Reader(tally, language)
     reader.read(block, size)
-    batches = [Batch.of_columns(Statement, reader.statements)] if reader.statements[0] else []
+    columns: list[tuple[type, list[list[Any]]]] = [(Statement, reader.statements), (Form, reader.forms)]
+    batches = [Batch.of_columns(record_type, fields) for record_type, fields in columns if fields[0]]
     if headwords and reader.words:
         batches.append(Batch.of_columns(Headword, [reader.words]))
     return reader.n_lines, batches
@@ -96,6 +112,7 @@ class _Reader:
     def __init__(self, tally: Tally, language: str) -> None:
         self.words: list[str] = []
         self.statements: list[list[Any]] = [[] for _ in Statement._fields]
+        self.forms: list[list[Any]] = [[] for _ in Form._fields]
         self._tally = tally
         self._language = language
         self._code = f'"{language}"'.encode()
@@ -105,6 +122,7 @@ class _Reader:
 
     def read(self, block: bytes, size: int) -> None:
         tally, view = self._tally, memoryview(block)
+        statements, forms = self.statements[0], self.forms[0]
         start = len(_BYTE_ORDER_MARK) if block.startswith(_BYTE_ORDER_MARK) else 0
         while start < size:
             end = block.find(b"\n", start, size)
@@ -118,21 +136,20 @@ class _Reader:
                 elif self._mixed and self._is_other_language(block, start, end):
                     tally.reject(Reason.OTHER_LANGUAGE, _shown(block, start, end), line=self.n_lines)
                 else:
-                    # "synonyms" and "antonyms", and some others that do no harm
-                    decoder = _HEAD if block.find(b'onyms"', start, end) < 0 else _ENTRY
-                    n_statements = len(self.statements[0])
+                    n_statements, n_forms = len(statements), len(forms)
                     try:
-                        self._entry(decoder.decode(view[start:end]))
+                        self._entry(_ENTRY.decode(view[start:end]))
                     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                        self._refuse(block[start:end], n_statements)
+                        self._refuse(block[start:end], n_statements, n_forms)
             start = end + 1
 
-    def _refuse(self, line: bytes, n_statements: int) -> None:
+    def _refuse(self, line: bytes, n_statements: int, n_forms: int) -> None:
         if line.isspace():
             self._tally.n_records -= 1
             return
-        for column in self.statements:  # all of a line or nothing
-            del column[n_statements:]
+        for columns, n in ((self.statements, n_statements), (self.forms, n_forms)):  # all of a line or nothing
+            for column in columns:
+                del column[n:]
         self._tally.reject(_fault(line), _shown(line, 0, len(line)), line=self.n_lines)
 
     def _is_other_language(self, block: bytes, start: int, end: int) -> bool:
@@ -143,84 +160,160 @@ class _Reader:
             and block.endswith((b"}", b"}\r"), start, end)
         )
 
-    def _entry(self, entry: _Head) -> None:
-        tally, line = self._tally, self.n_lines
+    def _entry(self, entry: _Entry) -> None:
+        word = normalize_word(entry.word or "")
         if entry.redirect is not None:
-            tally.reject(Reason.REDIRECT, f"-> {entry.redirect}", line=line)
+            self._reject(Reason.REDIRECT, f"-> {entry.redirect}")
         elif entry.lang_code != self._language:
             self._mixed = True
-            tally.reject(Reason.OTHER_LANGUAGE, f"{entry.word} ({entry.lang_code})", line=line)
-        elif not (word := normalize_word(entry.word)):
-            tally.reject(Reason.NO_WORD, f"an entry ({entry.lang_code})", line=line)
+            self._reject(Reason.OTHER_LANGUAGE, f"{entry.word} ({entry.lang_code})")
+        elif not word:
+            self._reject(Reason.NO_WORD, f"an entry ({entry.lang_code})")
         elif not is_word(word):
-            tally.reject(Reason.NOT_A_WORD, word, line=line)
+            self._reject(Reason.NOT_A_WORD, word)
         else:
-            if isinstance(entry, _Entry):
-                # before anything is kept of it: the senses are decoded only now, and may turn out to be none
-                senses = _SENSES.decode(entry.senses) if b'onyms"' in memoryview(entry.senses).tobytes() else ()
-                for sense in senses:
-                    self._linkages(word, entry.pos, sense.synonyms, sense.antonyms, sense)
-                self._linkages(word, entry.pos, entry.synonyms, entry.antonyms, None)
+            self._lists(word, entry)
             self.words.append(word)
 
+    def _reject(self, reason: Reason, example: str, where: str = "") -> None:
+        self._tally.reject(reason, example, line=self.n_lines, where=where)
+
+    def _lists(self, word: str, entry: _Entry) -> None:
+        senses, pos = entry.senses or (), entry.pos
+        for sense in senses:
+            if sense.synonyms:
+                self._linkages(word, pos, "synonym", sense.synonyms, _about(sense))
+            if sense.antonyms:
+                self._linkages(word, pos, "antonym", sense.antonyms, _about(sense))
+            if sense.form_of:
+                self._bases(word, sense.form_of, sense, "inflection")
+            if sense.alt_of:
+                self._bases(word, sense.alt_of, sense, "spelling")
+        if entry.synonyms:
+            self._linkages(word, pos, "synonym", entry.synonyms, _about_all(senses), senses)
+        if entry.antonyms:
+            self._linkages(word, pos, "antonym", entry.antonyms, _about_all(senses), senses)
+        if entry.forms:
+            for row in entry.forms:
+                self._row(word, row)
+
     def _linkages(
-        self, word: str, pos: str | None, synonyms: list[_Linkage], antonyms: list[_Linkage], of: _Sense | None
+        self,
+        word: str,
+        pos: str | None,
+        kind: str,
+        linkages: list[_Linkage],
+        about: _About,
+        senses: Sequence[_Sense] = (),
     ) -> None:
-        if not synonyms and not antonyms:
-            return
-        error = _disqualified(of.tags) if of is not None else None
-        # wiktextract lists a gloss after the more general ones it stands under
-        gloss = of.glosses[-1] if of is not None and of.glosses else None
-        words, others, kinds, parts, senses, scopes, usages, other_usages = self.statements
-        for kind, linkages in (("synonym", synonyms), ("antonym", antonyms)):
-            for linkage in linkages:
-                reason = error or _disqualified(linkage.tags)
-                if reason is not None:
-                    self._tally.reject(reason, linkage.word, line=self.n_lines, where=word)
-                    continue
-                note = gloss or linkage.sense or None
-                if linkage.source:
-                    note = f"{linkage.source}: {note}" if note else linkage.source
-                for target in self._targets(linkage.word, word):
-                    if target == word:
-                        self._tally.reject(Reason.SELF, target, line=self.n_lines, where=word)
-                        continue
+        """Read linkages of a sense, or those of an entry, which may say of which of its *senses* they are."""
+        words, others, kinds, parts, notes, scopes, usages, other_usages = self.statements
+        for linkage in linkages:
+            if linkage.sense_index is not None and senses:
+                about = _about(_sense_at(linkage.sense_index, senses))
+            reason, labels, gloss = about
+            targets, other_labels = self._targets(word, pos, linkage, reason)
+            note, scope = _place(linkage, gloss)
+            for other in targets:
+                if other == word:
+                    self._reject(Reason.SELF, other, word)
+                elif kind == "synonym" and same_letters(word, other):
+                    self._form(other, word, spelling_kind(word, other))
+                else:
                     words.append(word)
-                    others.append(target)
+                    others.append(other)
                     kinds.append(kind)
                     parts.append(pos)
-                    senses.append(note)
-                    scopes.append(None)
-                    usages.append(None)
-                    other_usages.append(None)
+                    notes.append(note)
+                    scopes.append(scope)
+                    usages.append(labels)
+                    other_usages.append(other_labels)
 
-    def _targets(self, text: str, word: str) -> Sequence[str]:
-        """Return the words that a linkage names, usually one.
+    def _targets(
+        self, word: str, pos: str | None, linkage: _Linkage, reason: Reason | None
+    ) -> tuple[Sequence[str], tuple[str, ...]]:
+        """Return the words that a linkage names, with their labels; none if there is a reason against it."""
+        text, labels = linkage.word or "", _UNLABELLED
+        if linkage.tags is not _NONE or linkage.topics is not _NONE:
+            own_reason, labels = read_marks(linkage.tags, linkage.topics)
+            reason = reason or own_reason
+        if reason is None:
+            targets, noted, reason = read_target(text, pos)
+            if noted:
+                labels = tuple(dict.fromkeys(labels + noted))
+        else:
+            targets = ()
+        if reason is not None:
+            self._reject(reason, text, word)
+        return targets, labels
 
-        A trailing note in brackets and a ``#section`` are cut off. Commas and semicolons part targets if every part
-        is a single word and none comes twice ("þe, ẏe, ye"). Otherwise the target stays whole, since "X, Y and Z"
-        cannot be told from an idiom such as "lock, stock and barrel", nor "X and Y" from "rain cats and dogs".
-        """
-        if text.isalpha() and text.isascii():
-            return (text,)
-        tally, line = self._tally, self.n_lines
-        if text.startswith("Template:"):
-            tally.reject(Reason.PLACEHOLDER, text, line=line, where=word)
-            return ()
-        target = text
-        if "Thesaurus:" in text:
-            target = _THESAURUS.sub("", text)
-            tally.reject(Reason.THESAURUS_PAGE, text, line=line, where=word)
-            if not target:
-                return ()
-        target = normalize_word(_SECTION.sub("", _NOTE.sub("", _BULLET.sub("", target))))
-        parts = _COMMA.split(target)
-        is_list = len(set(parts)) == len(parts) and not any(" " in part for part in parts)
-        targets = parts if is_list else [target]
-        words = [part for part in targets if is_word(part)]
-        if len(words) < len(targets):
-            tally.reject(Reason.NOT_A_WORD if target else Reason.NO_WORD, text, line=line, where=word)
-        return words
+    def _bases(self, word: str, bases: list[_Base], of: _Sense, kind: FormKind) -> None:
+        """Keep the word as a form of others, if the sense's tags say that it is one."""
+        reason = reason_against(bytes(of.tags))
+        for base in bases:
+            text = base.word or ""
+            lemmas = read_target(text, None)[0] if reason is None else ()
+            # What follows the word in the text may come with it: "BBL Initialism of be back later"
+            if len(lemmas) != 1 or lemmas[0].count(" ") > word.count(" ") + 1:
+                self._reject(reason or Reason.NOT_A_FORM, text, word)
+            elif lemmas[0] == word:
+                self._reject(Reason.SELF, text, word)
+            else:
+                self._form(word, lemmas[0], kind if kind == "inflection" else spelling_kind(word, lemmas[0]))
+
+    def _row(self, word: str, row: _Row) -> None:
+        """Keep an item of an entry's own forms, unless it is the word itself or of more words ("more expansive")."""
+        kind = row_kind(bytes(row.tags))
+        form = normalize_word(row.form or "")
+        if kind is None or form == word:
+            return
+        if isinstance(kind, Reason) or form.count(" ") != word.count(" ") or not is_word(form):
+            self._reject(kind if isinstance(kind, Reason) else Reason.NOT_A_FORM, form, word)
+        else:
+            self._form(form, word, kind if kind == "inflection" else spelling_kind(word, form))
+
+    def _form(self, word: str, lemma: str, kind: FormKind) -> None:
+        words, lemmas, kinds = self.forms
+        words.append(word)
+        lemmas.append(lemma)
+        kinds.append(kind)
+
+
+def _about(sense: _Sense | None) -> _About:
+    if sense is None:
+        return None, _UNLABELLED, None
+    glosses = _GLOSSES.decode(sense.glosses)
+    # wiktextract lists a gloss after the more general ones it stands under
+    return *read_marks(sense.tags, sense.topics), glosses[-1] if glosses else None
+
+
+def _about_all(senses: Sequence[_Sense]) -> _About:
+    """Return what holds in whichever sense of an entry: the labels that all of them have."""
+    labels = _UNLABELLED
+    for i, sense in enumerate(senses):
+        own = read_marks(sense.tags, sense.topics)[1]
+        labels = tuple(label for label in labels if label in own) if i else own
+        if not labels:
+            break
+    return None, labels, None
+
+
+def _place(linkage: _Linkage, gloss: str | None) -> tuple[str | None, str | None]:
+    """Return what a linkage says of its sense, with the Thesaurus page it comes from, and its scope."""
+    note = gloss or linkage.sense or None
+    if not linkage.source:
+        return note, None if note else "entry"
+    scope = "thesaurus" if linkage.source.startswith("Thesaurus:") else None
+    return f"{linkage.source}: {note}" if note else linkage.source, scope
+
+
+def _sense_at(index: str | int, senses: Sequence[_Sense]) -> _Sense | None:
+    """Return the sense with a label or, if none has it, at a place counted from 1."""
+    for sense in senses:
+        if sense.sense_index is not None and str(sense.sense_index) == str(index):
+            return sense
+    place = int(index) if str(index).isdecimal() else 0
+    return senses[place - 1] if 1 <= place <= len(senses) else None
 
 
 def _shown(block: bytes, start: int, end: int) -> str:
@@ -236,12 +329,3 @@ def _fault(line: bytes) -> Reason:
     except (msgspec.DecodeError, RecursionError):
         return Reason.INVALID_JSON
     return Reason.WRONG_TYPE if isinstance(value, dict) else Reason.NOT_AN_OBJECT
-
-
-def _disqualified(raw: msgspec.Raw) -> Reason | None:
-    if raw is _NONE:
-        return None
-    tags = _TAGS.decode(raw)
-    if not _ERRORS.isdisjoint(tags):
-        return Reason.MISSPELLING
-    return Reason.NUMERAL if "numeral" in tags and not _NUMERALS.isdisjoint(tags) else None

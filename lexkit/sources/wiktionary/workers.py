@@ -27,13 +27,13 @@ import pyarrow as pa
 
 from lexkit.errors import SourceError
 from lexkit.sources.batches import SCHEMAS, Batch
-from lexkit.sources.records import Headword, Statement
+from lexkit.sources.records import Form, Headword, Statement
 from lexkit.sources.tally import Tally
 from lexkit.sources.wiktionary import blocks
 from lexkit.sources.wiktionary.entries import parse_block
 
 _T = TypeVar("_T")
-_TYPES = (Headword, Statement)
+_TYPES = (Headword, Statement, Form)
 _PIPE = 1 << 20
 """Bytes of a pipe, where the system lets us choose (Linux: up to this). Each time one is full or empty, the thread at
 this end must wait for its turn among Python's threads, some milliseconds."""

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lexkit.errors import SourceError
-from lexkit.sources.records import Headword, Record, Statement
+from lexkit.sources.records import Form, Headword, Record, Statement
 from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wiktionary import blocks, reader, workers
 from lexkit.sources.wiktionary.entries import parse_block
@@ -91,7 +91,7 @@ class TestCuts:
         assert tally.rejected == {Reason.OTHER_LANGUAGE: 14, Reason.INVALID_JSON: 1}
         assert tally.n_records == 60 + 14 + 1
         assert Headword("word59") in whole
-        assert Statement("word0", "same0", "synonym") in whole
+        assert Statement("word0", "same0", "synonym", scope="entry") in whole
         for size in (1, 13, 300, 5000):
             monkeypatch.setattr(blocks, "BLOCK", size)
             records, cut = read(path)
@@ -210,10 +210,18 @@ class TestHostileLines:
                 Reason.INVALID_JSON,
             ),
             (b'{"word": 1, "lang_code": "en"}', Reason.WRONG_TYPE),
-            (b'{"word": null, "lang_code": "en"}', Reason.WRONG_TYPE),
-            (b'{"word": "a", "lang_code": "en", "synonyms": null}', Reason.WRONG_TYPE),
+            (b'{"word": null, "lang_code": "en"}', Reason.NO_WORD),
+            (b'{"word": "a", "lang_code": "en", "synonyms": 1}', Reason.WRONG_TYPE),
+            (b'{"word": "a", "lang_code": "en", "forms": [null]}', Reason.WRONG_TYPE),
+            (
+                b'{"word": "a", "lang_code": "en", "forms": [{"form": "b", "tags": ["plural"]}, {"tags": 7}]}',
+                Reason.WRONG_TYPE,
+            ),
             (b'{"word": "a", "lang_code": "en", "senses": [{"synonyms": [null]}]}', Reason.WRONG_TYPE),
-            (b'{"word": "a", "lang_code": "en", "senses": [{"glosses": 1, "synonyms": []}]}', Reason.WRONG_TYPE),
+            (
+                b'{"word": "a", "lang_code": "en", "senses": [{"glosses": 1, "synonyms": [{"word": "b"}]}]}',
+                Reason.WRONG_TYPE,
+            ),
             (
                 b'{"word": "a", "lang_code": "en", "synonyms": [{"word": "b"}, {"word": "c", "tags": 7}]}',
                 Reason.WRONG_TYPE,
@@ -232,10 +240,11 @@ class TestHostileLines:
         path.write_bytes(b"\r\n".join([line(1), hostile, line(2)]))
         records, tally = read(path)
         assert {"word1", "word2"} <= {r.word for r in records if isinstance(r, Headword)}
-        assert {Statement("word1", "same1", "synonym"), Statement("word2", "same2", "synonym")} <= set(records)
+        assert {Statement(f"word{n}", f"same{n}", "synonym", scope="entry") for n in (1, 2)} <= set(records)
         assert list(tally.rejected) == ([reason] if reason else [])
         if reason:
             assert not any(isinstance(r, Statement) and r.word == "a" for r in records)
+            assert not any(isinstance(r, Form) for r in records)
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +289,8 @@ def test_mutated_real_lines_are_read_or_counted(real_lines: list[bytes], seed: i
     n_lines, batches = parse_block(block, len(block), tally, "en", True)
     assert n_lines >= 41
     records = {record for batch in batches for record in batch.records()}
-    assert {Statement(f"word{number}", f"same{number}", "synonym") for number in range(21)} <= records
+    kept = {Statement(f"word{number}", f"same{number}", "synonym", scope="entry") for number in range(21)}
+    assert kept <= records
     assert tally.n_records >= 21
     assert all(text.isprintable() for text in tally.examples.values())
     assert Tally.load(tally.dump()).rejected == tally.rejected
@@ -358,7 +368,7 @@ def test_headwords_may_be_left_out(tmp_path: Path) -> None:
     path = tmp_path / "w.jsonl"
     path.write_bytes(line(1) + b"\n" + json.dumps({"word": "alone", "lang_code": "en"}).encode())
     records, tally = read(path, headwords=False)
-    assert records == [Statement("word1", "same1", "synonym")]
+    assert records == [Statement("word1", "same1", "synonym", scope="entry")]
     assert tally.n_records == 2
 
 

@@ -1,0 +1,104 @@
+"""What wiktextract's tags and topics say of the use of a word, in the vocabulary of `lexkit.sources.records.USAGES`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import msgspec
+
+from lexkit.sources.records import USAGES
+from lexkit.sources.tally import Reason
+
+# Tags that say nothing of usage (grammar, "idiomatic", "broadly") have no label. What is spoken in a part of a country
+# is a dialect; in a country or more, regional.
+_TAGS = {
+    "archaic": "archaic",
+    "obsolete": "obsolete",
+    "dated": "dated",
+    "historical": "historical",
+    "rare": "rare uncommon nonce-word",
+    "dialect": (
+        "dialectal dialect African-American-Vernacular-English Appalachia Appalachian Brummie Cockney Cornish Cornwall "
+        "Cumbria Derbyshire Devon Doric Durham East-Anglia East-Midlands English-Midlands Essex Estuary-English "
+        "Geordie Kent Lancashire Lincolnshire Liverpudlian London Mackem Merseyside Midlands Midwestern-US "
+        "Multicultural-London-English New-England New-York New-York-City Newfoundland Norfolk Northamptonshire "
+        "Northern-England Northern-English Northern-UK Northumbria Orkney Orcadian Pennsylvania Philadelphia Scouse "
+        "Sheffield Shetland Shropshire Southern-American-English Southern-US Suffolk Sussex Teesside Texas Tyneside "
+        "Ulster West-Country West-Midlands Yorkshire"
+    ),
+    "regional": (
+        "regional Africa Argentina Asia Australia Australian Austria Austrian Bahamas Bangladesh Barbados Bavaria "
+        "Belgium Belize Bolivia Botswana Brazil Brazilian Britain British British-Columbia Brunei California Canada "
+        "Canadian Canadian-English Caribbean Catalonia Central-America Channel-Islands Chile Colombia Commonwealth "
+        "Costa-Rica Cuba Cyprus Dominican-Republic East-Africa Ecuador El-Salvador England Europe European-Union "
+        "Finland France Georgia Germany Ghana Greece Guatemala Guernsey Guyana Hawaii Hiberno-English Honduras "
+        "Hong-Kong India Indian-English Indonesia Iran Ireland Irish Isle-of-Man Israel Italy Jamaica Jamaican Japan "
+        "Jersey Kenya Latin-America Liechtenstein Louisiana Luxembourg Malaysia Malta Mexico Moldova Mozambique "
+        "Namibia Nepal Netherlands New-Zealand Nicaragua Nigeria North-America North-American North-Korea "
+        "Northern-Ireland Norway Pakistan Panama Papua-New-Guinea Paraguay Peru Philippine Philippines Portugal "
+        "Puerto-Rico Quebec Romania Russia Scotland Scottish Singapore South-Africa South-African South-America "
+        "South-Asia South-Korea Southern-Africa Spain Sri-Lanka Surinam Suriname Sweden Switzerland Swiss Taiwan "
+        "Tasmania Thailand Trinidad-and-Tobago UK US Uganda Ukraine Uruguay Venezuela Vietnam Wales Welsh-English "
+        "Zambia Zimbabwe"
+    ),
+    "literary": "literary poetic",
+    "informal": "informal colloquial familiar childish baby-talk",
+    "slang": "slang internet-slang Leet Polari",
+    "vulgar": "vulgar taboo",
+    "offensive": "offensive derogatory pejorative slur",
+    "humorous": "humorous",
+    "euphemistic": "euphemistic",
+    "figurative": "figuratively figurative metaphoric metonymically",
+    "technical": "jargon",
+}
+_LABELS = {tag: label for label, tags in _TAGS.items() for tag in tags.split()}
+# Topics are fields, such as "medicine" or "chess". These alone are none: they say what a word is about ("vehicles"),
+# what wiktextract's parser made of a note ("state"), or what it adds to fields as their heading ("sports")
+_NO_FIELDS = frozenset(
+    "Internet LGBT arts automotive beverages business cause cities color communication countries country dogs drugs "
+    "entertainment fish food games geography heading hobbies horses language lifestyle location manner meats media "
+    "organization origin person pets place planets position prefectures property region religion sexuality source "
+    "sports state states temperature time tools transport vehicles weather weekdays".split()
+)
+# Errors are no words. Other tags (obsolete, rare, informal, abbreviation ...) say how a word is used, and stay;
+# "symbol" and "numeral" alone are given to ordinary words, too ("decimal point", "policy racket").
+ERRORS = frozenset({"misspelling", "misconstruction"})
+_NUMERALS = frozenset({"Roman", "Arabic"})
+_DECODER = msgspec.json.Decoder(list[str] | None)
+
+
+def read_tags(raw: bytes) -> tuple[str, ...]:
+    """Decode a list of tags or topics; null is as good as none."""
+    return tuple(_DECODER.decode(raw) or ())
+
+
+def read_marks(tags: msgspec.Raw, topics: msgspec.Raw) -> tuple[Reason | None, tuple[str, ...]]:
+    """Return why what has these tags is refused, if it is, and its labels in the order of `USAGES`."""
+    return _marks(bytes(tags), bytes(topics))
+
+
+# Entries share a few thousand combinations
+@lru_cache(1 << 14)
+def _marks(raw_tags: bytes, raw_topics: bytes) -> tuple[Reason | None, tuple[str, ...]]:
+    tags = read_tags(raw_tags)
+    reason = None
+    if not ERRORS.isdisjoint(tags):
+        reason = Reason.MISSPELLING
+    elif "numeral" in tags and not _NUMERALS.isdisjoint(tags):
+        reason = Reason.NUMERAL
+    labels = {_LABELS[tag] for tag in tags if tag in _LABELS}
+    if not _NO_FIELDS.issuperset(read_tags(raw_topics)):
+        labels.add("technical")
+    return reason, _ordered(labels)
+
+
+def labels_of_note(note: str) -> tuple[str, ...]:
+    """Return the labels of a note in brackets, such as ``archaic`` or ``slang, US``; centuries are of old spellings."""
+    if "centur" in note:
+        return ("obsolete",)
+    return _ordered({_LABELS[part] for part in note.replace(" and ", ", ").split(", ") if part in _LABELS})
+
+
+def _ordered(labels: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(labels, key=USAGES.index))
