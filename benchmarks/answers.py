@@ -33,9 +33,9 @@ from pathlib import Path
 from statistics import fmean
 
 import lexkit
-from lexkit.sources import wordnet
 from lexkit.sources.records import Group, Statement
 from lexkit.sources.tally import Tally
+from lexkit.sources.wordnet.reader import read
 
 _WORDS = 3000
 _SHOWN = 10
@@ -51,7 +51,7 @@ class Reference:
     def __init__(self, path: Path) -> None:
         self.synonym: dict[str, set[str]] = defaultdict(set)
         self.antonym: dict[str, set[str]] = defaultdict(set)
-        for record in wordnet.read(path, Tally()):
+        for record in read(path, Tally()):
             if isinstance(record, Group):
                 words = {word.lower() for word in record.words}
                 for word in words:

@@ -17,6 +17,7 @@ from lexkit.sources.batches import Batch
 from lexkit.sources.data_files import data_file
 from lexkit.sources.files import fingerprint
 from lexkit.sources.frequency import frequencies
+from lexkit.sources.offensive import offensive_words
 from lexkit.sources.records import Analysis
 from lexkit.store.files import named_statements, timestamp
 
@@ -38,9 +39,11 @@ def make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, lan
     """
     connection.register("frequency", frequencies(language))
     connection.register("judged", _list("reliability.tsv"))
-    _run(connection, "reliability", "words", "stated")
-    connection.unregister("frequency")
-    connection.unregister("judged")
+    connection.register("offensive", _offensive(language))
+    _run(connection, "reliability", "words", "labels", "stated")
+    _run(connection, "case_only", "reject_case_only", "count_case_only", "drop_case_only")
+    for name in ("frequency", "judged", "offensive"):
+        connection.unregister(name)
     _relate(connection, affixes)
 
 
@@ -128,6 +131,13 @@ def _run(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
 
 def _list(name: str) -> pa.Table:
     return csv.read_csv(data_file(name), parse_options=csv.ParseOptions(delimiter="\t"))
+
+
+def _offensive(language: str) -> pa.Table:
+    """The words that are offensive or vulgar in every sense."""
+    entries = [entry for entry in offensive_words() if not entry.in_sense and language == "en"]
+    columns = {"word": [entry.word for entry in entries], "label": [entry.label for entry in entries]}
+    return pa.table(columns, pa.schema([("word", pa.string()), ("label", pa.string())]))
 
 
 def _vocabulary(batches: Iterable[pa.RecordBatch]) -> dict[str, Usage]:

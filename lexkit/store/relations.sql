@@ -25,6 +25,10 @@ ORDER BY word;
 CREATE OR REPLACE TEMP MACRO is_unusual(usage) AS coalesce(list_has_any(string_split(usage, ','),
     ['archaic', 'obsolete', 'dialect', 'foreign', 'vulgar', 'offensive', 'rare', 'dated']), false)::INTEGER;
 
+-- name: labels
+-- Labels in the order of the alphabet, each once; NULL rather than none.
+CREATE OR REPLACE TEMP MACRO labels(usage) AS if(len(usage) > 0, list_sort(list_distinct(usage)), NULL);
+
 -- name: stated
 -- What the sources say, statements and groups alike, as ids with word_a < word_b.
 CREATE TEMP TABLE stated AS
@@ -42,16 +46,38 @@ WITH pair AS (
 ),
 placed AS (
     SELECT a.word_id AS this, b.word_id AS other, kind, source, pos, sense, scope, n_words, distance,
-        if(usage = [], NULL, usage) AS usage, if(other_usage = [], NULL, other_usage) AS other_usage
+        list_concat(usage, if(x.label IS NULL, NULL, [x.label])) AS usage,
+        list_concat(other_usage, if(y.label IS NULL, NULL, [y.label])) AS other_usage
     FROM pair
     JOIN word a ON a.word = pair.word
     JOIN word b ON b.word = pair.other
+    LEFT JOIN offensive x ON x.word = a.folded
+    LEFT JOIN offensive y ON y.word = b.folded
 )
 SELECT DISTINCT
     least(this, other) AS word_a, greatest(this, other) AS word_b, kind, source, pos, sense, scope,
     n_words::INTEGER AS n_words, distance::INTEGER AS distance,
-    if(this < other, usage, other_usage) AS usage_a, if(this < other, other_usage, usage) AS usage_b
+    labels(if(this < other, usage, other_usage)) AS usage_a, labels(if(this < other, other_usage, usage)) AS usage_b
 FROM placed;
+
+-- name: case_only
+-- Two spellings of one word are no synonyms: Moon, moon.
+CREATE TEMP TABLE case_only AS
+SELECT word_a, word_b, source, a.word || ' / ' || b.word AS example
+FROM stated JOIN word a ON a.word_id = word_a JOIN word b ON b.word_id = word_b
+WHERE a.folded = b.folded;
+
+-- name: reject_case_only
+INSERT INTO rejection
+SELECT source, 'synonyms that differ in case only', count(*), min(example) FROM case_only GROUP BY source ORDER BY source;
+
+-- name: count_case_only
+UPDATE source SET n_rejected = n_rejected + n
+FROM (SELECT source AS name, count(*) AS n FROM case_only GROUP BY source) WHERE name = source;
+
+-- name: drop_case_only
+DELETE FROM stated USING case_only c
+WHERE stated.word_a = c.word_a AND stated.word_b = c.word_b AND stated.source = c.source;
 
 -- name: usage
 -- Every word, with the number of stated relations that it stands in and its parts of speech.
@@ -108,6 +134,8 @@ statement AS (
         if(count(*) = count(usage_a), min(usage_a), NULL) AS usage_a,
         if(count(*) = count(usage_b), min(usage_b), NULL) AS usage_b
     FROM stated
+    -- what is only near, or an opposite by way of another word, is no ground for more
+    WHERE scope IS NULL OR scope NOT IN ('indirect', 'similar')
     GROUP BY word_a, word_b, kind, source, pos
 ),
 step AS (
@@ -245,6 +273,7 @@ WITH counted AS (
 -- Sources of one origin say the same thing once. Chances are summed as whole numbers, whose order does not matter.
 once AS (
     SELECT word_a, word_b, kind, origin, bool_or(rule IS NULL) AS direct, max(p) AS p,
+        bool_or(rule IS NULL AND scope IS DISTINCT FROM 'indirect') AS is_sure,
         bool_or(coalesce(rule IN ('negation', '-less/-ful'), false)) AS is_own,
         bool_or(coalesce(rule = 'reversal', false)) AS reverses, bool_or(same_pos) AS same_pos,
         min(source) AS source, max(source) AS last_source, min(pos) AS pos, max(pos) AS last_pos,
@@ -256,7 +285,7 @@ pair AS MATERIALIZED (
     SELECT word_a, word_b, kind, bool_or(direct) AS direct,
         if(bool_or(direct), count(*) FILTER (direct), count(*)) AS n_sources,
         1 - exp(sum((1e9 * ln(1 - p))::BIGINT) / 1e9) AS confidence,
-        bool_or(is_own) AS is_own, bool_or(reverses) AS reverses, bool_or(same_pos) AS same_pos,
+        bool_or(is_sure) AS is_sure, bool_or(is_own) AS is_own, bool_or(reverses) AS reverses, bool_or(same_pos) AS same_pos,
         min(source) AS source, max(last_source) AS last_source, min(pos) AS pos, max(last_pos) AS last_pos,
         bool_or(is_labelled) AS is_labelled
     FROM once
@@ -303,7 +332,7 @@ FROM (
     SELECT *,
         ln(confidence) + 0.25 * ln(0.35 + coalesce(share, 0)) + 0.6 * ln(0.25 + coalesce(nearness, 0))
             + 1.5 * ln(1 + coalesce(n_heads, 0)) AS near,
-        if(direct, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0) + if(same_pos, 1, 0) AS sure
+        if(is_sure, 10, if(direct, 2, 0)) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0) + if(same_pos, 1, 0) AS sure
     FROM pair LEFT JOIN closeness USING (word_a, word_b)
 ) pair
 LEFT JOIN several USING (word_a, word_b, kind)
