@@ -14,6 +14,12 @@ from lexkit.progress import Progress
 if TYPE_CHECKING:
     from lexkit.store.build import BuildSummary
 
+_SAMPLE = (
+    "note: no source was named, so this store is a sample made from the starter data; for the full sources run "
+    "`lexkit fetch wiktionary roget-10681 morpholex`, then "
+    "`lexkit build --wiktionary fetched --roget fetched --morpholex fetched`"
+)
+
 
 def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     from lexkit.sources.records import KINDS
@@ -149,6 +155,8 @@ def build(
         print_json(summary)
     elif not quiet:
         click.echo("\n".join(_summary(summary)))
+    if not (quiet or wiktionary or roget or morpholex or pairs or sources):
+        click.echo(_SAMPLE, err=True)
 
 
 def progress_on(stream: IO[str], quiet: bool) -> Progress:

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ import pytest
 import lexkit
 from lexkit.cli.main import cli, main
 from lexkit.errors import Stopped
+from lexkit.sources.catalog import select
+from lexkit.sources.data_files import data_file
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -115,7 +118,26 @@ class TestBuild:
         assert re.search(r"words +[\d,]+ +[\d,]+ of them in relations", done.stdout)
         assert re.search(r"synonyms +[\d,]+ +[\d,]+ stated, [\d,]+ derived by negation", done.stdout)
         assert re.search(r"roget +[\d,]+ records, 2,[\d]{3} rejected +starter:roget1911\.tsv\.gz", done.stdout)
-        assert done.stderr == ""  # no progress bar without a terminal
+        assert done.stderr.count("\n") == 1  # no progress bar without a terminal
+
+    @pytest.mark.parametrize("how", [(), ("--json",)])
+    def test_without_sources_the_last_word_is_that_this_is_a_sample(self, run: Run, how: tuple[str, ...]) -> None:
+        note = run("build", *how).stderr.splitlines()[-1]
+        assert note.startswith("note: ")
+        assert "sample" in note
+        fetch, build = (shlex.split(command) for command in re.findall("`(.*?)`", note))
+        assert all(select(name) for name in fetch[2:])
+        # The command it gives is valid: all that the build lacks is what the other one brings
+        assert "wiktionary is not in the cache" in run(*build[1:]).stderr
+
+    def test_nothing_is_said_of_samples_with_sources_or_if_quiet(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "pairs.txt").write_text("big large\n", encoding="utf-8")
+        assert run("build", "--quiet").stderr == ""
+        for given in (
+            ("--pairs", "synonym=pairs.txt"),
+            ("--source", f"wiktionary={data_file('starter/wiktionary.jsonl')}"),
+        ):
+            assert run("build", *given).stderr == ""
 
     def test_json_is_one_document(self, run: Run, tmp_path: Path) -> None:
         pairs = tmp_path / "pairs.txt"
