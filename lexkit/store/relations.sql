@@ -326,11 +326,11 @@ label AS (
 SELECT word_a, word_b, kind, direct, n_sources, count(*) OVER (PARTITION BY word_a, word_b) > 1,
     coalesce(sources, source), coalesce(several.pos, pair.pos, ''), same_pos,
     coalesce(usage_a, ''), coalesce(usage_b, ''), round(confidence, 2),
-    round(if(kind = 'synonym', near + b.use - 0.3 * ln(0.1 + greatest(b.ties - coalesce(share, 0), 0)), sure + b.zipf) - 2 * is_unusual(usage_b), 2),
-    round(if(kind = 'synonym', near + a.use - 0.3 * ln(0.1 + greatest(a.ties - coalesce(share, 0), 0)), sure + a.zipf) - 2 * is_unusual(usage_a), 2)
+    round(if(kind = 'synonym', near + b.use - 0.3 * ln(0.1 + greatest(b.ties - coalesce(share, 0), 0)), sure + b.zipf) - 1.5 * is_unusual(usage_b), 2),
+    round(if(kind = 'synonym', near + a.use - 0.3 * ln(0.1 + greatest(a.ties - coalesce(share, 0), 0)), sure + a.zipf) - 1.5 * is_unusual(usage_a), 2)
 FROM (
     SELECT *,
-        ln(confidence) + 0.25 * ln(0.35 + coalesce(share, 0)) + 0.6 * ln(0.25 + coalesce(nearness, 0))
+        3 * ln(confidence) + 0.25 * ln(0.2 + coalesce(share, 0)) + 0.5 * ln(0.1 + coalesce(nearness, 0))
             + 1.5 * ln(1 + coalesce(n_heads, 0)) AS near,
         if(is_sure, 10, if(direct, 2, 0)) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0) + if(same_pos, 1, 0) AS sure
     FROM pair LEFT JOIN closeness USING (word_a, word_b)
