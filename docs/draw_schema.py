@@ -9,9 +9,9 @@ import duckdb
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYOUT = (
-    ("source", "rejection", "meta"),
+    ("source", "rejection", "meta", "reliability"),
     ("evidence", "relation"),
-    ("word", "tokenizer"),
+    ("word", "form", "tokenizer"),
     ("morphology", "negation", "span"),
 )
 """Tables from left to right, and in each column from top to bottom."""
@@ -20,6 +20,7 @@ REFERENCES = (
     ("evidence", "source", "source"),
     ("evidence", "word_a", "relation"),
     ("relation", "word_a", "word"),
+    ("form", "word_id", "word"),
     ("morphology", "word_id", "word"),
     ("negation", "word_id", "word"),
     ("span", "word_id", "word"),

@@ -18,10 +18,14 @@ _COLUMNS = {
 | word_a, word_b | the two words; each pair once, word_a before word_b in code point order |
 | kind | synonym or antonym |
 | direct | whether a source states it; otherwise morphological negation derives it |
-| n_sources, sources | the sources whose statements it rests on |
+| n_sources | how many independent sources state it, or state what it is derived from |
+| sources | the names of all sources that it rests on |
 | contested | whether the pair is known as the other kind, too |
 | pos | parts of speech, as far as the sources say |
 | same_pos | whether the words are of one part of speech; not so where faultless gave fault |
+| usage_a, usage_b | labels of word_a, and of word_b, in this relation: archaic, slang, offensive ... |
+| confidence | the chance that it holds in some ordinary sense, from 0 to 1 |
+| weight_a, weight_b | how good an answer word_b is for word_a, and word_a for word_b; the higher the better |
 """,
     "tokens": """\
 | token_ids_a, token_ids_b | the words' tokens in running text, after a space, without special tokens |
@@ -32,6 +36,9 @@ _COLUMNS = {
 | word_a, word_b, kind | the relation that is stated or derived |
 | source | who states it; for a derived one, who states what it is derived from |
 | pos, sense | part of speech; gloss or place in the source |
+| scope | what of the source puts the two together, where that makes a difference |
+| n_words, distance | how many words the source puts together there, and how far apart the two stand |
+| usage_a, usage_b | what the source says of the use of word_a, and of word_b, there |
 | rule | empty if stated; else how it is derived; `contradicted:` before it if it counts for nothing |
 | from_a, from_b, from_kind | the stated relation it is derived from |
 | same_pos | false if it was derived across parts of speech |
@@ -72,6 +79,10 @@ def _contents(form: str, tables: dict[str, pa.Table], facts: dict[str, Any]) -> 
         ]
     if not facts["contested"]:
         parts += ["Pairs that are known both as synonyms and as antonyms are left out.", ""]
+    if facts["min_confidence"]:
+        parts += [f"Pairs whose confidence is below {facts['min_confidence']:g} are left out.", ""]
+    if facts["without_usage"]:
+        parts += [f"Pairs with a word that is {' or '.join(facts['without_usage'])} are left out.", ""]
     if facts["left_out"]:
         parts += [f"What rests on these sources is left out, derivations included: {', '.join(facts['left_out'])}.", ""]
     return parts[:-1]
