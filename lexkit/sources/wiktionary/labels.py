@@ -57,8 +57,9 @@ _LABELS = {tag: label for label, tags in _TAGS.items() for tag in tags.split()}
 # what wiktextract's parser made of a note ("state"), or what it adds to fields as their heading ("sports")
 _NO_FIELDS = frozenset(
     "Internet LGBT arts automotive beverages business cause cities color communication countries country dogs drugs "
-    "entertainment fish food games geography heading hobbies horses language lifestyle location manner meats media "
-    "organization origin person pets place planets position prefectures property region religion sexuality source "
+    "entertainment fish food games geography heading hobbies horses human-sciences language lifestyle location manner "
+    "meats media natural-sciences organization origin person pets physical-sciences place planets position "
+    "prefectures property region religion science sciences sexuality source "
     "sports state states temperature time tools transport vehicles weather weekdays".split()
 )
 # Errors are no words. Other tags (obsolete, rare, informal, abbreviation ...) say how a word is used, and stay;

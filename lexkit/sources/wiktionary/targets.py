@@ -61,8 +61,8 @@ def read_target(text: str, pos: str | None) -> Target:
     ("þe, ẏe, ye"). Otherwise the target stays whole, since "X, Y and Z" cannot be told from an idiom such as "lock,
     stock and barrel", nor "X and Y" from "rain cats and dogs".
     """
-    if _PLAIN.fullmatch(text):
-        return (text,), (), None
+    if (text.isalpha() and "saurus" not in text) or _PLAIN.fullmatch(text):
+        return (normalize_word(text),), (), None
     if text.startswith("Template:"):
         return (), (), Reason.PLACEHOLDER
     target, reason = _without_references(normalize_word(_shown(text)))

@@ -85,6 +85,7 @@ class TestUsage:
             (["board-games", "chess", "games", "hobbies", "lifestyle"], ("technical",)),
             (["law", "legal"], ("technical",)),
             (["automotive", "transport", "vehicles"], ()),  # "bus" is a word of all
+            (["geography", "natural-sciences"], ()),  # as is "Germany"
             (["time"], ()),
             ([], ()),
         ],
