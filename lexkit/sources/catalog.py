@@ -48,10 +48,21 @@ class StarterFile(msgspec.Struct, frozen=True):
     about: str
 
 
+class CarriedFile(msgspec.Struct, frozen=True):
+    """A file of ``data_sources`` with facts from elsewhere, which every build takes."""
+
+    file: str
+    title: str
+    licence: str
+    licence_note: str
+    citation: str
+
+
 class Catalog(msgspec.Struct, frozen=True):
     """The whole file."""
 
     source: tuple[CatalogEntry, ...]
+    carried: tuple[CarriedFile, ...]
     starter: tuple[StarterFile, ...]
 
 

@@ -38,7 +38,7 @@ def candidate_table(dictionary: SenseDictionary, kind: CandidateKind, *, max_nei
     Args:
         dictionary: composed, and opened with the relations of the store (for synonyms and antonyms).
         kind: of candidates.
-        max_neighbors: most synonyms, or antonyms, of a token to take, the best attested first.
+        max_neighbors: most synonyms, or antonyms, of a token to take, the best first.
 
     Raises:
         DictionaryError: synonyms or antonyms of a dictionary that was opened without relations.
@@ -69,7 +69,7 @@ def related_senses(
         dictionary: composed with the relations.
         relations: of a store.
         kind: of relation.
-        max_neighbors: neighbours of a token to take, the best attested first.
+        max_neighbors: neighbours of a token to take, the best first.
     """
     tokens, words = words_of_tokens(dictionary, relations)
     return _related(dictionary, relations, kind, max_neighbors, tokens, words, dictionary.token_key)
