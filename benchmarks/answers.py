@@ -1,6 +1,6 @@
 """How good the first answers of a store are: by WordNet, by what people say of word pairs, and by eye.
 
-    python benchmarks/answers.py STORE [STORE]... [--wordnet DIR] [--lexical DIR] [--judged FILE]
+    python benchmarks/answers.py STORE [STORE]... [--wordnet DIR] [--lexical DIR]
 
 By WordNet (DIR as for ``--source wordnet``; Debian: ``apt-get install wordnet-base``): of the 3,000 most frequent
 single words that have a synonym in WordNet and one in the store,
@@ -18,8 +18,9 @@ By people: Spearman's correlation of SimLex-999's and SimVerb-3500's similarity 
 synonyms in the store (of the better direction), and how often the kind of relation is AntSynNET's (DIR with
 ``EN-SIMLEX-999.txt``, ``EN-SimVerb-3500.txt`` and ``antsynnet/``).
 
-By eye: FILE has the columns word, kind, answer and verdict (good, near, topic, wrong); of its words the answers that
-the store gives first are looked up in it.
+By eye, from the files of ``benchmarks/judged`` (good: the relation holds in some ordinary sense; near: nearly; topic:
+the two merely share a topic; wrong): of the words of ``answers.tsv``, how many of the answers that the store gives first
+are good or near; and of the pairs in the other files, what share is good or near by the confidence that the store gives.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from lexkit.sources.wordnet.reader import read
 _WORDS = 3000
 _SHOWN = 10
 _MANY = 8
+_JUDGED = Path(__file__).resolve().parent / "judged"
 _HOLDS = ("good", "near")
 Answers = Mapping[str, list[str]]
 """By word in lower case, the answers in lower case, the best first."""
@@ -165,26 +167,57 @@ def _ranks(values: list[float]) -> list[float]:
     return [fmean(places[value]) for value in values]
 
 
-def report_judged(store: lexkit.Lexicon, path: Path) -> None:
+def report_judged(store: lexkit.Lexicon) -> None:
     """Print how many of the answers that are shown are useful, as they were judged by eye."""
     verdicts: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            verdicts[row["kind"], row["word"]][row["answer"]] = row["verdict"]
+    for row in _judged(_JUDGED / "answers.tsv"):
+        verdicts[row["kind"], row["word"]][row["answer"]] = row["verdict"]
     for kind in ("synonym", "antonym"):
         first, shown, unknown = [], [], 0
         for (of, word), judged in verdicts.items():
             if of != kind:
                 continue
-            answers = [n.word for n in getattr(store, f"{kind}s")(word, limit=_SHOWN, forms=True)]
+            answers = [n.word for n in getattr(store, f"{kind}s")(word, limit=_SHOWN)]
             unknown += sum(answer not in judged for answer in answers)
             useful = [judged[answer] in _HOLDS for answer in answers if answer in judged]
-            first.append(bool(answers) and judged.get(answers[0]) in _HOLDS)
+            if answers and answers[0] in judged:
+                first.append(judged[answers[0]] in _HOLDS)
             shown += useful
         print(
             f"by eye, {kind}s: first useful {fmean(first):.0%} of {len(first)} words, "
             f"shown useful {fmean(shown):.0%} of {len(shown)} answers; {unknown} answers not judged"
         )
+
+
+def report_confidence(store: lexkit.Lexicon) -> None:
+    """Print how often relations of about one confidence hold."""
+    confidence = {
+        (a, b, kind): (chance, "stated" if direct else "derived")
+        for a, b, kind, chance, direct in _pairs(store, "kind, confidence, direct", "true")
+    }
+    found: dict[tuple[str, str, int], list[tuple[float, str]]] = defaultdict(list)
+    for path in sorted(_JUDGED.glob("*.tsv")):
+        for row in _judged(path) if path.name != "answers.tsv" else ():
+            a, b = sorted((row["word"], row["other"]))
+            if (a, b, row["kind"]) in confidence:
+                chance, how = confidence[a, b, row["kind"]]
+                found[row["kind"], how, min(int(chance * 10 + 1e-6), 9)].append((chance, row["verdict"]))
+    for (kind, how, tenth), pairs in sorted(found.items()):
+        shares = ", ".join(f"{name} {fmean(v == name for _, v in pairs):.0%}" for name in ("good", "near", "wrong"))
+        print(
+            f"confidence of {how} {kind}s from {tenth / 10:.1f}: mean {fmean(chance for chance, _ in pairs):.2f}, "
+            f"hold {fmean(v in _HOLDS for _, v in pairs):.2f} of {len(pairs)} ({shares})"
+        )
+    usual = [v for (_, how, tenth), pairs in found.items() if how == "derived" and tenth >= 5 for _, v in pairs]
+    print(
+        f"derived relations that training uses: {fmean(v in _HOLDS for v in usual):.0%} good or near, "
+        f"{fmean(v == 'good' for v in usual):.0%} good, {fmean(v == 'wrong' for v in usual):.0%} wrong of {len(usual)}"
+    )
+
+
+def _judged(path: Path) -> Iterable[dict[str, str]]:
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
 def _pairs(store: lexkit.Lexicon, columns: str, where: str) -> Iterable[tuple[str, ...]]:
@@ -205,7 +238,6 @@ def main() -> None:
     parser.add_argument("store", type=Path, nargs="+")
     parser.add_argument("--wordnet", type=Path)
     parser.add_argument("--lexical", type=Path)
-    parser.add_argument("--judged", type=Path)
     options = parser.parse_args()
     reference = Reference(options.wordnet) if options.wordnet else None
     for path in options.store:
@@ -219,8 +251,8 @@ def main() -> None:
                 report_wordnet(store, reference, table["folded"].to_pylist())
             if options.lexical:
                 report_people(store, options.lexical)
-            if options.judged:
-                report_judged(store, options.judged)
+            report_judged(store)
+            report_confidence(store)
 
 
 if __name__ == "__main__":

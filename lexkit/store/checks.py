@@ -35,7 +35,7 @@ def _derived_otherwise(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]
     derive_again(connection)
     columns = (
         "word_a, word_b, kind, source, pos, regexp_replace(rule, '^contradicted:', '') AS rule,"
-        " from_a, from_b, from_kind, same_pos, usage_a, usage_b"
+        " from_a, from_b, from_kind, same_pos, usage_a, usage_b, distance"
     )
     return connection.execute(
         f"""

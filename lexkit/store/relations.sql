@@ -2,7 +2,7 @@
 -- Each statement is named by the comment line above it.
 
 -- name: reliability
-INSERT INTO reliability SELECT kind, way, same_pos, reader, scope, confidence FROM judged ORDER BY ALL;
+INSERT INTO reliability SELECT kind, way, same_pos, reader, scope, distance, confidence FROM judged ORDER BY ALL;
 
 -- name: words
 -- Ids follow the order of the words, so that they depend on nothing but the set of words.
@@ -131,7 +131,7 @@ analyst AS (
 ),
 statement AS (
     SELECT word_a, word_b, kind, source, pos, if(kind = 'synonym', 'antonym', 'synonym') AS other_kind,
-        if(count(*) = count(usage_a), min(usage_a), NULL) AS usage_a,
+        min(distance) AS distance, if(count(*) = count(usage_a), min(usage_a), NULL) AS usage_a,
         if(count(*) = count(usage_b), min(usage_b), NULL) AS usage_b
     FROM stated
     -- what is only near, or an opposite by way of another word, is no ground for more
@@ -140,34 +140,36 @@ statement AS (
 ),
 step AS (
     SELECT base_id AS this, word_b AS other, other_kind AS kind, source, if(same_pos, pos, NULL) AS pos, rule,
-        word_a, word_b, kind AS from_kind, same_pos, usage_b AS other_usage
+        word_a, word_b, kind AS from_kind, same_pos, usage_b AS other_usage, distance
     FROM statement JOIN rule ON word_id = word_a
     UNION ALL
-    SELECT base_id, word_a, other_kind, source, if(same_pos, pos, NULL), rule, word_a, word_b, kind, same_pos, usage_a
+    SELECT base_id, word_a, other_kind, source, if(same_pos, pos, NULL), rule, word_a, word_b, kind, same_pos, usage_a,
+        distance
     FROM statement JOIN rule ON word_id = word_b
     UNION ALL
     -- the bases of faultless and blameless are nouns both
     SELECT a.base_id, b.base_id, kind, source, if(a.same_pos AND b.same_pos, pos, NULL), a.rule || '+' || b.rule,
-        word_a, word_b, kind, a.same_pos = b.same_pos, NULL
+        word_a, word_b, kind, a.same_pos = b.same_pos, NULL, distance
     FROM statement JOIN rule a ON a.word_id = word_a JOIN rule b ON b.word_id = word_b
     UNION ALL
     SELECT word_id, base_id, 'antonym', source, NULL, if(reverses, 'reversal', 'negation'), NULL, NULL, NULL, same_pos,
-        NULL
+        NULL, NULL
     FROM rule JOIN analyst USING (analyser)
     UNION ALL
-    SELECT this, other, 'antonym', source, NULL, '-less/-ful', NULL, NULL, NULL, true, NULL
+    SELECT this, other, 'antonym', source, NULL, '-less/-ful', NULL, NULL, NULL, true, NULL, NULL
     FROM opposed_suffixes, analyst WHERE analyser = 'affix'
     UNION ALL
     -- negations cancel each other in pairs: nonunhappy is happy
     SELECT a.word_id, b.base_id, 'synonym', source, NULL, 'double negation', NULL, NULL, NULL,
-        a.same_pos AND b.same_pos, NULL
+        a.same_pos AND b.same_pos, NULL, NULL
     FROM rule a JOIN rule b ON b.word_id = a.base_id JOIN analyst ON analyst.analyser = a.analyser
     WHERE NOT a.reverses AND NOT b.reverses
 )
 SELECT
     least(this, other) AS word_a, greatest(this, other) AS word_b, kind, source, pos, rule,
     word_a AS from_a, word_b AS from_b, from_kind, bool_or(same_pos) AS same_pos,
-    min(if(other < this, other_usage, NULL)) AS usage_a, min(if(other > this, other_usage, NULL)) AS usage_b
+    min(if(other < this, other_usage, NULL)) AS usage_a, min(if(other > this, other_usage, NULL)) AS usage_b,
+    min(distance) AS distance
 FROM step
 WHERE this <> other
 GROUP BY ALL;
@@ -186,7 +188,7 @@ everything AS (
     SELECT d.word_a, d.word_b, d.kind, source, pos,
         if(coalesce(if(d.kind = 'synonym', k.antonym AND NOT k.synonym, k.synonym AND NOT k.antonym), false),
            'contradicted:' || rule, rule) AS rule,
-        from_a, from_b, from_kind, same_pos, usage_a, usage_b
+        from_a, from_b, from_kind, same_pos, usage_a, usage_b, distance
     FROM derived d LEFT JOIN kinds k ON k.word_a = d.word_a AND k.word_b = d.word_b
 )
 SELECT * FROM everything ORDER BY ALL NULLS FIRST;
@@ -246,18 +248,20 @@ SELECT word_id, coalesce(word.frequency, part.frequency, 0) AS zipf,
 FROM word LEFT JOIN tie USING (word_id) LEFT JOIN part USING (word_id);
 
 -- name: chance
--- The row of `reliability` that fits each kind of evidence best.
+-- The row of `reliability` that fits each kind of evidence best: of its reader and scope, and no farther than needed.
 CREATE TEMP TABLE chance AS
 WITH kind_of_evidence AS (
-    SELECT DISTINCT evidence.kind, source.kind AS reader, scope, same_pos, rule,
+    SELECT DISTINCT evidence.kind, source.kind AS reader, scope, same_pos, rule, evidence.distance,
         CASE WHEN rule IS NULL THEN 'stated' WHEN rule IN ('negation', '-less/-ful') THEN 'own'
             WHEN from_a IS NULL THEN rule ELSE 'derived' END AS way
     FROM evidence JOIN source USING (source)
 )
-SELECT k.kind, k.reader, k.scope, k.same_pos, k.rule, arg_max(confidence, (m.reader = k.reader, m.scope = k.scope)) AS p
+SELECT k.kind, k.reader, k.scope, k.same_pos, k.rule, k.distance,
+    arg_max(confidence, (r.reader = k.reader, r.scope = k.scope, -coalesce(r.distance, 1000000))) AS p
 FROM kind_of_evidence k
-JOIN reliability m ON m.kind = k.kind AND m.way = k.way AND m.same_pos = k.same_pos
-    AND m.reader IN (k.reader, '*') AND m.scope IN (coalesce(k.scope, '*'), '*')
+JOIN reliability r ON r.kind = k.kind AND r.way = k.way AND r.same_pos = k.same_pos
+    AND r.reader IN (k.reader, '*') AND r.scope IN (coalesce(k.scope, '*'), '*')
+    AND (r.distance IS NULL OR k.distance <= r.distance)
 GROUP BY ALL;
 
 -- name: relation
@@ -268,14 +272,15 @@ WITH counted AS (
     JOIN source USING (source)
     JOIN chance r ON r.kind = evidence.kind AND r.reader = source.kind AND r.same_pos = evidence.same_pos
         AND r.scope IS NOT DISTINCT FROM evidence.scope AND r.rule IS NOT DISTINCT FROM evidence.rule
+        AND r.distance IS NOT DISTINCT FROM evidence.distance
     WHERE evidence.rule IS NULL OR NOT starts_with(evidence.rule, 'contradicted:')
 ),
 -- Sources of one origin say the same thing once. Chances are summed as whole numbers, whose order does not matter.
 once AS (
-    SELECT word_a, word_b, kind, origin, bool_or(rule IS NULL) AS direct, max(p) AS p,
+    SELECT word_a, word_b, kind, origin, bool_or(rule IS NULL) AS direct, count(*) FILTER (rule IS NULL) AS n_stated, max(p) AS p,
         bool_or(rule IS NULL AND scope IS DISTINCT FROM 'indirect') AS is_sure,
-        bool_or(coalesce(rule IN ('negation', '-less/-ful'), false)) AS is_own,
-        bool_or(coalesce(rule = 'reversal', false)) AS reverses, bool_or(same_pos) AS same_pos,
+        bool_or(coalesce(rule IN ('negation', '-less/-ful'), false) AND same_pos) AS is_own,
+        bool_or(coalesce(rule = 'reversal', false) AND same_pos) AS reverses, bool_or(same_pos) AS same_pos,
         min(source) AS source, max(source) AS last_source, min(pos) AS pos, max(pos) AS last_pos,
         count(usage_a) + count(usage_b) > 0 AS is_labelled
     FROM counted
@@ -285,7 +290,7 @@ pair AS MATERIALIZED (
     SELECT word_a, word_b, kind, bool_or(direct) AS direct,
         if(bool_or(direct), count(*) FILTER (direct), count(*)) AS n_sources,
         1 - exp(sum((1e9 * ln(1 - p))::BIGINT) / 1e9) AS confidence,
-        bool_or(is_sure) AS is_sure, bool_or(is_own) AS is_own, bool_or(reverses) AS reverses, bool_or(same_pos) AS same_pos,
+        sum(n_stated) AS n_stated, bool_or(is_sure) AS is_sure, bool_or(is_own) AS is_own, bool_or(reverses) AS reverses, bool_or(same_pos) AS same_pos,
         min(source) AS source, max(last_source) AS last_source, min(pos) AS pos, max(last_pos) AS last_pos,
         bool_or(is_labelled) AS is_labelled
     FROM once
@@ -330,9 +335,9 @@ SELECT word_a, word_b, kind, direct, n_sources, count(*) OVER (PARTITION BY word
     round(if(kind = 'synonym', near + a.use - 0.3 * ln(0.1 + greatest(a.ties - coalesce(share, 0), 0)), sure + a.zipf) - 1.5 * is_unusual(usage_a), 2)
 FROM (
     SELECT *,
-        3 * ln(confidence) + 0.25 * ln(0.2 + coalesce(share, 0)) + 0.5 * ln(0.1 + coalesce(nearness, 0))
+        2 * ln(confidence) + 0.25 * ln(0.2 + coalesce(share, 0)) + 0.5 * ln(0.1 + coalesce(nearness, 0))
             + 1.5 * ln(1 + coalesce(n_heads, 0)) AS near,
-        if(is_sure, 10, if(direct, 2, 0)) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0) + if(same_pos, 1, 0) AS sure
+        4 * ln(confidence) + if(is_sure, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0) + 3 * ln(1 + n_stated) AS sure
     FROM pair LEFT JOIN closeness USING (word_a, word_b)
 ) pair
 LEFT JOIN several USING (word_a, word_b, kind)

@@ -77,7 +77,7 @@ CREATE TABLE evidence (
     sense     VARCHAR,              -- gloss, or head and place in Roget
     scope     VARCHAR,              -- what of the source puts the two together, where that makes a difference
     n_words   INTEGER,              -- how many words it puts together: two, or a group; NULL: derived
-    distance  INTEGER,              -- from one to the other among these: 1 side by side; NULL: derived
+    distance  INTEGER,              -- from one to the other among these: 1 side by side; derived: in what it comes from
     usage_a   VARCHAR[],            -- what the source says of the use of word_a: archaic, slang ...; NULL: nothing
     usage_b   VARCHAR[],            -- of word_b
     rule      VARCHAR,              -- NULL: stated. 'un-', '-less', 'un-+in-': derived. 'negation', or 'reversal' (lock,
@@ -97,6 +97,7 @@ CREATE TABLE reliability (
     same_pos   BOOLEAN NOT NULL,
     reader     VARCHAR NOT NULL,    -- kind of the source, or '*' for any
     scope      VARCHAR NOT NULL,    -- scope of the evidence, or '*' for any
+    distance   INTEGER,             -- distance of the evidence at most; NULL: any
     confidence DOUBLE  NOT NULL
 );
 
