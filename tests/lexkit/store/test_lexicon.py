@@ -90,7 +90,10 @@ def test_explain_tells_where_a_derived_relation_comes_from(lexicon: Lexicon) -> 
 
 def test_explain_shows_what_the_source_says(lexicon: Lexicon) -> None:
     stated = [e for e in lexicon.explain("reality", "actuality") if e.rule is None]
-    assert [(e.source, e.pos, e.sense) for e in stated] == [("roget", "noun", "1 Existence \u00b62.1")]
+    assert [(e.source, e.pos, e.sense) for e in stated] == [
+        ("roget", "noun", "1 Existence \u00b62.1"),
+        ("wiktionary", "noun", "What really is."),
+    ]
 
 
 def test_words_that_differ_in_case_answer_as_one_list(tmp_path: Path) -> None:
