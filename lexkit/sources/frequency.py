@@ -9,7 +9,7 @@ from pyarrow import csv
 
 from lexkit.sources.data_files import data_file
 
-SCHEMA = pa.schema([("folded", pa.string()), ("zipf", pa.float32())])
+SCHEMA = pa.schema([("folded", pa.string()), ("zipf", pa.float64())])
 
 
 def frequencies(language: str) -> pa.Table:

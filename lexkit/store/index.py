@@ -52,7 +52,8 @@ class Index:
         self.words: pa.Array = connection.sql("SELECT word FROM word").to_arrow_table()["word"].combine_chunks()
         table = connection.sql(
             "SELECT word_a, word_b, n_sources, (kind = 'antonym')::TINYINT AS antonym, direct::TINYINT AS direct,"
-            " contested::TINYINT AS contested, same_pos::TINYINT AS same_pos, weight_a, weight_b, confidence,"
+            " contested::TINYINT AS contested, same_pos::TINYINT AS same_pos, weight_a::FLOAT AS weight_a,"
+            " weight_b::FLOAT AS weight_b, confidence::FLOAT AS confidence,"
             " sources, pos, usage_a, usage_b FROM relation"
         ).to_arrow_table()
         order = connection.sql("SELECT rowid::INTEGER AS row FROM relation ORDER BY word_b").to_arrow_table()

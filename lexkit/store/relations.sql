@@ -337,7 +337,7 @@ FROM (
     SELECT *,
         2 * ln(confidence) + 0.25 * ln(0.2 + coalesce(share, 0)) + 0.5 * ln(0.1 + coalesce(nearness, 0))
             + 1.5 * ln(1 + coalesce(n_heads, 0)) AS near,
-        4 * ln(confidence) + if(is_sure, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0) + 3 * ln(1 + n_stated) AS sure
+        4 * ln(confidence) + if(is_sure, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0) + 2 * ln(1 + n_stated) AS sure
     FROM pair LEFT JOIN closeness USING (word_a, word_b)
 ) pair
 LEFT JOIN several USING (word_a, word_b, kind)

@@ -36,7 +36,7 @@ CREATE TABLE word (
     word_id INTEGER NOT NULL,       -- 0, 1, 2 ... in the order of the words' code points
     word    VARCHAR NOT NULL,       -- NFC, trimmed, inner white space collapsed, case kept
     folded  VARCHAR NOT NULL,       -- lower case, for look-up
-    frequency REAL                  -- Zipf scale: log10 of occurrences in a billion words; NULL: not known
+    frequency DOUBLE                -- Zipf scale: log10 of occurrences in a billion words; NULL: not known
 );
 
 -- other forms of words: ran, mice, happier; colour, o'clock; well known, well-known
@@ -61,10 +61,10 @@ CREATE TABLE relation (
     same_pos  BOOLEAN NOT NULL,     -- some evidence relates words of one part of speech
     usage_a   VARCHAR NOT NULL,     -- labels of word_a in this relation (archaic, slang ...), joined by commas
     usage_b   VARCHAR NOT NULL,     -- of word_b
-    confidence REAL   NOT NULL,     -- chance that it holds in some ordinary sense; docs/confidence.md
+    confidence DOUBLE NOT NULL,     -- chance that it holds in some ordinary sense; docs/confidence.md
     -- how good an answer is, comparable among the answers for one word; docs/ranking.md has the formula
-    weight_a  REAL    NOT NULL,     -- of word_b for word_a
-    weight_b  REAL    NOT NULL      -- of word_a for word_b
+    weight_a  DOUBLE  NOT NULL,     -- of word_b for word_a
+    weight_b  DOUBLE  NOT NULL      -- of word_a for word_b
 );
 
 -- why a relation is there; also derived relations that a stated one contradicts, which are not in `relation`

@@ -17,8 +17,7 @@ SELECT a.word AS word_a, b.word AS word_b, kind, direct, n_sources, string_split
     CASE WHEN pos = '' THEN [] ELSE string_split(pos, ',') END AS pos, same_pos,
     CASE WHEN usage_a = '' THEN [] ELSE string_split(usage_a, ',') END AS usage_a,
     CASE WHEN usage_b = '' THEN [] ELSE string_split(usage_b, ',') END AS usage_b,
-    round(confidence::DOUBLE, 2) AS confidence, round(weight_a::DOUBLE, 2) AS weight_a,
-    round(weight_b::DOUBLE, 2) AS weight_b {tokens}
+    confidence, weight_a, weight_b {tokens}
 FROM relation
 JOIN word a ON a.word_id = word_a
 JOIN word b ON b.word_id = word_b
