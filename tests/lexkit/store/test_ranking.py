@@ -26,7 +26,7 @@ def roget(path: Path, *groups: str) -> Path:
     for number, group in enumerate(groups, 1):
         for term in group.split(", "):
             word, _, usage = term.partition(":")
-            rows.append(f"{number}\tHead\tadj\t1\t1\t{word}\t{usage}")
+            rows.append(f"x{number}\tHead\tadj\t1\t1\t{word}\t{usage}")
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
 
