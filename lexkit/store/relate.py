@@ -108,9 +108,9 @@ def _relate(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) -> None:
 
 
 def _summarize(connection: duckdb.DuckDBPyConnection) -> None:
-    for table in ("closeness", "answer", "chance"):
+    for table in ("head", "closeness", "answer", "chance"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
-    _run(connection, "closeness", "answer", "chance", "is_unusual", "relation")
+    _run(connection, "head", "closeness", "answer", "chance", "is_unusual", "relation")
 
 
 def _oppose_suffixes(connection: duckdb.DuckDBPyConnection) -> None:

@@ -193,37 +193,44 @@ everything AS (
 )
 SELECT * FROM everything ORDER BY ALL NULLS FIRST;
 
+-- name: head
+-- What two words may stand under together: a head of Roget, and in other sources a sense.
+CREATE TEMP TABLE head AS
+SELECT source, origin, sense,
+    dense_rank() OVER (ORDER BY origin, coalesce(nullif(regexp_extract(sense, '^(.*) ¶', 1), ''), sense))::INTEGER AS head
+FROM (
+    SELECT DISTINCT source, sense FROM evidence WHERE kind = 'synonym' AND rule IS NULL AND sense IS NOT NULL
+)
+JOIN source USING (source);
+
 -- name: closeness
 -- How close the sources put two synonyms. Several files of one origin say it once. Sums are of whole numbers
 -- (billionths), so that their order does not matter.
 CREATE TEMP TABLE closeness AS
 WITH said AS (
-    SELECT word_a, word_b, source, origin, n_words, distance, coalesce(nullif(regexp_extract(sense, '^(.*) ¶', 1), ''), sense) AS head
+    SELECT word_a, word_b, origin, source, sum((1e9 / (n_words - 1))::BIGINT) AS share,
+        sum((1e9 / distance)::BIGINT) AS nearness
     FROM evidence JOIN source USING (source)
     WHERE evidence.kind = 'synonym' AND rule IS NULL
-),
-by_source AS (
-    SELECT word_a, word_b, origin, sum((1e9 / (n_words - 1))::BIGINT) AS share, sum((1e9 / distance)::BIGINT) AS nearness
-    FROM said GROUP BY word_a, word_b, origin, source
+    GROUP BY word_a, word_b, origin, source
 ),
 by_origin AS (
-    SELECT word_a, word_b, max(share) AS share, max(nearness) AS nearness FROM by_source GROUP BY word_a, word_b, origin
+    SELECT word_a, word_b, max(share) AS share, max(nearness) AS nearness FROM said GROUP BY word_a, word_b, origin
 ),
 pair AS (
     SELECT word_a, word_b, sum(share) / 1e9 AS share, sum(nearness) / 1e9 AS nearness
     FROM by_origin GROUP BY word_a, word_b
 ),
--- two words that meet under a head, be it in different groups, are close; senses of other sources are heads, too
 under AS (
-    SELECT DISTINCT word_id, origin, head
-    FROM (SELECT word_a AS word_id, origin, head FROM said UNION ALL SELECT word_b, origin, head FROM said)
-    WHERE head IS NOT NULL
+    SELECT DISTINCT unnest([word_a, word_b]) AS word_id, head
+    FROM evidence JOIN head USING (source, sense)
+    WHERE kind = 'synonym' AND rule IS NULL
 ),
 shared AS (
     SELECT word_a, word_b, count(*) AS n_heads
     FROM pair
     JOIN under a ON a.word_id = word_a
-    JOIN under b ON b.word_id = word_b AND b.origin = a.origin AND b.head = a.head
+    JOIN under b ON b.word_id = word_b AND b.head = a.head
     GROUP BY word_a, word_b
 )
 SELECT word_a, word_b, share, nearness, coalesce(n_heads, 1) AS n_heads
@@ -267,7 +274,8 @@ GROUP BY ALL;
 -- name: relation
 INSERT INTO relation
 WITH counted AS (
-    SELECT evidence.*, origin, p
+    SELECT word_a, word_b, evidence.kind, source, pos, evidence.rule, evidence.scope, evidence.same_pos, usage_a, usage_b,
+        origin, p
     FROM evidence
     JOIN source USING (source)
     JOIN chance r ON r.kind = evidence.kind AND r.reader = source.kind AND r.same_pos = evidence.same_pos

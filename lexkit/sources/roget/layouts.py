@@ -202,7 +202,7 @@ def _paragraphs(block: list[_Line]) -> list[Paragraph]:
             last = paragraphs[-1]
             glue = "" if last.text.endswith("-") and not last.text.endswith("--") else " "
             paragraphs[-1] = last._replace(text=last.text + glue + line.text.strip())
-        open_brackets += sum(_BRACKETS.get(c, 0) for c in line.text)
+        open_brackets += sum(sign * line.text.count(bracket) for bracket, sign in _BRACKETS.items())
     return paragraphs
 
 

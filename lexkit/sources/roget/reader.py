@@ -119,10 +119,12 @@ def _leading(terms: Iterable[Term], opposed: Opposition, tally: Tally) -> Iterat
             continue
         word = first[0]
         sense = f"{number} {name} ¶{paragraph}"
-        for other in {group[0].term: group[0] for group in groups}.values():
+        others = {group[0].term: group[0] for group in groups}
+        apart = contrasts((word.term, *others), pos)
+        for other in others.values():
             if fold(other.term) == fold(word.term):
                 continue
-            if opposed(word.term, other.term) or contrasts((word.term, other.term), pos):
+            if (word.term, other.term) in apart or opposed(word.term, other.term):
                 tally.reject(Reason.OPPOSED, f"{word.term} / {other.term}", where=sense)
             else:
                 yield Statement(word.term, other.term, "synonym", pos, sense, "leading", word.usage, other.usage)

@@ -43,6 +43,7 @@ class Term(NamedTuple):
 _CODES = {label: chr(0xE000 + number) for number, label in enumerate(USAGES)}
 _CODE = "\ue000-\ue0ff"
 _ANY_CODE = re.compile(rf"[{_CODE}]")
+_SPACE_AND_CODES = " \t\n" + "".join(_CODES.values())
 _REFERENCE = re.compile(
     r"[&*7]\s?c\b\.?"  # "&c"; the scans also have "*c." and "7c."
     r"(?:,?\s*\([^()]*\)\s*(?:&c\.?)?)?"  # what the head is about
@@ -148,9 +149,10 @@ def _bracket(match: re.Match[str]) -> str:
     content = match[1].strip()
     marks = _marks(content)
     is_author = content[:1].isupper() and not any(mark in _MARKS for mark in marks) and "," not in content
-    after_text = bool(re.search(rf"[^\s;,.{_CODE}][\s{_CODE}]*$", match.string[: match.start()]))
-    if is_author and after_text:
-        return _ATTRIBUTED
+    if is_author:
+        before = match.string[: match.start()].rstrip(_SPACE_AND_CODES)
+        if before and before[-1] not in ";,.":  # after text
+            return _ATTRIBUTED
     marks = _marks(re.split("[:,@]", content, maxsplit=1)[0])  # [Lat: you too]
     labels = [_MARKS.get(mark) for mark in marks]
     return "".join(_CODES[label] for label in labels if label) + " " if None not in labels else " "
@@ -187,6 +189,8 @@ def _insults() -> dict[tuple[str, str], str]:
 def _usage(head: str, term: str, marked: str) -> tuple[str, ...]:
     """The labels whose marks stand in *marked*. A name is no obsolete word; a spelling checker did not know it."""
     insult = _insults().get((head, fold(term)))
+    if insult is None and not _ANY_CODE.search(marked):
+        return ()
     return tuple(
         label
         for label, code in _CODES.items()

@@ -21,7 +21,20 @@ import lexkit
 from lexkit.errors import SourceError, StoreError
 from lexkit.progress import Progress
 
-TABLES = ("meta", "source", "rejection", "word", "relation", "evidence", "morphology", "negation", "tokenizer", "span")
+TABLES = (
+    "meta",
+    "source",
+    "rejection",
+    "word",
+    "form",
+    "relation",
+    "evidence",
+    "reliability",
+    "morphology",
+    "negation",
+    "tokenizer",
+    "span",
+)
 
 
 def tables(path: Path) -> dict[str, list[tuple[Any, ...]]]:
