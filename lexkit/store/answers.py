@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lexkit.sources.records import Kind
+from lexkit.sources.records import FormKind, Kind
 
 
 class Neighbor(NamedTuple):
@@ -23,6 +23,17 @@ class Neighbor(NamedTuple):
     """Whether they have one part of speech; not so what -less derived (accurate, faultless: accurate, fault)."""
     weight: float
     """How good an answer it is, comparable among answers for the same word; see docs/ranking.md."""
+
+
+class WordForm(NamedTuple):
+    """A word that is a form of another one, of which the store has relations."""
+
+    word: str
+    """The form, as the store spells it where it has it."""
+    lemma: str
+    kind: FormKind
+    source: str
+    """Who says so; ``rules`` if no source does."""
 
 
 class Evidence(NamedTuple):

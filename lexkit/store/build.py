@@ -32,6 +32,7 @@ from lexkit.sources.roget.reader import Scope
 from lexkit.sources.tally import Tally
 from lexkit.store.checksum import record_checksums
 from lexkit.store.files import SCHEMA_VERSION, connect, named_statements, published, timestamp
+from lexkit.store.forms import add_forms
 from lexkit.store.inputs import Options, Pathlike, Source, choose_sources
 from lexkit.store.spans import add_spans, load_tokenizers
 from lexkit.store.staging import Staging
@@ -253,6 +254,7 @@ def _make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, la
         connection.execute(statements[name])
     connection.unregister("frequency")
     connection.unregister("judged")
+    add_forms(connection, language)
 
 
 def _add_morphology(connection: duckdb.DuckDBPyConnection, statements: Mapping[str, str], affixes: AffixSet) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-TABLES = ("source", "rejection", "word", "relation", "evidence", "morphology", "negation", "tokenizer", "span")
+TABLES = ("source", "rejection", "word", "form", "relation", "evidence", "morphology", "negation", "tokenizer", "span")
 """Every table but ``meta``, which holds the checksums."""
 
 
