@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lexkit_distill.training.preview import PreviewRow
 
 _SHOWN = 5
-_RELEVANT = ("teacher", "senses", "store", "seed", "sample_rate", "multi_token_words", "max_neighbors")
+_RELEVANT = ("teacher", "senses", "store", "seed", "sample_rate", "multi_token_words", "forms", "max_neighbors")
 """Fields beside those of the data that change what is shown or counted."""
 
 
