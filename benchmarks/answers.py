@@ -8,9 +8,9 @@ single words that have a synonym in WordNet and one in the store,
 - *P@5*: how many of the first five answers are synonyms in WordNet, and
 - *nDCG@10* of the first ten,
 
-over all of these words, over those of which a synonym in WordNet is anywhere among the answers, and over those that have
-eight answers or more, so that their order matters; and of the words with an antonym in WordNet, how often the first
-answer is one. Words are parted into two halves by a digest of their
+over all of these words, over those of which a synonym in WordNet is anywhere among the answers, and over those that
+have eight answers or more, so that their order matters; and of the words with an antonym in WordNet, how often the
+first answer is one. Words are parted into two halves by a digest of their
 letters: the formula of the weights was tuned on the first, so that the second is the one to report. The same is
 measured for the order of schema 1: stated ones first, then by number of sources and by spelling.
 
@@ -19,8 +19,9 @@ synonyms in the store (of the better direction), and how often the kind of relat
 ``EN-SIMLEX-999.txt``, ``EN-SimVerb-3500.txt`` and ``antsynnet/``).
 
 By eye, from the files of ``benchmarks/judged`` (good: the relation holds in some ordinary sense; near: nearly; topic:
-the two merely share a topic; wrong): of the words of ``answers.tsv``, how many of the answers that the store gives first
-are good or near; and of the pairs in the other files, what share is good or near by the confidence that the store gives.
+the two merely share a topic; wrong): of the words of ``answers.tsv``, how many of the answers that the store gives
+first are good or near; and of the pairs in the other files, what share is good or near, by the confidence that the
+store gives.
 """
 
 from __future__ import annotations

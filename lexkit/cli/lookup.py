@@ -22,10 +22,19 @@ from lexkit.cli.output import (
 from lexkit.errors import LexkitError
 
 if TYPE_CHECKING:
-    from lexkit.store.answers import Evidence, Neighbor
+    from lexkit.sources.records import Kind
+    from lexkit.store.answers import Evidence, Neighbor, WordForm
     from lexkit.store.lexicon import Lexicon
 
+_KINDS: dict[str, Kind] = {"synonyms": "synonym", "antonyms": "antonym"}
 _STYLES = {"synonyms": "deep_sky_blue3", "antonyms": "dark_orange3"}  # to be read on dark and on light
+
+
+_forms_option = click.option(
+    "--forms/--no-forms",
+    default=True,
+    help="Answer for a form of another word (ran, mice, colour) with that word's relations; the default.",
+)
 
 
 def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,6 +46,7 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--source", metavar="S", help="Only relations with evidence from this source."),
         answer_options,
         click.option("--limit", type=click.IntRange(min=1), help="Show at most this many words of each kind."),
+        _forms_option,
         json_option,
         store_option,
     ):
@@ -107,15 +117,31 @@ def _show(
     word: str, kinds: tuple[str, ...], options: dict[str, Any], as_json: bool, store: str, plot: Path | None = None
 ) -> None:
     with open_store(store) as lexicon:
-        found = _require_word(lexicon, word)
-        title = ", ".join(found)
+        found, forms = _require_word(lexicon, word, options["forms"], kinds)
+        title = ", ".join(lexicon.find(word) or found)
         related: dict[str, list[Neighbor]] = {kind: getattr(lexicon, kind)(word, **options) for kind in kinds}
         if plot is not None:
             _draw(lexicon, title, related, plot)
     if as_json:
-        print_json({"word": word, "found": found, **related})
+        print_json({"word": word, "found": found, "forms": [_named(form) for form in forms], **related})
     else:
+        _tell_forms(forms, found)
         _print(title, related)
+
+
+def _named(form: WordForm) -> dict[str, str]:
+    return {"word": form.word, "lemma": form.lemma, "kind": form.kind}
+
+
+def _tell_forms(forms: list[WordForm], found: list[str]) -> None:
+    """Say in a line of what each word is a form, and whether that answers for it."""
+    lemmas: dict[str, list[str]] = {}
+    for form in forms:
+        name = "form" if form.kind == "inflection" else "spelling"
+        how = f"{name} of" if form.lemma in found else f"also a {name} of"
+        lemmas.setdefault(f"{form.word}: {how}", []).append(form.lemma)
+    for beginning, words in lemmas.items():
+        click.echo(f"{beginning} {', '.join(words)}", err=True)
 
 
 def _draw(lexicon: Lexicon, title: str, related: dict[str, list[Neighbor]], path: Path) -> None:
@@ -172,9 +198,10 @@ def _how(neighbor: Neighbor) -> str:
 @click.command()
 @click.argument("word1")
 @click.argument("word2")
+@_forms_option
 @json_option
 @store_option
-def explain(word1: str, word2: str, as_json: bool, store: str) -> None:
+def explain(word1: str, word2: str, forms: bool, as_json: bool, store: str) -> None:
     """Show every piece of evidence for a relation between WORD1 and WORD2, derivations included.
 
     \b
@@ -182,12 +209,15 @@ def explain(word1: str, word2: str, as_json: bool, store: str) -> None:
       lexkit explain kind friendly
     """
     with open_store(store) as lexicon:
-        found = [_require_word(lexicon, word) for word in (word1, word2)]
-        kinds = lexicon.relation(word1, word2)
-        evidence = lexicon.explain(word1, word2)
+        answers = [_require_word(lexicon, word, forms, tuple(_KINDS)) for word in (word1, word2)]
+        kinds = lexicon.relation(word1, word2, forms=forms)
+        evidence = lexicon.explain(word1, word2, forms=forms)
+    found, found_forms = [words for words, _ in answers], [form for _, some in answers for form in some]
     if as_json:
-        print_json({"words": found, "relations": kinds, "evidence": evidence})
+        named = [_named(form) for form in found_forms]
+        print_json({"words": found, "forms": named, "relations": kinds, "evidence": evidence})
         return
+    _tell_forms(found_forms, [word for words in found for word in words])
     a, b = (", ".join(words) for words in found)
     if not evidence:
         click.echo(f"{a} and {b} are not related in {store}")
@@ -219,10 +249,12 @@ def _explanation(item: Evidence) -> str:
     return text + (" -- but a source states the contrary, so it does not count" if item.contradicted else "")
 
 
-def _require_word(lexicon: Lexicon, word: str) -> list[str]:
-    found = lexicon.find(word)
+def _require_word(lexicon: Lexicon, word: str, forms: bool, kinds: tuple[str, ...]) -> tuple[list[str], list[WordForm]]:
+    """Return the words whose relations answer, and of what the word is a form, if that is wanted."""
+    answering = [lexicon.find(word, forms=forms, kind=_KINDS[name]) for name in kinds]
+    found = list(dict.fromkeys(other for words in answering for other in words))
     if not found:
         near = lexicon.suggest(word)
         hint = f"near words: {', '.join(near)}" if near else "no word is spelt similarly; check the spelling"
         raise LexkitError(f"{word!r} is not in {lexicon.path}; {hint}")
-    return found
+    return found, lexicon.forms(word) if forms else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lexkit.sources.records import Kind
+from lexkit.sources.records import FormKind, Kind
 
 
 class Neighbor(NamedTuple):
@@ -27,6 +27,17 @@ class Neighbor(NamedTuple):
     """The chance, from 0 to 1, that the relation holds in some ordinary sense; see docs/confidence.md."""
     weight: float
     """How good an answer it is, comparable among answers for the same word; see docs/ranking.md."""
+
+
+class WordForm(NamedTuple):
+    """A word that is a form of another one, of which the store has relations."""
+
+    word: str
+    """The form, as the store spells it where it has it."""
+    lemma: str
+    kind: FormKind
+    source: str
+    """Who says so; ``rules`` if no source does."""
 
 
 ARCHAIC = ("archaic", "obsolete")

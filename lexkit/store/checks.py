@@ -265,6 +265,24 @@ CHECKS = (
         " UNION ALL SELECT word_id FROM negation ANTI JOIN morphology USING (word_id)",
     ),
     Check(
+        "E218",
+        "a form, or its lemma, does not exist in word",
+        "SELECT id FROM (SELECT word_id AS id FROM form UNION SELECT lemma_id FROM form)"
+        " ANTI JOIN word ON word_id = id",
+    ),
+    Check(
+        "E219",
+        "a form is of no known kind, is its own lemma, or stands twice",
+        "SELECT word_id || '/' || lemma_id || ' ' || kind FROM form"
+        " WHERE kind NOT IN ('inflection', 'spelling', 'hyphenation') OR word_id = lemma_id"
+        " UNION ALL SELECT word_id || '/' || lemma_id || ' ' || kind FROM (FROM form GROUP BY ALL HAVING count(*) > 1)",
+    ),
+    Check(
+        "E220",
+        "a form names an unknown source",
+        "SELECT source FROM form ANTI JOIN source USING (source) WHERE source <> 'rules'",
+    ),
+    Check(
         "W301",
         "a pair is stated both as synonyms and as antonyms",
         "SELECT a.word || ' / ' || b.word FROM relation JOIN word a ON a.word_id = word_a"
@@ -273,7 +291,7 @@ CHECKS = (
     Check(
         "W302",
         "a source states nothing and analyses nothing",
-        "SELECT source FROM source ANTI JOIN evidence USING (source)"
+        "SELECT source FROM source ANTI JOIN evidence USING (source) ANTI JOIN form USING (source)"
         " WHERE kind <> 'morpholex' OR NOT EXISTS (FROM morphology)",
     ),
 )

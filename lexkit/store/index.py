@@ -78,6 +78,14 @@ class Index:
         """Return how many relations a word has."""
         return len(self._rows(word_id))
 
+    def is_stated(self, word_id: int, *, synonyms: bool = False) -> bool:
+        """Whether a source states a relation of a word, or that it has synonyms."""
+        return any(self._direct[row] and not (synonyms and self._antonym[row]) for row in self._rows(word_id))
+
+    def pos(self, word_id: int) -> set[str]:
+        """Return the parts of speech of a word in its relations, as far as the sources say."""
+        return {name for row in self._rows(word_id) for name in self._pos[row].as_py().split(",") if name}
+
     def _rows(self, word_id: int) -> list[int]:
         """Return the rows of the relations that have the word on either side."""
         first, last = bisect_left(self._word_a, word_id), bisect_right(self._word_a, word_id)

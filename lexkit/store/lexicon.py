@@ -17,9 +17,10 @@ import pyarrow as pa
 
 from lexkit.arguments import require_choice, require_number
 from lexkit.errors import QueryError, StoreError, first_line
-from lexkit.sources.records import KINDS, Kind
-from lexkit.store.answers import Evidence, Neighbor, unwanted
+from lexkit.sources.records import KINDS, FormKind, Kind
+from lexkit.store.answers import Evidence, Neighbor, WordForm, unwanted
 from lexkit.store.files import cursor, open_read_only
+from lexkit.store.forms import RULES, propose_forms
 from lexkit.store.index import Index, find_neighbors
 from lexkit.store.query import run_select
 from lexkit.store.statistics import Statistics, collect_statistics
@@ -82,9 +83,34 @@ class Lexicon:
     def __contains__(self, word: str) -> bool:
         return bool(self.find(word))
 
-    def find(self, word: str) -> list[str]:
-        """Return the word as the store spells it: itself, or else every word that differs only in case; or nothing."""
-        return [self._index.word(word_id) for word_id in self._ids(word)]
+    def find(self, word: str, *, forms: bool = False, kind: Kind | None = None) -> list[str]:
+        """Return the word as the store spells it: itself, or else every word that differs only in case; or nothing.
+
+        With *forms*, return the words whose relations, all or of one *kind*, answer for it; see `synonyms`.
+        """
+        return [self._index.word(word_id) for word_id in self._answering(word, forms, kind)]
+
+    def forms(self, word: str) -> list[WordForm]:
+        """Return what *word* is a form of: ran, of run; colour, of color; well known, of well-known.
+
+        The store knows this of its own words, from sources and rules. Any other word is compared with them by the same
+        rules; docs/forms.md.
+        """
+        ids = self._ids(word)
+        if ids:
+            return [
+                WordForm(self._index.word(word_id), self._index.word(lemma), kind, source)
+                for word_id in ids
+                for lemma, kind, source in self._forms.get(word_id, ())
+            ]
+        normal = normalize_word(word)
+        if not normal.isprintable():
+            return []
+        for form in dict.fromkeys((normal, fold(normal))):
+            if found := propose_forms(form, self._index, self._language):
+                lemmas = dict.fromkeys((candidate.lemma, candidate.kind) for candidate in found)
+                return [WordForm(form, lemma, kind, RULES) for lemma, kind in lemmas]
+        return []
 
     def synonyms(
         self,
@@ -97,6 +123,7 @@ class Lexicon:
         archaic: bool = True,
         offensive: bool = True,
         limit: int | None = None,
+        forms: bool = False,
     ) -> list[Neighbor]:
         """Return the synonyms of *word*, the best first (`Neighbor.weight`).
 
@@ -110,6 +137,9 @@ class Lexicon:
             archaic: whether words that are archaic or obsolete in this sense are wanted.
             offensive: whether words that are offensive or vulgar in this sense are wanted.
             limit: the number of neighbours at most.
+            forms: whether a form without stated synonyms answers with those of its lemma as well, as *ran* does with
+                those of *run*; and another spelling always with those of the more usual one. See `forms`. Antonyms
+                are the lemma's where no source states any relation of the form.
 
         Returns:
             Possibly nothing: the word is unknown (see `find`, `suggest`) or has no synonyms.
@@ -118,7 +148,7 @@ class Lexicon:
             QueryError: the store has no such source.
             ArgumentError: *limit* is not a number from 0 on, or *min_confidence* none from 0 to 1.
         """
-        found = self._neighbors(word, "synonym", source, min_confidence, unwanted(archaic, offensive))
+        found = self._neighbors(word, "synonym", source, min_confidence, unwanted(archaic, offensive), forms)
         return _chosen(found, direct, same_pos, limit)
 
     def antonyms(
@@ -132,20 +162,30 @@ class Lexicon:
         archaic: bool = True,
         offensive: bool = True,
         limit: int | None = None,
+        forms: bool = False,
     ) -> list[Neighbor]:
         """Return the antonyms of *word*; as `synonyms`."""
-        found = self._neighbors(word, "antonym", source, min_confidence, unwanted(archaic, offensive))
+        found = self._neighbors(word, "antonym", source, min_confidence, unwanted(archaic, offensive), forms)
         return _chosen(found, direct, same_pos, limit)
 
     def _neighbors(
-        self, word: str, kind: Kind, source: str | None, min_confidence: float, without: tuple[str, ...]
+        self,
+        word: str,
+        kind: Kind,
+        source: str | None,
+        min_confidence: float,
+        without: tuple[str, ...],
+        forms: bool,
     ) -> Iterator[Neighbor]:
         require_number("min_confidence", min_confidence, 0, 1, whole=False)
         if source is not None and source not in self._source_names:
             raise QueryError(f"no source {source!r} in {self.path}; it has {', '.join(self._source_names)}")
-        for neighbor in self._index.neighbors(self._ids(word), kind):
+        ids = self._answering(word, forms, kind)
+        same = {self._index.word(word_id) for word_id in ids} if forms else set()
+        for neighbor in self._index.neighbors(ids, kind):
             if (
                 neighbor.confidence >= min_confidence
+                and neighbor.word not in same
                 and (source is None or source in neighbor.sources)
                 and not any(label in without for label in neighbor.usage)
             ):
@@ -186,18 +226,21 @@ class Lexicon:
         with self._damage_told():
             return find_neighbors(self._cursor(), words, kind, direct, min_confidence, without)
 
-    def relation(self, word: str, other: str) -> list[Kind]:
-        """Return the kinds of relation between two words: none, one, or both where it is contested."""
-        others = set(self.find(other))
-        kinds: tuple[Kind, ...] = ("synonym", "antonym")
-        return [kind for kind in kinds if any(n.word in others for n in getattr(self, kind + "s")(word))]
+    def relation(self, word: str, other: str, *, forms: bool = False) -> list[Kind]:
+        """Return the kinds of relation between two words: none, one, or both where it is contested.
 
-    def explain(self, word: str, other: str) -> list[Evidence]:
+        With *forms*, as `synonyms`.
+        """
+        others = set(self.find(other, forms=forms))
+        kinds: tuple[Kind, ...] = ("synonym", "antonym")
+        return [kind for kind in kinds if any(n.word in others for n in getattr(self, kind + "s")(word, forms=forms))]
+
+    def explain(self, word: str, other: str, *, forms: bool = False) -> list[Evidence]:
         """Return every piece of evidence for a relation between two words, derivations and contradicted ones included.
 
-        Stated evidence comes first, then by kind and source.
+        Stated evidence comes first, then by kind and source. With *forms*, as `synonyms`.
         """
-        ids, others = self._ids(word), self._ids(other)
+        ids, others = self._answering(word, forms), self._answering(other, forms)
         rows = self._rows(
             """
             SELECT kind, source, pos, sense, scope, coalesce(usage, []), rule, same_pos, from_a, from_b, from_kind
@@ -386,7 +429,43 @@ class Lexicon:
         exact = self._index.find(normal)
         if exact is not None:
             return [exact]
-        return [i for (i,) in self._rows("SELECT word_id FROM word WHERE folded = ? ORDER BY word_id", [fold(normal)])]
+        folded = fold(normal)
+        lower = self._index.find(folded)
+        return sorted([*([lower] if lower is not None else []), *self._capitalized.get(folded, [])])
+
+    def _answering(self, word: str, forms: bool, kind: Kind | None = None) -> list[int]:
+        """Return the ids of the words whose relations, all or of one kind, answer for a word."""
+        found = self._ids(word)
+        if not forms:
+            return found
+        if not found:
+            found = [word_id for form in self.forms(word) for word_id in self._ids(form.lemma)]
+        for word_id in found:  # which grows meanwhile: colours, colour, color
+            # left is a word of its own, whose antonyms are not those of leave; named has antonyms only (unnamed)
+            is_stated = self._index.is_stated(word_id, synonyms=kind == "synonym")
+            for lemma, form_kind, _ in self._forms.get(word_id, ()):
+                if lemma not in found and (form_kind == "spelling" or not is_stated):
+                    found.append(lemma)
+        return found
+
+    @cached_property
+    def _capitalized(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for word_id, folded in self._rows("SELECT word_id, folded FROM word WHERE word <> folded ORDER BY word_id", []):
+            found.setdefault(folded, []).append(word_id)
+        return found
+
+    @cached_property
+    def _forms(self) -> dict[int, list[tuple[int, FormKind, str]]]:
+        found: dict[int, list[tuple[int, FormKind, str]]] = {}
+        for word_id, *form in self._rows("SELECT word_id, lemma_id, kind, source FROM form ORDER BY rowid", []):
+            found.setdefault(word_id, []).append(tuple(form))
+        return found
+
+    @cached_property
+    def _language(self) -> str:
+        ((language,),) = self._rows("SELECT value FROM meta WHERE key = 'language'", [])
+        return str(language)
 
     @cached_property
     def _source_names(self) -> list[str]:

@@ -20,6 +20,7 @@ from lexkit.sources.frequency import frequencies
 from lexkit.sources.offensive import offensive_words
 from lexkit.sources.records import Analysis
 from lexkit.store.files import named_statements, timestamp
+from lexkit.store.forms import add_forms
 
 _HERE = Path(__file__).parent
 _WORDS = 10_000
@@ -35,7 +36,7 @@ def make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, lan
     Args:
         connection: to the store.
         affixes: as for `lexkit.build`.
-        language: whose word frequencies are wanted.
+        language: whose frequencies and rules for forms are wanted.
     """
     connection.register("frequency", frequencies(language))
     connection.register("judged", _list("reliability.tsv"))
@@ -45,6 +46,7 @@ def make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, lan
     for name in ("frequency", "judged", "offensive"):
         connection.unregister(name)
     _relate(connection, affixes)
+    add_forms(connection, language)
 
 
 def leave_out(

@@ -25,6 +25,7 @@ _RELEVANT = (
     "seed",
     "sample_rate",
     "multi_token_words",
+    "forms",
     "max_neighbors",
     "min_confidence",
     "no_archaic",

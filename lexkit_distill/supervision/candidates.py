@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lexkit.sources.records import Kind
 from lexkit.text import fold
 from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses.dictionary import SenseDictionary
@@ -32,13 +33,16 @@ class CandidateTable(NamedTuple):
 NONE: Int64 = np.empty(0, dtype=np.int64)
 
 
-def candidate_table(dictionary: SenseDictionary, kind: CandidateKind, *, max_neighbors: int = 25) -> CandidateTable:
+def candidate_table(
+    dictionary: SenseDictionary, kind: CandidateKind, *, max_neighbors: int = 25, forms: bool = False
+) -> CandidateTable:
     """Return the rows of the senses that each token is pulled to (own, synonym) or pushed from (antonym).
 
     Args:
         dictionary: composed, and opened with the relations of the store (for synonyms and antonyms).
         kind: of candidates.
         max_neighbors: most synonyms, or antonyms, of a token to take, the best first.
+        forms: whether a token that is a form of a word uses the word's relations.
 
     Raises:
         DictionaryError: synonyms or antonyms of a dictionary that was opened without relations.
@@ -47,7 +51,7 @@ def candidate_table(dictionary: SenseDictionary, kind: CandidateKind, *, max_nei
         return own_senses(dictionary)
     if dictionary.relations is None:
         raise DictionaryError(f"{dictionary.path}: opened without a store, so its {kind}s are not known; give one")
-    return related_senses(dictionary, dictionary.relations, kind, max_neighbors)
+    return related_senses(dictionary, dictionary.relations, kind, max_neighbors, forms=forms)
 
 
 def own_senses(dictionary: SenseDictionary) -> CandidateTable:
@@ -58,7 +62,12 @@ def own_senses(dictionary: SenseDictionary) -> CandidateTable:
 
 
 def related_senses(
-    dictionary: SenseDictionary, relations: Relations, kind: Literal["synonym", "antonym"], max_neighbors: int
+    dictionary: SenseDictionary,
+    relations: Relations,
+    kind: Literal["synonym", "antonym"],
+    max_neighbors: int,
+    *,
+    forms: bool = False,
 ) -> CandidateTable:
     """Return, for each token that is a word, the rows of the senses of its words' synonyms or antonyms.
 
@@ -70,8 +79,9 @@ def related_senses(
         relations: of a store.
         kind: of relation.
         max_neighbors: neighbours of a token to take, the best first.
+        forms: whether a token that is a form of a word uses the word's relations.
     """
-    tokens, words = words_of_tokens(dictionary, relations)
+    tokens, words = words_of_tokens(dictionary, relations, kind if forms else None)
     return _related(dictionary, relations, kind, max_neighbors, tokens, words, dictionary.token_key)
 
 
@@ -116,11 +126,16 @@ def _related(
     return CandidateTable(offsets, _ranges(dictionary.first[neighbors], dictionary.n_rows[neighbors]))
 
 
-def words_of_tokens(dictionary: SenseDictionary, relations: Relations) -> tuple[Int64, Int64]:
+def words_of_tokens(
+    dictionary: SenseDictionary, relations: Relations, forms: Kind | None = None
+) -> tuple[Int64, Int64]:
     """Return pairs of token id and word id, by token: the words that single tokens stand for.
 
     The word spelt like the token counts; where there is none, those that differ in case only: " kind", "kind", " Kind"
     and "Kind" all stand for kind, unless the store has Kind as well.
+
+    With *forms*, a kind of relation, a token that is a form stands for its lemmas as well, where a look-up answers with
+    these: " running" and "Mice" for run and mouse.
     """
     spelt: dict[str, list[int]] = {}
     folded: dict[str, list[int]] = {}
@@ -134,6 +149,9 @@ def words_of_tokens(dictionary: SenseDictionary, relations: Relations) -> tuple[
         if text[:1].isspace():
             text = text[1:]
         found = spelt.get(text) or folded.get(fold(text), [])
+        if forms and text[:1].isalpha():
+            lemmas = (word_id for word in relations.answering(text, forms) for word_id in spelt.get(word, ()))
+            found = list(dict.fromkeys([*found, *lemmas]))
         tokens += [token] * len(found)
         words += found
     return np.array(tokens, dtype=np.int64), np.array(words, dtype=np.int64)

@@ -120,6 +120,7 @@ class Supervision:
         max_neighbors: synonyms (and antonyms) of a token to consider.
         scale: the space of the distances.
         multi_token_words: whether words of several tokens have relations.
+        forms: whether a token that is a form of a word uses the word's relations.
         deviation: changes the candidates, if given.
     """
 
@@ -132,6 +133,7 @@ class Supervision:
         max_neighbors: int = 25,
         scale: Scale | None = None,
         multi_token_words: bool = False,
+        forms: bool = False,
         deviation: Deviation | None = None,
     ) -> None:
         self.kappa, self.vocabulary, self.rows = kappa, vocabulary, dictionary.rows
@@ -140,7 +142,7 @@ class Supervision:
         related = []
         kinds: tuple[Literal["synonym", "antonym"], ...] = ("synonym", "antonym")
         for kind in kinds:
-            tables = [candidate_table(dictionary, kind, max_neighbors=max_neighbors)]
+            tables = [candidate_table(dictionary, kind, max_neighbors=max_neighbors, forms=forms)]
             if multi_token_words and dictionary.relations is not None:
                 tables.append(related_senses_of_words(dictionary, dictionary.relations, kind, max_neighbors))
             related.append(_lists(tables, vocabulary))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lexkit.errors import StoreError
+from lexkit.sources.records import Kind
 from lexkit.store.answers import ARCHAIC, OFFENSIVE
 from lexkit.store.lexicon import Lexicon
 
@@ -60,6 +63,20 @@ class Relations:
         table = self.words["word"].take(pc.index_in(chosen["other"], self.words["word_id"]))
         found: list[str] = table.to_pylist()
         return found
+
+    def answering(self, text: str, kind: Kind | None = None) -> list[str]:
+        """Return the words whose relations, all or of one kind, answer for a word of a text: run for *running*."""
+        return self._lexicon.find(text, forms=True, kind=kind)
+
+    @cached_property
+    def forms_checksum(self) -> str:
+        """The checksum of what the store says about forms."""
+        found = self._lexicon.sql("SELECT value FROM meta WHERE key = 'checksums'")
+        return str(json.loads(found["value"][0].as_py())["form"])
+
+    @cached_property
+    def _lexicon(self) -> Lexicon:
+        return Lexicon(self.path)
 
     def of_kind(self, kind: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """Return the pairs (this, other) of one kind."""

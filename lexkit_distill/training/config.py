@@ -110,6 +110,8 @@ class CandidateConfig(Config):
     length."""
     multi_token_words: bool = False
     """Let the last token of a word of several tokens use the word's synonyms and antonyms."""
+    forms: bool = False
+    """Let a token that is a form of another word (running, mice, colour) use that word's synonyms and antonyms."""
 
 
 @dataclass(frozen=True)

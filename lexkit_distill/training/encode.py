@@ -41,6 +41,7 @@ class WordFinder:
         relations: of a store; None finds nothing.
         vocabulary: V: a word of several tokens has the number V + its place in *relations*.
         multi_token_words: whether the last token of a longer word counts.
+        forms: whether a longer word that is a form of one in *relations* counts as that one.
         is_head: whether the word text[begin:end] may have relations; all may, if it is not given.
     """
 
@@ -50,11 +51,13 @@ class WordFinder:
         vocabulary: int,
         *,
         multi_token_words: bool = False,
+        forms: bool = False,
         is_head: Callable[[str, int, int], bool] = lambda *_: True,
     ) -> None:
         self._single = relations is not None
         self._is_head, self._vocabulary = is_head, vocabulary
         self._places: dict[str, int] = {}
+        self._relations = relations if forms else None
         if relations is not None and multi_token_words:
             words = relations.words["word"].to_pylist()
             for place, word in enumerate(words):
@@ -82,11 +85,21 @@ class WordFinder:
             if start == begin and self._is_head(text, begin, end):
                 found[number] = token_ids[number]
             elif start > begin and self._places and self._is_head(text, begin, end):
-                word = text[begin:end]
-                place = self._places.get(word, self._places.get(fold(word), -1))
+                place = self._place(text[begin:end])
                 if place >= 0:
                     found[number] = self._vocabulary + place
         return np.array(found, dtype=np.int32)
+
+    def _place(self, word: str) -> int:
+        """The place of a word in the relations, or -1."""
+        place = self._places.get(word)
+        if place is None:
+            place = self._places.get(fold(word), -1)
+            if place < 0 and self._relations is not None:
+                answering = self._relations.answering(word)
+                place = next((self._places[lemma] for lemma in answering if self._places.get(lemma, -1) >= 0), -1)
+                self._places[word] = place  # to be looked up once
+        return place
 
 
 class Row(NamedTuple):

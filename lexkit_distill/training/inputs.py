@@ -187,6 +187,7 @@ def _rows_key(
         sorted(map(str, tokenizer.added_tokens_decoder.items())),
         relations.fingerprint if relations is not None else None,
         [answering.fingerprint, config.optimiser.dtype] if answering is not None else None,
+        *([relations.forms_checksum] if relations is not None and config.loss.candidates.forms else []),
     )
 
 
@@ -231,6 +232,7 @@ def read_rows(
         relations,
         encoder.vocabulary_size,
         multi_token_words=config.loss.candidates.multi_token_words,
+        forms=config.loss.candidates.forms,
         is_head=config.ablations.is_head,
     )
     return RowEncoder(
@@ -288,5 +290,6 @@ def open_supervision(config: TrainConfig, dictionary: SenseDictionary, encoder: 
         max_neighbors=candidates.max_neighbors,
         scale=scale_of(candidates.sense_scale, dictionary.rows),
         multi_token_words=candidates.multi_token_words,
+        forms=candidates.forms,
         deviation=config.ablations.candidates,
     )

@@ -211,3 +211,26 @@ def test_a_composition_that_dies_leaves_a_dictionary_of_tokens(
             assert len(left.rows[left.first[key] : left.first[key] + left.n_rows[key]]) == left.n_rows[key]
     compose.compose_senses(folder, pairs_store)
     assert SenseDictionary(folder).meta.words > 5
+
+
+def test_a_token_that_is_a_form_has_the_candidates_of_its_lemma_if_asked(composed: Any) -> None:
+    from lexkit_distill.supervision.candidates import candidate_table, words_of_tokens
+
+    names = dict(zip(*(composed.relations.words[name].to_pylist() for name in ("word_id", "word")), strict=True))
+
+    def words(**options: Any) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for token, word in zip(*words_of_tokens(composed, composed.relations, **options), strict=True):
+            found.setdefault(composed.token_text(int(token)), set()).add(names[int(word)])
+        return found
+
+    plain, formed = words(), words(forms="antonym")
+    assert {text: found for text, found in formed.items() if text not in plain} == {" lit": {"light"}}
+    assert all(found == formed[text] for text, found in plain.items())
+    tables = [candidate_table(composed, "antonym", forms=forms) for forms in (False, True)]
+    light, lit = (
+        next(t for t in range(len(composed.token_key)) if composed.token_text(t) == text) for text in (" light", " lit")
+    )
+    assert [len(table.of(lit)) for table in tables] == [0, len(tables[0].of(light))]
+    assert len(tables[0].of(light)) > 0
+    assert tables[1].of(lit).tolist() == tables[0].of(light).tolist()

@@ -259,7 +259,7 @@ class TestLookUp:
     def test_a_word_without_relations(self, run: Run, starter_store: Path) -> None:
         done = run("synonyms", "aboveboard", "--store", starter_store, "--source", "morpholex")
         assert (done.returncode, done.stdout) == (0, "")
-        assert done.stderr == "aboveboard: no synonyms\n"
+        assert done.stderr == "aboveboard: also a spelling of above board\naboveboard: no synonyms\n"
 
 
 class TestExplain:

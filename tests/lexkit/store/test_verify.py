@@ -22,7 +22,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory, write_tokenizer: Callabl
 def small_store(tmp_path_factory: pytest.TempPathFactory, tokenizer: str) -> Path:
     folder = tmp_path_factory.mktemp("small")
     (folder / "synonyms").write_text(
-        "unkind cruel\nbig large\nunkind unfriendly\nunkind firm\nkind firm\n", encoding="utf-8"
+        "unkind cruel\nbig large\nkinds sorts\nunkind unfriendly\nunkind firm\nkind firm\n", encoding="utf-8"
     )
     antonyms = "unkind friendly\nbig small\ncruel kind\nx\n" + "a b\n" * 200
     (folder / "antonyms").write_text(antonyms, encoding="utf-8")
@@ -102,6 +102,12 @@ BREAKAGES = [
     ("E215", IDLE),
     ("E216", "DELETE FROM morphology"),
     ("E216", "INSERT INTO morphology FROM morphology"),
+    ("E218", "UPDATE form SET lemma_id = 999"),
+    ("E218", "UPDATE form SET word_id = 999"),
+    ("E219", "UPDATE form SET kind = 'plural'"),
+    ("E219", "UPDATE form SET word_id = lemma_id"),
+    ("E219", "INSERT INTO form FROM form"),
+    ("E220", "UPDATE form SET source = 'nobody'"),
     ("W301", "UPDATE relation SET contested = true WHERE kind = 'synonym'"),
     ("W302", IDLE),
 ]

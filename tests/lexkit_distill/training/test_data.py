@@ -39,7 +39,7 @@ def encoded(path: Path | str, tokenizer: Any, relations: Any = None, **options: 
 
     dropped = options.pop("dropped", Counter())
     reading = {name: options.pop(name) for name in ("shots", "seed", "mmlu_test", "fraction") if name in options}
-    finding = {name: options.pop(name) for name in ("multi_token_words",) if name in options}
+    finding = {name: options.pop(name) for name in ("multi_token_words", "forms") if name in options}
     samples = read([str(path)], dropped=dropped, **reading)
     encoder = TextEncoder("teacher", tokenizer, options.pop("vocabulary", 520))
     rows = RowEncoder(encoder, WordFinder(relations, 520, **finding), dropped=dropped, **{"max_length": 128, **options})
@@ -244,6 +244,14 @@ def test_the_last_token_of_a_longer_word_has_its_relations_if_asked(six_layers: 
     assert not set(pieces[:-1]) & set(found)
     capital = words_found(f"The {long.capitalize()} house", six_layers, dictionary, multi_token_words=True)
     assert 520 + names.index(long) in capital.values()
+
+
+def test_a_form_of_a_longer_word_has_its_relations_if_asked(six_layers: Path, dictionary: Any) -> None:
+    place = 520 + dictionary.relations.words["word"].to_pylist().index("kindness")
+    text = "the kindnesses of the king"
+    options = {"multi_token_words": True}
+    assert place not in words_found(text, six_layers, dictionary, **options).values()
+    assert place in words_found(text, six_layers, dictionary, **options, forms=True).values()
 
 
 def test_heads_after_a_space_and_of_three_letters_only(six_layers: Path, dictionary: Any) -> None:

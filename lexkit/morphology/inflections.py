@@ -1,0 +1,177 @@
+"""English inflections and spellings: which words a word may be a form of.
+
+The rules only propose. A store accepts what it has relations of, in the part of speech that the rule is about; see
+docs/forms.md, which also says how often they are right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from lexkit.sources.data_files import data_file
+from lexkit.sources.records import FormKind
+
+IRREGULAR = "irregular_forms_en.tsv"
+"""Form, lemma, part of speech: ran, run, verb."""
+SPELLINGS = "spellings_en.tsv"
+"""Words and parts of words as they are spelt in Britain and in America: colour, color."""
+NOT_FORMS = "not_forms_en.tsv"
+"""Words that look like forms of another word (or of any: ``*``) and are not, with the reason."""
+_LEAST = 3
+"""Letters of a lemma that an ending leads to: her is no form of he."""
+_LONGEST = 8
+"""Letters of an irregular form at the end of a longer word: children in grandchildren."""
+_VOWEL = re.compile("[aeiouy]")
+_DOUBLES = re.compile("[^aeiou]*[aeiouy][bdfgklmnprstvz]")
+"""Words that double their last letter before an ending: hop is not what hoped is a form of."""
+UNJOINED = (
+    "^-|-$|^re-|^co-op$|^(a|an|as|at|be|by|do|for|go|in|is|it|no|of|on|or|so|to|up|us|we) [^ ]+$|"
+    "^[^ ]+ (about|at|away|back|by|down|in|it|off|on|out|over|through|to|up)$"
+)
+"""Regular expression, for DuckDB as well: words that are others without their hyphens and spaces, as are in action
+(inaction), make up (makeup) and re-cover."""
+_UNJOINED = re.compile(UNJOINED)
+_IZE = re.compile("(?<=[^ ]{3}[^aeiou ])i([sz])(?=(?:e|ed|es|er|ers|ing|ation|ations|able)$)")
+_DOUBLE_L = re.compile("(?<=[^ ]{2}[aeiou])(l?l)(?=(?:ed|ing|ings|er|ers|or|ors)$)")
+
+
+class Candidate(NamedTuple):
+    """A word that another may be a form of."""
+
+    lemma: str
+    kind: FormKind
+    pos: str | None = None
+    """The part of speech that the lemma must have; None: any."""
+    is_listed: bool = False
+    """Whether a list has just this form, rather than an ending."""
+
+
+class _Ending(NamedTuple):
+    """A rule: a word with some ending may be a form of the word with this one."""
+
+    lemma_ending: str
+    pos: str
+    adds: bool = False
+    """Whether the form only adds letters, and so the lemma is none of those that double their last one."""
+
+
+def _endings() -> Iterator[tuple[str, _Ending]]:
+    for pos in ("noun", "verb"):
+        for letter in "abcdefghjklmnopqrtvwxyz":  # neither -ss, nor -us, nor -is
+            yield letter + "s", _Ending(letter, pos)
+        for hiss in ("s", "x", "z", "ch", "sh", "o"):
+            yield hiss + "es", _Ending(hiss, pos)
+        yield "ies", _Ending("y", pos)
+    for letter in "sx":
+        yield letter + "es", _Ending(letter + "is", "noun")  # crises, axes
+    for suffix, pos in (("ed", "verb"), ("ing", "verb"), ("er", "adj"), ("est", "adj")):
+        yield suffix, _Ending("", pos, adds=True)
+        yield suffix, _Ending("e", pos)
+        for letter in "bdfgklmnprstvz":
+            yield letter * 2 + suffix, _Ending(letter, pos)
+        if suffix != "ing":
+            yield "i" + suffix, _Ending("y", pos)
+    for suffix in ("ed", "ing"):
+        yield "ck" + suffix, _Ending("c", "verb")  # panicked
+    yield "ying", _Ending("ie", "verb")  # dying
+
+
+_ENDINGS: dict[str, list[_Ending]] = {}
+for _ending, _rule in _endings():
+    _ENDINGS.setdefault(_ending, []).append(_rule)
+
+
+def _rows(name: str) -> Iterator[list[str]]:
+    return (row.split("\t") for row in data_file(name).read_text(encoding="utf-8").splitlines()[1:])
+
+
+@lru_cache(maxsize=1)
+def _irregular() -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for form, lemma, pos in _rows(IRREGULAR):
+        found.setdefault(form, []).append((lemma, pos))
+    return found
+
+
+@lru_cache(maxsize=1)
+def _not_forms() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for form, lemma, _ in _rows(NOT_FORMS):
+        found.setdefault(form, set()).add(lemma)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _spellings() -> dict[str, str]:
+    pairs = [(british, american) for british, american in _rows(SPELLINGS)]
+    return dict(pairs) | {american: british for british, american in pairs}
+
+
+@lru_cache(maxsize=1)
+def _spelt() -> re.Pattern[str]:
+    return re.compile("|".join(sorted(_spellings(), key=len, reverse=True)))
+
+
+def inflected() -> str:
+    """Return a regular expression, for DuckDB as well, that finds all words with an ending of inflections."""
+    return f"(s|ed|ing|er|est|{'|'.join(_irregular())})$"
+
+
+def british() -> str:
+    """Return a regular expression, for DuckDB as well, that finds all words which may have a British spelling."""
+    parts = [british for british, _ in _rows(SPELLINGS)]
+    return f"{'|'.join(parts)}|is(e|ed|es|er|ers|ing|ations?|able)$|[aeiou]ll(ed|ings?|ers?|ors?)$"
+
+
+def inflection_candidates(word: str) -> list[Candidate]:
+    """Return what a word may be an inflection of: mice, mouse. Of a phrase, the last word is inflected: ice creams."""
+    refused = _not_forms().get(word, ())
+    if "*" in refused:
+        return []
+    start = max(word.rfind(" "), word.rfind("-")) + 1
+    last = word[start:]
+    listed = [*_irregular().get(word, ()), *((word[:start] + lemma, pos) for lemma, pos in _irregular().get(last, ()))]
+    found = dict.fromkeys(Candidate(lemma, "inflection", pos, is_listed=True) for lemma, pos in listed)
+    for lemma, pos in _lemmas(last):
+        if (word[:start] + lemma, pos) not in listed and lemma not in refused:
+            found[Candidate(word[:start] + lemma, "inflection", pos)] = None
+    return list(found)
+
+
+def _lemmas(word: str) -> Iterator[tuple[str, str]]:
+    irregular = _irregular()
+    for start in range(max(2, len(word) - _LONGEST), len(word) - 2):
+        if word[start:] in irregular:  # women, understood: what is before the irregular form stays
+            yield from ((word[:start] + lemma, pos) for lemma, pos in irregular[word[start:]])
+    for length in range(1, 6):
+        for rule in _ENDINGS.get(word[-length:], ()):
+            lemma = word[:-length] + rule.lemma_ending
+            if len(lemma) >= _LEAST and _VOWEL.search(lemma) and not (rule.adds and _DOUBLES.fullmatch(lemma)):
+                yield lemma, rule.pos
+
+
+def spelling_candidates(word: str) -> list[Candidate]:
+    """Return how else a word may be spelt, in Britain or in America: colour, color; realise, realize."""
+    found = [
+        _spelt().sub(lambda match: _spellings()[match[0]], word),
+        _IZE.sub(lambda match: "i" + ("z" if match[1] == "s" else "s"), word),
+        _DOUBLE_L.sub(lambda match: "l" if match[1] == "ll" else "ll", word),
+    ]
+    refused = _not_forms().get(word, ())
+    return [Candidate(other, "spelling") for other in dict.fromkeys(found) if other not in (word, *refused)]
+
+
+def sign_candidates(word: str) -> list[Candidate]:
+    """Return how a word may be written with other hyphens, spaces or apostrophes: well known, well-known."""
+    straight = re.sub("['\u2018\u2019\u02bc\u00b4`] ?", "'", word)
+    apostrophes = [straight, straight.replace("'", "\u2019")]
+    hyphens = [word.replace(" ", "-"), word.replace("-", " "), re.sub("[ -]", "", word)]
+    if _UNJOINED.search(word):
+        hyphens = []
+    return [
+        *(Candidate(other, "spelling") for other in dict.fromkeys(apostrophes) if other != word),
+        *(Candidate(other, "hyphenation") for other in dict.fromkeys(hyphens) if other != word),
+    ]

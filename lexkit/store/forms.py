@@ -1,0 +1,87 @@
+"""The table `form` of a store: which words are forms of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from lexkit.morphology.inflections import (
+    UNJOINED,
+    Candidate,
+    british,
+    inflected,
+    inflection_candidates,
+    sign_candidates,
+    spelling_candidates,
+)
+from lexkit.store.files import named_statements
+from lexkit.store.index import Index
+
+_STATEMENTS = Path(__file__).parent / "forms.sql"
+RULES = "rules"
+"""The source of what no source lists."""
+ENGLISH = "en"
+_CANDIDATES = pa.schema(
+    [
+        ("word", pa.string()),
+        ("lemma", pa.string()),
+        ("kind", pa.string()),
+        ("pos", pa.string()),
+        ("is_listed", pa.bool_()),
+    ]
+)
+
+
+def add_forms(connection: duckdb.DuckDBPyConnection, language: str) -> None:
+    """Write the table `form` of an open store, whose relations are made: what sources list, then what rules find."""
+    statements = named_statements(_STATEMENTS)
+    connection.execute(statements["known"])
+
+    def rows(pattern: str, propose: Callable[[str], list[Candidate]]) -> list[tuple[object, ...]]:
+        words = connection.execute(statements["matching"], [pattern]).fetchall()
+        return [(word, *candidate) for (word,) in words for candidate in propose(word)]
+
+    proposed = []
+    if language == ENGLISH:
+        proposed = [*rows(inflected(), inflection_candidates), *rows(british(), spelling_candidates)]
+    columns = zip(*proposed, strict=True) if proposed else [()] * len(_CANDIDATES)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, _CANDIDATES, strict=True)]
+    connection.register("candidate", pa.table(arrays, _CANDIDATES))
+    connection.execute(statements["form"], [UNJOINED])
+    connection.unregister("candidate")
+    connection.execute("DROP TABLE known")
+
+
+def propose_forms(word: str, index: Index, language: str) -> list[Candidate]:
+    """Return what a word that a store does not have may be a form of, by the rules that `add_forms` follows.
+
+    Another way to write it comes first, then inflections of what has relations.
+    """
+    candidates = sign_candidates(word)
+    if language == ENGLISH:
+        candidates += spelling_candidates(word)
+    if found := [candidate for candidate in candidates if index.find(candidate.lemma) is not None]:
+        return found
+    return list(_inflections(word, index)) if language == ENGLISH else []
+
+
+def _inflections(word: str, index: Index) -> Iterator[Candidate]:
+    spelt = [word, *(candidate.lemma for candidate in spelling_candidates(word))]  # colours, where there is color only
+    fitting, others = [], []
+    for candidate in dict.fromkeys(candidate for form in spelt for candidate in inflection_candidates(form)):
+        word_id = index.find(candidate.lemma)
+        if word_id is None or not index.degree(word_id):
+            continue
+        pos = index.pos(word_id)
+        if candidate.pos == "adj":
+            fits = bool(pos & {"adj", "adv"}) or (not pos and word.endswith("est"))
+        else:
+            fits = not pos or candidate.pos in pos
+        if candidate.is_listed or fits:
+            fitting.append(candidate)
+        elif candidate.pos != "adj":
+            others.append(candidate)
+    yield from fitting or others
