@@ -62,8 +62,8 @@ class Catalog(msgspec.Struct, frozen=True):
     """The whole file."""
 
     source: tuple[CatalogEntry, ...]
-    carried: tuple[CarriedFile, ...]
     starter: tuple[StarterFile, ...]
+    carried: tuple[CarriedFile, ...] = ()
 
 
 def load_catalog() -> Catalog:

@@ -65,7 +65,7 @@ class Group(NamedTuple):
     pos: str | None = None
     sense: str | None = None
     scope: str | None = None
-    """As in `Statement`."""
+    """What in the source puts the words together, as in `Statement`."""
     usage: tuple[tuple[str, ...], ...] = ()
     """Labels of `USAGES` for each of *words*; empty if none has any."""
 

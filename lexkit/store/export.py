@@ -79,7 +79,7 @@ def export(
 
     Raises:
         QueryError: no such tokenizer.
-        ArgumentError: no such form, or licence to be free of; or *min_confidence* is no number from 0 to 1.
+        ArgumentError: no such form, or licence to be free of; or *min_confidence* is not a number from 0 to 1.
         StoreError: not a store, or the folder cannot be written or holds something else.
     """
     require_choice("form", form, FORMS)

@@ -146,7 +146,7 @@ class Lexicon:
 
         Raises:
             QueryError: the store has no such source.
-            ArgumentError: *limit* is not a number from 0 on, or *min_confidence* none from 0 to 1.
+            ArgumentError: *limit* is not a number from 0 on, or *min_confidence* not one from 0 to 1.
         """
         found = self._neighbors(word, "synonym", source, min_confidence, unwanted(archaic, offensive), forms)
         return _chosen(found, direct, same_pos, limit)
@@ -217,8 +217,8 @@ class Lexicon:
             in CSR form, and ``lexicon.words().take(values)`` the words. An unknown word has an empty list.
 
         Raises:
-            ArgumentError: no such kind, something among *words* that is not a string, or *min_confidence* is no
-                number from 0 to 1.
+            ArgumentError: no such kind, something among *words* that is not a string, or *min_confidence* is
+                not a number from 0 to 1.
         """
         require_choice("kind", kind, KINDS)
         require_number("min_confidence", min_confidence, 0, 1, whole=False)
@@ -322,7 +322,7 @@ class Lexicon:
 
         Raises:
             QueryError: no such kind or tokenizer, or *max_tokens* without a tokenizer.
-            ArgumentError: *min_confidence* is no number from 0 to 1.
+            ArgumentError: *min_confidence* is not a number from 0 to 1.
         """
         require_number("min_confidence", min_confidence, 0, 1, whole=False)
         if tokenizer is not None:

@@ -112,7 +112,7 @@ def _relate(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) -> None:
 def _summarize(connection: duckdb.DuckDBPyConnection) -> None:
     for table in ("head", "closeness", "answer", "chance"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
-    _run(connection, "head", "closeness", "answer", "chance", "is_unusual", "relation")
+    _run(connection, "head", "closeness", "answer", "chance", "is_unusual", "tied", "relation")
 
 
 def _oppose_suffixes(connection: duckdb.DuckDBPyConnection) -> None:

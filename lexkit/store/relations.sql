@@ -193,6 +193,10 @@ everything AS (
 )
 SELECT * FROM everything ORDER BY ALL NULLS FIRST;
 
+-- name: tied
+-- What a word's ties with all others but the one that asks take from its weight.
+CREATE OR REPLACE TEMP MACRO tied(ties, share) AS 0.3 * ln(0.1 + greatest(ties - share, 0));
+
 -- name: head
 -- What two words may stand under together: a head of Roget, and in other sources a sense.
 CREATE TEMP TABLE head AS
@@ -273,83 +277,102 @@ GROUP BY ALL;
 
 -- name: relation
 INSERT INTO relation
-WITH counted AS (
-    SELECT word_a, word_b, evidence.kind, source, pos, evidence.rule, evidence.scope, evidence.same_pos, usage_a, usage_b,
-        origin, p
+-- Names as numbers: rows of them are half as wide, and there are many.
+WITH named AS (
+    SELECT source, kind, row_number() OVER (ORDER BY source)::SMALLINT AS s, dense_rank() OVER (ORDER BY origin)::SMALLINT AS o
+    FROM source
+),
+part AS (
+    SELECT pos, row_number() OVER (ORDER BY pos)::SMALLINT AS p FROM (SELECT DISTINCT pos FROM evidence WHERE pos IS NOT NULL)
+),
+counted AS (
+    SELECT word_a, word_b, evidence.kind = 'antonym' AS is_antonym, s, o, part.p, evidence.rule IS NULL AS direct,
+        evidence.rule IS NULL AND evidence.scope IS DISTINCT FROM 'indirect' AS is_sure,
+        coalesce(evidence.rule IN ('negation', '-less/-ful'), false) AND evidence.same_pos AS is_own,
+        coalesce(evidence.rule = 'reversal', false) AND evidence.same_pos AS reverses,
+        evidence.same_pos, usage_a, usage_b, r.p AS chance
     FROM evidence
-    JOIN source USING (source)
-    JOIN chance r ON r.kind = evidence.kind AND r.reader = source.kind AND r.same_pos = evidence.same_pos
+    JOIN named USING (source)
+    JOIN chance r ON r.kind = evidence.kind AND r.reader = named.kind AND r.same_pos = evidence.same_pos
         AND r.scope IS NOT DISTINCT FROM evidence.scope AND r.rule IS NOT DISTINCT FROM evidence.rule
         AND r.distance IS NOT DISTINCT FROM evidence.distance
+    LEFT JOIN part ON part.pos = evidence.pos
     WHERE evidence.rule IS NULL OR NOT starts_with(evidence.rule, 'contradicted:')
 ),
 -- Sources of one origin say the same thing once. Chances are summed as whole numbers, whose order does not matter.
 once AS (
-    SELECT word_a, word_b, kind, origin, bool_or(rule IS NULL) AS direct, count(*) FILTER (rule IS NULL) AS n_stated, max(p) AS p,
-        bool_or(rule IS NULL AND scope IS DISTINCT FROM 'indirect') AS is_sure,
-        bool_or(coalesce(rule IN ('negation', '-less/-ful'), false) AND same_pos) AS is_own,
-        bool_or(coalesce(rule = 'reversal', false) AND same_pos) AS reverses, bool_or(same_pos) AS same_pos,
-        min(source) AS source, max(source) AS last_source, min(pos) AS pos, max(pos) AS last_pos,
+    SELECT word_a, word_b, is_antonym, o, bool_or(direct) AS direct, count_if(direct)::INTEGER AS n_stated,
+        max(chance) AS chance, bool_or(is_sure) AS is_sure, bool_or(is_own) AS is_own, bool_or(reverses) AS reverses,
+        bool_or(same_pos) AS same_pos, min(s) AS s, max(s) AS last_s, min(p) AS p, max(p) AS last_p,
         count(usage_a) + count(usage_b) > 0 AS is_labelled
     FROM counted
-    GROUP BY word_a, word_b, kind, origin
+    GROUP BY word_a, word_b, is_antonym, o
 ),
 pair AS MATERIALIZED (
-    SELECT word_a, word_b, kind, bool_or(direct) AS direct,
-        if(bool_or(direct), count(*) FILTER (direct), count(*)) AS n_sources,
-        1 - exp(sum((1e9 * ln(1 - p))::BIGINT) / 1e9) AS confidence,
-        sum(n_stated) AS n_stated, bool_or(is_sure) AS is_sure, bool_or(is_own) AS is_own, bool_or(reverses) AS reverses, bool_or(same_pos) AS same_pos,
-        min(source) AS source, max(last_source) AS last_source, min(pos) AS pos, max(last_pos) AS last_pos,
+    SELECT word_a, word_b, is_antonym, bool_or(direct) AS direct, sum(n_stated)::INTEGER AS n_stated,
+        if(bool_or(direct), count_if(direct), count(*))::INTEGER AS n_sources,
+        1 - exp(sum((1e9 * ln(1 - chance))::BIGINT) / 1e9) AS confidence,
+        bool_or(is_sure) AS is_sure, bool_or(is_own) AS is_own, bool_or(reverses) AS reverses,
+        bool_or(same_pos) AS same_pos, min(s) AS s, max(last_s) AS last_s, min(p) AS p, max(last_p) AS last_p,
         bool_or(is_labelled) AS is_labelled
     FROM once
-    GROUP BY word_a, word_b, kind
+    GROUP BY word_a, word_b, is_antonym
 ),
 -- lists of distinct values are slow to make, and few pairs have more than one source or part of speech
 several AS (
-    SELECT word_a, word_b, kind,
-        string_agg(DISTINCT source, ',' ORDER BY source) AS sources, string_agg(DISTINCT pos, ',' ORDER BY pos) AS pos
+    SELECT word_a, word_b, is_antonym, string_agg(DISTINCT source, ',' ORDER BY source) AS sources,
+        string_agg(DISTINCT pos, ',' ORDER BY pos) AS pos
     FROM counted
-    SEMI JOIN (FROM pair WHERE source <> last_source OR pos <> last_pos) USING (word_a, word_b, kind)
-    GROUP BY word_a, word_b, kind
+    SEMI JOIN (FROM pair WHERE s <> last_s OR p <> last_p) USING (word_a, word_b, is_antonym)
+    JOIN named USING (s)
+    LEFT JOIN part USING (p)
+    GROUP BY word_a, word_b, is_antonym
 ),
 -- A word is archaic in a relation if no evidence relates it otherwise; an insult is one, whoever else has the word.
 labelled AS (
-    SELECT word_a, word_b, kind, count(*) AS n, list(usage_a) AS usage_a, list(usage_b) AS usage_b
+    SELECT word_a, word_b, is_antonym, count(*) AS n, list(usage_a) AS usage_a, list(usage_b) AS usage_b
     FROM counted
-    SEMI JOIN (FROM pair WHERE is_labelled) USING (word_a, word_b, kind)
-    GROUP BY word_a, word_b, kind
+    SEMI JOIN (FROM pair WHERE is_labelled) USING (word_a, word_b, is_antonym)
+    GROUP BY word_a, word_b, is_antonym
 ),
 label AS (
-    SELECT word_a, word_b, kind,
+    SELECT word_a, word_b, is_antonym,
         string_agg(label, ',' ORDER BY label) FILTER (side = 'a') AS usage_a,
         string_agg(label, ',' ORDER BY label) FILTER (side = 'b') AS usage_b
     FROM (
-        SELECT word_a, word_b, kind, n, side, label, count(*) AS n_labelled
+        SELECT word_a, word_b, is_antonym, n, side, label, count(*) AS n_labelled
         FROM (
-            SELECT word_a, word_b, kind, n, 'a' AS side, unnest(flatten(usage_a)) AS label FROM labelled
+            SELECT word_a, word_b, is_antonym, n, 'a' AS side, unnest(flatten(usage_a)) AS label FROM labelled
             UNION ALL
-            SELECT word_a, word_b, kind, n, 'b', unnest(flatten(usage_b)) FROM labelled
+            SELECT word_a, word_b, is_antonym, n, 'b', unnest(flatten(usage_b)) FROM labelled
         )
         GROUP BY ALL
     )
     WHERE n_labelled = n OR label IN ('offensive', 'vulgar')
-    GROUP BY word_a, word_b, kind
+    GROUP BY word_a, word_b, is_antonym
+),
+contested AS (
+    SELECT word_a, word_b, true AS contested FROM pair GROUP BY word_a, word_b HAVING count(*) > 1
 )
 -- docs/ranking.md
-SELECT word_a, word_b, kind, direct, n_sources, count(*) OVER (PARTITION BY word_a, word_b) > 1,
-    coalesce(sources, source), coalesce(several.pos, pair.pos, ''), same_pos,
+SELECT word_a, word_b, if(is_antonym, 'antonym', 'synonym') AS kind, direct, n_sources, coalesce(contested, false),
+    coalesce(sources, source), coalesce(several.pos, part.pos, ''), same_pos,
     coalesce(usage_a, ''), coalesce(usage_b, ''), round(confidence, 2),
-    round(if(kind = 'synonym', near + b.use - 0.3 * ln(0.1 + greatest(b.ties - coalesce(share, 0), 0)), sure + b.zipf) - 1.5 * is_unusual(usage_b), 2),
-    round(if(kind = 'synonym', near + a.use - 0.3 * ln(0.1 + greatest(a.ties - coalesce(share, 0), 0)), sure + a.zipf) - 1.5 * is_unusual(usage_a), 2)
+    round(if(is_antonym, sure + b.zipf, near + b.use - tied(b.ties, share)) - 1.5 * is_unusual(usage_b), 2),
+    round(if(is_antonym, sure + a.zipf, near + a.use - tied(a.ties, share)) - 1.5 * is_unusual(usage_a), 2)
 FROM (
-    SELECT *,
+    SELECT * EXCLUDE (share), coalesce(share, 0) AS share,
         2 * ln(confidence) + 0.25 * ln(0.2 + coalesce(share, 0)) + 0.5 * ln(0.1 + coalesce(nearness, 0))
             + 1.5 * ln(1 + coalesce(n_heads, 0)) AS near,
-        4 * ln(confidence) + if(is_sure, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0) + 2 * ln(1 + n_stated) AS sure
+        4 * ln(confidence) + if(is_sure, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0)
+            + 2 * ln(1 + n_stated) AS sure
     FROM pair LEFT JOIN closeness USING (word_a, word_b)
 ) pair
-LEFT JOIN several USING (word_a, word_b, kind)
-LEFT JOIN label USING (word_a, word_b, kind)
+JOIN named USING (s)
+LEFT JOIN part USING (p)
+LEFT JOIN several USING (word_a, word_b, is_antonym)
+LEFT JOIN label USING (word_a, word_b, is_antonym)
+LEFT JOIN contested USING (word_a, word_b)
 JOIN answer a ON a.word_id = word_a
 JOIN answer b ON b.word_id = word_b
 ORDER BY word_a, word_b, kind;

@@ -177,7 +177,7 @@ def test_a_dictionary_fits_the_same_weights_in_other_files(
         config = make(TrainConfig, {"teacher": teacher.name, "senses": str(dictionary)})
         return str(inputs.open_dictionary(config, teacher.encoder, teacher).path)
 
-    monkeypatch.setattr(inputs, "read_relations", lambda *_: None)
+    monkeypatch.setattr(inputs, "read_relations", lambda *_, **__: None)
     now = senses / "senses-2"
     same = load(resharded(teacher_folder, tmp_path / "parts"))
     assert same.fingerprint != load(teacher_folder).fingerprint
