@@ -98,7 +98,7 @@ def run_check(connection: duckdb.DuckDBPyConnection, check: Check) -> Finding | 
     """Run one check on an open store, and return what it found, if anything."""
     try:
         if isinstance(check.faults, str):
-            rows = connection.execute(check.faults).fetchall()
+            rows = connection.execute(f"FROM ({check.faults}) ORDER BY ALL").fetchall()
         else:
             rows = check.faults(connection)
     except duckdb.Error as error:  # a missing table or column fails every query on it

@@ -44,7 +44,10 @@ def test_stores_as_they_are_built_have_no_errors(small_store: Path, starter_stor
 
 DERIVED = "rule = 'un-' AND kind = 'synonym'"
 
-IDLE = "INSERT INTO source SELECT * REPLACE ('idle' AS source, 0 AS n_records, 0 AS n_rejected) FROM source WHERE source = 'pairs'"
+IDLE = (
+    "INSERT INTO source SELECT * REPLACE ('idle' AS source, 0 AS n_records, 0 AS n_rejected)"
+    " FROM source WHERE source = 'pairs'"
+)
 
 # What the promise is, and a statement that breaks it
 BREAKAGES = [
