@@ -7,7 +7,7 @@ docs/forms.md, which also says how often they are right.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -126,22 +126,30 @@ def british() -> str:
     return f"{'|'.join(parts)}|is(e|ed|es|er|ers|ing|ations?|able)$|[aeiou]ll(ed|ings?|ers?|ors?)$"
 
 
-def inflection_candidates(word: str) -> list[Candidate]:
-    """Return what a word may be an inflection of: mice, mouse. Of a phrase, the last word is inflected: ice creams."""
+def inflection_candidates(word: str, among: Container[str] | None = None) -> list[Candidate]:
+    """Return what a word may be an inflection of: mice, mouse. Of a phrase, the last word is inflected: ice creams.
+
+    Args:
+        word: to look at.
+        among: which lemmas count; by default, any.
+    """
     refused = _not_forms().get(word, ())
     if "*" in refused:
         return []
     start = max(word.rfind(" "), word.rfind("-")) + 1
     last = word[start:]
     listed = [*_irregular().get(word, ()), *((word[:start] + lemma, pos) for lemma, pos in _irregular().get(last, ()))]
+    if among is not None:
+        listed = [(lemma, pos) for lemma, pos in listed if lemma in among]
     found = dict.fromkeys(Candidate(lemma, "inflection", pos, is_listed=True) for lemma, pos in listed)
-    for lemma, pos in _lemmas(last):
+    for lemma, pos in _lemmas(last, word[:start], among):
         if (word[:start] + lemma, pos) not in listed and lemma not in refused:
             found[Candidate(word[:start] + lemma, "inflection", pos)] = None
     return list(found)
 
 
-def _lemmas(word: str) -> Iterator[tuple[str, str]]:
+def _lemmas(word: str, before: str, among: Container[str] | None) -> Iterator[tuple[str, str]]:
+    """Yield lemmas of the last word of a phrase, which count only if the whole is *among* what is wanted."""
     irregular = _irregular()
     for start in range(max(2, len(word) - _LONGEST), len(word) - 2):
         if word[start:] in irregular:  # women, understood: what is before the irregular form stays
@@ -149,6 +157,8 @@ def _lemmas(word: str) -> Iterator[tuple[str, str]]:
     for length in range(1, 6):
         for rule in _ENDINGS.get(word[-length:], ()):
             lemma = word[:-length] + rule.lemma_ending
+            if among is not None and before + lemma not in among:
+                continue
             if len(lemma) >= _LEAST and _VOWEL.search(lemma) and not (rule.adds and _DOUBLES.fullmatch(lemma)):
                 yield lemma, rule.pos
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -46,7 +47,9 @@ def add_forms(connection: duckdb.DuckDBPyConnection, language: str) -> None:
 
     proposed = []
     if language == ENGLISH:
-        proposed = [*rows(inflected(), inflection_candidates), *rows(british(), spelling_candidates)]
+        lemmas = {word for (word,) in connection.execute("SELECT word FROM known JOIN word USING (word_id)").fetchall()}
+        inflections = partial(inflection_candidates, among=lemmas)
+        proposed = [*rows(inflected(), inflections), *rows(british(), spelling_candidates)]
     columns = zip(*proposed, strict=True) if proposed else [()] * len(_CANDIDATES)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _CANDIDATES, strict=True)]
     connection.register("candidate", pa.table(arrays, _CANDIDATES))

@@ -91,7 +91,7 @@ def summarize_again(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _relate(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) -> None:
     """Do all that follows the temporary tables `stated` and `stage_analysis`."""
-    rows = connection.execute("SELECT * EXCLUDE (source) FROM stage_analysis ORDER BY word").fetchall()
+    rows = connection.execute("SELECT * EXCLUDE (pos, source) FROM stage_analysis ORDER BY word").fetchall()
     vocabulary = _vocabulary(connection.sql(_statements()["usage"]).to_arrow_table().to_batches(_WORDS))
     found = list(find_negations(vocabulary, (Analysis(*row) for row in rows), affixes))
     cut = [analysis_of(negation) for negation in found if negation.analyser == "affix"]

@@ -112,10 +112,14 @@ ORDER BY ALL;
 -- name: opposed
 -- hopeless, hopeful; the list has measures (armful) and words that are no opposites (shameful, shameless).
 CREATE TEMP TABLE opposed_suffixes AS
-SELECT l.word_id AS this, f.word_id AS other
-FROM (SELECT *, left(word, len(word) - 4) AS stem FROM word WHERE ends_with(word, 'less')) l
-JOIN word f ON f.word IN (stem || 'ful', regexp_replace(stem, 'y$', 'i') || 'ful')
-WHERE len(stem) > 2 AND f.word NOT IN (SELECT word FROM not_opposites);
+WITH less AS (
+    SELECT word_id, left(word, len(word) - 4) AS stem FROM word WHERE ends_with(word, 'less') AND len(word) > 6
+)
+SELECT less.word_id AS this, word.word_id AS other
+FROM (SELECT word_id, stem || 'ful' AS word FROM less
+      UNION SELECT word_id, left(stem, len(stem) - 1) || 'iful' FROM less WHERE ends_with(stem, 'y')) less
+JOIN word USING (word)
+WHERE word NOT IN (SELECT word FROM not_opposites);
 
 -- name: derived
 -- Morphological negation (DSKD, section 3.2), one step from stated relations. A relation's kind turns over with one

@@ -83,6 +83,7 @@ class Contrasts:
         # Every word begins with no prefix, so that is looked at only where another prefix was found.
         self._without_prefix = {form.row for form in tables["prefix"].pop("")}
         self._prefixes, self._endings, self._elements, self._words = map(dict, tables.values())
+        self._known: dict[tuple[str, str], list[tuple[tuple[int, str], str]]] = {}
         self._starts = sorted({len(form) for form in self._prefixes})
         self._ends = sorted({len(form) for form in (*self._endings, *self._elements)})
 
@@ -93,7 +94,7 @@ class Contrasts:
         places = {term: place for place, term in enumerate(terms)}
         seen: dict[tuple[int, str], dict[str, str]] = {}
         for term in terms:
-            for key, variant in self._forms(term, pos):
+            for key, variant in self._known_forms(term, pos):
                 seen.setdefault(key, {})[term] = variant
         for (row, rest), variants in seen.items():
             if row in self._without_prefix and rest in places:
@@ -104,6 +105,12 @@ class Contrasts:
             for a, b in combinations(variants, 2)
             if variants[a] != variants[b]
         }
+
+    def _known_forms(self, term: str, pos: str) -> list[tuple[tuple[int, str], str]]:
+        key = (term, pos)
+        if key not in self._known:
+            self._known[key] = list(self._forms(term, pos))
+        return self._known[key]
 
     def _forms(self, term: str, pos: str) -> Iterator[tuple[tuple[int, str], str]]:
         """Two terms contrast if they have the same key here with different variants."""

@@ -35,10 +35,10 @@ def read(path: Path, tally: Tally, scope: Scope = "group") -> Iterator[Record]:
         SourceError: the file cannot be read, or holds no heads.
     """
     terms = list(read_terms(path, tally))
-    opposed = Opposition(terms)
-    yield from _synonyms(terms, scope, opposed, tally)
+    opposed, contrasts = Opposition(terms), Contrasts()
+    yield from _synonyms(terms, scope, opposed, contrasts, tally)
     if scope == "group":
-        yield from _leading(terms, opposed, tally)
+        yield from _leading(terms, opposed, contrasts, tally)
     yield from antonyms(terms, opposed, tally)
 
 
@@ -73,13 +73,18 @@ def _table(text: str, tally: Tally) -> Iterator[Term]:
         yield Term(row[0], row[1], row[2], int(row[3]), int(row[4]), term, usage)
 
 
-def _synonyms(terms: Iterable[Term], scope: Scope, opposed: Opposition, tally: Tally) -> Iterator[Record]:
+def _synonyms(
+    terms: Iterable[Term], scope: Scope, opposed: Opposition, contrasts: Contrasts, tally: Tally
+) -> Iterator[Record]:
     # The keys of one group stand together in the book, so no sorting is needed.
     width = 5 if scope == "group" else 4
-    contrasts = Contrasts()
-    for key, members in groupby(terms, key=lambda term: term[:width]):
+    for key, grouped in groupby(terms, key=lambda term: term[:width]):
         number, name, pos, *place = key
-        usage = {term.term: term.usage for term in reversed(list(members))}
+        members = list(grouped)
+        if len(members) == 1:
+            yield Headword(members[0].term)
+            continue
+        usage = {term.term: term.usage for term in reversed(members)}
         words = tuple(reversed(usage))
         sense = f"{number} {name} ¶{'.'.join(map(str, place))}"
         apart = contrasts(words, pos)
@@ -107,12 +112,11 @@ def _group(
     yield from (Headword(word) for word in words if word not in related)
 
 
-def _leading(terms: Iterable[Term], opposed: Opposition, tally: Tally) -> Iterator[Statement]:
+def _leading(terms: Iterable[Term], opposed: Opposition, contrasts: Contrasts, tally: Tally) -> Iterator[Statement]:
     """Yield a synonym for each term that is alone in the first group of a paragraph, and each that begins another.
 
     Sayings (``Phr.``) are left out: what begins their paragraph is no title for the rest.
     """
-    contrasts = Contrasts()
     for (number, name, pos, paragraph), members in groupby(terms, key=lambda term: term[:4]):
         first, *groups = (list(group) for _, group in groupby(members, key=lambda term: term.group))
         if len(first) > 1 or pos == "phrase":

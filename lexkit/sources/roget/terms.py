@@ -68,6 +68,9 @@ _UNCLOSED_QUOTE = re.compile(r"(?<=\s)'(?=[^']*$)")
 _SEE = re.compile(r"^see\b.*\d|^see (?:also )?[A-Z]")
 _ATTRIBUTED = "\x01"
 _EDGES = " \t\"'`|^*!?.:,-_=+/"
+_SIGNS = re.compile(r"[|^*\"]|\s[!'](?=\s|$)|[\x00-\x1f]")
+_SPACE_BEFORE_COMMA = re.compile(r"\s+,")
+_LOOSE_HYPHEN = re.compile(r"\s-(?=\w)")
 _LEFTOVER = re.compile(r"[\[\](){}<>=\\#$%@~&]")
 _MARKS = {
     mark: label
@@ -207,8 +210,9 @@ def _parts(text: str, pos: str) -> list[str]:
 
 def _clean(part: str, pos: str) -> tuple[Reason | None, str]:
     text = normalize_word(part.replace(_ATTRIBUTED, " "))
-    text = re.sub(r"[|^*\"]|\s[!'](?=\s|$)|[\x00-\x1f]", " ", text)
-    text = re.sub(r"\s-(?=\w)", " ", re.sub(r"\s+,", ",", text))
+    if not text.isalpha():
+        text = _SPACE_BEFORE_COMMA.sub(",", _SIGNS.sub(" ", text))
+        text = _LOOSE_HYPHEN.sub(" ", text)
     term = normalize_word(text.strip(_EDGES))
     if text.rstrip(" .!?").endswith("'"):
         term = _UNCLOSED_QUOTE.sub("", term)  # "cry 'wolf!'" has lost its closing quote with the edges
