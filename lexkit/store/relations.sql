@@ -69,7 +69,8 @@ WHERE a.folded = b.folded;
 
 -- name: reject_case_only
 INSERT INTO rejection
-SELECT source, 'synonyms that differ in case only', count(*), min(example) FROM case_only GROUP BY source ORDER BY source;
+SELECT source, 'synonyms that differ in case only', count(*), min(example)
+FROM case_only GROUP BY source ORDER BY source;
 
 -- name: count_case_only
 UPDATE source SET n_rejected = n_rejected + n
@@ -204,10 +205,10 @@ CREATE OR REPLACE TEMP MACRO tied(ties, share) AS 0.3 * ln(0.1 + greatest(ties -
 -- name: head
 -- What two words may stand under together: a head of Roget, and in other sources a sense.
 CREATE TEMP TABLE head AS
-SELECT source, origin, sense,
-    dense_rank() OVER (ORDER BY origin, coalesce(nullif(regexp_extract(sense, '^(.*) ¶', 1), ''), sense))::INTEGER AS head
+SELECT source, sense, dense_rank() OVER (ORDER BY origin, name)::INTEGER AS head
 FROM (
-    SELECT DISTINCT source, sense FROM evidence WHERE kind = 'synonym' AND rule IS NULL AND sense IS NOT NULL
+    SELECT DISTINCT source, sense, coalesce(nullif(regexp_extract(sense, '^(.*) ¶', 1), ''), sense) AS name
+    FROM evidence WHERE kind = 'synonym' AND rule IS NULL AND sense IS NOT NULL
 )
 JOIN source USING (source);
 
@@ -283,11 +284,13 @@ GROUP BY ALL;
 INSERT INTO relation
 -- Names as numbers: rows of them are half as wide, and there are many.
 WITH named AS (
-    SELECT source, kind, row_number() OVER (ORDER BY source)::SMALLINT AS s, dense_rank() OVER (ORDER BY origin)::SMALLINT AS o
+    SELECT source, kind, row_number() OVER (ORDER BY source)::INTEGER AS s,
+        dense_rank() OVER (ORDER BY origin)::INTEGER AS o
     FROM source
 ),
 part AS (
-    SELECT pos, row_number() OVER (ORDER BY pos)::SMALLINT AS p FROM (SELECT DISTINCT pos FROM evidence WHERE pos IS NOT NULL)
+    SELECT pos, row_number() OVER (ORDER BY pos)::INTEGER AS p
+    FROM (SELECT DISTINCT pos FROM evidence WHERE pos IS NOT NULL)
 ),
 counted AS (
     SELECT word_a, word_b, evidence.kind = 'antonym' AS is_antonym, s, o, part.p, evidence.rule IS NULL AS direct,
