@@ -223,7 +223,7 @@ def _summary(summary: BuildSummary) -> list[str]:
         contested = f", {kind.contested:,} contested" if kind.contested else ""
         lines.append(
             f"  {kind.kind + 's':<9} {kind.relations:>10,}   "
-            f"{kind.stated:,} stated, {kind.derived:,} derived by negation{contested}"
+            f"{kind.stated:,} stated, {kind.derived:,} derived{contested}"
         )
     lines += ["", "  sources"]
     for source in counts.sources:

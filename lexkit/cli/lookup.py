@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lexkit.store.lexicon import Lexicon
 
 _KINDS: dict[str, Kind] = {"synonyms": "synonym", "antonyms": "antonym"}
+_UNSURE = 0.5
+"""Confidence below which an answer is marked."""
 _STYLES = {"synonyms": "deep_sky_blue3", "antonyms": "dark_orange3"}  # to be read on dark and on light
 
 
@@ -192,7 +194,8 @@ def _print_groups(title: str, related: dict[str, list[Neighbor]]) -> None:
 
 def _how(neighbor: Neighbor) -> str:
     contested = ("contested",) if neighbor.contested else ()
-    return ", ".join(("stated" if neighbor.direct else "derived", *contested, *neighbor.usage))
+    unsure = ("unsure",) if neighbor.confidence < _UNSURE else ()
+    return ", ".join(("stated" if neighbor.direct else "derived", *unsure, *contested, *neighbor.usage))
 
 
 @click.command()
@@ -232,6 +235,7 @@ _OWN_RULES = {
     "negation": "one is the other negated",
     "reversal": "one undoes the other",
     "double negation": "one is the other negated twice",
+    "indirect": "opposed by way of a word that is near to one of them",
 }
 
 

@@ -169,7 +169,7 @@ def _caption(axes: Axes, half_height: float, nodes: Sequence[_Node], counts: dic
         text = f"{drawn} of {n:,} {kind}s" if n > drawn else f"{n} {kind}{'' if n == 1 else 's'}"
         place = (-_HALF_WIDTH + 0.2, "left") if side == 0 else (_HALF_WIDTH - 0.2, "right")
         axes.text(place[0], half_height - 0.25, text, color=_COLOURS[kind], weight="bold", ha=place[1], va="center")
-    axes.text(0, -half_height + 0.2, "filled: stated, hollow: derived by negation", color=_QUIET, size=8, ha="center")
+    axes.text(0, -half_height + 0.2, "filled: stated, hollow: derived", color=_QUIET, size=8, ha="center")
 
 
 def _cut(word: str, most: int) -> str:

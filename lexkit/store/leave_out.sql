@@ -11,16 +11,21 @@ SELECT word_a, word_b, kind, source, pos, sense, scope, n_words, distance, usage
 FROM store.main.evidence SEMI JOIN source USING (source)
 WHERE rule IS NULL;
 
+-- name: indirect
+CREATE TEMP TABLE indirect AS
+FROM store.main.evidence SEMI JOIN source USING (source)
+WHERE rule IN ('indirect', 'contradicted:indirect');
+
 -- name: word
 CREATE TEMP TABLE word AS
 FROM store.main.word
-WHERE word_id NOT IN (
-    -- in the store, for all that can be told, because an analyser knows them
-    SELECT word_id FROM store.main.morphology WHERE list_contains($analysers, analyser)
-    EXCEPT SELECT word_a FROM stated
-    EXCEPT SELECT word_b FROM stated
-)
+WHERE word_id NOT IN (SELECT word_id FROM store.main.morphology WHERE alone AND list_contains($analysers, analyser))
 ORDER BY word_id;
+
+-- name: spoken
+CREATE TEMP TABLE spoken AS
+SELECT word FROM word
+WHERE word_id NOT IN (SELECT word_id FROM store.main.morphology WHERE alone);
 
 -- name: stage_analysis
 CREATE TEMP TABLE stage_analysis AS

@@ -41,8 +41,8 @@ def make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, lan
     connection.register("frequency", frequencies(language))
     connection.register("judged", _list("reliability.tsv"))
     connection.register("offensive", _offensive(language))
-    _run(connection, "reliability", "words", "labels", "stated")
-    _run(connection, "case_only", "reject_case_only", "count_case_only", "drop_case_only")
+    _run(connection, "reliability", "spoken", "words", "labels", "stated")
+    _run(connection, "case_only", "reject_case_only", "count_case_only", "drop_case_only", "indirect", "drop_indirect")
     for name in ("frequency", "judged", "offensive"):
         connection.unregister(name)
     _relate(connection, affixes)
@@ -54,7 +54,7 @@ def leave_out(
 ) -> None:
     """Have this connection see a store as if it had been built without some sources, or some analysers of words.
 
-    Words that, for all the store can tell, are in it only because an analyser knows them are no words either.
+    Words that are in it only because an analyser knows them are no words either.
 
     Args:
         connection: to a store that `lexkit.store.files.open_read_only` has opened; tables of it are shadowed by
@@ -71,9 +71,11 @@ def leave_out(
 
 def derive_again(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the temporary table `derived` of what a store's sources state and of its negations."""
-    connection.execute("DROP TABLE IF EXISTS temp.stated; DROP TABLE IF EXISTS temp.opposed_suffixes")
+    for table in ("stated", "indirect", "opposed_suffixes", "derived"):
+        connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    connection.execute("CREATE TEMP TABLE stated AS FROM evidence WHERE rule IS NULL")
     connection.execute(
-        "DROP TABLE IF EXISTS temp.derived; CREATE TEMP TABLE stated AS FROM evidence WHERE rule IS NULL"
+        "CREATE TEMP TABLE indirect AS FROM evidence WHERE rule IN ('indirect', 'contradicted:indirect')"
     )
     _oppose_suffixes(connection)
     _run(connection, "derived")

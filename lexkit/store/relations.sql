@@ -4,18 +4,22 @@
 -- name: reliability
 INSERT INTO reliability SELECT kind, way, same_pos, reader, scope, distance, confidence FROM judged ORDER BY ALL;
 
+-- name: spoken
+-- Words that sources have for themselves, and not only because an analyser knows how to cut them.
+CREATE TEMP TABLE spoken AS
+SELECT word FROM stage_headword
+UNION SELECT word FROM stage_statement
+UNION SELECT other FROM stage_statement
+UNION SELECT unnest(words) FROM stage_group
+UNION SELECT word FROM stage_form
+UNION SELECT lemma FROM stage_form;
+
 -- name: words
 -- Ids follow the order of the words, so that they depend on nothing but the set of words.
 INSERT INTO word
 SELECT (row_number() OVER (ORDER BY word) - 1)::INTEGER, word, lower(word), zipf
 FROM (
-    SELECT word FROM stage_headword
-    UNION SELECT word FROM stage_statement
-    UNION SELECT other FROM stage_statement
-    UNION SELECT unnest(words) FROM stage_group
-    UNION SELECT word FROM stage_form
-    UNION SELECT lemma FROM stage_form
-    UNION SELECT word FROM stage_analysis
+    FROM spoken UNION SELECT word FROM stage_analysis
 )
 LEFT JOIN frequency ON folded = lower(word)
 ORDER BY word;
@@ -80,6 +84,13 @@ FROM (SELECT source AS name, count(*) AS n FROM case_only GROUP BY source) WHERE
 DELETE FROM stated USING case_only c
 WHERE stated.word_a = c.word_a AND stated.word_b = c.word_b AND stated.source = c.source;
 
+-- name: indirect
+-- What a source states only by way of another word (WordNet: swift, slow) is derived, by a rule of its own.
+CREATE TEMP TABLE indirect AS FROM stated WHERE scope = 'indirect';
+
+-- name: drop_indirect
+DELETE FROM stated WHERE scope = 'indirect';
+
 -- name: usage
 -- Every word, with the number of stated relations that it stands in and its parts of speech.
 WITH usage AS (
@@ -95,7 +106,7 @@ ORDER BY word_id;
 -- name: morphology
 -- MorphoLEX's words, and those that only the affix analyser has anything to say of.
 INSERT INTO morphology
-SELECT word_id, segmentation, prefixes, roots, suffixes, pos, analyser
+SELECT word_id, segmentation, prefixes, roots, suffixes, pos, analyser, word NOT IN (FROM spoken)
 FROM (
     SELECT *, 'morpholex' AS analyser FROM stage_analysis
     UNION ALL BY NAME
@@ -139,8 +150,7 @@ statement AS (
         min(distance) AS distance, if(count(*) = count(usage_a), min(usage_a), NULL) AS usage_a,
         if(count(*) = count(usage_b), min(usage_b), NULL) AS usage_b
     FROM stated
-    -- what is only near, or an opposite by way of another word, is no ground for more
-    WHERE scope IS NULL OR scope NOT IN ('indirect', 'similar')
+    WHERE scope IS DISTINCT FROM 'similar'  -- what is only near is no ground for more
     GROUP BY word_a, word_b, kind, source, pos
 ),
 step AS (
@@ -177,7 +187,9 @@ SELECT
     min(distance) AS distance
 FROM step
 WHERE this <> other
-GROUP BY ALL;
+GROUP BY ALL
+UNION ALL BY NAME
+SELECT word_a, word_b, kind, source, pos, sense, 'indirect' AS rule, true AS same_pos, usage_a, usage_b FROM indirect;
 
 -- name: evidence
 -- A derived relation that the sources contradict is kept as evidence, marked, and goes no further.
@@ -190,7 +202,7 @@ everything AS (
     SELECT *, NULL AS rule, NULL::INTEGER AS from_a, NULL::INTEGER AS from_b, NULL AS from_kind, true AS same_pos
     FROM stated
     UNION ALL BY NAME
-    SELECT d.word_a, d.word_b, d.kind, source, pos,
+    SELECT d.word_a, d.word_b, d.kind, source, pos, sense,
         if(coalesce(if(d.kind = 'synonym', k.antonym AND NOT k.synonym, k.synonym AND NOT k.antonym), false),
            'contradicted:' || rule, rule) AS rule,
         from_a, from_b, from_kind, same_pos, usage_a, usage_b, distance
@@ -294,7 +306,6 @@ part AS (
 ),
 counted AS (
     SELECT word_a, word_b, evidence.kind = 'antonym' AS is_antonym, s, o, part.p, evidence.rule IS NULL AS direct,
-        evidence.rule IS NULL AND evidence.scope IS DISTINCT FROM 'indirect' AS is_sure,
         coalesce(evidence.rule IN ('negation', '-less/-ful'), false) AND evidence.same_pos AS is_own,
         coalesce(evidence.rule = 'reversal', false) AND evidence.same_pos AS reverses,
         evidence.same_pos, usage_a, usage_b, r.p AS chance
@@ -309,7 +320,7 @@ counted AS (
 -- Sources of one origin say the same thing once. Chances are summed as whole numbers, whose order does not matter.
 once AS (
     SELECT word_a, word_b, is_antonym, o, bool_or(direct) AS direct, count_if(direct)::INTEGER AS n_stated,
-        max(chance) AS chance, bool_or(is_sure) AS is_sure, bool_or(is_own) AS is_own, bool_or(reverses) AS reverses,
+        max(chance) AS chance, bool_or(is_own) AS is_own, bool_or(reverses) AS reverses,
         bool_or(same_pos) AS same_pos, min(s) AS s, max(s) AS last_s, min(p) AS p, max(p) AS last_p,
         count(usage_a) + count(usage_b) > 0 AS is_labelled
     FROM counted
@@ -319,8 +330,7 @@ pair AS MATERIALIZED (
     SELECT word_a, word_b, is_antonym, bool_or(direct) AS direct, sum(n_stated)::INTEGER AS n_stated,
         if(bool_or(direct), count_if(direct), count(*))::INTEGER AS n_sources,
         1 - exp(sum((1e9 * ln(1 - chance))::BIGINT) / 1e9) AS confidence,
-        bool_or(is_sure) AS is_sure, bool_or(is_own) AS is_own, bool_or(reverses) AS reverses,
-        bool_or(same_pos) AS same_pos, min(s) AS s, max(last_s) AS last_s, min(p) AS p, max(last_p) AS last_p,
+        bool_or(is_own) AS is_own, bool_or(reverses) AS reverses, bool_or(same_pos) AS same_pos, min(s) AS s, max(last_s) AS last_s, min(p) AS p, max(last_p) AS last_p,
         bool_or(is_labelled) AS is_labelled
     FROM once
     GROUP BY word_a, word_b, is_antonym
@@ -371,7 +381,7 @@ FROM (
     SELECT * EXCLUDE (share), coalesce(share, 0) AS share,
         2 * ln(confidence) + 0.25 * ln(0.2 + coalesce(share, 0)) + 0.5 * ln(0.1 + coalesce(nearness, 0))
             + 1.5 * ln(1 + coalesce(n_heads, 0)) AS near,
-        4 * ln(confidence) + if(is_sure, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0)
+        4 * ln(confidence) + if(direct, 10, 0) + if(is_own, 14, 0) + if(reverses, 8, 0) + if(n_sources > 1, 2, 0)
             + 2 * ln(1 + n_stated) AS sure
     FROM pair LEFT JOIN closeness USING (word_a, word_b)
 ) pair

@@ -82,6 +82,7 @@ CREATE TABLE evidence (
     usage_b   VARCHAR[],            -- of word_b
     rule      VARCHAR,              -- NULL: stated. 'un-', '-less', 'un-+in-': derived. 'negation', or 'reversal' (lock,
                                     -- unlock): word and its base. 'double negation': word and its base's base.
+                                    -- 'indirect': a source opposes them by way of another word (swift, slow).
                                     -- 'contradicted:...': derived, but the sources state the other kind
     from_a    INTEGER,              -- the stated relation a derived one comes from, from_a < from_b
     from_b    INTEGER,
@@ -93,7 +94,7 @@ CREATE TABLE evidence (
 -- how likely a relation is that one kind of evidence gives; docs/confidence.md
 CREATE TABLE reliability (
     kind       VARCHAR NOT NULL,
-    way        VARCHAR NOT NULL,    -- 'stated'; 'own', 'reversal', 'double negation': a word and its base; 'derived'
+    way        VARCHAR NOT NULL,    -- 'stated', 'derived' or 'indirect'; 'own', 'reversal', 'double negation': its base
     same_pos   BOOLEAN NOT NULL,
     reader     VARCHAR NOT NULL,    -- kind of the source, or '*' for any
     scope      VARCHAR NOT NULL,    -- scope of the evidence, or '*' for any
@@ -108,7 +109,8 @@ CREATE TABLE morphology (
     roots        VARCHAR[] NOT NULL,
     suffixes     VARCHAR[] NOT NULL,
     pos          VARCHAR[] NOT NULL,    -- parts of speech, as far as the analyser says
-    analyser     VARCHAR   NOT NULL     -- 'morpholex', or 'affix' for words that only lexkit's list of affixes cuts
+    analyser     VARCHAR   NOT NULL,    -- 'morpholex', or 'affix' for words that only lexkit's list of affixes cuts
+    alone        BOOLEAN   NOT NULL     -- the word is in the store only because the analyser knows it
 );
 
 CREATE TABLE negation (

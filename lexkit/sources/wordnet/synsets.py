@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, product
@@ -22,6 +23,30 @@ MOST_SATELLITES = 60
 """Satellites of more are kinds rather than shades of their head: those of ordinal, cardinal, chromatic and formed."""
 ORIGIN = "wordnet"
 """Where all wordnets of English come from: Princeton's, which the Open English WordNet continues."""
+
+
+_SLUR = re.compile(
+    r"\bethnic slur\b|\b(?:offensive|derogatory|disparaging) (?:and \w+ )?(?:terms?|names?|words?)\b", re.IGNORECASE
+)
+_NOTE = re.compile(r"^\(([^()]*)\)")
+_LABELS = {
+    "slang": "slang",
+    "informal": "informal",
+    "colloquial": "informal",
+    "archaic": "archaic",
+    "obsolete": "obsolete",
+    "dialect": "dialect",
+    "dialectal": "dialect",
+    "vulgar": "vulgar",
+    "obscene": "vulgar",
+    "offensive": "offensive",
+    "disparaging": "offensive",
+    "derogatory": "offensive",
+    "euphemism": "euphemistic",
+    "literary": "literary",
+    "poetic": "literary",
+}
+"""Words of the note that a gloss may begin with, and the labels that they stand for."""
 
 
 class Pointer(NamedTuple):
@@ -45,6 +70,18 @@ class Synset(NamedTuple):
     """Keys of the synsets that a satellite adjective is similar to; none for other synsets."""
     where: str
 
+    @property
+    def usage(self) -> tuple[str, ...]:
+        """What the gloss says of the use of the words: (slang), (archaic), (ethnic slur), offensive term for ..."""
+        gloss = self.gloss or ""
+        note = _NOTE.match(gloss)
+        labels = (
+            {_LABELS[word]: None for word in re.findall(r"[a-z]+", note[1].lower()) if word in _LABELS} if note else {}
+        )
+        if _SLUR.search(gloss):
+            labels["offensive"] = None
+        return tuple(labels)
+
 
 def records(synsets: Mapping[str, Synset], tally: Tally) -> Iterator[Record]:
     """Yield each synset's words as a group, the antonyms that the wordnet states, and what follows from its synsets.
@@ -62,7 +99,8 @@ def records(synsets: Mapping[str, Synset], tally: Tally) -> Iterator[Record]:
     stated: dict[str, list[Statement]] = {}
     pairs: set[tuple[str, str]] = set()
     for key, synset in synsets.items():
-        yield Group(synset.words, synset.pos, synset.gloss)
+        usage = synset.usage
+        yield Group(synset.words, synset.pos, synset.gloss, None, (usage,) * len(synset.words) if usage else ())
         statements = [s for pointer in synset.antonyms if (s := _antonym(synset, pointer, synsets, tally))]
         if statements:
             stated[key] = statements
@@ -71,9 +109,9 @@ def records(synsets: Mapping[str, Synset], tally: Tally) -> Iterator[Record]:
         yield from statements
     heads = _heads(synsets)
     for synset, head in heads:
-        yield from _products(synset, synsets[head].words, "synonym", "similar")
+        yield from _products(synset, synsets[head].words, "synonym", "similar", synsets[head].usage)
     by_way_of_heads = (
-        _products(synset, [opposite.other for opposite in stated.get(head, ())], "antonym", "indirect")
+        _products(synset, [opposite.other for opposite in stated.get(head, ())], "antonym", "indirect", ())
         for synset, head in heads
     )
     for statement in chain(_by_way_of_synsets(synsets, stated), *by_way_of_heads):
@@ -98,7 +136,8 @@ def _by_way_of_synsets(synsets: Mapping[str, Synset], keys: Iterable[str]) -> It
         for target in dict.fromkeys(pointer.target for pointer in synsets[key].antonyms):
             if target in synsets and frozenset((key, target)) not in met:  # the other points back
                 met.add(frozenset((key, target)))
-                yield from _products(synsets[key], synsets[target].words, "antonym", "indirect")
+                other = synsets[target]
+                yield from _products(synsets[key], other.words, "antonym", "indirect", other.usage)
 
 
 def _antonym(synset: Synset, pointer: Pointer, synsets: Mapping[str, Synset], tally: Tally) -> Statement | None:
@@ -109,11 +148,14 @@ def _antonym(synset: Synset, pointer: Pointer, synsets: Mapping[str, Synset], ta
         tally.reject(SEMANTIC, f"{', '.join(words)} / {', '.join(target.words)}", where=synset.where)
     else:
         word, other = words[pointer.word - 1], target.words[pointer.other - 1]
-        return Statement(word, other, "antonym", synset.pos, synset.gloss)
+        return Statement(word, other, "antonym", synset.pos, synset.gloss, None, synset.usage, target.usage)
     return None
 
 
-def _products(synset: Synset, others: Iterable[str], kind: Kind, scope: str) -> Iterator[Statement]:
+def _products(
+    synset: Synset, others: Iterable[str], kind: Kind, scope: str, other_usage: tuple[str, ...]
+) -> Iterator[Statement]:
+    usage = synset.usage
     for word, other in product(synset.words, dict.fromkeys(others)):
         if word != other:
-            yield Statement(word, other, kind, synset.pos, synset.gloss, scope)
+            yield Statement(word, other, kind, synset.pos, synset.gloss, scope, usage, other_usage)
