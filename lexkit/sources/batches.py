@@ -23,6 +23,7 @@ SCHEMAS: dict[type, pa.Schema] = {
             ("sense", pa.string()),
             ("scope", pa.string()),
             ("usage", pa.list_(_WORDS)),
+            ("apart", pa.list_(pa.list_(pa.int32()))),
         ]
     ),
     Form: pa.schema([(name, pa.string()) for name in ("word", "lemma", "kind")]),

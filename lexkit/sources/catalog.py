@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from lexkit.sources.data_files import data_file
@@ -96,4 +98,4 @@ def licence_of_starter(file: str) -> str:
 
 def is_non_commercial(licence: str | None) -> bool:
     """Whether a licence, as the catalogue names them, forbids commercial use; of an unknown one nothing is said."""
-    return licence is not None and ("NC" in licence.split("-") or "non-commercial" in licence.lower())
+    return licence is not None and re.search(r"\bnc\b|non-?commercial", licence, re.IGNORECASE) is not None

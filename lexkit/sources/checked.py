@@ -86,9 +86,27 @@ def _group(record: Group, tally: Tally, where: str) -> Iterator[Group | Headword
         for word in _words((text,), tally, where):
             labels.setdefault(word, _usage(usage))
     if len(labels) > 1:
-        yield Group(tuple(labels), pos, sense, scope, tuple(labels.values()) if any(labels.values()) else ())
+        usages = tuple(labels.values()) if any(labels.values()) else ()
+        yield Group(tuple(labels), pos, sense, scope, usages, _apart(record, tuple(labels)))
     else:
         yield from map(Headword, labels)
+
+
+def _apart(record: Group, words: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """The pairs of a record that are apart, as places among the words that are left of it."""
+    pairs = set()
+    for pair in record.apart:
+        if not (
+            isinstance(pair, (tuple, list))
+            and len(pair) == 2
+            and all(isinstance(place, int) and 1 <= place <= len(record.words) for place in pair)
+        ):
+            raise _WrongRecord(f"{_short(pair)} as apart, which is no pair of places of its words")
+        a, b = (normalize_word(record.words[place - 1]) for place in pair)
+        if a in words and b in words and a != b:
+            first, second = sorted((words.index(a) + 1, words.index(b) + 1))
+            pairs.add((first, second))
+    return tuple(sorted(pairs))
 
 
 def _form(record: Form, tally: Tally, where: str) -> Iterator[Form]:

@@ -68,6 +68,8 @@ class Group(NamedTuple):
     """What in the source puts the words together, as in `Statement`."""
     usage: tuple[tuple[str, ...], ...] = ()
     """Labels of `USAGES` for each of *words*; empty if none has any."""
+    apart: tuple[tuple[int, int], ...] = ()
+    """Places in *words*, from 1 and the smaller first, of two that are no synonyms."""
 
 
 class Form(NamedTuple):

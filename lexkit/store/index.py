@@ -38,6 +38,8 @@ SELECT coalesce(others, []) AS neighbors FROM asked LEFT JOIN listed USING (plac
 """
 
 
+_SINGLE = 1e-6
+"""What a number from 0 to 1 may lose in single precision."""
 _FORMS: dict[pa.DataType, Literal["b", "i", "f"]] = {pa.int8(): "b", pa.int32(): "i", pa.float32(): "f"}
 
 
@@ -93,25 +95,50 @@ class Index:
         end = bisect_right(self._by_word_b, word_id, key=self._word_b.__getitem__)
         return [*range(first, last), *self._by_word_b[start:end]]
 
-    def neighbors(self, word_ids: Sequence[int], kind: Kind) -> Iterator[Neighbor]:
-        """Yield what is related to any of the words, each once, in the order of `Lexicon.synonyms`."""
+    def neighbors(
+        self,
+        word_ids: Sequence[int],
+        kind: Kind,
+        *,
+        direct: bool = False,
+        same_pos: bool = False,
+        source: str | None = None,
+        min_confidence: float = 0,
+        without: tuple[str, ...] = (),
+    ) -> Iterator[Neighbor]:
+        """Yield what is related to any of the words, each once, in the order of `Lexicon.synonyms`.
+
+        The options choose relations; a neighbour is what the chosen ones say of it, be they several.
+        """
         antonym = int(kind == "antonym")
+        least = min_confidence - _SINGLE
         # the ids are those of two ends, one of which is the word asked for; the other may be met from several
         others: dict[int, list[int]] = {}
         for word_id in word_ids:
             for row in self._rows(word_id):
-                if self._antonym[row] == antonym:
+                if (
+                    self._antonym[row] == antonym
+                    and self._confidence[row] >= least
+                    and (self._direct[row] or not direct)
+                    and (self._same_pos[row] or not same_pos)
+                    and (source is None or source in self._sources[row].as_py().split(","))
+                    and not (without and self._usage(row, self._word_b[row] == word_id) & set(without))
+                ):
                     others.setdefault(self._word_a[row] + self._word_b[row] - word_id, []).append(row)
         found = [(other, self._neighbor(other, rows)) for other, rows in others.items()]
         for _, neighbor in sorted(found, key=lambda item: (-item[1].weight, item[0])):
             yield neighbor
+
+    def _usage(self, row: int, is_a: bool) -> set[str]:
+        """The labels of one of the two words of a relation."""
+        return {label for label in (self._usage_a if is_a else self._usage_b)[row].as_py().split(",") if label}
 
     def _neighbor(self, other: int, rows: list[int]) -> Neighbor:
         """One word, with all that the rows of its relations say of it."""
         sources = {name for row in rows for name in self._sources[row].as_py().split(",")}
         pos = {name for row in rows for name in self._pos[row].as_py().split(",") if name}
         sides = [(row, self._word_a[row] == other) for row in rows]
-        usage = [(self._usage_a if is_a else self._usage_b)[row].as_py() for row, is_a in sides]
+        usage = set.intersection(*(self._usage(row, is_a) for row, is_a in sides))
         return Neighbor(
             self.word(other),
             any(self._direct[row] for row in rows),
@@ -120,7 +147,7 @@ class Index:
             any(self._contested[row] for row in rows),
             tuple(sorted(pos)),
             any(self._same_pos[row] for row in rows),
-            tuple(usage[0].split(",")) if usage[0] else (),
+            tuple(sorted(usage)),
             round(max(self._confidence[row] for row in rows), 2),  # as it was before it was stored in single precision
             round(max((self._weight_b if is_a else self._weight_a)[row] for row, is_a in sides), 2),
         )

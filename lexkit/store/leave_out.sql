@@ -19,13 +19,8 @@ WHERE rule IN ('indirect', 'contradicted:indirect');
 -- name: word
 CREATE TEMP TABLE word AS
 FROM store.main.word
-WHERE word_id NOT IN (SELECT word_id FROM store.main.morphology WHERE alone AND list_contains($analysers, analyser))
+WHERE NOT list_has_all($sources, string_split(attested, ','))
 ORDER BY word_id;
-
--- name: spoken
-CREATE TEMP TABLE spoken AS
-SELECT word FROM word
-WHERE word_id NOT IN (SELECT word_id FROM store.main.morphology WHERE alone);
 
 -- name: stage_analysis
 CREATE TEMP TABLE stage_analysis AS

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from lexkit.arguments import require_choice, require_number
-from lexkit.errors import QueryError, StoreError, first_line
+from lexkit.errors import ArgumentError, QueryError, StoreError, first_line
 from lexkit.sources.records import KINDS, FormKind, Kind
 from lexkit.store.answers import Evidence, Neighbor, WordForm, unwanted
 from lexkit.store.files import cursor, open_read_only
@@ -148,8 +148,8 @@ class Lexicon:
             QueryError: the store has no such source.
             ArgumentError: *limit* is not a number from 0 on, or *min_confidence* not one from 0 to 1.
         """
-        found = self._neighbors(word, "synonym", source, min_confidence, unwanted(archaic, offensive), forms)
-        return _chosen(found, direct, same_pos, limit)
+        chosen = {"direct": direct, "same_pos": same_pos, "source": source, "min_confidence": min_confidence}
+        return self._neighbors(word, "synonym", {**chosen, "without": unwanted(archaic, offensive)}, limit, forms)
 
     def antonyms(
         self,
@@ -165,31 +165,21 @@ class Lexicon:
         forms: bool = False,
     ) -> list[Neighbor]:
         """Return the antonyms of *word*; as `synonyms`."""
-        found = self._neighbors(word, "antonym", source, min_confidence, unwanted(archaic, offensive), forms)
-        return _chosen(found, direct, same_pos, limit)
+        chosen = {"direct": direct, "same_pos": same_pos, "source": source, "min_confidence": min_confidence}
+        return self._neighbors(word, "antonym", {**chosen, "without": unwanted(archaic, offensive)}, limit, forms)
 
     def _neighbors(
-        self,
-        word: str,
-        kind: Kind,
-        source: str | None,
-        min_confidence: float,
-        without: tuple[str, ...],
-        forms: bool,
-    ) -> Iterator[Neighbor]:
-        require_number("min_confidence", min_confidence, 0, 1, whole=False)
+        self, word: str, kind: Kind, chosen: dict[str, Any], limit: int | None, forms: bool
+    ) -> list[Neighbor]:
+        require_number("limit", limit, 0)
+        require_number("min_confidence", chosen["min_confidence"], 0, 1, whole=False)
+        source = chosen["source"]
         if source is not None and source not in self._source_names:
             raise QueryError(f"no source {source!r} in {self.path}; it has {', '.join(self._source_names)}")
         ids = self._answering(word, forms, kind)
         same = {self._index.word(word_id) for word_id in ids} if forms else set()
-        for neighbor in self._index.neighbors(ids, kind):
-            if (
-                neighbor.confidence >= min_confidence
-                and neighbor.word not in same
-                and (source is None or source in neighbor.sources)
-                and not any(label in without for label in neighbor.usage)
-            ):
-                yield neighbor
+        found = self._index.neighbors(ids, kind, **chosen)
+        return list(islice((neighbor for neighbor in found if neighbor.word not in same), limit))
 
     def neighbors(
         self,
@@ -423,6 +413,8 @@ class Lexicon:
             raise StoreError(f"{self.path}: damaged ({first_line(error)}); build it again") from error
 
     def _ids(self, word: str) -> list[int]:
+        if not isinstance(word, str):
+            raise ArgumentError(f"word={word!r}: give a word, such as 'happy'")
         normal = normalize_word(word)
         if not normal.isprintable():
             return []  # no word of a store, and a lone surrogate could not even be asked for
@@ -485,8 +477,3 @@ class Lexicon:
     def _loaded_index(self) -> Index:
         with self._damage_told():
             return Index(self._cursor())
-
-
-def _chosen(found: Iterable[Neighbor], direct: bool, same_pos: bool, limit: int | None) -> list[Neighbor]:
-    require_number("limit", limit, 0)
-    return list(islice((n for n in found if (n.direct or not direct) and (n.same_pos or not same_pos)), limit))

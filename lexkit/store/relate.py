@@ -40,10 +40,10 @@ def make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, lan
     """
     connection.register("frequency", frequencies(language))
     connection.register("judged", _list("reliability.tsv"))
-    connection.register("offensive", _offensive(language))
-    _run(connection, "reliability", "spoken", "words", "labels", "stated")
+    connection.register("listed", _listed(language))
+    _run(connection, "reliability", "words", "labels", "stated")
     _run(connection, "case_only", "reject_case_only", "count_case_only", "drop_case_only", "indirect", "drop_indirect")
-    for name in ("frequency", "judged", "offensive"):
+    for name in ("frequency", "judged", "listed"):
         connection.unregister(name)
     _relate(connection, affixes)
     add_forms(connection, language)
@@ -78,7 +78,7 @@ def derive_again(connection: duckdb.DuckDBPyConnection) -> None:
         "CREATE TEMP TABLE indirect AS FROM evidence WHERE rule IN ('indirect', 'contradicted:indirect')"
     )
     _oppose_suffixes(connection)
-    _run(connection, "derived")
+    _run(connection, "labels", "derived")
 
 
 def summarize_again(connection: duckdb.DuckDBPyConnection) -> None:
@@ -107,7 +107,7 @@ def _relate(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) -> None:
     connection.unregister("cut")
     _oppose_suffixes(connection)
     _add_affix_source(connection, is_used=bool(cut))
-    _run(connection, "derived", "evidence")
+    _run(connection, "labels", "derived", "evidence")
     _summarize(connection)
 
 
@@ -137,11 +137,14 @@ def _list(name: str) -> pa.Table:
     return csv.read_csv(data_file(name), parse_options=csv.ParseOptions(delimiter="\t"))
 
 
-def _offensive(language: str) -> pa.Table:
-    """The words that are offensive or vulgar in every sense."""
-    entries = [entry for entry in offensive_words() if not entry.in_sense and language == "en"]
-    columns = {"word": [entry.word for entry in entries], "label": [entry.label for entry in entries]}
-    return pa.table(columns, pa.schema([("word", pa.string()), ("label", pa.string())]))
+def _listed(language: str) -> pa.Table:
+    """The words that are offensive, vulgar or archaic in every sense; one label each."""
+    labels: dict[str, str] = {}
+    if language == "en":
+        labels.update(dict.fromkeys(_list("archaic.tsv")["word"].to_pylist(), "archaic"))
+        labels.update({entry.word: entry.label for entry in offensive_words() if not entry.in_sense})
+    columns = {"folded": list(labels), "label": list(labels.values())}
+    return pa.table(columns, pa.schema([("folded", pa.string()), ("label", pa.string())]))
 
 
 def _vocabulary(batches: Iterable[pa.RecordBatch]) -> dict[str, Usage]:

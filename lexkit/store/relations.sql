@@ -4,24 +4,25 @@
 -- name: reliability
 INSERT INTO reliability SELECT kind, way, same_pos, reader, scope, distance, confidence FROM judged ORDER BY ALL;
 
--- name: spoken
--- Words that sources have for themselves, and not only because an analyser knows how to cut them.
-CREATE TEMP TABLE spoken AS
-SELECT word FROM stage_headword
-UNION SELECT word FROM stage_statement
-UNION SELECT other FROM stage_statement
-UNION SELECT unnest(words) FROM stage_group
-UNION SELECT word FROM stage_form
-UNION SELECT lemma FROM stage_form;
-
 -- name: words
 -- Ids follow the order of the words, so that they depend on nothing but the set of words.
 INSERT INTO word
-SELECT (row_number() OVER (ORDER BY word) - 1)::INTEGER, word, lower(word), zipf
+SELECT (row_number() OVER (ORDER BY word) - 1)::INTEGER, word, lower(word), zipf, label, attested
 FROM (
-    FROM spoken UNION SELECT word FROM stage_analysis
+    SELECT word, string_agg(source, ',' ORDER BY source) AS attested
+    FROM (
+        SELECT word, source FROM stage_headword
+        UNION SELECT word, source FROM stage_statement
+        UNION SELECT other, source FROM stage_statement
+        UNION SELECT unnest(words), source FROM stage_group
+        UNION SELECT word, source FROM stage_form
+        UNION SELECT lemma, source FROM stage_form
+        UNION SELECT word, source FROM stage_analysis
+    )
+    GROUP BY word
 )
-LEFT JOIN frequency ON folded = lower(word)
+LEFT JOIN frequency ON frequency.folded = lower(word)
+LEFT JOIN listed ON listed.folded = lower(word)
 ORDER BY word;
 
 -- name: is_unusual
@@ -31,38 +32,37 @@ CREATE OR REPLACE TEMP MACRO is_unusual(usage) AS coalesce(list_has_any(string_s
 
 -- name: labels
 -- Labels in the order of the alphabet, each once; NULL rather than none.
-CREATE OR REPLACE TEMP MACRO labels(usage) AS if(len(usage) > 0, list_sort(list_distinct(usage)), NULL);
+CREATE OR REPLACE TEMP MACRO labels(usage) AS nullif(list_sort(list_distinct(usage)), []);
 
 -- name: stated
--- What the sources say, statements and groups alike, as ids with word_a < word_b.
+-- What the sources say, statements and groups alike, as ids with word_a < word_b, everything once.
 CREATE TEMP TABLE stated AS
 WITH pair AS (
     SELECT word, other, kind, source, pos, sense, scope, usage, other_usage, 1 AS distance,
         -- a list under a headword says less the longer it is
         1 + count(*) OVER (PARTITION BY source, word, kind, pos, sense, scope) AS n_words
-    FROM stage_statement
+    FROM (SELECT DISTINCT * FROM stage_statement)
     UNION ALL
     SELECT words[i], words[j], 'synonym', source, pos, sense, scope, usage[i], usage[j], j - i, len(words)
     FROM (
         SELECT *, unnest(range(1, len(words) + 1)) AS i FROM stage_group
     ),
     LATERAL (SELECT unnest(range(i + 1, len(words) + 1)) AS j)
+    WHERE len(apart) = 0 OR NOT list_contains(apart, [i, j])
 ),
 placed AS (
     SELECT a.word_id AS this, b.word_id AS other, kind, source, pos, sense, scope, n_words, distance,
-        list_concat(usage, if(x.label IS NULL, NULL, [x.label])) AS usage,
-        list_concat(other_usage, if(y.label IS NULL, NULL, [y.label])) AS other_usage
+        list_append(usage, a.label) AS usage, list_append(other_usage, b.label) AS other_usage
     FROM pair
     JOIN word a ON a.word = pair.word
     JOIN word b ON b.word = pair.other
-    LEFT JOIN offensive x ON x.word = a.folded
-    LEFT JOIN offensive y ON y.word = b.folded
 )
-SELECT DISTINCT
+SELECT
     least(this, other) AS word_a, greatest(this, other) AS word_b, kind, source, pos, sense, scope,
-    n_words::INTEGER AS n_words, distance::INTEGER AS distance,
+    min(n_words)::INTEGER AS n_words, min(distance)::INTEGER AS distance,
     labels(if(this < other, usage, other_usage)) AS usage_a, labels(if(this < other, other_usage, usage)) AS usage_b
-FROM placed;
+FROM placed
+GROUP BY ALL;
 
 -- name: case_only
 -- Two spellings of one word are no synonyms: Moon, moon.
@@ -106,7 +106,7 @@ ORDER BY word_id;
 -- name: morphology
 -- MorphoLEX's words, and those that only the affix analyser has anything to say of.
 INSERT INTO morphology
-SELECT word_id, segmentation, prefixes, roots, suffixes, pos, analyser, word NOT IN (FROM spoken)
+SELECT word_id, segmentation, prefixes, roots, suffixes, pos, analyser
 FROM (
     SELECT *, 'morpholex' AS analyser FROM stage_analysis
     UNION ALL BY NAME
@@ -180,14 +180,20 @@ step AS (
     FROM rule a JOIN rule b ON b.word_id = a.base_id JOIN analyst ON analyst.analyser = a.analyser
     WHERE NOT a.reverses AND NOT b.reverses
 )
-SELECT
-    least(this, other) AS word_a, greatest(this, other) AS word_b, kind, source, pos, rule,
-    word_a AS from_a, word_b AS from_b, from_kind, bool_or(same_pos) AS same_pos,
-    min(if(other < this, other_usage, NULL)) AS usage_a, min(if(other > this, other_usage, NULL)) AS usage_b,
-    min(distance) AS distance
-FROM step
-WHERE this <> other
-GROUP BY ALL
+SELECT * REPLACE (
+        labels(list_append(usage_a, (SELECT label FROM word WHERE word_id = word_a))) AS usage_a,
+        labels(list_append(usage_b, (SELECT label FROM word WHERE word_id = word_b))) AS usage_b
+    )
+FROM (
+    SELECT
+        least(this, other) AS word_a, greatest(this, other) AS word_b, kind, source, pos, rule,
+        word_a AS from_a, word_b AS from_b, from_kind, bool_or(same_pos) AS same_pos,
+        min(if(other < this, other_usage, NULL)) AS usage_a, min(if(other > this, other_usage, NULL)) AS usage_b,
+        min(distance) AS distance
+    FROM step
+    WHERE this <> other
+    GROUP BY ALL
+)
 UNION ALL BY NAME
 SELECT word_a, word_b, kind, source, pos, sense, 'indirect' AS rule, true AS same_pos, usage_a, usage_b FROM indirect;
 

@@ -36,7 +36,9 @@ CREATE TABLE word (
     word_id INTEGER NOT NULL,       -- 0, 1, 2 ... in the order of the words' code points
     word    VARCHAR NOT NULL,       -- NFC, trimmed, inner white space collapsed, case kept
     folded  VARCHAR NOT NULL,       -- lower case, for look-up
-    frequency DOUBLE                -- Zipf scale: log10 of occurrences in a billion words; NULL: not known
+    frequency DOUBLE,               -- Zipf scale: log10 of occurrences in a billion words; NULL: not known
+    label   VARCHAR,                -- what it is in every sense, by lexkit's lists: offensive, vulgar, archaic
+    attested VARCHAR NOT NULL       -- names of the sources that have it, sorted, joined by commas
 );
 
 -- other forms of words: ran, mice, happier; colour, o'clock; well known, well-known
@@ -109,8 +111,7 @@ CREATE TABLE morphology (
     roots        VARCHAR[] NOT NULL,
     suffixes     VARCHAR[] NOT NULL,
     pos          VARCHAR[] NOT NULL,    -- parts of speech, as far as the analyser says
-    analyser     VARCHAR   NOT NULL,    -- 'morpholex', or 'affix' for words that only lexkit's list of affixes cuts
-    alone        BOOLEAN   NOT NULL     -- the word is in the store only because the analyser knows it
+    analyser     VARCHAR   NOT NULL     -- 'morpholex', or 'affix' for words that only lexkit's list of affixes cuts
 );
 
 CREATE TABLE negation (

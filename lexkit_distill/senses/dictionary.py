@@ -146,7 +146,8 @@ class SenseDictionary:
         digest = sha256((self.meta.digest or _digest_of(self.rows)).encode())
         for name in ("key_kind", "token_ids", "word", "first_row", "n_rows"):
             digest.update(repr(self.index[name].to_pylist()).encode())
-        digest.update((self.relations.fingerprint if self.relations is not None else "").encode())
+        if self.relations is not None:
+            digest.update((self.relations.fingerprint + self.relations.chosen).encode())
         return digest.hexdigest()
 
     @property

@@ -53,6 +53,8 @@ class Relations:
     fingerprint: str
     """SHA-256 (hex) of all words and relations, chosen or not: the same for stores with the same words, cuts and
     relations."""
+    chosen: str
+    """SHA-256 (hex) of the pairs."""
     left_out: dict[str, int]
     """Relations of the store that are not among the pairs, by reason."""
 
@@ -70,9 +72,10 @@ class Relations:
 
     @cached_property
     def forms_checksum(self) -> str:
-        """The checksum of what the store says about forms."""
+        """The checksum of what decides which word a form answers for: forms, words, and what is said of them."""
         found = self._lexicon.sql("SELECT value FROM meta WHERE key = 'checksums'")
-        return str(json.loads(found["value"][0].as_py())["form"])
+        checksums = json.loads(found["value"][0].as_py())
+        return " ".join(str(checksums[table]) for table in ("form", "word", "relation"))
 
     @cached_property
     def _lexicon(self) -> Lexicon:
@@ -121,13 +124,9 @@ def read_relations(
         }
         pairs = lexicon.sql(_RELATIONS, params).combine_chunks()
     left_out = {row["values"]: row["counts"] // 2 for row in pairs["reason"].drop_null().value_counts().to_pylist()}
-    return Relations(
-        store,
-        words,
-        pairs.filter(pc.is_null(pairs["reason"])).drop_columns("reason"),
-        _digest(words, pairs.drop_columns("reason")),
-        dict(sorted(left_out.items())),
-    )
+    chosen = pairs.filter(pc.is_null(pairs["reason"])).drop_columns("reason")
+    fingerprint = _digest(words, pairs.drop_columns("reason"))
+    return Relations(store, words, chosen, fingerprint, _digest(chosen), dict(sorted(left_out.items())))
 
 
 def _digest(*tables: pa.Table) -> str:

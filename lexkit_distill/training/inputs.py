@@ -94,7 +94,7 @@ def load_inputs(config: TrainConfig, teacher: Teacher, memo: Memo, progress: Pro
     """
     dictionary = None
     if config.loss.samples_positions:
-        key = digest(config.senses, config.store, teacher.fingerprint)
+        key = digest(config.senses, config.store, config.loss.candidates, teacher.fingerprint)
         dictionary = memo.get("dictionary", key, lambda: open_dictionary(config, teacher.encoder, teacher))
     progress.stage("tokenizing the data")
     encoded = _data(config, config.data.data, teacher, dictionary, memo, progress)
@@ -126,6 +126,7 @@ def _data(
         teacher.fingerprint,
         teacher.encoder.fingerprint,
         relations.fingerprint if relations is not None else None,
+        *([relations.forms_checksum] if relations is not None and config.loss.candidates.forms else []),
     )
     return memo.get(
         "data" if names == config.data.data else "held-out data",
@@ -277,7 +278,8 @@ def open_dictionary(config: TrainConfig, encoder: TextEncoder, teacher: Teacher 
 
 def candidates_key(config: TrainConfig, dictionary: SenseDictionary) -> tuple[object, ...]:
     """Return all that decides which candidates a token, or a word, has."""
-    return dictionary.fingerprint, config.loss.candidates, config.ablations
+    forms = [dictionary.relations.forms_checksum] if config.loss.candidates.forms and dictionary.relations else []
+    return dictionary.fingerprint, config.loss.candidates, config.ablations, *forms
 
 
 def open_supervision(config: TrainConfig, dictionary: SenseDictionary, encoder: TextEncoder) -> Supervision:

@@ -89,27 +89,19 @@ def _synonyms(
         sense = f"{number} {name} ¶{'.'.join(map(str, place))}"
         apart = contrasts(words, pos)
         apart.update((a, b) for a, b in combinations(words, 2) if opposed(a, b))
-        yield from _group(words, apart, usage, Group((), pos, sense, scope))
+        yield _group(words, apart, usage, Group((), pos, sense, scope))
         for a, b in sorted(apart):
             tally.reject(Reason.OPPOSED, f"{a} / {b}", where=sense)
 
 
 def _group(
     words: tuple[str, ...], apart: set[tuple[str, str]], usage: Mapping[str, tuple[str, ...]], place: Group
-) -> Iterator[Record]:
-    """Yield *words* as synonyms but for the pairs *apart*: words of no such pair as a group, the others one by one."""
-    _, pos, sense, scope, _ = place
-    parted = {word for pair in apart for word in pair}
-    rest = tuple(word for word in words if word not in parted)
-    if len(rest) > 1:
-        labels = tuple(usage[word] for word in rest)
-        yield place._replace(words=rest, usage=labels if any(labels) else ())
-    related = set(rest) if len(rest) > 1 else set()
-    for a, b in combinations(words, 2) if parted else ():
-        if (a in parted or b in parted) and (a, b) not in apart:
-            related |= {a, b}
-            yield Statement(a, b, "synonym", pos, sense, scope, usage[a], usage[b])
-    yield from (Headword(word) for word in words if word not in related)
+) -> Group:
+    """Return *words* as synonyms of each other but for the pairs *apart*."""
+    labels = tuple(usage[word] for word in words)
+    places = {word: place for place, word in enumerate(words, 1)}
+    pairs = tuple(sorted((places[a], places[b]) for a, b in apart))
+    return place._replace(words=words, usage=labels if any(labels) else (), apart=pairs)
 
 
 def _leading(terms: Iterable[Term], opposed: Opposition, contrasts: Contrasts, tally: Tally) -> Iterator[Statement]:
