@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _SAMPLE = (
     "note: no source was named, so this store is a sample made from the starter data; for the full sources run "
-    "`lexkit fetch wiktionary roget-10681 morpholex`, then "
-    "`lexkit build --wiktionary fetched --roget fetched --morpholex fetched`"
+    "`lexkit fetch wiktionary roget-10681 morpholex oewn`, then "
+    "`lexkit build --wiktionary fetched --roget fetched --morpholex fetched --source wordnet=fetched`"
 )
 
 
@@ -28,7 +28,11 @@ def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, 
     for value in values:
         kind, _, file = value.partition("=")
         if kind.partition("@")[0] not in KINDS or kind.endswith("@") or not file:
-            raise click.BadParameter(f"{value!r} is not synonym=FILE or antonym=FILE.", ctx, param)
+            raise click.BadParameter(
+                f"{value!r} is not synonym=FILE or antonym=FILE, perhaps with an origin as in synonym@moby=FILE.",
+                ctx,
+                param,
+            )
         parsed.append((kind, file))
     return tuple(parsed)
 

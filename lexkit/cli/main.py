@@ -68,7 +68,7 @@ def _added() -> EntryPoints:
 @click.version_option(__version__, package_name="lexkit")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def cli(debug: bool) -> None:
-    """Synonyms and antonyms from Wiktionary, Roget and MorphoLEX, every one with its evidence.
+    """Synonyms and antonyms from Wiktionary, WordNet and Roget, every one with its evidence.
 
     \b
     Example:

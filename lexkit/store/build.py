@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -119,7 +120,7 @@ def build(
                 clock.stage(f"tokenize with {name}")
                 add_spans(connection, name, tokenizer)
             clock.stage("write")
-            uris = {source.name: source.uri for source in chosen}
+            uris = {source.name: source.asked or source.uri for source in chosen}
             _write_meta(connection, options, {"sources": uris, "tokenizers": list(loaded), "affixes": affixes})
             record_checksums(connection)
             statistics = collect_statistics(connection)
@@ -146,7 +147,7 @@ def _check_arguments(
     require_choice("affixes", affixes, get_args(AffixSet))
     require_number("max_rejected", max_rejected, 0, 1, whole=False)
     require_number("jobs", jobs, 1)
-    if not isinstance(language, str) or not language.strip():
+    if not isinstance(language, str) or not re.fullmatch(r"[A-Za-z0-9-]{1,50}", language):
         raise ArgumentError(f"language={language!r}: give the code that Wiktionary has for it, such as 'en'")
 
 

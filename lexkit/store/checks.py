@@ -51,9 +51,9 @@ def _summarized_otherwise(connection: duckdb.DuckDBPyConnection) -> list[tuple[s
     summarize_again(connection)
     return connection.execute(
         f"""
-        SELECT {_PAIR} FROM relation r JOIN summarized s USING (word_a, word_b, kind)
+        SELECT {_PAIR} FROM relation r FULL JOIN summarized s USING (word_a, word_b, kind)
         WHERE (r.direct, r.n_sources, r.contested, r.sources, r.pos, r.same_pos, r.usage_a, r.usage_b)
-            <> (s.direct, s.n_sources, s.contested, s.sources, s.pos, s.same_pos, s.usage_a, s.usage_b)
+            IS DISTINCT FROM (s.direct, s.n_sources, s.contested, s.sources, s.pos, s.same_pos, s.usage_a, s.usage_b)
             OR abs(r.confidence - s.confidence) > 0.011
             OR greatest(abs(r.weight_a - s.weight_a), abs(r.weight_b - s.weight_b)) > 0.011
         ORDER BY ALL

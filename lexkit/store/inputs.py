@@ -49,6 +49,8 @@ class Source:
     origin: str
     """Which resource the file comes from: sources of one origin count as one."""
     read: _Read
+    asked: str | None = None
+    """What the build was asked for, where that is more than the file: synonym@origin=FILE."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,13 @@ def choose_sources(
         )
     for name, file in pair_files:
         pair_kind, _, origin = name.partition("@")
-        if pair_kind not in KINDS:
-            raise SourceError(f"{file}: pairs of kind {name!r}; say synonym or antonym")
+        if pair_kind not in KINDS or (origin and not origin.isprintable()) or name.endswith("@"):
+            raise SourceError(
+                f"{file}: pairs of kind {name!r}; say synonym or antonym, perhaps with @ and their origin"
+            )
         read_pairs = partial(pairs.read, kind=pair_kind)
-        wanted.append(Source("pairs", "pairs", Path(file), os.fspath(file), None, origin or "pairs", read_pairs))
+        uri = os.fsencode(file).decode("utf-8", "replace")  # a store cannot hold what is not text
+        wanted.append(Source("pairs", "pairs", Path(file), uri, None, origin or "pairs", read_pairs, f"{name}={uri}"))
     for source in wanted:
         check_file(source.path)
     for name, file in other_files:

@@ -107,6 +107,13 @@ def _licences(facts: dict[str, Any]) -> list[str]:
         )
         if entry is not None:
             cited.append(f"- {entry.citation}")
+    parts += [
+        "",
+        *(
+            f"Weights rest on these facts as well: {item.title} ({item.licence}: {item.licence_note}). {item.citation}"
+            for item in load_catalog().carried
+        ),
+    ]
     if cited:
         parts += ["", "Please cite:", "", *dict.fromkeys(cited)]
     return parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, groupby
 from pathlib import Path
@@ -10,13 +10,15 @@ from typing import Literal
 
 from lexkit.errors import SourceError
 from lexkit.sources.files import read_text
-from lexkit.sources.records import Group, Headword, Record, Statement
+from lexkit.sources.records import USAGES, Group, Headword, Record, Statement
 from lexkit.sources.roget.layouts import parse_heads
 from lexkit.sources.roget.opposites import Contrasts, Opposition, antonyms
 from lexkit.sources.roget.terms import Term, parse_terms
 from lexkit.sources.tally import Reason, Tally
 from lexkit.text import fold, normalize_word
 
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_NAME = re.compile(r"[\w-]+")
 Scope = Literal["group", "paragraph"]
 HEADER = ("head", "name", "pos", "paragraph", "group", "term", "usage")
 """Columns of the table of facts, tab-separated, in this order; a table may lack the last."""
@@ -59,17 +61,22 @@ def read_terms(path: Path, tally: Tally) -> Iterator[Term]:
 
 
 def _table(text: str, tally: Tally) -> Iterator[Term]:
-    rows = csv.reader(text.splitlines()[1:], delimiter="\t", quoting=csv.QUOTE_NONE)
-    for number, row in enumerate(rows, 2):
+    for number, line in enumerate(text.splitlines()[1:], 2):
+        row = line.split("\t")
         tally.n_records += 1
-        if len(row) not in (len(HEADER) - 1, len(HEADER)) or not (row[3].isdecimal() and row[4].isdecimal()):
+        usage = tuple(label for label in ",".join(row[6:]).split(",") if label)
+        if (
+            len(row) not in (len(HEADER) - 1, len(HEADER))
+            or not all(_NUMBER.fullmatch(cell) for cell in row[3:5])
+            or not _NAME.fullmatch(row[2])
+            or not set(usage) <= set(USAGES)
+        ):
             tally.reject(Reason.WRONG_COLUMNS, " | ".join(row), line=number)
             continue
         term = normalize_word(row[5])
         if not term:
             tally.reject(Reason.NO_WORD, " | ".join(row), line=number)
             continue
-        usage = tuple(label for label in ",".join(row[6:]).split(",") if label)
         yield Term(row[0], row[1], row[2], int(row[3]), int(row[4]), term, usage)
 
 

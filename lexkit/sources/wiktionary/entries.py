@@ -12,6 +12,7 @@ takes less time than to search lines for the names of the lists first, and to de
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,6 +74,7 @@ class _Entry(msgspec.Struct, gc=False):
     forms: list[_Row] | None = None
 
 
+_POS = re.compile(r"[\w-]+")
 _ANY = msgspec.json.Decoder()
 _ENTRY = msgspec.json.Decoder(_Entry)
 _GLOSSES = msgspec.json.Decoder(list[str] | None)
@@ -179,7 +181,7 @@ class _Reader:
         self._tally.reject(reason, example, line=self.n_lines, where=where)
 
     def _lists(self, word: str, entry: _Entry) -> None:
-        senses, pos = entry.senses or (), entry.pos
+        senses, pos = entry.senses or (), entry.pos if entry.pos and _POS.fullmatch(entry.pos) else None
         for sense in senses:
             if sense.synonyms:
                 self._linkages(word, pos, "synonym", sense.synonyms, _about(sense))

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
-from lexkit.sources.catalog import licence_of, licence_of_starter, load_catalog
+from lexkit.sources.catalog import is_non_commercial, licence_of, licence_of_starter, load_catalog
 from lexkit.sources.data_files import data_file
 from lexkit.store.inputs import STARTER
 
@@ -27,3 +28,21 @@ def test_the_starter_files_are_there_with_a_licence() -> None:
     for name in STARTER.values():
         assert data_file(f"starter/{name}").stat().st_size > 0
         assert licence_of_starter(name)
+
+
+@pytest.mark.parametrize(
+    ("licence", "expected"),
+    [
+        ("CC-BY-NC-SA-4.0", True),
+        ("CC-BY-NC AND CC0-1.0", True),
+        ("cc-by-nc-4.0", True),
+        ("CC BY NC 4.0", True),
+        ("Creative Commons Attribution-NonCommercial 4.0 International", True),
+        ("LicenseRef-Brown-non-commercial", True),
+        ("CC-BY-SA-4.0", False),
+        ("LicenseRef-Vincent", False),
+        (None, False),
+    ],
+)
+def test_non_commercial_licences_are_known(licence: str | None, expected: bool) -> None:
+    assert is_non_commercial(licence) is expected

@@ -249,9 +249,9 @@ class TestGroups:
         for term in small:
             together[term[:width]].add(term.term)
         tally = Tally()
-        records = list(_synonyms(small, scope, Opposition(small), tally))
+        records = list(_synonyms(small, scope, Opposition(small), Contrasts(), tally))
         n_pairs = sum(
-            len(r.words) * (len(r.words) - 1) // 2 if isinstance(r, Group) else isinstance(r, Statement)
+            len(r.words) * (len(r.words) - 1) // 2 - len(r.apart) if isinstance(r, Group) else isinstance(r, Statement)
             for r in records
         )
         assert n_pairs + tally.rejected[Reason.OPPOSED] == sum(len(w) * (len(w) - 1) // 2 for w in together.values())
@@ -272,7 +272,7 @@ class TestGroups:
             Term("642", "Importance", "phrase", 1, 2, "the cream"),
         ]
         tally = Tally()
-        found = list(_leading(terms, Opposition(terms), tally))
+        found = list(_leading(terms, Opposition(terms), Contrasts(), tally))
         assert [(r.word, r.other, r.usage, r.other_usage) for r in found] == [
             ("important", "momentous", (), ()),
             ("important", "grand", (), ("slang",)),
@@ -288,10 +288,10 @@ class TestGroups:
 
     def test_groups_have_the_labels_of_their_words(self) -> None:
         terms = [Term("1", "Existence", "noun", 1, 1, *term) for term in (("being",), ("ens", ("foreign",)))]
-        (group,) = _synonyms(terms, "group", Opposition(terms), Tally())
+        (group,) = _synonyms(terms, "group", Opposition(terms), Contrasts(), Tally())
         assert group == Group(("being", "ens"), "noun", "1 Existence ¶1.1", "group", ((), ("foreign",)))
         (whole,) = _synonyms(
-            terms[:1] * 2 + [terms[0]._replace(term="entity")], "paragraph", Opposition(terms), Tally()
+            terms[:1] * 2 + [terms[0]._replace(term="entity")], "paragraph", Opposition(terms), Contrasts(), Tally()
         )
         assert whole == Group(("being", "entity"), "noun", "1 Existence ¶1", "paragraph")
 
@@ -300,7 +300,9 @@ class TestGroups:
         rows = ["\t".join(HEADER), *(f"84\tNumber\tadj\t3\t2\t{word}" for word in ("rational", "irrational"))]
         file.write_text("\n".join(rows) + "\n", encoding="utf-8")
         tally = Tally()
-        assert list(read(file, tally)) == [Headword("rational"), Headword("irrational")]
+        (group,) = read(file, tally)
+        assert isinstance(group, Group)
+        assert (group.words, group.apart) == (("rational", "irrational"), ((1, 2),))
         assert tally.rejected == {Reason.OPPOSED: 1}
         assert tally.examples[Reason.OPPOSED] == "84 Number ¶3.2: rational / irrational"
 
@@ -349,7 +351,8 @@ def synonym_pairs(records: Iterable[Record]) -> set[frozenset[str]]:
     pairs: set[frozenset[str]] = set()
     for record in records:
         if isinstance(record, Group):
-            pairs.update(map(frozenset, combinations(record.words, 2)))
+            apart = {(record.words[i - 1], record.words[j - 1]) for i, j in record.apart}
+            pairs.update(frozenset(pair) for pair in combinations(record.words, 2) if pair not in apart)
         elif isinstance(record, Statement) and record.kind == "synonym":
             pairs.add(frozenset((record.word, record.other)))
     return pairs
@@ -358,7 +361,7 @@ def synonym_pairs(records: Iterable[Record]) -> set[frozenset[str]]:
 def test_paragraph_scope_joins_groups() -> None:
     terms = [term for term in parsed(data_file("starter/roget1911.tsv.gz"))[0] if term.head == "1"]
     by_group, by_paragraph = (
-        {r.words for r in _synonyms(terms, scope, Opposition(terms), Tally()) if isinstance(r, Group)}
+        {r.words for r in _synonyms(terms, scope, Opposition(terms), Contrasts(), Tally()) if isinstance(r, Group)}
         for scope in get_args(Scope)
     )
     assert ("reality", "actuality") in by_group

@@ -288,12 +288,13 @@ class TestWordNet30:
             assert lexicon.relation("able", "unable") == ["antonym"]
             assert lexicon.relation("fast", "slow") == ["antonym"]
             assert lexicon.relation("swift", "slow") == ["antonym"]  # by way of fast
-            scopes = lexicon.sql(
-                "SELECT DISTINCT scope FROM evidence "
+            rules = lexicon.sql(
+                "SELECT DISTINCT rule FROM evidence "
                 "JOIN word a ON a.word_id = word_a JOIN word b ON b.word_id = word_b "
                 "WHERE a.word = 'slow' AND b.word = 'swift'"
             )
-            assert scopes.to_pylist() == [{"scope": "indirect"}]
+            assert rules.to_pylist() == [{"rule": "indirect"}]
+            assert [n.direct for n in lexicon.antonyms("slow") if n.word == "swift"] == [False]
             assert lexicon.relation("car", "automobile") == ["synonym"]
             assert lexicon.relation("galore", "abounding") == ["synonym"]  # galore(ip)
             assert "ice cream" in lexicon

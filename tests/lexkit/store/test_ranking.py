@@ -186,16 +186,16 @@ class TestUsage:
         assert "dago" in answers(lexicon, "foreigner")
 
     def test_commands_and_exports_leave_them_out(self, tmp_path: Path, opened: Any, run: Run) -> None:
-        opened(roget=roget(tmp_path / "r.tsv", "you, thou:archaic, ye:obsolete, yous:vulgar, thee"))
+        opened(roget=roget(tmp_path / "r.tsv", "you, thou:archaic, yis:obsolete, yous:vulgar, theta"))
         store = ("--store", str(tmp_path / "s.duckdb"))
         found = {
             option: json.loads(run("lookup", "you", *option.split(), "--json", *store).stdout)["synonyms"]
             for option in ("", "--no-archaic", "--no-offensive", "--min-confidence 0.75")
         }
         words = {option: {n["word"] for n in neighbors} for option, neighbors in found.items()}
-        assert words[""] == {"thou", "ye", "yous", "thee"}
-        assert words["--no-archaic"] == {"yous", "thee"}
-        assert words["--no-offensive"] == {"thou", "ye", "thee"}
+        assert words[""] == {"thou", "yis", "yous", "theta"}
+        assert words["--no-archaic"] == {"yous", "theta"}
+        assert words["--no-offensive"] == {"thou", "yis", "theta"}
         assert words["--min-confidence 0.75"] == {"thou"}  # beside it
         shown = run("synonyms", "you", *store).stdout
         assert "stated, archaic" in shown
@@ -203,7 +203,7 @@ class TestUsage:
         assert done.returncode == 0, done.stderr
         for name in ("relations", "evidence"):
             rows = pq.read_table(tmp_path / "out" / f"{name}.parquet").to_pylist()
-            assert {word for row in rows for word in (row["word_a"], row["word_b"])} == {"you", "thee"}
+            assert {word for row in rows for word in (row["word_a"], row["word_b"])} == {"you", "theta"}
         assert "archaic or obsolete or offensive or vulgar" in (tmp_path / "out/README.md").read_text("utf-8")
 
 
@@ -232,3 +232,58 @@ def test_less_and_ful_are_opposites_but_for_measures(tmp_path: Path, opened: Any
     }
     assert {e.rule for e in lexicon.explain("hopeful", "hopeless")} == {"-less/-ful"}
     assert all(row["confidence"] > 0.9 for row in rows)
+
+
+class TestWordsThatAreFoundTwice:
+    """POLISH is Polish and polish: relations are chosen first, and put together then."""
+
+    def test_what_one_of_them_says_well_counts(self, tmp_path: Path, opened: Any) -> None:
+        file = tmp_path / "w.jsonl"
+        lines = [entry("polish", "verb", synonyms=["shine"]), entry("Polish", synonyms=[("shine", "archaic"), "zeta"])]
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        lexicon = opened(wiktionary=file)
+        shine = next(n for n in lexicon.synonyms("POLISH") if n.word == "shine")
+        assert shine.usage == ()
+        for options in ({"archaic": False}, {"min_confidence": 0.9}, {"direct": True}, {}):
+            found = answers(lexicon, "POLISH", **options)
+            (places,) = lexicon.neighbors(["POLISH"], "synonym", **options)["neighbors"].to_pylist()
+            assert set(found) == {"shine", "zeta"}
+            assert lexicon.words().take(places).to_pylist() == found
+
+
+def test_terms_that_are_opposed_do_not_bring_the_others_closer(tmp_path: Path, opened: Any) -> None:
+    terms = "import, aa, bb, cc, dd, ee, ff, gg, hh, export"
+    lexicon = opened(roget=roget(tmp_path / "r.tsv", terms))
+    (far,) = {e.kind for e in lexicon.explain("import", "hh")}
+    rows = lexicon.sql(
+        "SELECT a.word || b.word AS pair, distance, n_words FROM evidence JOIN word a ON a.word_id = word_a"
+        " JOIN word b ON b.word_id = word_b WHERE 'import' IN (a.word, b.word) ORDER BY distance"
+    ).to_pylist()
+    assert far == "synonym"
+    assert [row["distance"] for row in rows] == list(range(1, 9))  # export is opposed
+    assert {row["n_words"] for row in rows} == {10}
+    assert lexicon.relation("import", "export") != ["synonym"]
+
+
+def test_a_derived_word_that_is_listed_is_labelled(tmp_path: Path, opened: Any) -> None:
+    pairs = tmp_path / "p.txt"
+    pairs.write_text("shitless\tbrave\nshit\tx1\n", encoding="utf-8")
+    lexicon = opened(pairs=[("synonym", pairs)])
+    assert [(n.word, n.usage) for n in lexicon.antonyms("brave")] == [("shit", ("vulgar",))]
+    assert lexicon.antonyms("brave", offensive=False) == []
+
+
+def test_what_is_said_twice_counts_once(tmp_path: Path, opened: Any) -> None:
+    pairs = tmp_path / "p.txt"
+    pairs.write_text("aa\tbb\nbb\taa\naa\tbb\naa\tzz\n", encoding="utf-8")
+    lexicon = opened(pairs=[("synonym", pairs)])
+    rows = lexicon.sql("SELECT word_a, word_b, n_words FROM evidence ORDER BY ALL").to_pylist()
+    assert rows == [{"word_a": 0, "word_b": 1, "n_words": 2}, {"word_a": 0, "word_b": 2, "n_words": 3}]
+
+
+def test_old_words_are_archaic_wherever_they_stand(tmp_path: Path, opened: Any) -> None:
+    pairs = tmp_path / "p.txt"
+    pairs.write_text("often\toft\noften\tfrequently\n", encoding="utf-8")
+    lexicon = opened(pairs=[("synonym", pairs)])
+    assert answers(lexicon, "often") == ["frequently", "oft"]
+    assert answers(lexicon, "often", archaic=False) == ["frequently"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lexkit.progress import Progress
 from lexkit_distill.errors import TrainingError
 
 Configured = Callable[..., Any]
@@ -384,3 +385,45 @@ def test_the_teachers_own_answers_may_be_the_targets(configured: Configured, tmp
     ]
     gold, own = (plan.plan.counts.predicted for plan in plans if plan is not None)
     assert own > gold
+
+
+class TestChosenRelations:
+    """What is chosen of a store's relations decides the candidates, whatever was chosen before."""
+
+    def candidates(self, config: Any, memo: Any) -> int:
+        from accelerate import Accelerator
+
+        from lexkit_distill.training.run import prepare
+
+        prepared = prepare(config, Path(config.run.output), Accelerator(cpu=True), Progress(), memo)
+        supervision = prepared.memory.supervision
+        assert supervision is not None
+        return len(supervision.synonyms.rows)
+
+    def test_a_memo_tells_them_apart(self, configured: Any, tmp_path: Path) -> None:
+        from lexkit_distill.memo import Memo
+
+        memo = Memo()
+        all_of_them = self.candidates(configured(min_confidence=0.5, output=str(tmp_path / "a")), memo)
+        assert all_of_them > 0
+        assert self.candidates(configured(min_confidence=0.97, output=str(tmp_path / "b")), memo) == 0
+        assert self.candidates(configured(min_confidence=0.5, output=str(tmp_path / "c")), memo) == all_of_them
+
+    def test_a_store_that_is_surer_has_another_key(
+        self, configured: Any, store: Path, senses: Path, six_layers: Path, tmp_path: Path
+    ) -> None:
+        import lexkit
+        from lexkit_distill.tokenization import load_encoder
+        from lexkit_distill.training.inputs import candidates_key, open_dictionary
+
+        files = [
+            (f"{kind}{origin}", store.parent / f"{kind}.txt")
+            for origin in ("", "@x")
+            for kind in ("synonym", "antonym")
+        ]
+        lexkit.build(tmp_path / "surer.duckdb", pairs=files, tokenizers=[str(six_layers / "tokenizer.json")])
+        keys = []
+        for path in (store, tmp_path / "surer.duckdb"):
+            config = configured(min_confidence=0.9, store=str(path))
+            keys.append(candidates_key(config, open_dictionary(config, load_encoder(config.teacher), None)))
+        assert keys[0] != keys[1]
