@@ -139,7 +139,7 @@ def _tell_forms(forms: list[WordForm], found: list[str]) -> None:
     """Say in a line of what each word is a form, and whether that answers for it."""
     lemmas: dict[str, list[str]] = {}
     for form in forms:
-        name = {"inflection": "form", "spelling": "spelling", "hyphenation": "hyphenation"}[form.kind]
+        name = "form" if form.kind == "inflection" else "spelling"
         how = f"{name} of" if form.lemma in found else f"also a {name} of"
         lemmas.setdefault(f"{form.word}: {how}", []).append(form.lemma)
     for beginning, words in lemmas.items():

@@ -101,7 +101,7 @@ def _apart(record: Group, words: tuple[str, ...]) -> tuple[tuple[int, int], ...]
             and len(pair) == 2
             and all(isinstance(place, int) and 1 <= place <= len(record.words) for place in pair)
         ):
-            raise _WrongRecord(f"{_short(pair)} as apart, which is no pair of places of its words")
+            raise _WrongRecord(f"{_short(pair)} as apart, which is not a pair of places of its words")
         a, b = (normalize_word(record.words[place - 1]) for place in pair)
         if a in words and b in words and a != b:
             first, second = sorted((words.index(a) + 1, words.index(b) + 1))

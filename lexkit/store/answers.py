@@ -14,6 +14,7 @@ class Neighbor(NamedTuple):
     direct: bool
     """Whether a source states the relation, rather than morphological negation deriving it."""
     n_sources: int
+    """How many independent sources state it, or, if none does, state what it is derived from."""
     sources: tuple[str, ...]
     contested: bool
     """Whether the two are in the store as the other kind, too."""
