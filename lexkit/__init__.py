@@ -1,4 +1,4 @@
-"""lexkit: synonyms and antonyms from Wiktionary, Roget and MorphoLEX, every one with its evidence.
+"""lexkit: synonyms and antonyms from Wiktionary, WordNet and Roget, every one with its evidence.
 
 >>> import tempfile
 >>> import lexkit
@@ -7,7 +7,7 @@
 ...     with lexkit.open(summary.path) as lexicon:
 ...         print([neighbor.word for neighbor in lexicon.antonyms("unkind", direct=True)])
 ...         print(lexicon.relation("kind", "friendly"), lexicon.explain("kind", "friendly")[0].derived_from)
-['friendly', 'gentle', 'thoughtful']
+['kind', 'friendly', 'gentle', 'thoughtful']
 ['synonym'] ('unfriendly', 'unkind', 'synonym')
 """
 
