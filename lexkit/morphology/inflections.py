@@ -21,7 +21,7 @@ SPELLINGS = "spellings_en.tsv"
 NOT_FORMS = "not_forms_en.tsv"
 """Words that look like forms of another word (or of any: ``*``) and are not, with the reason."""
 _LEAST = 3
-"""Letters of a lemma that an ending leads to: her is no form of he."""
+"""Least number of letters of a lemma that is found by an ending, so that her is not taken for a form of he."""
 _LONGEST = 8
 """Letters of an irregular form at the end of a longer word: children in grandchildren."""
 _VOWEL = re.compile("[aeiouy]")

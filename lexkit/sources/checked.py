@@ -141,7 +141,7 @@ def _name(name: str | None, what: str) -> str | None:
 def _usage(usage: tuple[str, ...]) -> tuple[str, ...]:
     if isinstance(usage, (tuple, list)) and all(label in USAGES for label in usage):
         return tuple(dict.fromkeys(usage))
-    raise _WrongRecord(f"the usage {_short(usage)}, which is no tuple of labels among {', '.join(USAGES)}")
+    raise _WrongRecord(f"the usage {_short(usage)}, which is not a tuple of labels among {', '.join(USAGES)}")
 
 
 def _sense(sense: str | None) -> str | None:

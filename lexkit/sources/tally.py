@@ -86,7 +86,7 @@ class OwnReason:
 
     def __post_init__(self) -> None:
         if not self.value.strip() or not self.value.isprintable():
-            raise ValueError(f"{self.value!r} is no reason; give one line of text")
+            raise ValueError(f"{self.value!r} is not a reason; give one line of text")
         if self.value in {reason.value for reason in Reason}:
             raise ValueError(f"{self.value!r} is {Reason(self.value)} already; use that")
 

@@ -114,7 +114,7 @@ def _group(
 def _leading(terms: Iterable[Term], opposed: Opposition, contrasts: Contrasts, tally: Tally) -> Iterator[Statement]:
     """Yield a synonym for each term that is alone in the first group of a paragraph, and each that begins another.
 
-    Sayings (``Phr.``) are left out: what begins their paragraph is no title for the rest.
+    Sayings (``Phr.``) are left out, because the first of a paragraph does not sum up the others.
     """
     for (number, name, pos, paragraph), members in groupby(terms, key=lambda term: term[:4]):
         first, *groups = (list(group) for _, group in groupby(members, key=lambda term: term.group))

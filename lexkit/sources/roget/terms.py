@@ -190,7 +190,9 @@ def _insults() -> dict[tuple[str, str], str]:
 
 
 def _usage(head: str, term: str, marked: str) -> tuple[str, ...]:
-    """The labels whose marks stand in *marked*. A name is no obsolete word; a spelling checker did not know it."""
+    """Return the labels whose marks stand in *marked*. On a name, the mark for obsolete words only says that the editors'
+    spelling checker did not know it, so it is passed over.
+    """
     insult = _insults().get((head, fold(term)))
     if insult is None and not _ANY_CODE.search(marked):
         return ()

@@ -34,7 +34,7 @@ _INFLECTED = frozenset(
 # Entries share a few thousand combinations of tags
 @lru_cache(1 << 12)
 def reason_against(raw: bytes) -> Reason | None:
-    """Return why a word is no form of what a sense with these tags, as JSON, is a form of; None if it is one."""
+    """Return why a sense with these tags (JSON) does not make its word a form of another, or None if it does."""
     tags = read_tags(raw)
     if not ERRORS.isdisjoint(tags):
         return Reason.MISSPELLING

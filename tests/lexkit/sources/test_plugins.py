@@ -360,5 +360,5 @@ class TestOwnReason:
 
     @pytest.mark.parametrize("text", ["", " ", "two\nlines", "malformed"])
     def test_a_text_is_one_line_and_new(self, text: str) -> None:
-        with pytest.raises(ValueError, match=r"is no reason|use that"):
+        with pytest.raises(ValueError, match=r"is not a reason|use that"):
             OwnReason(text)

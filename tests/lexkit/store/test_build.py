@@ -20,21 +20,9 @@ from hypothesis import strategies as st
 import lexkit
 from lexkit.errors import SourceError, StoreError
 from lexkit.progress import Progress
+from lexkit.store import checksum
 
-TABLES = (
-    "meta",
-    "source",
-    "rejection",
-    "word",
-    "form",
-    "relation",
-    "evidence",
-    "reliability",
-    "morphology",
-    "negation",
-    "tokenizer",
-    "span",
-)
+TABLES = ("meta", *checksum.TABLES)
 
 
 def tables(path: Path) -> dict[str, list[tuple[Any, ...]]]:
