@@ -16,13 +16,13 @@ import duckdb
 import pyarrow as pa
 
 from lexkit.arguments import require_choice, require_number
-from lexkit.errors import ArgumentError, QueryError, StoreError, first_line
-from lexkit.sources.records import KINDS, FormKind, Kind
+from lexkit.errors import QueryError, StoreError, first_line
+from lexkit.sources.records import KINDS, Kind
 from lexkit.store.answers import Evidence, Neighbor, WordForm, unwanted
 from lexkit.store.files import cursor, open_read_only
-from lexkit.store.forms import RULES, propose_forms
 from lexkit.store.index import Index, find_neighbors
 from lexkit.store.query import run_select
+from lexkit.store.resolver import Resolver
 from lexkit.store.statistics import Statistics, collect_statistics
 from lexkit.store.tables import find_tokenizer
 from lexkit.store.tables import relations as relation_table
@@ -88,7 +88,7 @@ class Lexicon:
 
         With *forms*, return the words whose relations, all or of one *kind*, answer for it; see `synonyms`.
         """
-        return [self._index.word(word_id) for word_id in self._answering(word, forms, kind)]
+        return [self._index.word(word_id) for word_id in self._resolver.answering(word, forms, kind)]
 
     def forms(self, word: str) -> list[WordForm]:
         """Return what *word* is a form of: ran, of run; colour, of color; well known, of well-known.
@@ -96,21 +96,7 @@ class Lexicon:
         The store knows this of its own words, from sources and rules. Any other word is compared with them by the same
         rules; docs/forms.md.
         """
-        ids = self._ids(word)
-        if ids:
-            return [
-                WordForm(self._index.word(word_id), self._index.word(lemma), kind, source)
-                for word_id in ids
-                for lemma, kind, source in self._forms.get(word_id, ())
-            ]
-        normal = normalize_word(word)
-        if not normal.isprintable():
-            return []
-        for form in dict.fromkeys((normal, fold(normal))):
-            if found := propose_forms(form, self._index, self._language):
-                lemmas = dict.fromkeys((candidate.lemma, candidate.kind) for candidate in found)
-                return [WordForm(form, lemma, kind, RULES) for lemma, kind in lemmas]
-        return []
+        return self._resolver.forms(word)
 
     def synonyms(
         self,
@@ -176,7 +162,7 @@ class Lexicon:
         source = chosen["source"]
         if source is not None and source not in self._source_names:
             raise QueryError(f"no source {source!r} in {self.path}; it has {', '.join(self._source_names)}")
-        ids = self._answering(word, forms, kind)
+        ids = self._resolver.answering(word, forms, kind)
         same = {self._index.word(word_id) for word_id in ids} if forms else set()
         found = self._index.neighbors(ids, kind, **chosen)
         return list(islice((neighbor for neighbor in found if neighbor.word not in same), limit))
@@ -230,7 +216,7 @@ class Lexicon:
 
         Stated evidence comes first, then by kind and source. With *forms*, as `synonyms`.
         """
-        ids, others = self._answering(word, forms), self._answering(other, forms)
+        ids, others = self._resolver.answering(word, forms), self._resolver.answering(other, forms)
         rows = self._rows(
             """
             SELECT kind, source, pos, sense, scope, coalesce(usage, []), rule, same_pos, from_a, from_b, from_kind
@@ -412,53 +398,6 @@ class Lexicon:
         except duckdb.Error as error:
             raise StoreError(f"{self.path}: damaged ({first_line(error)}); build it again") from error
 
-    def _ids(self, word: str) -> list[int]:
-        if not isinstance(word, str):
-            raise ArgumentError(f"word={word!r}: give a word, such as 'happy'")
-        normal = normalize_word(word)
-        if not normal.isprintable():
-            return []  # no word of a store, and a lone surrogate could not even be asked for
-        exact = self._index.find(normal)
-        if exact is not None:
-            return [exact]
-        folded = fold(normal)
-        lower = self._index.find(folded)
-        return sorted([*([lower] if lower is not None else []), *self._capitalized.get(folded, [])])
-
-    def _answering(self, word: str, forms: bool, kind: Kind | None = None) -> list[int]:
-        """Return the ids of the words whose relations, all or of one kind, answer for a word."""
-        found = self._ids(word)
-        if not forms:
-            return found
-        if not found:
-            found = [word_id for form in self.forms(word) for word_id in self._ids(form.lemma)]
-        for word_id in found:  # which grows meanwhile: colours, colour, color
-            # left is a word of its own, whose antonyms are not those of leave; named has antonyms only (unnamed)
-            is_stated = self._index.is_stated(word_id, synonyms=kind == "synonym")
-            for lemma, form_kind, _ in self._forms.get(word_id, ()):
-                if lemma not in found and (form_kind == "spelling" or not is_stated):
-                    found.append(lemma)
-        return found
-
-    @cached_property
-    def _capitalized(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for word_id, folded in self._rows("SELECT word_id, folded FROM word WHERE word <> folded ORDER BY word_id", []):
-            found.setdefault(folded, []).append(word_id)
-        return found
-
-    @cached_property
-    def _forms(self) -> dict[int, list[tuple[int, FormKind, str]]]:
-        found: dict[int, list[tuple[int, FormKind, str]]] = {}
-        for word_id, *form in self._rows("SELECT word_id, lemma_id, kind, source FROM form ORDER BY rowid", []):
-            found.setdefault(word_id, []).append(tuple(form))
-        return found
-
-    @cached_property
-    def _language(self) -> str:
-        ((language,),) = self._rows("SELECT value FROM meta WHERE key = 'language'", [])
-        return str(language)
-
     @cached_property
     def _source_names(self) -> list[str]:
         return self.sources()
@@ -469,11 +408,15 @@ class Lexicon:
 
     @property
     def _index(self) -> Index:
+        return self._resolver.index
+
+    @property
+    def _resolver(self) -> Resolver:
         self._require_open()
         with self._lock:  # one thread loads, the others wait
-            return self._loaded_index
+            return self._loaded
 
     @cached_property
-    def _loaded_index(self) -> Index:
+    def _loaded(self) -> Resolver:
         with self._damage_told():
-            return Index(self._cursor())
+            return Resolver(Index(self._cursor()), lambda query: self._rows(query, []))

@@ -190,8 +190,9 @@ def _insults() -> dict[tuple[str, str], str]:
 
 
 def _usage(head: str, term: str, marked: str) -> tuple[str, ...]:
-    """Return the labels whose marks stand in *marked*. On a name, the mark for obsolete words only says that the editors'
-    spelling checker did not know it, so it is passed over.
+    """Return the labels whose marks stand in *marked*.
+
+    On a name, the mark for obsolete words only says that a spelling checker did not know it, so it is passed over.
     """
     insult = _insults().get((head, fold(term)))
     if insult is None and not _ANY_CODE.search(marked):
