@@ -21,7 +21,7 @@ synonyms in the store (of the better direction), and how often the kind of relat
 By eye, from the files of ``benchmarks/judged`` (good: the relation holds in some ordinary sense; near: nearly; topic:
 the two merely share a topic; wrong): of the words of ``answers.tsv``, how many of the answers that the store gives
 first are good or near; and of the pairs in the other files, what share is good or near, by the confidence that the
-store gives.
+store gives and by the kind of their evidence.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import lexkit
 from lexkit.sources.records import Group, Statement
@@ -43,6 +44,8 @@ from lexkit.sources.wordnet.reader import read
 _WORDS = 3000
 _SHOWN = 10
 _MANY = 8
+_ENOUGH = 20
+"""Pairs of one kind of evidence that say something of it."""
 _JUDGED = Path(__file__).resolve().parent / "judged"
 _HOLDS = ("good", "near")
 Answers = Mapping[str, list[str]]
@@ -216,6 +219,50 @@ def report_confidence(store: lexkit.Lexicon) -> None:
     )
 
 
+_EVIDENCE = """
+    SELECT a.word AS word, b.word AS other, e.kind, e.same_pos, s.kind AS reader, coalesce(scope, '*') AS scope,
+        coalesce(distance, 1) AS distance,
+        CASE WHEN rule IS NULL THEN 'stated' WHEN rule IN ('negation', '-less/-ful') THEN 'own'
+            WHEN from_a IS NULL THEN rule ELSE 'derived' END AS way
+    FROM evidence e JOIN source s USING (source) JOIN word a ON a.word_id = word_a JOIN word b ON b.word_id = word_b
+"""
+
+
+def report_reliability(store: lexkit.Lexicon) -> None:
+    """Print how often each kind of evidence holds, by the rows of the table `reliability` that it falls under."""
+    rows = store.sql("SELECT * FROM reliability").to_pylist()
+
+    def row_of(evidence: dict[str, Any]) -> tuple[Any, ...]:
+        fitting = [
+            row
+            for row in rows
+            if all(row[name] == evidence[name] for name in ("kind", "way", "same_pos"))
+            and row["reader"] in (evidence["reader"], "*")
+            and row["scope"] in (evidence["scope"], "*")
+            and (row["distance"] is None or evidence["distance"] <= row["distance"])
+        ]
+        best = max(fitting, key=lambda row: (row["reader"] != "*", row["scope"] != "*", -(row["distance"] or math.inf)))
+        return tuple(best[name] for name in ("kind", "way", "same_pos", "reader", "scope", "distance", "confidence"))
+
+    known: dict[tuple[str, str, str], set[tuple[Any, ...]]] = defaultdict(set)
+    for evidence in store.sql(_EVIDENCE).to_pylist():
+        if not evidence["way"].startswith("contradicted:"):
+            known[evidence["word"], evidence["other"], evidence["kind"]].add(row_of(evidence))
+    for path in sorted(_JUDGED.glob("*.tsv")):
+        found: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+        for row in _judged(path) if path.name != "answers.tsv" else ():
+            a, b = sorted((row["word"], row["other"]))
+            for kind_of_evidence in known[a, b, row["kind"]]:
+                found[kind_of_evidence].append(row["verdict"])
+        enough = {kind: verdicts for kind, verdicts in found.items() if len(verdicts) >= _ENOUGH}
+        for (*names, distance, chance), verdicts in sorted(enough.items(), key=str):
+            far = f", distance up to {distance}" if distance else ""
+            print(
+                f"{path.name}: {' '.join(map(str, names))}{far}: confidence {chance}, hold "
+                f"{fmean(verdict in _HOLDS for verdict in verdicts):.0%} of {len(verdicts)}"
+            )
+
+
 def _judged(path: Path) -> Iterable[dict[str, str]]:
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     return csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -254,6 +301,7 @@ def main() -> None:
                 report_people(store, options.lexical)
             report_judged(store)
             report_confidence(store)
+            report_reliability(store)
 
 
 if __name__ == "__main__":
