@@ -222,7 +222,7 @@ def report_confidence(store: lexkit.Lexicon) -> None:
 _EVIDENCE = """
     SELECT a.word AS word, b.word AS other, e.kind, e.same_pos, s.kind AS reader, coalesce(scope, '*') AS scope,
         coalesce(distance, 1) AS distance,
-        CASE WHEN rule IS NULL THEN 'stated' WHEN rule IN ('negation', '-less/-ful') THEN 'own'
+        CASE WHEN rule IS NULL THEN 'stated' WHEN rule = 'negation' OR contains(rule, '/') THEN 'own'
             WHEN from_a IS NULL THEN rule ELSE 'derived' END AS way
     FROM evidence e JOIN source s USING (source) JOIN word a ON a.word_id = word_a JOIN word b ON b.word_id = word_b
 """

@@ -1,30 +1,21 @@
-"""How often the analyses of negated words are right: precision and recall, with MorphoLEX and without.
+"""How often the analyses of negated words are right: precision and recall.
 
+    python benchmarks/negation.py --language es [--morphynet DIR] [--list]
     python benchmarks/negation.py FOLDER --wiktionary FILE --roget FILE --morpholex FILE [--wordnet DIR]
         [--antsynnet DIR]
 
-Builds two stores in FOLDER and prints what it measures; FOLDER/sample.tsv gets 200 derived relations, drawn with a
-fixed seed, to be read by eye.
+The first measures the affixes of one language, all in memory:
 
-The gold of word analyses is made of WordNet 3.0 (Debian: ``apt-get install wordnet-base``), which knows nothing of
-affixes. A candidate is a lemma that begins with un-, in-, im-, il-, ir-, dis-, non- or ends in -less, -lessly,
--lessness, and of which a lemma is left when that is cut off. Of a candidate and its rest, the pair is
+- by MorphyNet (Batsuren, Bella & Giunchiglia 2021), files like ``spa.tsv.gz``: of a vocabulary of all bases and derived
+  words, recall is the share of derivations by negating prefixes that are found, precision the share of pairs found that
+  are such derivations, of those whose word MorphyNet derives by any prefix or suffix. MorphyNet tells prefixes by their
+  spelling: many of its derivations with *in-*, *des-* or *s-* do not negate.
+- by ``benchmarks/judged/negation_LANGUAGE.tsv``: 100 pairs found in a vocabulary of everyday words, drawn with a fixed
+  seed and judged by eye.
 
-- *negated* if WordNet leads from the one to the other by an antonym pointer; or by derivation ("derivationally
-  related", "pertains to") on either side of one (unkindness, unkind ! kind, kindness); or by a synonym (unfurl ! roll
-  up, furl) or the cluster (unhurt, similar to unwounded ! wounded, similar to hurt) of an antonym; or if the antonym
-  of what ends in -less is the rest with -ful, -y or -ed (careless ! careful: care); or if a gloss of the word, or of
-  its derivatives, denies, undoes or lacks the rest, or its derivatives, within a few words ("not elected", "without a
-  purpose", "lack of ability");
-- *not negated* if there is none of that, and both share a synset, or one stands directly above the other (inflammable,
-  flammable); or every antonym of the word is another word (income ! outgo); or no gloss holds a negating
-  word, or a negated one, at all (immigrant, uncle, inform);
-- undecided otherwise, and left out: the number is printed.
-
-Known errors of this gold: glosses that define a negated word positively put it among the *not negated* (disable:
-"make unfit"; spotless: "completely neat and clean"), glosses that deny by accident among the *negated* (disbar:
-"remove from the bar"); WordNet has no antonyms for most adverbs and nouns, and takes lexicalised words by their
-parts (indisposed: "not disposed"). All decisions of the analyser that the gold disputes are written to
+The second measures English, which has more to compare with. It builds stores in FOLDER and prints what it measures;
+FOLDER/sample.tsv gets 200 derived relations, drawn with a fixed seed, to be read by eye. The gold of word analyses is
+made of WordNet (`negation_wordnet`). All decisions of the analyser that the gold disputes are written to
 FOLDER/disputed.tsv, to be judged by eye.
 
 AntSynNET (Nguyen et al. 2017; train and val of three parts of speech) says of word pairs whether they are antonyms or
@@ -34,181 +25,96 @@ synonyms. Measured is how many of the derived relations that it knows have its l
 from __future__ import annotations
 
 import argparse
+import gzip
 import random
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
+from negation_wordnet import WordNet, make_gold
 
 import lexkit
+from lexkit.morphology.negation import Negation, Usage, find_negations
 
 _SEED = 20260222
 _SAMPLE = 200
-_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non")
-_SUFFIXES = ("less", "lessly", "lessness")
-_NEGATING = (
-    r"not|no|non|never|without|lack\w*|absen\w+|devoid|free|freed?|fail\w*|unable|inability|impossib\w+|incapab\w+|remove\w*"
-    r"|removal|depriv\w+|revers\w*|undo\w*|opposite|oppos\w*|contrary|refus\w+|reject\w*|cease\w*|stop\w*|little|cannot|nor"
-    r"|neither|exempt|loss|los\w+|separat\w+|taking|away|bad|hard|difficult|too|beyond|cancel\w*|annul\w*|deficien\w+"
-)
-_DENIES = re.compile(rf"\b(?:{_NEGATING})\b((?:\W+\w+){{1,5}})")
-_NEGATED_WORD = re.compile(rf"\b(?:{_NEGATING}|un\w{{3,}}|in\w{{4,}}|im\w{{4,}}|dis\w{{3,}}|non\w{{3,}}|\w+less\w*)\b")
+_JUDGED = Path(__file__).parent / "judged"
+_POS = {"N": "noun", "V": "verb", "J": "adj", "R": "adv"}
 
 
-class Synset(NamedTuple):
-    """What is needed of one."""
+class Gold(NamedTuple):
+    """What MorphyNet has of a language."""
 
-    words: tuple[str, ...]
-    pointers: tuple[tuple[str, str, int, int], ...]
-    """(symbol, target, word here, word there); words are counted from 1, 0 is the whole synset."""
-    gloss: str
-
-
-class WordNet:
-    """Lemmas, pointers and glosses of the files ``data.*``."""
-
-    def __init__(self, folder: Path) -> None:
-        self.synsets: dict[str, Synset] = {}
-        self.of: dict[str, list[str]] = defaultdict(list)
-        for part, letter in (("noun", "n"), ("verb", "v"), ("adj", "a"), ("adv", "r")):
-            for line in (folder / f"data.{part}").read_text(encoding="utf-8").splitlines():
-                if not line.startswith(" "):
-                    self._add(line, letter)
-
-    def _add(self, line: str, letter: str) -> None:
-        fields, _, gloss = line.partition("|")
-        cells = fields.split()
-        n_words = int(cells[3], 16)
-        words = tuple(re.sub(r"\(.*\)", "", cell).replace("_", " ").lower() for cell in cells[4 : 4 + 2 * n_words : 2])
-        rest = cells[4 + 2 * n_words :]
-        pointers = []
-        for i in range(int(rest[0])):
-            symbol, offset, pos, ends = rest[1 + 4 * i : 5 + 4 * i]
-            target = ("a" if pos == "s" else pos) + offset
-            pointers.append((symbol, target, int(ends[:2], 16), int(ends[2:], 16)))
-        key = letter + cells[0]
-        self.synsets[key] = Synset(words, tuple(pointers), gloss.split('; "')[0].strip().lower())
-        for word in words:
-            if key not in self.of[word]:
-                self.of[word].append(key)
-
-    def linked(self, word: str, symbols: str) -> set[str]:
-        """Words that lexical pointers, one of *symbols*, lead to from this very word."""
-        found = set()
-        for key in self.of.get(word, ()):
-            synset = self.synsets[key]
-            for symbol, target, here, there in synset.pointers:
-                if symbol in symbols and here and synset.words[here - 1] == word:
-                    found.add(self.synsets[target].words[there - 1])
-        return found
-
-    def family(self, word: str) -> set[str]:
-        """The word and what is derived from it, or it from."""
-        return {word} | self.linked(word, "+\\") | {w for w in self.derived_from.get(word, ())}
-
-    @property
-    def derived_from(self) -> dict[str, set[str]]:
-        """Words to those that pertain to them: kind to kindly."""
-        if not hasattr(self, "_pertainers"):
-            self._pertainers: dict[str, set[str]] = defaultdict(set)
-            for word in list(self.of):
-                for other in self.linked(word, "\\"):
-                    self._pertainers[other].add(word)
-        return self._pertainers
-
-    def cluster_antonyms(self, word: str) -> set[str]:
-        """Words in the clusters that oppose those of an adjective."""
-        found: set[str] = set()
-        for key in self.of.get(word, ()):
-            if not key.startswith("a"):
-                continue
-            heads = {key} | {target for symbol, target, _, _ in self.synsets[key].pointers if symbol == "&"}
-            opposed = {t for head in heads for symbol, t, _, _ in self.synsets[head].pointers if symbol == "!"}
-            for head in opposed:
-                found.update(self.synsets[head].words)
-                for symbol, target, _, _ in self.synsets[head].pointers:
-                    if symbol == "&":
-                        found.update(self.synsets[target].words)
-        return found
-
-    def synonyms_antonyms(self, word: str) -> set[str]:
-        """Antonyms of the words of the same synsets, with the words of their synsets: unfurl, ! roll up, furl."""
-        found: set[str] = set()
-        for key in self.of.get(word, ()):
-            for symbol, target, _, _ in self.synsets[key].pointers:
-                if symbol == "!":
-                    found.update(self.synsets[target].words)
-        return found
-
-    def above(self, word: str) -> set[str]:
-        """Words of the same synsets and of those directly above or below."""
-        found: set[str] = set()
-        for key in self.of.get(word, ()):
-            for target in (key, *(t for symbol, t, _, _ in self.synsets[key].pointers if symbol in ("@", "~"))):
-                found.update(self.synsets[target].words)
-        return found - {word}
-
-    def glosses(self, word: str) -> list[str]:
-        """Definitions, without examples."""
-        return [self.synsets[key].gloss for key in self.of.get(word, ())]
+    file: str
+    prefixes: frozenset[str]
+    """Morphemes that negate, in its spelling."""
 
 
-def rests(word: str) -> Iterator[str]:
-    """What is left of a word without a negating affix, in every way it could be spelt."""
-    for prefix in _PREFIXES:
-        if word.startswith(prefix) and len(word) > len(prefix) + 1:
-            yield word[len(prefix) :].lstrip("-")
-    for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) > len(suffix) + 1:
-            rest = word[: -len(suffix)].rstrip("-")
-            yield rest
-            if rest.endswith("i"):
-                yield rest[:-1] + "y"
+_GOLD = {
+    "ca": Gold("cat", frozenset(("in", "im", "il", "ir", "i", "des", "dis", "mal", "non"))),
+    "cs": Gold("ces", frozenset(("ne", "bez"))),
+    "de": Gold("deu", frozenset(("un",))),
+    "es": Gold("spa", frozenset(("in", "im", "i", "ir", "des"))),
+    "fr": Gold("fra", frozenset(("in", "im", "il", "ir", "dé", "dés", "mal", "non"))),
+    "it": Gold("ita", frozenset(("in", "im", "ir", "il", "s", "dis", "non"))),
+    "pl": Gold("pol", frozenset(("nie", "bez"))),
+    "pt": Gold("por", frozenset(("in", "im", "i", "ir", "des"))),
+    "sv": Gold("swe", frozenset(("o",))),
+}
 
 
-def make_gold(wordnet: WordNet) -> tuple[set[tuple[str, str]], set[tuple[str, str]], int]:
-    """Return the negated pairs, those that are not, and the number of undecided ones."""
-    negated, other, undecided = set(), set(), 0
-    for word in sorted(wordnet.of):
-        if " " in word:
-            continue
-        for rest in rests(word):
-            if rest in wordnet.of:
-                decision = decide(wordnet, word, rest)
-                if decision is None:
-                    undecided += 1
-                else:
-                    (negated if decision else other).add((word, rest))
-    return negated, other, undecided
+def measure_morphynet(language: str, folder: Path, lists: bool) -> None:
+    """Print recall and precision against MorphyNet's derivations."""
+    gold = _GOLD[language]
+    with gzip.open(folder / f"{gold.file}.tsv.gz", "rt", encoding="utf-8") as stream:
+        rows = [line.rstrip("\n").split("\t") for line in stream]
+    pos: dict[str, set[str]] = defaultdict(set)
+    negated, others = set(), set()
+    for base, word, base_pos, word_pos, morpheme, position in rows:
+        pos[base].update(_POS.get(base_pos, "").split())
+        pos[word].update(_POS.get(word_pos, "").split())
+        is_negated = position == "prefix" and morpheme in gold.prefixes
+        (negated if is_negated else others).add((word, base))
+    others -= negated
+    words_of_others = {word for word, _ in others}
+    for known, vocabulary in (
+        ("no parts of speech", {word: Usage() for word in pos}),
+        ("parts of speech", {word: Usage(pos=frozenset(of_word)) for word, of_word in pos.items()}),
+    ):
+        found = {(n.word, n.base): n for n in find_negations(vocabulary, language)}
+        hits = negated & found.keys()
+        wrong = {pair for pair in found.keys() - negated if pair[0] in words_of_others}
+        print(f"{language}, MorphyNet, {known}: {len(found):,} found")
+        print(f"  recall    {share(len(hits), len(negated))}")
+        print(f"  precision {share(len(hits), len(hits) + len(wrong))}")
+        print(f"  by affix  {_by_affix(found, hits, wrong)}")
+    if lists:
+        for name, pairs in (("missed", negated - found.keys()), ("wrong", wrong)):
+            print(f"{name}: " + ", ".join(f"{word} ({base})" for word, base in sorted(pairs)))
 
 
-def decide(wordnet: WordNet, word: str, rest: str) -> bool | None:
-    """Tell whether *word* is *rest* negated, as the module's docstring says."""
-    # Only kin that has the affix, too: of unkindness unkind, but not, say, a verb that it comes from
-    family = {kin for kin in wordnet.family(word) if kin[:2] == word[:2] or word.endswith(_SUFFIXES)}
-    rest_family = wordnet.family(rest)
-    if word.endswith(_SUFFIXES):
-        rest_family |= {rest + ending for ending in ("ful", "y", "ed", "fully", "fulness")}
-    antonyms = {antonym for kin in family for antonym in wordnet.linked(kin, "!") | wordnet.cluster_antonyms(kin)}
-    if (antonyms | wordnet.synonyms_antonyms(word)) & rest_family:
-        return True
-    glosses = [gloss for kin in sorted(family) for gloss in wordnet.glosses(kin)]
-    stems = tuple(stem_of(kin) for kin in rest_family)
-    for gloss in glosses:
-        for denied in _DENIES.findall(gloss):
-            if any(w.startswith(stems) for w in re.findall(r"\w+", denied)):
-                return True
-    if rest in wordnet.above(word) or wordnet.linked(word, "!"):
-        return False
-    return None if any(_NEGATED_WORD.search(gloss) for gloss in glosses) else False
+def _by_affix(found: dict[tuple[str, str], Negation], hits: set[tuple[str, str]], wrong: set[tuple[str, str]]) -> str:
+    right, bad = (Counter(found[pair].rule for pair in pairs) for pairs in (hits, wrong))
+    return ", ".join(f"{rule} {right[rule]} right {bad[rule]} wrong" for rule in sorted(right | bad))
 
 
-def stem_of(word: str) -> str:
-    """The beginning that a word shares with its inflections, and most of what is derived from it."""
-    return word if len(word) <= 4 else word[: max(4, len(word) - 3)]
+def measure_judged(language: str) -> None:
+    """Print how many pairs that were judged by eye are right, and what is found of each sort today."""
+    path = _JUDGED / f"negation_{language}.tsv"
+    if not path.exists():
+        print(f"{language}: nothing is judged by eye")
+        return
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    vocabulary = {word: Usage() for row in rows for word in row[:2]}
+    found = {(n.word, n.base) for n in find_negations(vocabulary, language)}
+    verdicts = Counter(row[4] for row in rows)
+    still = Counter(row[4] for row in rows if (row[0], row[1]) in found)
+    print(f"{language}, judged by eye: {share(verdicts['yes'], len(rows))} right")
+    for verdict, n in sorted(verdicts.items()):
+        print(f"  {verdict}: {n}, of which {still[verdict]} are found")
 
 
 def measure_analyses(
@@ -293,15 +199,30 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def main() -> None:
-    """Build, measure, print."""
+    """Measure one language, or English with stores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--wiktionary", type=Path, required=True)
-    parser.add_argument("--roget", type=Path, required=True)
-    parser.add_argument("--morpholex", type=Path, required=True)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--morphynet", type=Path)
+    parser.add_argument("--list", action="store_true", help="print what is missed and what is wrong by MorphyNet")
+    parser.add_argument("--wiktionary", type=Path)
+    parser.add_argument("--roget", type=Path)
+    parser.add_argument("--morpholex", type=Path)
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"))
     parser.add_argument("--antsynnet", type=Path)
     arguments = parser.parse_args()
+    if arguments.folder is None:
+        if arguments.morphynet and arguments.language in _GOLD:
+            measure_morphynet(arguments.language, arguments.morphynet, arguments.list)
+        measure_judged(arguments.language)
+    elif arguments.wiktionary and arguments.roget and arguments.morpholex:
+        measure_english(arguments)
+    else:
+        parser.error("a FOLDER needs --wiktionary, --roget and --morpholex")
+
+
+def measure_english(arguments: argparse.Namespace) -> None:
+    """Build stores, compare them with WordNet and AntSynNET, print."""
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     wordnet = WordNet(arguments.wordnet)

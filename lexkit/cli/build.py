@@ -93,10 +93,10 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
 )
 @click.option(
     "--affixes",
-    type=click.Choice(["common", "all"]),
+    type=click.Choice(["none", "common", "all"]),
     default="common",
     show_default=True,
-    help="What negates: un-, in-, dis-, non-, -less; or also anti-, de-, mis-, a-, counter-, mal-, -free, -proof.",
+    help="Negating affixes of the language: none, the common ones (un-, in-, -less), or riskier ones (anti-), too.",
 )
 @click.option(
     "--max-rejected",

@@ -1,135 +1,216 @@
-"""The negating affixes of English: how they are spelt, what they attach to, and where to cut them off.
+"""The negating affixes of a language: how they are spelt, what they attach to, and where to cut them off.
 
-Only un-, in-, dis-, non- and -less are productive negation; the others mean 'against', 'badly', 'away from' or 'safe
-from' as well, and are cut off only where they are asked for.
+Each language has a file, ``data_sources/affixes/LANGUAGE.toml``; this module reads it and knows no language itself.
+docs/negation.md describes the fields, which are those of `Affixes`, `Affix` and `Form`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Literal, NamedTuple
 
+import msgspec
+
+from lexkit.morphology.look_alikes import LookAlikes
+from lexkit.sources.data_files import data_file
+from lexkit.text import fold
+
 Position = Literal["prefix", "suffix"]
-AffixSet = Literal["common", "all"]
+AffixSet = Literal["none", "common", "all"]
+Effect = Literal["negation", "reversal", "reverses verbs", "reverses listed"]
+Change = tuple[str, str]
+"""A regular expression, and what replaces its first match; a text without a match has no such change."""
+
+SHORTEST_BASE = 2
+"""Least number of letters of a base."""
+_UNCHANGED: tuple[Change, ...] = (("", ""),)
+_NOT_IN_A_WORD = re.compile(r"[ <>(){}]")
+"""What a word to be cut must not contain: phrases are left alone, and MorphoLEX's notation has no such roots."""
 
 
-REVERSIBLE = frozenset(
-    "arm bandage bar bend bind block bolt box braid buckle bundle burden button cap chain clasp clench clip clog"
-    " clothe coil cork couple cover crate cross crown curl do dock dress fasten fetter fix fold freeze furl glue"
-    " harness hinge hitch hook horse install jam knit knot lace latch lead leash load lock loop make mask moor"
-    " muzzle pack peel pin plait plug reel rig roll saddle say scramble screw seal seat sheathe ship sling snap"
-    " snarl solder spool staple stick stitch stop strap string subscribe swathe tack tangle tether thread tie truss"
-    " tuck twine twist veil weave wind wrap yoke zip".split()
-)
-"""Verbs that un- reverses, for words of which no source tells the part of speech, or one that is an adjective, too."""
-REVERSED_BY_DIS = frozenset(
-    "affiliate afforest arm arrange array articulate assemble associate band branch bud burden compose connect"
-    " corporate embark embarrass embody embroil enable enchant encumber endow enfranchise engage entangle enthral"
-    " enthrall enthrone entitle espouse establish forest franchise frock furnish incarnate infect infest inherit"
-    " integrate inter invest involve join joint lodge mask mount organise organize orient orientate people place plant"
-    " plume possess qualify robe unify unite".split()
-)
-"""Verbs that dis- reverses; others it denies (disagree)."""
+class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """One of the ways in which an affix is spelt."""
+
+    form: str
+    before: str = ""
+    """Regular expression: what the rest of the word begins with, if the affix is a prefix."""
+    after: str = ""
+    """Regular expression: what the rest of the word ends in, if the affix is a suffix."""
+    changes: tuple[Change, ...] = _UNCHANGED
+    """Each makes a base of the rest of the word: *farblos*, ``farb``, *Farbe*."""
+    other_end: tuple[Change, ...] = _UNCHANGED
+    """Likewise at the other end of the word, for affixes in two parts: *bezdomny*, *dom*."""
+    keeps_pos: bool | None = None
+    """Whether word and base have the same part of speech; by default, those of prefixes do, those of suffixes not."""
+    then: str = ""
+    """The suffix that follows the affix in this form: ``ness`` in *-lessness*."""
+
+    @cached_property
+    def _edge(self) -> re.Pattern[str]:
+        return re.compile(self.before or f"(?:{self.after})$")
+
+    @cached_property
+    def _changes(self) -> list[list[tuple[re.Pattern[str], str]]]:
+        return [[(re.compile(pattern), by) for pattern, by in changes] for changes in (self.changes, self.other_end)]
+
+    def fits(self, rest: str) -> bool:
+        """Whether the affix has this form beside the rest of a word, in lower case."""
+        if self.before:
+            return self._edge.match(rest) is not None
+        return not self.after or self._edge.search(rest) is not None
+
+    def bases(self, rest: str) -> Iterator[str]:
+        """Yield what may be the base, given the rest of the word."""
+        near, far = self._changes
+        for pattern, by in near:
+            if pattern.search(rest):
+                changed = pattern.sub(by, rest, count=1)
+                for far_pattern, far_by in far:
+                    if far_pattern.search(changed):
+                        yield far_pattern.sub(far_by, changed, count=1)
 
 
-class Affix(NamedTuple):
+class Affix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """A negating affix."""
 
     name: str
     """The affix as the table ``negation`` spells it."""
     position: Position
-    spellings: tuple[str, ...]
-    bases: re.Pattern[str] | None = None
-    """What the base looks like, lower case, where most words that begin so are something else; None: anything."""
-    hyphen: bool = True
-    """Whether the affix negates when a hyphen follows it: non- does in non-smoker, in- does not in in-house."""
+    set: Literal["common", "all"]
+    """The least set of affixes that has it; those that often mean something else are in ``all`` only."""
+    effect: Effect
+    """What it does: deny (unkind), undo (decentralize), or undo verbs, or those of `reversible`, and deny others."""
+    forms: tuple[Form, ...]
+    bases: str = ""
+    """Verbose regular expression that a base, in lower case, matches whole; empty: any base will do."""
+    base_pos: frozenset[str] = frozenset()
+    """Parts of speech one of which a base has, if the store knows any of it; empty: any."""
+    of_participles: bool = True
+    """Whether an adjective with a verb as its base has a participle as its base: unloved, but not nonstop."""
+    hyphen: bool = False
+    """Whether a hyphen may stand between affix and base."""
     short: int = 4
     """Bases of so few letters count only if the sources use them, compared to the word."""
+    reversible: frozenset[str] = frozenset()
+    """Verbs, in lower case, that the affix undoes, for words of which no source tells the part of speech, too."""
+    not_reversed: frozenset[str] = frozenset()
+    """Bases, in lower case, that it denies even if sources have them as verbs."""
     morpholex: tuple[str, ...] = ()
     """MorphoLEX's names for it, if MorphoLEX tells it from its look-alikes (in- 'not' is ``im``, in- 'into' ``in``)."""
+
+    @cached_property
+    def _bases(self) -> re.Pattern[str]:
+        return re.compile(self.bases, re.VERBOSE)
 
     @property
     def rule(self) -> str:
         """The name of the affix in evidence: ``un-``, ``-less``."""
         return f"{self.name}-" if self.position == "prefix" else f"-{self.name}"
 
+    def may_negate(self, base: str) -> bool:
+        """Whether a base, in lower case, looks like one of this affix."""
+        return not self.bases or self._bases.fullmatch(base) is not None
+
+
+class Opposed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Two suffixes that make opposites of one stem: hopeless, hopeful."""
+
+    negative: str
+    positive: str
+    changes: tuple[Change, ...] = _UNCHANGED
+    """Each makes of the stem before the negative suffix one before the other: pitiless, pitiful."""
+
+    @property
+    def rule(self) -> str:
+        """The name of the pair in evidence: ``-less/-ful``."""
+        return f"-{self.negative}/-{self.positive}"
+
 
 class Cut(NamedTuple):
     """A word without its affix: a base if it is a word."""
 
     affix: Affix
+    form: Form
     base: str
-    keeps_pos: bool
-    """Whether the affix leaves the part of speech as it is. Of nouns, -less makes adjectives, but -lessness nouns."""
+
+    @property
+    def keeps_pos(self) -> bool:
+        """Whether the affix leaves the part of speech as it is."""
+        keeps = self.form.keeps_pos
+        return self.affix.position == "prefix" if keeps is None else keeps
 
 
-# in- 'not' came with Latin adjectives and what is derived from them; in- 'into' with verbs
-_LATIN_ENDINGS = (
-    r"[aiou]bl[ey]|[aiou]bility|[aiou]bleness|[ae]nt|[ae]nce|[ae]ncy|[ae]ntly|[ae]ntness|ive|ively|iveness|ivity"
-    r"|ous|ously|ousness|osity|al|ally|alness|ality|ic|ical|ically|icality|icity|ile|ility|ory|ary|arily|ity|itude"
-)
-_LATIN = rf"\w{{2,}}(?:{_LATIN_ENDINGS})|\w{{2,}}(?:{_LATIN_ENDINGS}|ie)s"
-_IN_STEMS = (
-    r"ac(?:tion|tiv)|accura|apposit|adapt(?:at|iv)|adequa|animat|appropriat|apprehens|apt(?!er)|articula|artis|attent"
-    r"|balance|cauti|certain|civil|clement|commensura|complet|comprehens|conclus|congru|considera|convenien"
-    r"|coordinat|correct|corrupt|curi|decen|decis|decor|definit|delibera|delica|determin|digest|direct|disciplin"
-    r"|discreet|discret|discrimina|distinct|edit(?:ed)?$|effica|egalitar|elaborat|elegan|equit|exact|experience|expert|explicit"
-    r"|famil|felicit|ferti|finit|firm(?!ar)|formal|grat(?:e$|eful|itude)|harmon|humane|human(?!is)|just(?:ice|ly)?"
-    r"|legal|liber|licit|litera|logic|legitim|maculate|materi(?!alis|aliz)|matur|method|mobil|moder|modest|moral(?!e$)|mortal"
-    r"|noble|nobly|numera(?:te|cy)|opportun|organi[cz]|partial|passib|patien|penit|perfect|perforat|permeab|person(?!at)|pi(?:ous|et)|plausib"
-    r"|polic|polite|poten|practic|precis|proper|propri|prob(?:ab|it)|provid|pruden|pur(?:e|i)|quiet|rational|real"
-    r"|regul|relev|relig|resol|respons|reveren|san(?:e|it)|sat[ei]|sensate|secur|separa|sincer|sobri|solub|solven"
-    r"|appreciati|circumspect|cohesi|compassion|complex(?!ion)|connection|devot|devout|education|erudit|execution|exertion"
-    r"|exhaust|expect|fecund|limit(?:ed|ation)|liquid(?!a)|observation|occupation|percept|perturb|quorate|recognition"
-    r"|reconcil|reflection|relat(?:ed|ion)|urban|viscid"
-    r"|stabilit|stable|subordina|tempera|tens[ei]?b|testa[tc]|trepid|toler|transiti|vali|vertebra|violat|visib|volunt|vulner"
-)
-_SEEMLY = re.compile(rf"(?:{_LATIN})|(?:{_IN_STEMS})\w*")
-_GREEK_ENDINGS = r"(?:al|ic|ical|ally|ically|ous|ously|icity|ality|ism|ist)s?"
-_GREEK = re.compile(rf"[^aeiou]\w{{2,}}{_GREEK_ENDINGS}")
-_GREEK_VOWEL = re.compile(rf"h?[aeiouy]\w{{2,}}{_GREEK_ENDINGS}")
-_REVERSIBLE = re.compile(
-    r"\w{3,}(?:i[sz](?:e[drs]?|ers?|ing|ation|ations)|if(?:y|ying|ier|ies|ied|ication))"
-    r"|(?:activat|aerat|salinat|contaminat|segregat|regulat|populat|hydrat|escalat|pressur|hydrogenat|oxygenat|coagulat"
-    r"|consecrat|toxif|valu|forest|frost|throne?|bug|rail|coupl|compos(?!it)|compress|central|class|coloni|commission"
-    r"|construct|control|emphas|grease|horn|ice|ic|icing|ionat|iodinat|louse?|lous|mist|mobil|natur|restrict|salt|scale?"
-    r"|select|sensit|stabil|synchron|criminal|militar|magnet|material|moral|mystif|nuclear|polar|sex|tach|thaw|train)"
-    r"(?:e|ed|er|es|ing|or|ion|ions|ation|s|ment|ments)?"
-)
-_ILL = re.compile(
-    r"(?:adapt|adjust|administ|apportion|content|develop|distribut|form|function|nourish|nutrit|occlu|odorous|position"
-    r"|practice|treat)\w*"
-)
+class Affixes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """What is known of negation in one language."""
 
-_COMMON = (
-    Affix("non", "prefix", ("non",), short=2, morpholex=("non",)),
-    Affix("un", "prefix", ("un",), short=2, morpholex=("un",)),
-    Affix("in", "prefix", ("in", "im", "il", "ir", "ig"), _SEEMLY, hyphen=False, morpholex=("im",)),
-    Affix("dis", "prefix", ("dis",), morpholex=("dis",)),
-    Affix("less", "suffix", ("less", "lessly", "lessness"), morpholex=("less",)),
-)
-_RISKY = (
-    Affix("anti", "prefix", ("anti",)),
-    Affix("de", "prefix", ("de",), _REVERSIBLE),
-    Affix("mis", "prefix", ("mis",)),
-    Affix("a", "prefix", ("a",), _GREEK, hyphen=False),
-    Affix("a", "prefix", ("an",), _GREEK_VOWEL, hyphen=False),  # anaerobic, but atonal
-    Affix("counter", "prefix", ("counter",), re.compile(r"\w{3,}(?:al|ive|ory|ary|wise)(?:ly)?")),
-    Affix("mal", "prefix", ("mal",), _ILL),
-    Affix("free", "suffix", ("free",)),
-    Affix("proof", "suffix", ("proof",)),
-)
-_SHORTEST_BASE = 2
-_SHORTEST_CHANGED = 3
-"""Up to this length a base keeps its y: skyless, but pitiless."""
-_NO_ROOT = re.compile(r"[ <>(){}]")
-"""What a word to be cut may not hold: it is a phrase, or no root in MorphoLEX's notation."""
+    title: str
+    """The language, in English."""
+    sources: tuple[str, ...]
+    """Grammars and dictionaries that the file rests on."""
+    affix: tuple[Affix, ...]
+    """In the order in which they are tried."""
+    verbs: str = ""
+    """Regular expression that verbs match whole, in lower case, where no source tells the part of speech."""
+    verb_forms: tuple[Change, ...] = ()
+    """What makes a lemma of a form of a verb: ``["ed$", ""]``."""
+    names: str = ""
+    """Regular expression that bases with a capital in the store match whole, in lower case, if they are to count."""
+    opposed: tuple[Opposed, ...] = ()
+    look_alikes: dict[str, tuple[str, ...]] = {}
+    """Reasons, with the words that look negated and are not: see `lexkit.morphology.look_alikes`."""
+    not_opposites: dict[str, tuple[str, ...]] = {}
+    """Reasons, with the words in a positive suffix that are not the opposite of those in the negative one."""
+
+    @cached_property
+    def _verbs(self) -> re.Pattern[str]:
+        return re.compile(self.verbs)
+
+    @cached_property
+    def _verb_forms(self) -> list[tuple[re.Pattern[str], str]]:
+        return [(re.compile(pattern), by) for pattern, by in self.verb_forms]
+
+    @cached_property
+    def _names(self) -> re.Pattern[str]:
+        return re.compile(self.names)
+
+    @cached_property
+    def list_of_look_alikes(self) -> LookAlikes:
+        """The look-alikes, to be asked of words."""
+        suffixes = [form.form for affix in self.affix if affix.position == "suffix" for form in affix.forms]
+        return LookAlikes(self.look_alikes, suffixes)
+
+    def looks_like_a_verb(self, folded: str) -> bool:
+        """Whether a word, in lower case, is spelt as verbs are in this language."""
+        return bool(self.verbs) and self._verbs.fullmatch(folded) is not None
+
+    def may_be_a_name(self, folded: str) -> bool:
+        """Whether a word, in lower case, may be the base of another although the store has it with a capital."""
+        return bool(self.names) and self._names.fullmatch(folded) is not None
+
+    def lemmas(self, folded: str) -> Iterator[str]:
+        """Yield what a form of a verb may come from: connects, qualified, disengaging."""
+        for pattern, by in self._verb_forms:
+            if pattern.search(folded):
+                yield pattern.sub(by, folded, count=1)
+
+    def of(self, chosen: AffixSet) -> tuple[Affix, ...]:
+        """Return the affixes of a set, in the order in which they are tried."""
+        return tuple(affix for affix in self.affix if chosen == "all" or affix.set == chosen)
 
 
-def affixes_of(chosen: AffixSet) -> tuple[Affix, ...]:
-    """Return the affixes of a set, in the order in which they are tried."""
-    return _COMMON if chosen == "common" else _COMMON + _RISKY
+def affix_file(language: str) -> Path:
+    """Return the path of the file of a language, which need not exist."""
+    return data_file(f"affixes/{language}.toml")
+
+
+@lru_cache(maxsize=4)
+def affixes_of(language: str) -> Affixes | None:
+    """Return what is known of negation in a language, by Wiktionary's code of it; None: nothing."""
+    path = affix_file(language)
+    return msgspec.toml.decode(path.read_bytes(), type=Affixes) if path.exists() else None
 
 
 class Cutter:
@@ -138,41 +219,35 @@ class Cutter:
     What is inside may be negated itself: *nonunhappy* is cut to *unhappy*.
     """
 
-    def __init__(self, chosen: AffixSet = "common") -> None:
-        self._prefixes: list[tuple[str, Affix]] = []
-        self._suffixes: list[tuple[str, Affix]] = []
-        for affix in affixes_of(chosen):
-            listed = self._prefixes if affix.position == "prefix" else self._suffixes
-            listed += [(spelling, affix) for spelling in affix.spellings]
-        self._beginnings = tuple(spelling for spelling, _ in self._prefixes)
-        self._endings = tuple(spelling for spelling, _ in self._suffixes)
+    def __init__(self, affixes: tuple[Affix, ...]) -> None:
+        forms = [(form, affix) for affix in affixes for form in affix.forms]
+        self._prefixes = [(form, affix) for form, affix in forms if affix.position == "prefix"]
+        self._suffixes = [(form, affix) for form, affix in forms if affix.position == "suffix"]
+        self._beginnings = tuple(form.form for form, _ in self._prefixes)
+        self._endings = tuple(form.form for form, _ in self._suffixes)
 
     def cuts(self, word: str, folded: str) -> Iterator[Cut]:
         """Yield what may be the base of *word*, best first; *folded* is its lower case. Phrases are left alone."""
-        if _NO_ROOT.search(word):
+        is_prefixed, is_suffixed = folded.startswith(self._beginnings), folded.endswith(self._endings)
+        if not (is_prefixed or is_suffixed) or _NOT_IN_A_WORD.search(word):
             return
-        if folded.startswith(self._beginnings):
-            for spelling, affix in self._prefixes:
-                if folded.startswith(spelling):
-                    yield from _without_prefix(word, spelling, affix)
-        if folded.endswith(self._endings):
-            for spelling, affix in self._suffixes:
-                if folded.endswith(spelling):
-                    yield from _without_suffix(word, spelling, affix)
+        if is_prefixed:
+            for form, affix in self._prefixes:
+                if folded.startswith(form.form):
+                    yield from _cut(word[len(form.form) :], form, affix)
+        if is_suffixed:
+            for form, affix in self._suffixes:
+                if folded.endswith(form.form):
+                    yield from _cut(word[: -len(form.form)], form, affix)
 
 
-def _without_prefix(word: str, spelling: str, affix: Affix) -> Iterator[Cut]:
-    base = word[len(spelling) :]
-    bare = base.lstrip("-")
-    if len(bare) >= _SHORTEST_BASE and (affix.hyphen or bare == base):
-        yield Cut(affix, bare, keeps_pos=True)
-
-
-def _without_suffix(word: str, spelling: str, affix: Affix) -> Iterator[Cut]:
-    base = word[: -len(spelling)].rstrip("-")
-    if len(base) < _SHORTEST_BASE:
+def _cut(rest: str, form: Form, affix: Affix) -> Iterator[Cut]:
+    bare = rest.strip("-") if rest[:1] == "-" or rest[-1:] == "-" else rest
+    if bare is not rest:
+        if not affix.hyphen:
+            return
+    elif not form.fits(fold(rest)):
         return
-    keeps_pos = spelling == "lessness"
-    if base.endswith("i") and len(base) > _SHORTEST_CHANGED:
-        yield Cut(affix, base[:-1] + "y", keeps_pos)  # penniless -> penny, though there is a penni; but skiless -> ski
-    yield Cut(affix, base, keeps_pos)
+    for base in form.bases(bare):
+        if len(base) >= SHORTEST_BASE:
+            yield Cut(affix, form, base)

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Mapping
 
-from lexkit.morphology.affixes import Position
-from lexkit.sources.data_files import data_file
 from lexkit.text import fold
-
-LIST = "look_alikes.tsv"
-_SUFFIXED = re.compile("less|free|proof")
 
 
 class LookAlikes:
-    """The words that look negated and are not, from ``data_sources/look_alikes.tsv``, each with its reason there.
+    """The words of a language that look negated and are not.
 
-    A row that ends in ``*`` stands for every word that begins so: ``distort*`` for distorts, distortion ... A row
-    is about the prefix of a word, or about its suffix if it holds one: ``image*`` is no 'not mage', but imageless is
-    without images; ``reckless`` has nothing to do with reckoning.
+    An entry that ends in ``*`` stands for every word that begins so: ``distort*`` for distorts, distortion ... An entry
+    is about the prefix of a word, or about its suffix if it contains one: *image* does not negate *mage*, but imageless
+    is without images; *reckless* has nothing to do with reckoning.
+
+    Args:
+        entries: reasons, each with its words.
+        suffixes: the negating suffixes of the language.
     """
 
-    def __init__(self) -> None:
-        rows = data_file(LIST).read_text(encoding="utf-8").splitlines()[1:]
-        self._entries = [fold(row.split("\t")[0]) for row in rows]
-        self._words: dict[Position, frozenset[str]] = {}
-        self._beginnings: dict[Position, tuple[str, ...]] = {}
-        positions: tuple[Position, ...] = ("prefix", "suffix")
-        for position in positions:
-            entries = [e for e in self._entries if position == "prefix" or _SUFFIXED.search(e)]
-            self._words[position] = frozenset(entry for entry in entries if not entry.endswith("*"))
-            self._beginnings[position] = tuple(entry[:-1] for entry in entries if entry.endswith("*"))
+    def __init__(self, entries: Mapping[str, Iterable[str]], suffixes: Iterable[str]) -> None:
+        folded = [fold(entry) for words in entries.values() for entry in words]
+        of_suffixes = [entry for entry in folded if any(suffix in entry for suffix in suffixes)]
+        self._lists = {"prefix": _split(folded), "suffix": _split(of_suffixes)}
+        self._n = len(folded)
 
-    def refuse(self, folded: str, position: Position) -> bool:
+    def refuse(self, folded: str, position: str) -> bool:
         """Whether a word, in lower case, is known not to be negated by the affix at this end."""
-        return folded in self._words[position] or folded.startswith(self._beginnings[position])
+        words, beginnings = self._lists[position]
+        return folded in words or folded.startswith(beginnings)
 
     def __contains__(self, word: str) -> bool:
         folded = fold(word)
         return self.refuse(folded, "prefix") or self.refuse(folded, "suffix")
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return self._n
+
+
+def _split(entries: list[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    words = frozenset(entry for entry in entries if not entry.endswith("*"))
+    return words, tuple(entry[:-1] for entry in entries if entry.endswith("*"))

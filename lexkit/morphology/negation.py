@@ -1,22 +1,22 @@
 """Which words are negated, and what they negate: unkind -> kind, penniless -> penny, irregularity -> regularity.
 
 The base is found in the word as it is spelt, by cutting off its outermost affix (`lexkit.morphology.affixes`), and
-counts only if it is a word. Whether the affix negates is decided, in this order, by the reviewed list of look-alikes
-(`lexkit.morphology.look_alikes`); by MorphoLEX, where it is given and knows the word; and by what the base looks
-like, how often the sources have it, and its part of speech.
+counts only if it is a word. Whether the affix negates is decided, in this order, by the reviewed list of look-alikes;
+by MorphoLEX, where it is given and knows the word; and by what the base looks like, how often the sources have it, and
+its part of speech.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from lexkit.morphology.affixes import REVERSED_BY_DIS, REVERSIBLE, Affix, AffixSet, Cut, Cutter, Position, affixes_of
-from lexkit.morphology.look_alikes import LookAlikes
+from lexkit.morphology.affixes import Affix, Affixes, AffixSet, Cut, Cutter, Position, affixes_of
 from lexkit.morphology.segmentation import parse_segmentation
 from lexkit.sources.records import Analysis
 from lexkit.text import fold
+
+Analyser = Literal["morpholex", "affix"]
 
 
 class Usage(NamedTuple):
@@ -26,6 +26,8 @@ class Usage(NamedTuple):
     """Stated relations that it stands in."""
     pos: frozenset[str] = frozenset()
     """Its parts of speech in these, and in MorphoLEX."""
+    frequency: float | None = None
+    """On the Zipf scale; None: not known."""
 
 
 class Negation(NamedTuple):
@@ -35,11 +37,13 @@ class Negation(NamedTuple):
     base: str
     affix: str
     position: Position
-    analyser: Literal["morpholex", "affix"]
+    analyser: Analyser
     reverses: bool = False
     """Whether it undoes what the base does (unlock, decentralize) rather than denies it (unkind)."""
     same_pos: bool = True
     """Whether word and base have the same part of speech; not so faultless and fault."""
+    segmentation: str = ""
+    """The word cut by the affix, in MorphoLEX's notation and spelling."""
 
     @property
     def rule(self) -> str:
@@ -48,17 +52,15 @@ class Negation(NamedTuple):
 
 
 _UNUSED = Usage()
-_UN_NOUNS = frozenset("belief concern ease employment faith health reason rest truth".split())
-"""Nouns, or nouns and verbs, that un- negates as nouns; with any other verb, it reverses."""
-_AFTER_LESS = ("ness", "ly")
-_MORPHOLEX_NAMES = {affix.name: affix.morpholex[0] for affix in affixes_of("all") if affix.morpholex}
-_CASE_AFFIXES = {"un", "non", "anti"}
-_OF_A_NAME = re.compile(r"\w{2,}(?:an|ans|ic|ish|ism|ist|ized|ised|ite|like|ly|ese)")
-"""What is negated of words with a capital: un-American, but underwent has nothing to do with the Derwent."""
+_RARER = 1.0
+"""How much rarer than the word a short base may be, on the Zipf scale: ten times."""
 
 
 def find_negations(
-    vocabulary: Mapping[str, Usage], analyses: Iterable[Analysis] = (), affixes: AffixSet = "common"
+    vocabulary: Mapping[str, Usage],
+    language: str = "en",
+    analyses: Iterable[Analysis] = (),
+    affixes: AffixSet = "common",
 ) -> Iterator[Negation]:
     """Yield the negation of every negated word of *vocabulary*, in its order.
 
@@ -66,20 +68,24 @@ def find_negations(
         vocabulary: what counts as a word, in the spelling of the store, with how the sources use it. A base that
             differs from a word only in case is that word (unchristian -> Christian), the first in code point order
             if several do.
+        language: Wiktionary's code. Words of a language without a file of affixes are not analysed.
         analyses: MorphoLEX's words, if there are any; words that it does not know are judged as if there were none.
-        affixes: the ``common`` ones (un-, in-, dis-, non-, -less) or ``all``.
+        affixes: the ``common`` ones of the language (un-, in-, dis-, non-, -less), ``all``, or ``none``.
     """
+    rules = affixes_of(language)
+    if rules is None or affixes == "none":
+        return
     known = {analysis.word: analysis for analysis in analyses}
     by_folded: dict[str, str] = {}
     for word in vocabulary:
         folded = fold(word)
         if folded != word:
             by_folded[folded] = min(word, by_folded.get(folded, word))
-    judge = _Judge(vocabulary, known)
-    cutter = Cutter(affixes)
+    judge = _Judge(vocabulary, known, rules)
+    cutter = Cutter(rules.of(affixes))
     for word in vocabulary:
         for cut in cutter.cuts(word, fold(word)):
-            found = cut.base if cut.base in vocabulary else _other_case(cut, vocabulary, by_folded)
+            found = cut.base if cut.base in vocabulary else _other_case(cut.base, vocabulary, by_folded, rules)
             if found is None or found == word:
                 continue
             analyser = judge.analyser(word, found, cut)
@@ -88,102 +94,99 @@ def find_negations(
                 break
 
 
-def _other_case(cut: Cut, vocabulary: Mapping[str, Usage], by_folded: Mapping[str, str]) -> str | None:
-    folded = fold(cut.base)
+def _other_case(base: str, vocabulary: Mapping[str, Usage], by_folded: Mapping[str, str], rules: Affixes) -> str | None:
+    folded = fold(base)
     if folded in vocabulary:
         return folded
-    return by_folded.get(folded) if cut.affix.name in _CASE_AFFIXES and _OF_A_NAME.fullmatch(folded) else None
+    return by_folded.get(folded) if rules.may_be_a_name(folded) else None
 
 
 def analysis_of(negation: Negation) -> Analysis:
-    """Return a word that is cut by its affix in the form of MorphoLEX's analyses, in its notation and spelling."""
-    name = _MORPHOLEX_NAMES.get(negation.affix, negation.affix)
-    if negation.position == "prefix":
-        text = f"<{name}<({negation.base})"
-    else:
-        further = next((f">{suffix}>" for suffix in _AFTER_LESS if negation.word.lower().endswith(name + suffix)), "")
-        text = f"({negation.base})>{name}>{further}"
-    parsed = parse_segmentation(text)
-    return Analysis(negation.word, text, parsed.prefixes, parsed.roots, parsed.suffixes)
+    """Return a word that is cut by its affix in the form of MorphoLEX's analyses."""
+    parsed = parse_segmentation(negation.segmentation)
+    return Analysis(negation.word, negation.segmentation, parsed.prefixes, parsed.roots, parsed.suffixes)
+
+
+def _segmentation(base: str, cut: Cut) -> str:
+    name = cut.affix.morpholex[0] if cut.affix.morpholex else cut.affix.name
+    if cut.affix.position == "prefix":
+        return f"<{name}<({base})"
+    return f"({base})>{name}>" + (f">{cut.form.then}>" if cut.form.then else "")
 
 
 class _Judge:
     """Decides whether a word is negated."""
 
-    def __init__(self, vocabulary: Mapping[str, Usage], known: Mapping[str, Analysis]) -> None:
+    def __init__(self, vocabulary: Mapping[str, Usage], known: Mapping[str, Analysis], rules: Affixes) -> None:
         self._vocabulary = vocabulary
         self._known = known
-        self._look_alikes = LookAlikes()
+        self._rules = rules
+        self._look_alikes = rules.list_of_look_alikes
+        self._after = {form.then for affix in rules.affix for form in affix.forms if form.then}
 
-    def analyser(self, word: str, base: str, cut: Cut) -> Literal["morpholex", "affix"] | None:
+    def analyser(self, word: str, base: str, cut: Cut) -> Analyser | None:
         """Tell who says that *word* is *base* negated; None: nobody."""
         affix = cut.affix
         if self._look_alikes.refuse(fold(word), affix.position):
             return None
         analysis = self._known.get(word)
-        if analysis is not None and affix.morpholex and _confirms(analysis, affix):
+        if analysis is not None and affix.morpholex and self._confirms(analysis, affix):
             return "morpholex"
         return "affix" if self._is_likely(word, base, affix) else None
 
+    def _confirms(self, analysis: Analysis, affix: Affix) -> bool:
+        """Whether MorphoLEX has the affix where it was cut off: first, or last but for -ness and -ly."""
+        if affix.position == "prefix":
+            return bool(analysis.prefixes) and analysis.prefixes[0] in affix.morpholex
+        inner = [suffix for suffix in analysis.suffixes if suffix not in self._after]
+        return bool(inner) and inner[-1] in affix.morpholex
+
     def _is_likely(self, word: str, base: str, affix: Affix) -> bool:
-        folded = fold(base)
-        if affix.bases is not None and affix.bases.fullmatch(folded) is None:
+        folded, usage, base_usage = fold(base), self._usage(word), self._usage(base)
+        if not affix.may_negate(folded):
+            return False
+        if affix.base_pos and base_usage.pos and affix.base_pos.isdisjoint(base_usage.pos):
             return False
         if len(folded) > affix.short:
             return True
         # A short base that no source has much to say of is likely a piece of a word: uncle and cle, dismay and may
-        n_word, n_base = self._usage(word).n_statements, self._usage(base).n_statements
-        return n_base >= n_word / 10
+        if usage.frequency is not None and (base_usage.frequency or 0) < usage.frequency - _RARER:
+            return False
+        return base_usage.n_statements >= usage.n_statements / 10
 
-    def negation(self, word: str, base: str, cut: Cut, analyser: Literal["morpholex", "affix"]) -> Negation:
+    def negation(self, word: str, base: str, cut: Cut, analyser: Analyser) -> Negation:
         """Describe the negation of *base*."""
         affix = cut.affix
         pos, base_pos = self._usage(word).pos, self._usage(base).pos
         # Participles are verbs to the sources, and adjectives where un- is put before them
-        is_participle = affix.name != "non" and "adj" in pos and "verb" in base_pos
+        is_participle = affix.of_participles and "adj" in pos and "verb" in base_pos
         same_pos = cut.keeps_pos and (not pos or not base_pos or bool(pos & base_pos) or is_participle)
-        reverses = affix.name == "de" or (affix.name in ("un", "dis") and self._undoes(word, base, affix.name))
-        return Negation(word, base, affix.name, affix.position, analyser, reverses, same_pos)
+        reverses = self._reverses(word, base, affix)
+        segmentation = _segmentation(base, cut)
+        return Negation(word, base, affix.name, affix.position, analyser, reverses, same_pos, segmentation)
 
-    def _undoes(self, word: str, base: str, affix: str) -> bool:
-        """Whether *word* is a verb that undoes what the verb *base* does."""
-        pos = self._usage(word).pos or self._usage(base).pos
-        folded = fold(base)
-        if affix == "dis":
-            return (_is_verb(pos) or not pos) and not REVERSED_BY_DIS.isdisjoint(_lemmas(folded))
-        if folded in REVERSIBLE:
+    def _reverses(self, word: str, base: str, affix: Affix) -> bool:
+        """Whether *word* undoes what *base* does."""
+        if affix.effect in ("negation", "reversal"):
+            return affix.effect == "reversal"
+        pos, folded = self._usage(word).pos or self._usage(base).pos, fold(base)
+        if affix.effect == "reverses listed":
+            lemmas = {folded, *self._rules.lemmas(folded)}
+            return (_is_verb(pos) or not pos) and not affix.reversible.isdisjoint(lemmas)
+        if folded in affix.reversible:
             return "verb" in pos or not pos
-        return _is_verb(pos) and folded not in _UN_NOUNS and self._is_verb_form(fold(word))
+        if not pos:
+            return self._rules.looks_like_a_verb(folded)
+        return _is_verb(pos) and folded not in affix.not_reversed and self._is_verb_form(fold(word))
 
     def _is_verb_form(self, folded: str) -> bool:
         """Whether unfolded and unfolding are forms of a verb that is there; there is none of uncaring."""
-        for ending in ("ing", "ed"):
-            if folded.endswith(ending):
-                stem = folded[: -len(ending)]
-                return any(verb in self._vocabulary for verb in (stem, stem + "e", stem[:-1]))
-        return True
+        lemmas = list(self._rules.lemmas(folded))
+        return not lemmas or any(verb in self._vocabulary for verb in lemmas)
 
     def _usage(self, word: str) -> Usage:
         return self._vocabulary.get(word, _UNUSED)
 
 
-def _lemmas(form: str) -> Iterator[str]:
-    """Yield what a form of a verb may come from: connects, qualified, disengaging."""
-    yield form
-    for ending, changes in (("ied", "y"), ("ies", "y"), ("ed", ",e"), ("es", ",e"), ("s", ""), ("ing", ",e")):
-        if form.endswith(ending):
-            stem = form[: -len(ending)]
-            yield from (stem + change for change in changes.split(","))
-            yield stem[:-1]  # interred
-
-
 def _is_verb(pos: frozenset[str]) -> bool:
     return "verb" in pos and "adj" not in pos
-
-
-def _confirms(analysis: Analysis, affix: Affix) -> bool:
-    """Whether MorphoLEX has the affix where it was cut off: first, or last but for -ness and -ly."""
-    if affix.position == "prefix":
-        return bool(analysis.prefixes) and analysis.prefixes[0] in affix.morpholex
-    inner = [suffix for suffix in analysis.suffixes if suffix not in _AFTER_LESS]
-    return bool(inner) and inner[-1] in affix.morpholex

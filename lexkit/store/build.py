@@ -16,7 +16,7 @@ import duckdb
 from lexkit import __version__
 from lexkit.arguments import require_choice, require_list, require_number
 from lexkit.errors import ArgumentError, SourceError
-from lexkit.morphology.affixes import AffixSet
+from lexkit.morphology.affixes import AffixSet, affixes_of
 from lexkit.progress import Progress
 from lexkit.sources.files import fingerprint
 from lexkit.sources.plugins import option_of
@@ -25,7 +25,7 @@ from lexkit.sources.tally import Tally
 from lexkit.store.checksum import record_checksums
 from lexkit.store.files import SCHEMA_VERSION, connect, published, timestamp
 from lexkit.store.inputs import Options, Pathlike, Source, choose_sources
-from lexkit.store.relate import make_relations
+from lexkit.store.relate import Derivation, make_relations
 from lexkit.store.spans import add_spans, load_tokenizers
 from lexkit.store.staging import Staging
 from lexkit.store.statistics import Statistics, collect_statistics
@@ -83,8 +83,8 @@ def build(
         language: Wiktionary's code of the language whose words are wanted.
         headwords: whether entries of Wiktionary without relations are words of the store, too.
         roget_scope: terms of one semicolon ``group``, or of one ``paragraph``, are synonyms.
-        affixes: which affixes negate: the ``common`` ones (un-, in-, dis-, non-, -less), or ``all``, that is, anti-,
-            de-, mis-, a-, counter-, mal-, -free and -proof, too.
+        affixes: which affixes of the language negate: the ``common`` ones (un-, in-, dis-, non-, -less); ``all``, that
+            is, riskier ones (anti-, de-, mis- ...), too; or ``none``. docs/negation.md lists them.
         max_rejected: share of a file's records, from 0 to 1, that may be bad before the build stops.
         jobs: processes that extract and read, and threads that relate; by default as many as there are cores.
         progress: shows each stage.
@@ -115,7 +115,9 @@ def build(
                     clock.stage(f"read {source.name}")
                     _read_source(connection, staging, source, max_rejected)
             clock.stage("relate words")
-            make_relations(connection, affixes, language)
+            if affixes != "none" and affixes_of(language) is None:
+                clock.note(f"lexkit knows no negating affixes of the language {language!r}, so it derives no relations")
+            make_relations(connection, Derivation(language, affixes))
             for name, tokenizer in loaded.items():
                 clock.stage(f"tokenize with {name}")
                 add_spans(connection, name, tokenizer)

@@ -213,7 +213,7 @@ CHECKS = (
             SELECT *, regexp_replace(rule, '^contradicted:', '') AS name FROM evidence WHERE rule IS NOT NULL
         )
         WHERE kind IS DISTINCT FROM CASE
-            WHEN name IN ('negation', 'reversal', '-less/-ful', 'indirect') THEN 'antonym'
+            WHEN name IN ('negation', 'reversal', 'indirect') OR contains(name, '/') THEN 'antonym'
             WHEN name = 'double negation' THEN 'synonym'
             WHEN contains(name, '+') THEN from_kind
             WHEN from_kind = 'synonym' THEN 'antonym'

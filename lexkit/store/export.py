@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 
 from lexkit import __version__
 from lexkit.arguments import require_choice, require_number
-from lexkit.morphology.affixes import AffixSet
 from lexkit.sources.catalog import is_non_commercial
 from lexkit.store import tables
 from lexkit.store.answers import unwanted
@@ -94,7 +93,7 @@ def export(
         excluded = [row for row in _sources(connection) if licence_free_of and is_non_commercial(row["licence"])]
         if excluded:
             analysers = ["morpholex"] if any(row["kind"] == "morpholex" for row in excluded) else []
-            leave_out(connection, [row["source"] for row in excluded], analysers, _affixes(connection))
+            leave_out(connection, [row["source"] for row in excluded], analysers)
         relations = tables.relations(
             connection,
             None,
@@ -122,12 +121,6 @@ def export(
 def _sources(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = connection.sql("SELECT * FROM source ORDER BY source").to_arrow_table().to_pylist()
     return rows
-
-
-def _affixes(connection: duckdb.DuckDBPyConnection) -> AffixSet:
-    ((options,),) = connection.execute("SELECT value FROM meta WHERE key = 'options'").fetchall()
-    affixes: AffixSet = json.loads(options)["affixes"]
-    return affixes
 
 
 def _facts(

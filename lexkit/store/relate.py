@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 from pyarrow import csv
 
-from lexkit.morphology.affixes import AffixSet
-from lexkit.morphology.look_alikes import LIST, LookAlikes
+from lexkit.morphology.affixes import AffixSet, affix_file, affixes_of
 from lexkit.morphology.negation import Negation, Usage, analysis_of, find_negations
 from lexkit.sources.batches import Batch
 from lexkit.sources.data_files import data_file
@@ -28,16 +29,33 @@ _WORDS = 10_000
 _NEGATIONS = pa.schema(
     [(name, pa.bool_() if name in ("reverses", "same_pos") else pa.string()) for name in Negation._fields]
 )
+_OPPOSED = pa.schema([(name, pa.string()) for name in ("negative", "positive", "pattern", "replacement", "rule")])
 
 
-def make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, language: str) -> None:
+class Derivation(NamedTuple):
+    """What relations are derived by."""
+
+    language: str
+    """Wiktionary's code of it."""
+    affixes: AffixSet
+    """As for `lexkit.build`."""
+
+    @classmethod
+    def of_store(cls, connection: duckdb.DuckDBPyConnection) -> Derivation:
+        """Return how the relations of an open store were derived."""
+        ((text,),) = connection.execute("SELECT value FROM meta WHERE key = 'options'").fetchall()
+        options = json.loads(text)
+        return cls(options["language"], options["affixes"])
+
+
+def make_relations(connection: duckdb.DuckDBPyConnection, derivation: Derivation) -> None:
     """Fill the tables of a new store from what is staged (`lexkit.store.staging`).
 
     Args:
         connection: to the store.
-        affixes: as for `lexkit.build`.
-        language: whose frequencies and rules for forms are wanted.
+        derivation: of which language the words are, and which affixes negate.
     """
+    language = derivation.language
     connection.register("frequency", frequencies(language))
     connection.register("judged", _list("reliability.tsv"))
     connection.register("listed", _listed(language))
@@ -45,13 +63,11 @@ def make_relations(connection: duckdb.DuckDBPyConnection, affixes: AffixSet, lan
     _run(connection, "case_only", "reject_case_only", "count_case_only", "drop_case_only", "indirect", "drop_indirect")
     for name in ("frequency", "judged", "listed"):
         connection.unregister(name)
-    _relate(connection, affixes)
+    _relate(connection, derivation)
     add_forms(connection, language)
 
 
-def leave_out(
-    connection: duckdb.DuckDBPyConnection, sources: Collection[str], analysers: Collection[str], affixes: AffixSet
-) -> None:
+def leave_out(connection: duckdb.DuckDBPyConnection, sources: Collection[str], analysers: Collection[str]) -> None:
     """Have this connection see a store as if it had been built without some sources, or some analysers of words.
 
     Words that are in it only because an analyser knows them are no words either.
@@ -61,12 +77,11 @@ def leave_out(
             temporary ones.
         sources: names of sources.
         analysers: as in `negation.analyser`.
-        affixes: as the store was built.
     """
     left_out = {"sources": list(sources), "analysers": list(analysers)}
     for statement in named_statements(_HERE / "leave_out.sql").values():
         connection.execute(statement, {name: value for name, value in left_out.items() if f"${name}" in statement})
-    _relate(connection, affixes)
+    _relate(connection, Derivation.of_store(connection))
 
 
 def derive_again(connection: duckdb.DuckDBPyConnection) -> None:
@@ -77,7 +92,7 @@ def derive_again(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TEMP TABLE indirect AS FROM evidence WHERE rule IN ('indirect', 'contradicted:indirect')"
     )
-    _oppose_suffixes(connection)
+    _oppose_suffixes(connection, Derivation.of_store(connection))
     _run(connection, "labels", "derived")
 
 
@@ -91,11 +106,12 @@ def summarize_again(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("DROP TABLE temp.relation")
 
 
-def _relate(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) -> None:
+def _relate(connection: duckdb.DuckDBPyConnection, derivation: Derivation) -> None:
     """Do all that follows the temporary tables `stated` and `stage_analysis`."""
     rows = connection.execute("SELECT * EXCLUDE (pos, source) FROM stage_analysis ORDER BY word").fetchall()
     vocabulary = _vocabulary(connection.sql(_statements()["usage"]).to_arrow_table().to_batches(_WORDS))
-    found = list(find_negations(vocabulary, (Analysis(*row) for row in rows), affixes))
+    analyses = (Analysis(*row) for row in rows)
+    found = list(find_negations(vocabulary, derivation.language, analyses, derivation.affixes))
     cut = [analysis_of(negation) for negation in found if negation.analyser == "affix"]
     columns = zip(*cut, strict=True) if cut else [()] * len(Analysis._fields)
     connection.register(
@@ -105,8 +121,8 @@ def _relate(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) -> None:
     _run(connection, "morphology", "negation")
     connection.unregister("found")
     connection.unregister("cut")
-    _oppose_suffixes(connection)
-    _add_affix_source(connection, is_used=bool(cut))
+    _oppose_suffixes(connection, derivation)
+    _add_affix_source(connection, derivation.language, is_used=bool(cut))
     _run(connection, "labels", "derived", "evidence")
     _summarize(connection)
 
@@ -114,12 +130,19 @@ def _relate(connection: duckdb.DuckDBPyConnection, affixes: AffixSet) -> None:
 def _summarize(connection: duckdb.DuckDBPyConnection) -> None:
     for table in ("head", "closeness", "answer", "chance"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
-    _run(connection, "head", "closeness", "answer", "chance", "is_unusual", "tied", "relation")
+    _run(connection, "head", "closeness", "answer", "is_own_rule", "chance", "is_unusual", "tied", "relation")
 
 
-def _oppose_suffixes(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.register("not_opposites", _list("not_opposites.tsv"))
+def _oppose_suffixes(connection: duckdb.DuckDBPyConnection, derivation: Derivation) -> None:
+    rules = None if derivation.affixes == "none" else affixes_of(derivation.language)
+    opposed = rules.opposed if rules else ()
+    rows = [(pair.negative, pair.positive, *change, pair.rule) for pair in opposed for change in pair.changes]
+    refused = [word for words in rules.not_opposites.values() for word in words] if rules else []
+    columns = zip(*rows, strict=True) if rows else [()] * len(_OPPOSED)
+    connection.register("opposed_suffix", pa.table([pa.array(column, pa.string()) for column in columns], _OPPOSED))
+    connection.register("not_opposites", pa.table({"word": pa.array(refused, pa.string())}))
     _run(connection, "opposed")
+    connection.unregister("opposed_suffix")
     connection.unregister("not_opposites")
 
 
@@ -150,22 +173,23 @@ def _listed(language: str) -> pa.Table:
 def _vocabulary(batches: Iterable[pa.RecordBatch]) -> dict[str, Usage]:
     """Every word with its usage; words of the same usage, which most are, share it."""
     vocabulary: dict[str, Usage] = {}
-    usage_of = lru_cache(maxsize=_WORDS)(lambda n, pos: Usage(n, frozenset(pos)))
+    usage_of = lru_cache(maxsize=_WORDS)(lambda n, pos, frequency: Usage(n, frozenset(pos), frequency))
     for batch in batches:
-        for word, n, pos in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            vocabulary[word] = usage_of(n, tuple(pos))
+        for word, n, pos, frequency in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            vocabulary[word] = usage_of(n, tuple(pos), frequency)
     return vocabulary
 
 
-def _add_affix_source(connection: duckdb.DuckDBPyConnection, is_used: bool) -> None:
-    """The list of look-alikes is what the affix analyser reads: a pair that only it has rests on this source."""
+def _add_affix_source(connection: duckdb.DuckDBPyConnection, language: str, is_used: bool) -> None:
+    """The file of affixes is what the affix analyser reads: a pair that only it has rests on this source."""
     ((is_known, is_opposed),) = connection.execute(
         "SELECT (SELECT count(*) > 0 FROM source WHERE source = 'affix'), (SELECT count(*) > 0 FROM opposed_suffixes)"
     ).fetchall()
     if is_known or not (is_used or is_opposed):
         return
-    path = data_file(LIST)
+    path = affix_file(language)
+    n_records = len(rules.affix) + len(rules.list_of_look_alikes) if (rules := affixes_of(language)) else 0
     connection.execute(
         "INSERT INTO source VALUES ('affix', 'affix', 'affix', ?, ?, ?, 'Apache-2.0', ?, 0, ?)",
-        [f"lexkit:{LIST}", *fingerprint(path), len(LookAlikes()), timestamp()],
+        [f"lexkit:affixes/{path.name}", *fingerprint(path), n_records, timestamp()],
     )

@@ -30,6 +30,10 @@ ORDER BY word;
 CREATE OR REPLACE TEMP MACRO is_unusual(usage) AS coalesce(list_has_any(string_split(usage, ','),
     ['archaic', 'obsolete', 'dialect', 'foreign', 'vulgar', 'offensive', 'rare', 'dated']), false)::INTEGER;
 
+-- name: is_own_rule
+-- Whether a word and its base, or two words of one stem, are related: kind, unkind; hopeful, hopeless.
+CREATE OR REPLACE TEMP MACRO is_own_rule(rule) AS rule = 'negation' OR (starts_with(rule, '-') AND contains(rule, '/-'));
+
 -- name: labels
 -- Labels in the order of the alphabet, each once; NULL rather than none.
 CREATE OR REPLACE TEMP MACRO labels(usage) AS nullif(list_sort(list_distinct(usage)), []);
@@ -99,7 +103,7 @@ WITH usage AS (
     GROUP BY word_id
 )
 SELECT word, coalesce(n_statements, 0) AS n_statements,
-    list_concat(coalesce(usage.pos, []), coalesce(stage_analysis.pos, [])) AS pos
+    list_concat(coalesce(usage.pos, []), coalesce(stage_analysis.pos, [])) AS pos, frequency
 FROM word LEFT JOIN usage USING (word_id) LEFT JOIN stage_analysis USING (word)
 ORDER BY word_id;
 
@@ -124,12 +128,13 @@ ORDER BY ALL;
 -- name: opposed
 -- hopeless, hopeful; the list has measures (armful) and words that are no opposites (shameful, shameless).
 CREATE TEMP TABLE opposed_suffixes AS
-WITH less AS (
-    SELECT word_id, left(word, len(word) - 4) AS stem FROM word WHERE ends_with(word, 'less') AND len(word) > 6
+WITH suffixed AS (
+    SELECT word_id, left(word, len(word) - len(negative)) AS stem, opposed_suffix.*
+    FROM word JOIN opposed_suffix ON ends_with(word, negative) AND len(word) > len(negative) + 2
 )
-SELECT less.word_id AS this, word.word_id AS other
-FROM (SELECT word_id, stem || 'ful' AS word FROM less
-      UNION SELECT word_id, left(stem, len(stem) - 1) || 'iful' FROM less WHERE ends_with(stem, 'y')) less
+SELECT DISTINCT suffixed.word_id AS this, word.word_id AS other, rule
+FROM (SELECT word_id, rule, regexp_replace(stem, pattern, replacement) || positive AS word FROM suffixed
+      WHERE regexp_matches(stem, pattern)) suffixed
 JOIN word USING (word)
 WHERE word NOT IN (SELECT word FROM not_opposites);
 
@@ -171,7 +176,7 @@ step AS (
         NULL, NULL
     FROM rule JOIN analyst USING (analyser)
     UNION ALL
-    SELECT this, other, 'antonym', source, NULL, '-less/-ful', NULL, NULL, NULL, true, NULL, NULL
+    SELECT this, other, 'antonym', source, NULL, rule, NULL, NULL, NULL, true, NULL, NULL
     FROM opposed_suffixes, analyst WHERE analyser = 'affix'
     UNION ALL
     -- negations cancel each other in pairs: nonunhappy is happy
@@ -286,7 +291,7 @@ FROM word LEFT JOIN tie USING (word_id) LEFT JOIN part USING (word_id);
 CREATE TEMP TABLE chance AS
 WITH kind_of_evidence AS (
     SELECT DISTINCT evidence.kind, source.kind AS reader, scope, same_pos, rule, evidence.distance,
-        CASE WHEN rule IS NULL THEN 'stated' WHEN rule IN ('negation', '-less/-ful') THEN 'own'
+        CASE WHEN rule IS NULL THEN 'stated' WHEN is_own_rule(rule) THEN 'own'
             WHEN from_a IS NULL THEN rule ELSE 'derived' END AS way
     FROM evidence JOIN source USING (source)
 )
@@ -312,7 +317,7 @@ part AS (
 ),
 counted AS (
     SELECT word_a, word_b, evidence.kind = 'antonym' AS is_antonym, s, o, part.p, evidence.rule IS NULL AS direct,
-        coalesce(evidence.rule IN ('negation', '-less/-ful'), false) AND evidence.same_pos AS is_own,
+        coalesce(is_own_rule(evidence.rule), false) AND evidence.same_pos AS is_own,
         coalesce(evidence.rule = 'reversal', false) AND evidence.same_pos AS reverses,
         evidence.same_pos, usage_a, usage_b, r.p AS chance
     FROM evidence

@@ -111,13 +111,13 @@ CREATE TABLE morphology (
     roots        VARCHAR[] NOT NULL,
     suffixes     VARCHAR[] NOT NULL,
     pos          VARCHAR[] NOT NULL,    -- parts of speech, as far as the analyser says
-    analyser     VARCHAR   NOT NULL     -- 'morpholex', or 'affix' for words that only lexkit's list of affixes cuts
+    analyser     VARCHAR   NOT NULL     -- 'morpholex', or 'affix' for words that only lexkit's affixes cut
 );
 
 CREATE TABLE negation (
     word_id  INTEGER NOT NULL,      -- unkind
     base_id  INTEGER NOT NULL,      -- kind
-    affix    VARCHAR NOT NULL,      -- un, in (also im-, il-, ir-), dis, non, less; and others with --affixes all
+    affix    VARCHAR NOT NULL,      -- as the language's file names it: in is also im-, il-, ir-
     position VARCHAR NOT NULL,      -- 'prefix' or 'suffix'
     analyser VARCHAR NOT NULL,      -- 'morpholex' has the affix; 'affix': found without it
     reverses BOOLEAN NOT NULL,      -- undoes the base (unlock) rather than denies it (unkind)

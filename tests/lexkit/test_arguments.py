@@ -23,8 +23,8 @@ def lexicon(starter_store: Path) -> Iterator[Lexicon]:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"affixes": "typo"}, "affixes='typo': no such value; say 'common' or 'all'"),
-        ({"affixes": None}, "affixes=None: no such value; say 'common' or 'all'"),
+        ({"affixes": "typo"}, "affixes='typo': no such value; say 'none' or 'common' or 'all'"),
+        ({"affixes": None}, "affixes=None: no such value; say 'none' or 'common' or 'all'"),
         ({"roget_scope": "head"}, "roget_scope='head': no such value; say 'group' or 'paragraph'"),
         ({"max_rejected": 7}, "max_rejected=7: give a number from 0 to 1"),
         ({"max_rejected": -0.1}, "max_rejected=-0.1: give a number from 0 to 1"),

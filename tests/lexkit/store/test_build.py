@@ -337,7 +337,7 @@ class TestRecordOfTheBuild:
         found = tables(real_store)
         sources = {row[0]: row for row in found["source"]}
         assert set(sources) == {"wiktionary", "roget", "morpholex", "pairs", "pairs:2", "affix"}
-        assert sources["affix"][3] == "lexkit:look_alikes.tsv"
+        assert sources["affix"][3] == "lexkit:affixes/en.toml"
         assert sources["wiktionary"][6] == "CC-BY-SA-4.0"
         assert sources["wiktionary"][7] == 1916
         assert len(sources["roget"][4]) == 64
