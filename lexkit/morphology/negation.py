@@ -84,9 +84,9 @@ def find_negations(
     judge = _Judge(vocabulary, known, rules)
     cutter = Cutter(rules.of(affixes))
     for word in vocabulary:
-        for cut in cutter.cuts(word, fold(word)):
-            found = cut.base if cut.base in vocabulary else _other_case(cut.base, vocabulary, by_folded, rules)
-            if found is None or found == word:
+        cuts = cutter.cuts(word, fold(word))
+        for cut, found in ((cut, base) for cut in cuts for base in _spellings(word, cut, by_folded, rules)):
+            if found == word or found not in vocabulary:
                 continue
             analyser = judge.analyser(word, found, cut)
             if analyser is not None:
@@ -94,11 +94,16 @@ def find_negations(
                 break
 
 
-def _other_case(base: str, vocabulary: Mapping[str, Usage], by_folded: Mapping[str, str], rules: Affixes) -> str | None:
-    folded = fold(base)
-    if folded in vocabulary:
-        return folded
-    return by_folded.get(folded) if rules.may_be_a_name(folded) else None
+def _spellings(word: str, cut: Cut, by_folded: Mapping[str, str], rules: Affixes) -> Iterator[str]:
+    """Yield a base in the cases that it may have in the store, likeliest first.
+
+    Where bases have capitals, they do so because they are names or nouns: *Unrecht* negates the noun *Recht* rather
+    than the adjective *recht*, and so does *rechtlos*.
+    """
+    folded = fold(cut.base)
+    capital = by_folded.get(folded, folded) if rules.may_be_a_name(folded) else folded
+    is_capital_likely = word != fold(word) or not cut.keeps_pos
+    yield from dict.fromkeys((capital, cut.base, folded) if is_capital_likely else (cut.base, folded, capital))
 
 
 def analysis_of(negation: Negation) -> Analysis:
