@@ -7,9 +7,9 @@
 The first measures the affixes of one language, all in memory:
 
 - by MorphyNet (Batsuren, Bella & Giunchiglia 2021), files like ``spa.tsv.gz``: of a vocabulary of all bases and derived
-  words, recall is the share of derivations by negating prefixes that are found, precision the share of pairs found that
-  are such derivations, of those whose word MorphyNet derives by any prefix or suffix. MorphyNet tells prefixes by their
-  spelling: many of its derivations with *in-*, *des-* or *s-* do not negate.
+  words, recall is the share of derivations by negating affixes that are found, precision the share of pairs found that
+  are such derivations, of those whose word MorphyNet derives by any affix. MorphyNet tells affixes by their spelling:
+  many of its derivations with *in-*, *des-* or *s-* do not negate.
 - by ``benchmarks/judged/negation_LANGUAGE.tsv``: 100 pairs found in a vocabulary of everyday words, drawn with a fixed
   seed and judged by eye.
 
@@ -49,20 +49,20 @@ class Gold(NamedTuple):
     """What MorphyNet has of a language."""
 
     file: str
-    prefixes: frozenset[str]
-    """Morphemes that negate, in its spelling."""
+    affixes: frozenset[str]
+    """Affixes that negate, in its spelling."""
 
 
 _GOLD = {
-    "ca": Gold("cat", frozenset(("in", "im", "il", "ir", "i", "des", "dis", "mal", "non"))),
-    "cs": Gold("ces", frozenset(("ne", "bez"))),
-    "de": Gold("deu", frozenset(("un",))),
-    "es": Gold("spa", frozenset(("in", "im", "i", "ir", "des"))),
-    "fr": Gold("fra", frozenset(("in", "im", "il", "ir", "dé", "dés", "mal", "non"))),
-    "it": Gold("ita", frozenset(("in", "im", "ir", "il", "s", "dis", "non"))),
-    "pl": Gold("pol", frozenset(("nie", "bez"))),
-    "pt": Gold("por", frozenset(("in", "im", "i", "ir", "des"))),
-    "sv": Gold("swe", frozenset(("o",))),
+    "ca": Gold("cat", frozenset(("in-", "im-", "il-", "ir-", "i-", "des-", "dis-", "mal-", "non-"))),
+    "cs": Gold("ces", frozenset(("ne-", "bez-"))),
+    "de": Gold("deu", frozenset(("un-", "-los"))),
+    "es": Gold("spa", frozenset(("in-", "im-", "i-", "ir-", "des-"))),
+    "fr": Gold("fra", frozenset(("in-", "im-", "il-", "ir-", "dé-", "dés-", "mal-", "non-"))),
+    "it": Gold("ita", frozenset(("in-", "im-", "ir-", "il-", "s-", "dis-", "non-"))),
+    "pl": Gold("pol", frozenset(("nie-", "bez-"))),
+    "pt": Gold("por", frozenset(("in-", "im-", "i-", "ir-", "des-"))),
+    "sv": Gold("swe", frozenset(("o-", "-lös"))),
 }
 
 
@@ -76,8 +76,8 @@ def measure_morphynet(language: str, folder: Path, lists: bool) -> None:
     for base, word, base_pos, word_pos, morpheme, position in rows:
         pos[base].update(_POS.get(base_pos, "").split())
         pos[word].update(_POS.get(word_pos, "").split())
-        is_negated = position == "prefix" and morpheme in gold.prefixes
-        (negated if is_negated else others).add((word, base))
+        affix = f"{morpheme}-" if position == "prefix" else f"-{morpheme}"
+        (negated if affix in gold.affixes else others).add((word, base))
     others -= negated
     words_of_others = {word for word, _ in others}
     for known, vocabulary in (
