@@ -84,9 +84,8 @@ def find_negations(
     judge = _Judge(vocabulary, known, rules)
     cutter = Cutter(rules.of(affixes))
     for word in vocabulary:
-        for cut in cutter.cuts(word, fold(word)):
-            found = cut.base if cut.base in vocabulary else _other_case(cut.base, vocabulary, by_folded, rules)
-            if found is None or found == word:
+        for cut, found in _bases(word, cutter, by_folded, rules):
+            if found == word or found not in vocabulary:
                 continue
             analyser = judge.analyser(word, found, cut)
             if analyser is not None:
@@ -94,11 +93,18 @@ def find_negations(
                 break
 
 
-def _other_case(base: str, vocabulary: Mapping[str, Usage], by_folded: Mapping[str, str], rules: Affixes) -> str | None:
-    folded = fold(base)
-    if folded in vocabulary:
-        return folded
-    return by_folded.get(folded) if rules.may_be_a_name(folded) else None
+def _bases(word: str, cutter: Cutter, by_folded: Mapping[str, str], rules: Affixes) -> Iterator[tuple[Cut, str]]:
+    """Yield what may be the base of a word, in the cases that it may have in the store, likeliest first.
+
+    Where bases have capitals, they do so because they are names or nouns: *Unrecht* negates the noun *Recht* rather
+    than the adjective *recht*, and so does *rechtlos*.
+    """
+    for cut in cutter.cuts(word, fold(word)):
+        folded = fold(cut.base)
+        capital = by_folded.get(folded, folded) if rules.may_be_a_name(folded) else folded
+        is_capital_likely = word != fold(word) or not cut.keeps_pos
+        spellings = (capital, cut.base, folded) if is_capital_likely else (cut.base, folded, capital)
+        yield from ((cut, spelling) for spelling in dict.fromkeys(spellings))
 
 
 def analysis_of(negation: Negation) -> Analysis:

@@ -30,6 +30,14 @@ def test_no_affixes_no_negations() -> None:
     assert list(find_negations(dict.fromkeys(["unkind", "kind"], USED), "en", affixes="none")) == []
 
 
+def test_a_noun_with_a_capital_negates_the_noun_and_not_the_adjective() -> None:
+    adjectives, nouns = ("recht", "unrecht", "wert", "rechtlos", "wertlos"), ("Recht", "Unrecht", "Wert")
+    vocabulary = {word: Usage(3, frozenset({"adj"})) for word in adjectives}
+    vocabulary |= {word: Usage(3, frozenset({"noun"})) for word in nouns}
+    found = {n.word: n.base for n in find_negations(vocabulary, "de")}
+    assert found == {"unrecht": "recht", "Unrecht": "Recht", "rechtlos": "Recht", "wertlos": "Wert"}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_files_are_sound(language: str) -> None:
     found = affixes(language)
