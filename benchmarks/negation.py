@@ -8,8 +8,10 @@ The first measures the affixes of one language, all in memory:
 
 - by MorphyNet (Batsuren, Bella & Giunchiglia 2021), files like ``spa.tsv.gz``: of a vocabulary of all bases and derived
   words, recall is the share of derivations by negating affixes that are found, precision the share of pairs found that
-  are such derivations, of those whose word MorphyNet derives by any affix. MorphyNet tells affixes by their spelling:
-  many of its derivations with *in-*, *des-* or *s-* do not negate.
+  are such derivations, of those whose word MorphyNet derives by any affix, and of those whose word it derives by
+  another prefix. MorphyNet tells affixes by their spelling: many of its derivations with *in-*, *des-* or *s-* do not
+  negate; and of a word with two affixes it has one: *illegalità* comes from *illegale*, and so counts as wrong for
+  *legalità*.
 - by ``benchmarks/judged/negation_LANGUAGE.tsv``: 100 pairs found in a vocabulary of everyday words, drawn with a fixed
   seed and judged by eye.
 
@@ -72,14 +74,15 @@ def measure_morphynet(language: str, folder: Path, lists: bool) -> None:
     with gzip.open(folder / f"{gold.file}.tsv.gz", "rt", encoding="utf-8") as stream:
         rows = [line.rstrip("\n").split("\t") for line in stream]
     pos: dict[str, set[str]] = defaultdict(set)
-    negated, others = set(), set()
+    negated, others, by_prefix = set(), set(), set()
     for base, word, base_pos, word_pos, morpheme, position in rows:
         pos[base].update(_POS.get(base_pos, "").split())
         pos[word].update(_POS.get(word_pos, "").split())
         affix = f"{morpheme}-" if position == "prefix" else f"-{morpheme}"
         (negated if affix in gold.affixes else others).add((word, base))
-    others -= negated
-    words_of_others = {word for word, _ in others}
+        if position == "prefix" and affix not in gold.affixes:
+            by_prefix.add(word)
+    words_of_others = {word for word, _ in others - negated}
     for known, vocabulary in (
         ("no parts of speech", {word: Usage() for word in pos}),
         ("parts of speech", {word: Usage(pos=frozenset(of_word)) for word, of_word in pos.items()}),
@@ -87,9 +90,11 @@ def measure_morphynet(language: str, folder: Path, lists: bool) -> None:
         found = {(n.word, n.base): n for n in find_negations(vocabulary, language)}
         hits = negated & found.keys()
         wrong = {pair for pair in found.keys() - negated if pair[0] in words_of_others}
+        traps = {pair for pair in wrong if pair[0] in by_prefix}
         print(f"{language}, MorphyNet, {known}: {len(found):,} found")
         print(f"  recall    {share(len(hits), len(negated))}")
-        print(f"  precision {share(len(hits), len(hits) + len(wrong))}")
+        print(f"  precision {share(len(hits), len(hits) + len(wrong))} against words with any other derivation")
+        print(f"            {share(len(hits), len(hits) + len(traps))} against words with another prefix")
         print(f"  by affix  {_by_affix(found, hits, wrong)}")
     if lists:
         for name, pairs in (("missed", negated - found.keys()), ("wrong", wrong)):

@@ -158,6 +158,8 @@ class Affixes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     """What makes a lemma of a form of a verb: ``["ed$", ""]``."""
     names: str = ""
     """Regular expression that bases with a capital in the store match whole, in lower case, if they are to count."""
+    nouns_have_capitals: bool = False
+    """Whether all nouns are spelt with a capital, as German ones are."""
     opposed: tuple[Opposed, ...] = ()
     look_alikes: dict[str, tuple[str, ...]] = {}
     """Reasons, with the words that look negated and are not: see `lexkit.morphology.look_alikes`."""

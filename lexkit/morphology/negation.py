@@ -66,7 +66,7 @@ def find_negations(
 
     Args:
         vocabulary: what counts as a word, in the spelling of the store, with how the sources use it. A base that
-            differs from a word only in case is that word (unchristian -> Christian), the first in code point order
+            differs from a word only in case is that word (unchristian -> Christian), the one with the fewest capitals
             if several do.
         language: Wiktionary's code. Words of a language without a file of affixes are not analysed.
         analyses: MorphoLEX's words, if there are any; words that it does not know are judged as if there were none.
@@ -80,7 +80,7 @@ def find_negations(
     for word in vocabulary:
         folded = fold(word)
         if folded != word:
-            by_folded[folded] = min(word, by_folded.get(folded, word))
+            by_folded[folded] = min(word, by_folded.get(folded, word), key=_capitals)
     judge = _Judge(vocabulary, known, rules)
     cutter = Cutter(rules.of(affixes))
     for word in vocabulary:
@@ -93,16 +93,20 @@ def find_negations(
                 break
 
 
+def _capitals(word: str) -> tuple[int, str]:
+    return sum(map(str.isupper, word)), word
+
+
 def _bases(word: str, cutter: Cutter, by_folded: Mapping[str, str], rules: Affixes) -> Iterator[tuple[Cut, str]]:
     """Yield what may be the base of a word, in the cases that it may have in the store, likeliest first.
 
-    Where bases have capitals, they do so because they are names or nouns: *Unrecht* negates the noun *Recht* rather
-    than the adjective *recht*, and so does *rechtlos*.
+    Where nouns have capitals, *Unrecht* negates the noun *Recht* rather than the adjective *recht*, and so does
+    *rechtlos*.
     """
     for cut in cutter.cuts(word, fold(word)):
         folded = fold(cut.base)
         capital = by_folded.get(folded, folded) if rules.may_be_a_name(folded) else folded
-        is_capital_likely = word != fold(word) or not cut.keeps_pos
+        is_capital_likely = rules.nouns_have_capitals and (word != fold(word) or not cut.keeps_pos)
         spellings = (capital, cut.base, folded) if is_capital_likely else (cut.base, folded, capital)
         yield from ((cut, spelling) for spelling in dict.fromkeys(spellings))
 
@@ -181,9 +185,11 @@ class _Judge:
             return (_is_verb(pos) or not pos) and not affix.reversible.isdisjoint(lemmas)
         if folded in affix.reversible:
             return "verb" in pos or not pos
+        if folded in affix.not_reversed:
+            return False
         if not pos:
             return self._rules.looks_like_a_verb(folded)
-        return _is_verb(pos) and folded not in affix.not_reversed and self._is_verb_form(fold(word))
+        return _is_verb(pos) and self._is_verb_form(fold(word))
 
     def _is_verb_form(self, folded: str) -> bool:
         """Whether unfolded and unfolding are forms of a verb that is there; there is none of uncaring."""
