@@ -11,6 +11,7 @@ from lexkit.morphology.segmentation import parse_segmentation
 from lexkit.sources.data_files import data_file
 
 LANGUAGES = sorted(path.stem for path in data_file("affixes").glob("*.toml"))
+READ = Path(__file__).parents[3] / "benchmarks" / "judged"
 JUDGED = sorted(Path(__file__).parent.glob("negations_*.tsv"))
 USED = Usage(n_statements=3)
 
@@ -77,3 +78,19 @@ def test_judged_words(path: Path) -> None:
     found = {n.word: n.base for n in find_negations(vocabulary, language)}
     expected = {word: base if verdict == "yes" else None for word, base, verdict, *_ in rows}
     assert {word: found.get(word) for word in expected} == expected
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_pairs_read_by_eye(language: str) -> None:
+    """What was judged right is still found, and most of what is found was judged right."""
+    lines = (READ / f"negation_{language}.tsv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "word\tbase\taffix\treverses\tjudgement\tnote"
+    rows = [line.split("\t") for line in lines[1:]]
+    assert len(rows) >= 100
+    assert {row[4] for row in rows} <= {"yes", "no", "unsure"}
+    assert all(row[5] for row in rows if row[4] != "yes")
+    vocabulary = {word: USED for row in rows for word in row[:2]}
+    found = {(n.word, n.base): n for n in find_negations(vocabulary, language)}
+    right = {(row[0], row[1]) for row in rows if row[4] == "yes"}
+    assert len(right) >= 0.9 * len(rows)
+    assert right <= found.keys()
