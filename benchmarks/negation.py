@@ -1,6 +1,6 @@
 """How often the analyses of negated words are right: precision and recall.
 
-    python benchmarks/negation.py --language es [--morphynet DIR] [--list]
+    python benchmarks/negation.py --language es [--morphynet DIR] [--list] [--draw WORDS]
     python benchmarks/negation.py FOLDER --wiktionary FILE --roget FILE --morpholex FILE [--wordnet DIR]
         [--antsynnet DIR]
 
@@ -13,7 +13,7 @@ The first measures the affixes of one language, all in memory:
   negate; and of a word with two affixes it has one: *illegalità* comes from *illegale*, and so counts as wrong for
   *legalità*.
 - by ``benchmarks/judged/negation_LANGUAGE.tsv``: 100 pairs found in a vocabulary of everyday words, drawn with a fixed
-  seed and judged by eye.
+  seed and judged by eye. ``--draw`` prints such pairs, to be judged; WORDS has one word a line.
 
 The second measures English, which has more to compare with. It builds stores in FOLDER and prints what it measures;
 FOLDER/sample.tsv gets 200 derived relations, drawn with a fixed seed, to be read by eye. The gold of word analyses is
@@ -43,6 +43,7 @@ from lexkit.morphology.negation import Negation, Usage, find_negations
 
 _SEED = 20260222
 _SAMPLE = 200
+_JUDGED_ROWS = 100
 _JUDGED = Path(__file__).parent / "judged"
 _POS = {"N": "noun", "V": "verb", "J": "adj", "R": "adv"}
 
@@ -104,6 +105,16 @@ def measure_morphynet(language: str, folder: Path, lists: bool) -> None:
 def _by_affix(found: dict[tuple[str, str], Negation], hits: set[tuple[str, str]], wrong: set[tuple[str, str]]) -> str:
     right, bad = (Counter(found[pair].rule for pair in pairs) for pairs in (hits, wrong))
     return ", ".join(f"{rule} {right[rule]} right {bad[rule]} wrong" for rule in sorted(right | bad))
+
+
+def draw(language: str, words: Path) -> None:
+    """Print pairs that are found in a list of words, drawn with a fixed seed."""
+    vocabulary = dict.fromkeys(words.read_text(encoding="utf-8").split("\n"), Usage())
+    found = sorted(find_negations(vocabulary, language))
+    drawn = random.Random(_SEED).sample(found, min(_JUDGED_ROWS, len(found)))
+    print("word\tbase\taffix\treverses\tjudgement\tnote")
+    for n in drawn:
+        print("\t".join((n.word, n.base, n.affix, "yes" if n.reverses else "no", "", "")))
 
 
 def measure_judged(language: str) -> None:
@@ -210,13 +221,16 @@ def main() -> None:
     parser.add_argument("--language", default="en")
     parser.add_argument("--morphynet", type=Path)
     parser.add_argument("--list", action="store_true", help="print what is missed and what is wrong by MorphyNet")
+    parser.add_argument("--draw", type=Path, metavar="WORDS", help="print 100 pairs found in a list of words")
     parser.add_argument("--wiktionary", type=Path)
     parser.add_argument("--roget", type=Path)
     parser.add_argument("--morpholex", type=Path)
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"))
     parser.add_argument("--antsynnet", type=Path)
     arguments = parser.parse_args()
-    if arguments.folder is None:
+    if arguments.draw is not None:
+        draw(arguments.language, arguments.draw)
+    elif arguments.folder is None:
         if arguments.morphynet and arguments.language in _GOLD:
             measure_morphynet(arguments.language, arguments.morphynet, arguments.list)
         measure_judged(arguments.language)
