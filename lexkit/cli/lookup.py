@@ -13,6 +13,7 @@ import click
 from lexkit.cli.output import (
     answer_options,
     is_terminal,
+    isolate,
     json_option,
     open_store,
     print_json,
@@ -141,7 +142,7 @@ def _tell_forms(forms: list[WordForm], found: list[str]) -> None:
     for form in forms:
         name = "form" if form.kind == "inflection" else "spelling"
         how = f"{name} of" if form.lemma in found else f"also a {name} of"
-        lemmas.setdefault(f"{form.word}: {how}", []).append(form.lemma)
+        lemmas.setdefault(f"{isolate(form.word)}: {how}", []).append(isolate(form.lemma))
     for beginning, words in lemmas.items():
         click.echo(f"{beginning} {', '.join(words)}", err=True)
 
@@ -179,7 +180,7 @@ def _print_groups(title: str, related: dict[str, list[Neighbor]]) -> None:
     from rich.text import Text
 
     # no markup anywhere: a word may look like it
-    table = Table(title=Text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=Text(isolate(title), "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("words", min_width=24)
     for name in ("pos", "how", "sources"):
         table.add_column(name, style="dim", overflow="fold")
@@ -187,7 +188,10 @@ def _print_groups(title: str, related: dict[str, list[Neighbor]]) -> None:
         if neighbors:
             table.add_row(Text(f"{len(neighbors)} {kind if len(neighbors) > 1 else kind[:-1]}", "bold"))
         for how, members in groupby(neighbors, lambda n: (", ".join(n.pos), _how(n), ", ".join(n.sources))):
-            table.add_row(Text(", ".join(member.word for member in members), _STYLES[kind]), *map(Text, how))
+            table.add_row(
+                Text(", ".join(isolate(member.word) for member in members), _STYLES[kind]),
+                *map(Text, map(isolate, how)),
+            )
         table.add_section()
     Console().print(table)
 
@@ -221,7 +225,7 @@ def explain(word1: str, word2: str, forms: bool, as_json: bool, store: str) -> N
         print_json({"words": found, "forms": named, "relations": kinds, "evidence": evidence})
         return
     _tell_forms(found_forms, [word for words in found for word in words])
-    a, b = (", ".join(words) for words in found)
+    a, b = (", ".join(map(isolate, words)) for words in found)
     if not evidence:
         click.echo(f"{a} and {b} are not related in {store}")
         return
@@ -243,12 +247,12 @@ def _explanation(item: Evidence) -> str:
     notes = ", ".join(filter(None, (item.pos, *item.usage)))
     pos = f" ({notes})" if notes else ""
     if item.rule is None:
-        return f"{item.kind}{pos}: {item.source} states it" + (f": {item.sense}" if item.sense else "")
+        return f"{item.kind}{pos}: {item.source} states it" + (f": {isolate(item.sense)}" if item.sense else "")
     if item.derived_from is None:
         how = _OWN_RULES.get(item.rule, item.rule)
         text = f"{item.kind}{pos}: {how}, says {item.source}"
     else:
-        x, y, kind = item.derived_from
+        x, y, kind = *map(isolate, item.derived_from[:2]), item.derived_from[2]
         text = f"{item.kind}{pos}: by {item.rule} from {x} / {y}, {kind}s in {item.source}"
     return text + (" -- but a source states the contrary, so it does not count" if item.contradicted else "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import partial
@@ -18,6 +19,7 @@ from lexkit.store.header import check_header
 if TYPE_CHECKING:
     from lexkit.store.lexicon import Lexicon
 
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -80,6 +82,20 @@ def is_terminal(stream: IO[str] | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def isolate(text: str) -> str:
+    """Return *text* so that a terminal does not reorder what stands beside it, if it is written from right to left.
+
+    Files and pipes get it as it is.
+    """
+    if (
+        text.isascii()
+        or not is_terminal(sys.stdout)
+        or not any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in text)
+    ):
+        return text
+    return f"\u2068{text}\u2069"
+
+
 def print_json(document: Any) -> None:  # noqa: ANN401
     """Print *document*; named tuples and dataclasses become objects."""
     click.echo(to_json(document, indent=2))
@@ -124,10 +140,10 @@ def print_table(title: str | None, header: Sequence[str], rows: Iterable[Sequenc
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title and escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title and escape(isolate(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(header):
         numbers = rows and all(isinstance(row[place], int) for row in rows)
         table.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else escape(cell) for cell in row))
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else escape(isolate(cell)) for cell in row))
     Console().print(table)

@@ -1,7 +1,8 @@
 """MyThes, the format of LibreOffice's thesauri: a text file with an index, of which only the text is read.
 
 The first line names the encoding. Then come entries: a line ``word|n``, and n lines of a meaning each, ``pos|term|term
-...``, whose terms are synonyms of the word unless a mark in brackets says otherwise: ``unhappy (antonym)``.
+...``, whose terms are synonyms of the word unless a note in brackets says otherwise: ``unhappy (antonym)``. What the
+notes of each language mean is in ``data_sources/mythes_marks.toml``.
 """
 
 from __future__ import annotations
@@ -9,76 +10,250 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from lexkit.errors import SourceError
+from lexkit.sources.data_files import data_file
 from lexkit.sources.files import open_binary
 from lexkit.sources.plugins import Reader
-from lexkit.sources.records import Headword, Kind, Record, Statement
+from lexkit.sources.records import KINDS, USAGES, Headword, Kind, Record, Statement
 from lexkit.sources.tally import OwnReason, Reason, Tally
 from lexkit.sources.wordnet.synsets import ORIGIN, PRINCETON
 
 _ENTRY = re.compile(r"(.+)\|(\d+)")
 _MEANING = re.compile(r"[-(|]")
 """How a meaning starts; without it ``(noun)|1`` would be an entry."""
-_POS = {"(noun)": "noun", "(verb)": "verb", "(adj)": "adj", "(adv)": "adv"}
+_NOTE = re.compile(r"\(([^()]*)\)|\[([^][]*)\]")
+_SIGNS = re.compile(r"[][(){}<>\"/\ufffd…]|\.\.|ï¿½")
+"""What makes a term more than words."""
+_USUAL = re.compile(r"([^][(){}<>\"/\ufffd…¿.,;:]*[^][(){}<>\"/\ufffd…¿.,;:\s])\s+\(([^()]*)\)")
+"""A term with one note, after it."""
+_BRACKET = re.compile(r"[][(){}<>]")
+_GAP = re.compile(r"\.\.|…")
+_LOST = re.compile("\ufffd|ï¿½")
+"""What damaged text has in the place of characters."""
 
-GENERIC = OwnReason("marked as a generic term")
+HYPERNYM = OwnReason("marked as a hypernym")
+HYPONYM = OwnReason("marked as a hyponym")
 SIMILAR = OwnReason("marked as a similar term")
 RELATED = OwnReason("marked as a related term")
+COMPARE = OwnReason("marked as a word to compare")
+SHARED_DAY = OwnReason("a name with the same name day")
 OTHER_MARK = OwnReason("with a mark that lexkit does not know")
 ONE_SIDED = OwnReason("unmarked beside a related term, and not a synonym from its own side")
+GAP = OwnReason("with a gap for other words")
+ALTERNATIVES = OwnReason("a phrase with alternatives")
+LOST = OwnReason("with characters that were lost", bad=True)
 WRONG_ENCODING = OwnReason("not in the encoding that the first line names", bad=True)
 MISSING_MEANINGS = OwnReason("an entry with fewer meanings than it says", bad=True)
 
-_Relation = Kind | OwnReason
-_MARKS: dict[str, _Relation] = {
-    "antonym": "antonym",
-    "generic term": GENERIC,
-    "similar term": SIMILAR,
-    "related term": RELATED,
-    "Antonym": "antonym",
-    "Oberbegriff": GENERIC,
-    "синоним": "synonym",
-    "антоним": "antonym",
-    "сходный термин": SIMILAR,
-    "связанный термин": RELATED,
+_REFUSED = {
+    "hypernym": HYPERNYM,
+    "hyponym": HYPONYM,
+    "similar": SIMILAR,
+    "related": RELATED,
+    "compare": COMPARE,
+    "shared_day": SHARED_DAY,
 }
-"""The marks of the English, German and Russian thesauri; the Russian one has them in the place of parts of speech."""
-_HYPERNYM = "(generic term)"
+"""Meanings of marks that are neither synonymy nor antonymy; see the head of the file of marks."""
+_PLAIN = "note"
+_NO_POS = {*KINDS, *_REFUSED, *USAGES, _PLAIN}
+_WORDNETS = "(generic term)"
 """What the thesaurus made from WordNet calls its hypernyms; one without these marks comes from elsewhere."""
+_WORDNETS_RELATED = "(related term)"
 
+_Relation = Kind | OwnReason | Reason
 _Line = tuple[str, str, int]
 """An entry, the text of one meaning of it, and the number of the line."""
 
 
+class _Term(NamedTuple):
+    word: str
+    relation: _Relation | None
+    """What it is to the entry; None: what the meaning says of all its terms."""
+    usage: tuple[str, ...]
+
+
+class _Head(NamedTuple):
+    """What a meaning says before its terms."""
+
+    relation: _Relation
+    """It holds for the terms that say nothing else."""
+    pos: str | None
+    sense: str | None
+    usage: tuple[str, ...]
+    """The labels are the entry's."""
+
+
 class _Meaning(NamedTuple):
     entry: str
-    pos: str | None
-    terms: list[tuple[str, _Relation]]
+    """It stands here without its notes."""
+    head: _Head
+    terms: list[_Term]
     line: int
 
     def synonyms(self) -> list[str]:
-        return [text for text, relation in self.terms if relation == "synonym"]
+        return [term.word for term in self.terms if (term.relation or self.head.relation) == "synonym"]
 
     def has_related(self) -> bool:
-        return any(relation is RELATED for _, relation in self.terms)
+        return any((term.relation or self.head.relation) is RELATED for term in self.terms)
+
+
+class _Said(NamedTuple):
+    """What one note says, or several."""
+
+    relation: _Relation | None
+    pos: frozenset[str]
+    usage: tuple[str, ...]
+
+
+class Notes:
+    """What the notes of a thesaurus mean.
+
+    Args:
+        language: its marks come first; those of other languages hold where they do not contradict each other.
+    """
+
+    def __init__(self, language: str) -> None:
+        tables = msgspec.toml.decode(
+            data_file("mythes_marks.toml").read_bytes(), type=dict[str, dict[str, tuple[str, ...]]]
+        )
+        by_mark: dict[str, dict[str, str]] = {}
+        for of, table in tables.items():
+            for meaning, marks in table.items():
+                for mark in marks:
+                    by_mark.setdefault(mark.casefold(), {})[of] = meaning
+        self._marks = {
+            mark: meanings.get(language, next(iter(meanings.values())))
+            for mark, meanings in by_mark.items()
+            if language in meanings or len(set(meanings.values())) == 1
+        }
+        # notes are few, and the same lines stand under each of their terms
+        self._meanings = lru_cache(1 << 14)(self._find_meanings)
+        self._said = lru_cache(1 << 14)(self._read_note)
+        self._head = lru_cache(1 << 12)(self._read_head)
+        self._term = lru_cache(1 << 14)(self._read_term)
+
+    def meaning(self, entry: str, text: str, line: int) -> _Meaning:
+        """Take the line of a meaning apart."""
+        first, _, rest = text.partition("|")
+        texts = filter(None, map(str.strip, rest.split("|")))
+        if _SIGNS.search(rest):
+            terms = [self._term(term) if _SIGNS.search(term) else _Term(term, None, ()) for term in texts]
+        else:
+            terms = [_Term(term, None, ()) for term in texts]
+        head = self._head(first)
+        if _SIGNS.search(entry):
+            entry, _, usage = self._term(entry)
+            head = head._replace(usage=_ordered({*head.usage, *usage}))
+        return _Meaning(entry, head, terms, line)
+
+    def _find_meanings(self, note: str) -> frozenset[str] | None:
+        """Return what a note means, or None if that is not known."""
+        if not any(map(str.isalpha, note)):
+            return frozenset({_PLAIN})
+        if mark := self._marks.get(" ".join(note.casefold().split())):
+            return frozenset({mark})
+        parts = re.split(r"[,;/]", note)
+        if len(parts) > 1:
+            known = [meanings for meanings in map(self._meanings, parts) if meanings]
+            found: frozenset[str] = frozenset().union(*known)
+            # beside a mark that says something, one that is not known is of the same sort
+            return found if len(known) == len(parts) or found - {_PLAIN} else None
+        for separator in (" ", "-"):
+            parts = note.split(separator)
+            known = [meanings for meanings in map(self._meanings, parts) if meanings] if len(parts) > 1 else []
+            if known and len(known) == len(parts):
+                return frozenset().union(*known)
+        return None
+
+    def _read_note(self, note: str) -> _Said | None:
+        meanings = self._meanings(note)
+        return None if meanings is None else _said(meanings)
+
+    def _read_head(self, first: str) -> _Head:
+        """Read what is in the place of the part of speech; what is neither that nor a mark is the sense."""
+        found = _NOTE.search(first)
+        note = found[1] or "" if found else ""
+        said, sense = self._said(note), None
+        if said is None:
+            pos, _, rest = note.partition(" ")
+            said, sense = self._said(pos), rest
+            if said is None or not said.pos:
+                said, sense = _said(frozenset()), note
+        return _Head(said.relation or "synonym", min(said.pos) if len(said.pos) == 1 else None, sense, said.usage)
+
+    def _read_term(self, text: str) -> _Term:
+        """Take a term apart: the word, and what the notes before and after it say.
+
+        A note that is not known is a word that may be left out, such as ``(sich) irren`` has, unless it stands at the
+        end, where marks of relations stand. Letters in brackets may be left out, too: ``Angestellte(r)``.
+        """
+        if usual := _USUAL.fullmatch(text):
+            said = self._said(usual[2])
+            return _Term(usual[1], OTHER_MARK, ()) if said is None else _Term(usual[1], said.relation, said.usage)
+        meanings: set[str] = set()
+        is_known = True
+        word = text
+        while found := list(_NOTE.finditer(word)):
+            for note in found:
+                if word[note.start() - 1 : note.start()].isalnum() or word[note.end() : note.end() + 1].isalnum():
+                    continue
+                known = self._meanings(note[1] or note[2] or "")
+                meanings |= known or set()
+                is_known &= known is not None or bool(_NOTE.sub("", word[note.end() :]).strip())
+            word = _NOTE.sub("", word)
+        word = _unquoted(" ".join(word.split()).strip(",;: "))
+        said = _said(frozenset(meanings))
+        return _Term(word, _fault(word) or said.relation or (None if is_known else OTHER_MARK), said.usage)
+
+
+def _said(meanings: frozenset[str]) -> _Said:
+    refused = next((reason for name, reason in _REFUSED.items() if name in meanings), None)
+    kind = next((kind for kind in reversed(KINDS) if kind in meanings), None)
+    return _Said(refused or kind, meanings - _NO_POS, _ordered(meanings.intersection(USAGES)))
+
+
+def _ordered(usage: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(usage, key=USAGES.index))
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1] if word[:1] == word[-1:] == '"' and '"' not in word[1:-1] else word
+
+
+def _fault(word: str) -> Reason | OwnReason | None:
+    if not word:
+        return Reason.NOT_A_WORD
+    if not _SIGNS.search(word):
+        return None
+    if _LOST.search(word):
+        return LOST
+    if _GAP.search(word):
+        return GAP
+    if " " in word and "/" in word:
+        return ALTERNATIVES
+    return Reason.LEFTOVER if _BRACKET.search(word) else None
 
 
 def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
     """Yield the synonyms and antonyms of each entry, as statements about the entry.
 
-    Terms marked as generic, similar or related, or in any other way but as antonyms, are refused. So is an unmarked
-    term of a meaning that has a related one, unless its own entry returns the synonymy: the English thesaurus marks
-    only the last of several related terms (``.22 caliber``: ``diameter|diam (related term)``). Entries are in lower
-    case; where a meaning has the entry itself among its terms, it is written as there (``aalost``: ``Aalost``).
+    Marks of style become labels of usage. Terms marked as hypernyms, hyponyms, similar or related terms are refused,
+    and so are those with a mark that is not known. So is an unmarked term of a meaning that has a related one, unless
+    its own entry returns the synonymy: the English thesaurus marks only the last of several related terms (``.22
+    caliber``: ``diameter|diam (related term)``). Entries are in lower case; where a meaning has the entry itself among
+    its terms, it is written as there (``aalost``: ``Aalost``).
 
     Args:
         path: the .dat file, plain or gzipped.
         tally: counts lines read, and lines and terms refused.
-        language: the file does not say its own, so this decides whether the thesaurus is the English one, which is
-            made from WordNet; the tally then gets WordNet's licence and origin.
+        language: the file does not say its own, so this decides which language's marks come first, and whether the
+            thesaurus is the English one, which is made from WordNet; the tally then gets WordNet's licence and origin.
 
     Raises:
         SourceError: the file cannot be read, or its first line names no encoding that Python knows.
@@ -86,11 +261,12 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
     with open_binary(path) as stream:
         encoding = _encoding(path, stream.readline())
         lines = list(_lines(stream, encoding, tally))
-    if language == "en" and any(_HYPERNYM in text for _, text, _ in lines):
+    if language == "en" and any(_WORDNETS in text for _, text, _ in lines):
         tally.licence, tally.origin = PRINCETON, ORIGIN
-    returned = _returned(lines)
+    notes = Notes(language)
+    returned = _returned(lines, notes)
     for line in lines:
-        yield from _records(_parse(*line), returned, tally)
+        yield from _records(notes.meaning(*line), returned, tally)
 
 
 def _encoding(path: Path, line: bytes) -> str:
@@ -132,46 +308,44 @@ def _lines(stream: Iterable[bytes], encoding: str, tally: Tally) -> Iterator[_Li
         tally.reject(MISSING_MEANINGS, entry, line=line_of_entry)
 
 
-def _parse(entry: str, text: str, line: int) -> _Meaning:
-    pos, *texts = text.split("|")
-    usual = _MARKS.get(pos.strip("()"), "synonym")
-    return _Meaning(entry, _POS.get(pos), [_term(term, usual) for term in map(str.strip, texts) if term], line)
-
-
-def _term(text: str, usual: _Relation) -> tuple[str, _Relation]:
-    if not text.endswith(")"):
-        return text, usual
-    word, _, mark = text[:-1].rpartition("(")
-    return (word.rstrip(), _MARKS.get(mark, OTHER_MARK)) if word else (text, usual)
-
-
-def _returned(lines: Sequence[_Line]) -> set[tuple[str, str]]:
+def _returned(lines: Sequence[_Line], notes: Notes) -> set[tuple[str, str]]:
     """Return the pairs of a synonym beside a related term, and its entry, that the synonym's own entry returns."""
-    marks = [mark for mark, relation in _MARKS.items() if relation is RELATED]
-    meanings = (_parse(*line) for line in lines if any(mark in line[1] for mark in marks))
+    meanings = (notes.meaning(*line) for line in lines if _WORDNETS_RELATED in line[1])
     wanted = {
         (text.lower(), meaning.entry) for meaning in meanings if meaning.has_related() for text in meaning.synonyms()
     }
     entries = {word for word, _ in wanted}
-    given = ((line[0], text.lower()) for line in lines if line[0] in entries for text in _parse(*line).synonyms())
+    given = (
+        (meaning.entry, text.lower())
+        for meaning in (notes.meaning(*line) for line in lines if line[0] in entries)
+        for text in meaning.synonyms()
+    )
     return wanted.intersection(given)
 
 
 def _records(meaning: _Meaning, returned: set[tuple[str, str]], tally: Tally) -> Iterator[Record]:
-    entry = meaning.entry.lower()
-    word = next((text for text in meaning.synonyms() if text.lower() == entry), meaning.entry)
+    entry, head = meaning.entry.lower(), meaning.head
+    word, usage = meaning.entry, head.usage
+    for text, relation, own_usage in meaning.terms:
+        if text.lower() == entry and (relation or head.relation) == "synonym":
+            word, usage = text, _ordered({*usage, *own_usage}) if own_usage else usage
+            break
+    if fault := _fault(word):
+        tally.reject(fault, word, line=meaning.line)
+        return
     has_related = meaning.has_related()
     has_statement = False
-    for text, relation in meaning.terms:
+    for text, own_relation, other_usage in meaning.terms:
+        relation = own_relation or head.relation
         if relation == "synonym" and text.lower() == entry:
             continue
         if relation == "synonym" and has_related and (text.lower(), meaning.entry) not in returned:
             relation = ONE_SIDED
-        if isinstance(relation, OwnReason):
-            tally.reject(relation, f"{word}: {text}", line=meaning.line)
-        else:
+        if relation == "synonym" or relation == "antonym":
             has_statement = True
-            yield Statement(word, text, relation, meaning.pos)
+            yield Statement(word, text, relation, head.pos, head.sense, None, usage, other_usage)
+        else:
+            tally.reject(relation, f"{word}: {text}", line=meaning.line)
     if not has_statement:
         yield Headword(word)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 import pyarrow as pa
@@ -12,15 +12,22 @@ import pyarrow as pa
 from lexkit.errors import ArgumentError
 from lexkit.sources.records import Kind
 from lexkit.store.answers import Neighbor
-from lexkit.text import normalize_word
+from lexkit.store.spelling import has_twins
+from lexkit.text import is_word, normalize_word
+
+if TYPE_CHECKING:
+    from lexkit.store.resolver import Resolver
 
 _NEIGHBORS = """
 WITH exact AS (SELECT place, word_id FROM asked JOIN word USING (word)),
 found AS (
     FROM exact
     UNION ALL
+    FROM spelt
+    UNION ALL
     SELECT place, word_id
-    FROM (FROM asked ANTI JOIN exact USING (place)) a JOIN word w ON w.folded = lower(a.word)
+    FROM (FROM asked ANTI JOIN exact USING (place) ANTI JOIN spelt USING (place)) a
+    JOIN word w ON w.folded = lower(a.word)
 ),
 neighbor AS (
     SELECT place, word_b AS other, weight_a AS weight FROM found JOIN relation ON word_a = word_id
@@ -37,6 +44,7 @@ listed AS (
 SELECT coalesce(others, []) AS neighbors FROM asked LEFT JOIN listed USING (place) ORDER BY place
 """
 
+_MISSED = "SELECT place FROM asked ANTI JOIN word USING (word) WHERE lower(word) NOT IN (SELECT folded FROM word)"
 
 _SINGLE = 1e-6
 """What a number from 0 to 1 may lose in single precision."""
@@ -164,6 +172,7 @@ def _numbers(column: pa.ChunkedArray) -> memoryview[Any]:
 
 def find_neighbors(
     connection: duckdb.DuckDBPyConnection,
+    resolver: Callable[[], Resolver],
     words: Iterable[str],
     kind: Kind,
     direct: bool,
@@ -177,14 +186,22 @@ def find_neighbors(
     """
     asked = _strings(words)
     normal = [normalize_word(word) for word in asked]
+    # what cannot be printed is not a word of a store, but for joiners
     table = pa.table(
         {
             "place": pa.array(range(len(asked)), pa.int32()),
-            # what cannot be printed is not a word of a store
-            "word": pa.array([word if word.isprintable() else None for word in normal], pa.string()),
+            "word": pa.array([word if is_word(word) else None for word in normal], pa.string()),
         }
     )
     connection.register("asked", table)
+    # the few words that SQL cannot compare: all spellings of apostrophes count, and of what is not found otherwise
+    spelt = [(place, resolver().ids(word)) for place, word in enumerate(normal) if has_twins(word)]
+    missed = [place for (place,) in connection.execute(_MISSED).fetchall()]
+    spelt += [(place, resolver().by_key(normal[place])) for place in missed if not has_twins(normal[place])]
+    pairs = [(place, word_id) for place, word_ids in spelt for word_id in word_ids]
+    columns = list(zip(*pairs, strict=True)) or [(), ()]
+    arrays = [pa.array(column, pa.int32()) for column in columns]
+    connection.register("spelt", pa.table(arrays, ["place", "word_id"]))
     rows = connection.sql(_NEIGHBORS, params=[kind, not direct, min_confidence, list(without)]).to_arrow_table()
     found = rows["neighbors"].combine_chunks().cast(pa.list_(pa.int32()))
     return pa.table({"word": pa.array(asked, pa.string()), "neighbors": found})

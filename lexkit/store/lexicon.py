@@ -23,10 +23,11 @@ from lexkit.store.files import cursor, open_read_only
 from lexkit.store.index import Index, find_neighbors
 from lexkit.store.query import run_select
 from lexkit.store.resolver import Resolver
+from lexkit.store.spelling import search_key
 from lexkit.store.statistics import Statistics, collect_statistics
 from lexkit.store.tables import find_tokenizer
 from lexkit.store.tables import relations as relation_table
-from lexkit.text import fold, normalize_word
+from lexkit.text import normalize_word
 
 _CONTRADICTED = "contradicted:"
 
@@ -86,6 +87,9 @@ class Lexicon:
     def find(self, word: str, *, forms: bool = False, kind: Kind | None = None) -> list[str]:
         """Return the word as the store spells it: itself, or else every word that differs only in case; or nothing.
 
+        Where there is none of these, every word that is spelt like it in the eyes of who looks it up: other signs for
+        apostrophes and hyphens, joiners, ss for a sharp s, Greek capitals without accents, full-width letters.
+
         With *forms*, return the words whose relations, all or of one *kind*, answer for it; see `synonyms`.
         """
         return [self._index.word(word_id) for word_id in self._resolver.answering(word, forms, kind)]
@@ -114,8 +118,8 @@ class Lexicon:
         """Return the synonyms of *word*, the best first (`Neighbor.weight`).
 
         Args:
-            word: looked up as it is written, and regardless of case where the store has no such word; if several
-                then are found (*POLISH*: Polish, polish), the answer is one list, each synonym in it once.
+            word: looked up as it is written, and regardless of case where the store has no such word (see `find`); if
+                several then are found (*POLISH*: Polish, polish), the answer is one list, each synonym in it once.
             direct: only those that a source states.
             same_pos: none of those that are derived across parts of speech (`Neighbor.same_pos`).
             source: only those for which this source is evidence.
@@ -200,7 +204,7 @@ class Lexicon:
         require_number("min_confidence", min_confidence, 0, 1, whole=False)
         without = unwanted(archaic, offensive)
         with self._damage_told():
-            return find_neighbors(self._cursor(), words, kind, direct, min_confidence, without)
+            return find_neighbors(self._cursor(), lambda: self._resolver, words, kind, direct, min_confidence, without)
 
     def relation(self, word: str, other: str, *, forms: bool = False) -> list[Kind]:
         """Return the kinds of relation between two words: none, one, or both where it is contested.
@@ -256,9 +260,9 @@ class Lexicon:
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
-        folded = fold(normalize_word(word))
+        key = search_key(normalize_word(word))
         found = process.extract(
-            folded, self._folded, scorer=OSA.normalized_similarity, limit=limit * 4, score_cutoff=0.6
+            key, self._resolver.keys, scorer=OSA.normalized_similarity, limit=limit * 4, score_cutoff=0.6
         )
         # equally like words: the one with more relations is the likelier meant
         ranked = sorted(found, key=lambda match: (-match[1], -self._index.degree(match[2]), match[2]))
@@ -401,10 +405,6 @@ class Lexicon:
     @cached_property
     def _source_names(self) -> list[str]:
         return self.sources()
-
-    @cached_property
-    def _folded(self) -> list[str]:
-        return [folded for (folded,) in self._rows("SELECT folded FROM word ORDER BY word_id", [])]
 
     @property
     def _index(self) -> Index:

@@ -1,4 +1,4 @@
-"""Which words of a store answer for a word that somebody asks for: itself, other cases of it, and its lemmas."""
+"""Which words of a store answer for a word that somebody asks for: itself, other spellings of it, and its lemmas."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from lexkit.sources.records import FormKind, Kind
 from lexkit.store.answers import WordForm
 from lexkit.store.forms import RULES, propose_forms
 from lexkit.store.index import Index
+from lexkit.store.spelling import find_unusual, search_key, twins
 from lexkit.text import fold, normalize_word
+
+_NO_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"), "")
 
 
 class Resolver:
@@ -27,7 +30,10 @@ class Resolver:
         self._rows = rows
 
     def ids(self, word: str) -> list[int]:
-        """Return the id of a word as it is written, or else those of all that differ only in case; or nothing.
+        """Return the ids of a word as it is written, or else of all that differ only in case, or else in spelling.
+
+        Any apostrophes and any joiners are as it is written: l'homme, l\u2019homme. What other spellings count,
+        `lexkit.store.spelling.search_key` says.
 
         Raises:
             ArgumentError: *word* is not text.
@@ -35,14 +41,21 @@ class Resolver:
         if not isinstance(word, str):
             raise ArgumentError(f"word={word!r}: give a word, such as 'happy'")
         normal = normalize_word(word)
-        if not normal.isprintable():
+        if not normal.translate(_NO_JOINERS).isprintable():
             return []  # no word of a store, and a lone surrogate could not even be asked for
-        exact = self.index.find(normal)
-        if exact is not None:
-            return [exact]
-        folded = fold(normal)
+        exact = [self.index.find(spelling) for spelling in (normal, *twins(normal))]
+        found = list(dict.fromkeys(word_id for word_id in exact if word_id is not None))
+        return found or self._by_case(fold(normal)) or self.by_key(normal)
+
+    def _by_case(self, folded: str) -> list[int]:
         lower = self.index.find(folded)
         return sorted([*([lower] if lower is not None else []), *self._capitalized.get(folded, [])])
+
+    def by_key(self, normal: str) -> list[int]:
+        """Return the ids of the words that are spelt like one that the store does not have, in their order."""
+        key = search_key(normal)
+        found = self._unusual.get(key, [])
+        return sorted({*found, *self._by_case(key)}) if key != fold(normal) else found
 
     def forms(self, word: str) -> list[WordForm]:
         """Return what a word is a form of; see `lexkit.store.lexicon.Lexicon.forms`."""
@@ -54,9 +67,9 @@ class Resolver:
                 for lemma, kind, source in self._forms.get(word_id, ())
             ]
         normal = normalize_word(word)
-        if not normal.isprintable():
+        if not normal.translate(_NO_JOINERS).isprintable():
             return []
-        for form in dict.fromkeys((normal, fold(normal))):
+        for form in dict.fromkeys((normal, fold(normal), search_key(normal))):
             if found := propose_forms(form, self.index, self._language):
                 lemmas = dict.fromkeys((candidate.lemma, candidate.kind) for candidate in found)
                 return [WordForm(form, lemma, kind, RULES) for lemma, kind in lemmas]
@@ -83,6 +96,19 @@ class Resolver:
         for word_id, folded in self._rows("SELECT word_id, folded FROM word WHERE word <> folded ORDER BY word_id"):
             found.setdefault(folded, []).append(word_id)
         return found
+
+    @cached_property
+    def _unusual(self) -> dict[str, list[int]]:
+        return find_unusual(self.index.words)
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The keys of all words, by their ids."""
+        keys = [folded for (folded,) in self._rows("SELECT folded FROM word ORDER BY word_id")]
+        for key, word_ids in self._unusual.items():
+            for word_id in word_ids:
+                keys[word_id] = key
+        return keys
 
     @cached_property
     def _forms(self) -> dict[int, list[tuple[int, FormKind, str]]]:

@@ -6,10 +6,24 @@ async function unpack(text) {
   return new Response(stream).json();
 }
 
+// What spellings of a word have in common that a search takes for the same; as lexkit/store/spelling.py has it
+const searchKey = (text) =>
+  text
+    .replace(/[\u2018\u2019\u201b\u02b9\u02bb\u02bc\u02bd\u02c8\u00b4`\u2032\u055a\u05f3\ua78b\ua78c]/g, "'")
+    .replace(/[\u2010-\u2013\u2212\u05be]/g, "-")
+    .replace(/[\u00ad\u200b-\u200f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u0652\u0670]/g, "")
+    .normalize("NFKC")
+    .toLowerCase()
+    .toUpperCase() // makes ss of a sharp s
+    .toLowerCase()
+    .replace(/[\u0370-\u03ff\u1f00-\u1fff]+/g, (greek) => greek.normalize("NFD").replace(/[\u0300-\u036f]/g, ""))
+    .replace(/ς/g, "σ")
+    .replace(/i\u0307/g, "i");
+
 class Relations {
   constructor({ words, degrees, labels, counts, steps, label, weight_a: weightA, weight_b: weightB }) {
     this.words = words;
-    this.folded = words.map((word) => word.toLowerCase());
+    this.folded = words.map(searchKey);
     this.degrees = degrees;
     this.labels = labels.map(([kind, direct, contested, sources, pos, ...usage]) => ({
       kind,
@@ -52,15 +66,15 @@ class Relations {
     return this.label.length;
   }
 
-  // The word as it is written, or else regardless of case; -1 if the page has none
+  // The word as it is written, or else regardless of case and signs; -1 if the page has none
   find(text) {
     const exact = this.words.indexOf(text);
-    return exact >= 0 ? exact : this.folded.indexOf(text.toLowerCase());
+    return exact >= 0 ? exact : this.folded.indexOf(searchKey(text));
   }
 
   // Words that begin with the text, then words that hold it, each with the best-connected first
   suggest(text, limit) {
-    const wanted = text.toLowerCase();
+    const wanted = searchKey(text);
     const starting = [];
     const holding = [];
     for (let word = 0; word < this.folded.length; word++) {

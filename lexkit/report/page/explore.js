@@ -4,7 +4,7 @@ const SUGGESTIONS = 8;
 const FIRST_WORDS = 60;
 
 function wordLink(relations, word) {
-  return element("a", { href: link(relations.words[word]) }, [relations.words[word]]);
+  return element("a", { href: link(relations.words[word]), dir: "auto" }, [relations.words[word]]);
 }
 
 // Neighbours in their order; those that follow each other and are related in the same way stand under one heading
@@ -48,7 +48,7 @@ class Explorer {
     const { relations } = this;
     this.word = word;
     this.groups = ["synonym", "antonym"].map((kind) => relations.neighbors(word, kind));
-    document.getElementById("explored").textContent = relations.words[word];
+    document.getElementById("explored").replaceChildren(element("bdi", {}, [relations.words[word]]));
     document.getElementById("neighborhood").hidden = false;
     this.groups.forEach((neighbors, i) => {
       const kind = ["synonym", "antonym"][i];
@@ -61,7 +61,7 @@ class Explorer {
   miss(text) {
     const near = this.relations.suggest(text, 3).map((word) => wordLink(this.relations, word));
     const separated = near.flatMap((anchor, i) => (i ? [", ", anchor] : [" Words that hold it: ", anchor]));
-    this.status.replaceChildren(`“${text}” is not among the words of this page.`, ...separated);
+    this.status.replaceChildren("“", element("bdi", {}, [text]), "” is not among the words of this page.", ...separated);
   }
 
   draw() {
@@ -109,7 +109,7 @@ class WordField {
     this.list.replaceChildren(
       ...this.found.map((word, i) =>
         element("li", { role: "option", id: `option-${i}`, "aria-selected": "false", "data-word": word }, [
-          element("span", {}, [this.relations.words[word]]),
+          element("bdi", {}, [this.relations.words[word]]),
           element("span", { class: "quiet" }, [number(this.relations.degrees[word])]),
         ]),
       ),

@@ -98,7 +98,8 @@ const how = ({ direct, contested, usage }) =>
   [direct ? "stated" : "derived", ...(contested ? ["contested"] : []), ...usage.flat()].join(", ");
 
 function describe(relations, node) {
-  return `${relations.words[node.word]}: ${node.kind}, ${how(node)}, ${node.sources.join(", ")}`;
+  // isolated, so that a word written from right to left does not turn the line around
+  return `\u2068${relations.words[node.word]}\u2069: ${node.kind}, ${how(node)}, ${node.sources.join(", ")}`;
 }
 
 function drawEdges(svg, edges, middle) {

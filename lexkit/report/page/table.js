@@ -19,7 +19,7 @@ class RelationTable {
   filter() {
     const { relations } = this;
     const wanted = Object.fromEntries(new FormData(this.form));
-    this.text = wanted.text.trim().toLowerCase();
+    this.text = searchKey(wanted.text.trim());
     const words = relations.folded.map((word) => word.includes(this.text));
     const labels = relations.labels.map(
       ({ kind, direct, contested, sources }) =>

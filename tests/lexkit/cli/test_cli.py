@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 import pytest
+from rich.cells import cell_len
 
 import lexkit
 from lexkit.cli.main import cli, main
@@ -471,3 +472,22 @@ class TestLookUpOnATerminal:
         pairs.write_text("[bold]x[/bold]\tred\n", encoding="utf-8")
         lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", pairs)])
         assert "[bold]x[/bold]" in on_a_terminal("lookup", "red", "--store", str(tmp_path / "s.duckdb"))
+
+    def test_words_from_right_to_left_and_wide_ones_stay_in_their_columns(self, tmp_path: Path) -> None:
+        pairs = tmp_path / "pairs.tsv"
+        pairs.write_text("happy\t\u05e9\u05de\u05d7\nhappy\t\u5feb\u4e50\n\u05e9\u05de\u05d7\tglad\n", encoding="utf-8")
+        store = str(tmp_path / "s.duckdb")
+        lexkit.build(store, pairs=[("synonym", pairs)])
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", on_a_terminal("synonyms", "happy", "--store", store))
+        assert "\u2068\u05e9\u05de\u05d7\u2069" in shown
+        assert "\u2068\u5feb" not in shown  # only where it is needed
+        assert "\u2068\u05e9\u05de\u05d7\u2069 and glad" in on_a_terminal(
+            "explain", "\u05e9\u05de\u05d7", "glad", "--store", store
+        )
+        rows = on_a_terminal("sql", "SELECT word, 'x' AS mark FROM word", "--store", store).splitlines()
+        ends = {cell_len(row[: row.index("x")]) for row in rows if row.rstrip().endswith("x")}
+        assert len(ends) == 1
+        piped = subprocess.run(
+            [sys.executable, "-m", "lexkit", "synonyms", "happy", "--store", store], capture_output=True, check=True
+        )
+        assert "\u2068" not in piped.stdout.decode()

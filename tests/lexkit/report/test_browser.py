@@ -17,6 +17,8 @@ GRAPH = "[...document.querySelectorAll('#graph a')]"
 HREF = "a => decodeURIComponent(a.getAttribute('href').slice(6))"
 COUNT = "document.getElementById('table-status').textContent"
 
+SCRIPTS = "שמח\tglad\nשמח\tmerry\nl’homme\tadulte\nStraße\tWeg\nοδός\tδρόμος\nısparta\tşehir\nמים\tmayim\n"  # noqa: RUF001
+
 
 def page_of(store: Path, folder: Path, **options: Any) -> Path:
     with lexkit.open(store) as lexicon:
@@ -42,6 +44,37 @@ def row_count(store: Path, condition: str) -> int:
 def fill(browser: Any, name: str, text: str) -> None:
     browser.run(f"{{ const f = document.querySelector('{name}'); f.focus(); f.value = ''; }}")
     browser.type(text)
+
+
+@pytest.fixture(scope="module")
+def scripts(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scripts")
+    (folder / "pairs.tsv").write_text(SCRIPTS, encoding="utf-8")
+    lexkit.build(folder / "s.duckdb", language="xx", pairs=[("synonym", folder / "pairs.tsv")])
+    return page_of(folder / "s.duckdb", folder)
+
+
+class TestScripts:
+    @pytest.mark.parametrize(
+        ("asked", "word"),
+        [("l'homme", "l’homme"), ("STRASSE", "Straße"), ("ΟΔΟΣ", "οδός"), ("ISPARTA", "ısparta")],  # noqa: RUF001
+    )
+    def test_a_word_is_found_in_every_spelling(self, browser: Any, scripts: Path, asked: str, word: str) -> None:
+        browser.open(scripts, fragment=f"#word={quote(asked)}")
+        assert browser.run("document.querySelector('#graph text.center').textContent") == word
+
+    def test_words_from_right_to_left_reorder_nothing(self, browser: Any, scripts: Path) -> None:
+        browser.open(scripts, fragment=f"#word={quote('שמח')}")
+        assert browser.run("document.querySelector('#graph text.center').textContent") == "שמח"
+        lefts = browser.run(
+            "[...document.querySelectorAll('#relations tbody tr')]"
+            ".map(row => [...row.cells].map(cell => Math.round(cell.getBoundingClientRect().left)))"
+        )
+        assert all(row == sorted(row) for row in lefts)
+        assert browser.run("[...document.querySelectorAll('.word a')].every(a => a.dir === 'auto')")
+        assert browser.run("getComputedStyle(document.querySelector('#graph text')).unicodeBidi") == "plaintext"
+        titles = browser.run("[...document.querySelectorAll('#graph title')].map(title => title.textContent)")
+        assert all(title.startswith("\u2068") and "\u2069: synonym" in title for title in titles)
 
 
 class TestExploring:
