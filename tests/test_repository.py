@@ -141,9 +141,16 @@ def test_every_option_of_the_docs_exists() -> None:
 
 def test_every_source_is_documented_with_its_licence() -> None:
     text = (ROOT / "docs/sources.md").read_text(encoding="utf-8")
+    listed = (ROOT / "docs/fetch.md").read_text(encoding="utf-8")
     for entry in load_catalog().source:
-        row = rf"^\| {re.escape(entry.name)} \|.*\| {re.escape(entry.licence)} \|"
+        name = entry.name.removesuffix(f"-{entry.language}")
+        row = (
+            rf"^\| {re.escape(name if name == entry.name else name + '-LANGUAGE')} \|.*\| {re.escape(entry.licence)} \|"
+        )
         assert re.search(row, text, re.MULTILINE), entry.name
+        if name != entry.name:
+            codes = re.search(rf"^\| `{name}-LANGUAGE` \|.*", listed, re.MULTILINE)
+            assert codes and re.search(rf"\b{entry.language}\b", codes[0]), entry.name
 
 
 def test_the_drawing_of_the_schema_is_that_of_the_schema() -> None:

@@ -249,5 +249,7 @@ def _summary(summary: BuildSummary) -> list[str]:
                 )
                 if percent is not None
             ]
+            if tokenizer.cannot_write:
+                percents.append(f"no tokens for {tokenizer.cannot_write:,} words")
             lines.append(f"    {tokenizer.tokenizer}: {', '.join(percents)}")
     return lines

@@ -16,17 +16,18 @@ if TYPE_CHECKING:
     from lexkit.fetch.download import Fetched
     from lexkit.sources.catalog import CatalogEntry
 
-_NAMES = "wiktionary|wiktionary-dump|roget|morpholex|oewn|wordnet|brown|all"
+_NAMES = "wiktionary|wiktionary-LANGUAGE|kaikki-LANGUAGE|wiktionary-dump|roget|morpholex|oewn|wordnet|brown|all"
 
 
 def _parse_names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[CatalogEntry, ...]:
-    from lexkit.sources.catalog import select
+    from lexkit.sources.catalog import load_catalog, select
 
     entries: dict[str, CatalogEntry] = {}
     for value in values:
         selected = select(value)
         if not selected:
-            raise click.BadParameter(f"{value!r} is not one of {_NAMES.replace('|', ', ')}.", ctx, param)
+            names = ", ".join(entry.name for entry in load_catalog().source)
+            raise click.BadParameter(f"{value!r} is not one of roget, all, {names}.", ctx, param)
         entries.update({entry.name: entry for entry in selected})
     return tuple(entries.values())
 
@@ -43,12 +44,14 @@ def fetch(
 ) -> None:
     """Bring sources from their publishers into the cache; without a name, list what is there.
 
-    `roget` means both editions. A download that breaks resumes when the command is run again, and a
-    file gets its name only when it is whole and checked. Then `lexkit build --roget fetched` uses it.
+    `wiktionary` is the English edition, `wiktionary-es` the Spanish one, and so on; `roget` means both editions. A
+    download that breaks resumes when the command is run again, and a file gets its name only when it is whole and
+    checked. Then `lexkit build --roget fetched` uses it.
 
     \b
     Example:
       lexkit fetch roget morpholex
+      lexkit fetch wiktionary-es
     """
     from lexkit.sources.cache import cache_folder
 
@@ -84,7 +87,20 @@ def _fetch_one(entry: CatalogEntry, folder: Path, force: bool, progress: Progres
     fetched = fetch_source(entry, folder, force=force, progress=progress)
     if not silent:
         click.echo("\n".join(_summary(fetched)))
+        for note in _notes(entry, fetched):
+            click.echo(f"note: {entry.name}: {note}", err=True)
     return fetched
+
+
+def _notes(entry: CatalogEntry, fetched: Fetched) -> list[str]:
+    from lexkit.sources.wiktionary.thesaurus import FIXED, is_old
+
+    notes = [entry.note] if entry.note else []
+    if entry.has_thesaurus and is_old(fetched.record.last_modified):
+        notes.append(
+            f"made before {FIXED}, when wiktextract listed near-synonyms among antonyms; --force may get a new one"
+        )
+    return notes
 
 
 def _summary(fetched: Fetched) -> list[str]:
@@ -124,6 +140,8 @@ def _list(folder: Path, as_json: bool, quiet: bool) -> None:
     rows = []
     for entry in load_catalog().source:
         record = read_record(place_of(entry, folder))
+        if record is None and entry.language is not None:
+            continue  # one of many
         rows.append(
             {
                 "source": entry.name,

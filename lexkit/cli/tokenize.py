@@ -55,7 +55,8 @@ def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: b
         print_json({"store": store, "tokenizers": done})
     elif not quiet:
         for row in done:
-            click.echo(f"{row.tokenizer}: {row.words:,} words, {row.vocab_size:,} tokens, {row.outcome}")
+            lacking = f"; it has no tokens for {row.cannot_write:,} words" if row.cannot_write else ""
+            click.echo(f"{row.tokenizer}: {row.words:,} words, {row.vocab_size:,} tokens, {row.outcome}{lacking}")
 
 
 @click.command("keep-rate")

@@ -81,29 +81,33 @@ def remove_record(path: Path) -> None:
     _record_path(path).unlink(missing_ok=True)
 
 
-def fetched(kind: str, cache: Path | None = None) -> list[tuple[Path, FetchRecord]]:
+def fetched(kind: str, language: str = "en", cache: Path | None = None) -> list[tuple[Path, FetchRecord]]:
     """Return the fetched files of reader *kind*, with their records, in the order of the catalogue.
 
-    Of Wiktionary's two sources, and of the two WordNets, only the first is returned, since both hold much the same.
+    Of Wiktionary's sources that have words of *language*, and of the WordNets, only the first is returned, since they
+    hold much the same.
 
     Raises:
         SourceError: there is none.
     """
     folder = cache_folder() if cache is None else cache
-    entries = [entry for entry in load_catalog().source if entry.kind == kind]
+    entries = [entry for entry in load_catalog().source if entry.kind == kind and entry.language in (None, language)]
     found = []
     for entry in entries:
         path = place_of(entry, folder)
         if (record := read_record(path)) is not None:
             found.append((path, record))
     if not found:
-        fetch = f"fetch it with 'lexkit fetch {kind}', or " if entries else ""
-        raise SourceError(f"{folder}: {kind} is not in the cache; {fetch}name a file with {option_of(kind)}")
+        name = entries[0].name if entries and entries[0].language else kind
+        fetch = f"fetch it with 'lexkit fetch {name}', or " if entries else ""
+        raise SourceError(f"{folder}: {name} is not in the cache; {fetch}name a file with {option_of(kind)}")
     return found[:1] if kind in _ONE_IS_ENOUGH else found
 
 
-def resolve(kind: str, file: str | os.PathLike[str]) -> list[tuple[Path, str]]:
+def resolve(kind: str, file: str | os.PathLike[str], language: str = "en") -> list[tuple[Path, str]]:
     """Return the paths, and the names to record, of a file given for reader *kind*: itself, or what was fetched.
+
+    What was fetched depends on the *language* whose words are wanted.
 
     Raises:
         SourceError: *file* is ``fetched``, and nothing of the kind is in the cache.
@@ -111,4 +115,4 @@ def resolve(kind: str, file: str | os.PathLike[str]) -> list[tuple[Path, str]]:
     if os.fspath(file) != FETCHED:
         return [(Path(file), os.fspath(file))]
     # the address, not the path: a store may be read where this cache is not
-    return [(path, record.url) for path, record in fetched(kind)]
+    return [(path, record.url) for path, record in fetched(kind, language)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from pathlib import Path
 
 import msgspec
 
@@ -35,6 +37,14 @@ class CatalogEntry(msgspec.Struct, frozen=True):
     licence_note: str
     citation: str
     download: tuple[Download, ...] = ()
+    language: str | None = None
+    """The only language, by Wiktionary's code, for which `fetched` means this source; None for any."""
+    note: str | None = None
+    """What a user of the source should know before relying on it."""
+    has_thesaurus: bool = False
+    """Whether wiktextract takes antonyms of it from Thesaurus pages, of which English Wiktionary alone has some."""
+    each: dict[str, str] = {}
+    """Names of languages by code: the entry stands for one source each, with these for {code} and {language}."""
 
     @property
     def to_fetch(self) -> Download:
@@ -69,21 +79,41 @@ class Catalog(msgspec.Struct, frozen=True):
 
 
 def load_catalog() -> Catalog:
-    """Read the catalogue."""
-    return msgspec.toml.decode(data_file("catalog.toml").read_bytes(), type=Catalog)
+    """Read the catalogue, with one entry for each language of the sources that have several."""
+    return _load(data_file("catalog.toml"))
+
+
+@lru_cache
+def _load(path: Path) -> Catalog:
+    catalog = msgspec.toml.decode(path.read_bytes(), type=Catalog)
+    return msgspec.structs.replace(catalog, source=tuple(one for entry in catalog.source for one in _expanded(entry)))
+
+
+def _expanded(entry: CatalogEntry) -> list[CatalogEntry]:
+    if not entry.each:
+        return [entry]
+    entries = []
+    for code, language in entry.each.items():
+        text = msgspec.json.encode(msgspec.structs.replace(entry, language=code, each={})).decode()
+        text = text.replace("{code}", code).replace("{language}", language)
+        entries.append(msgspec.json.decode(text, type=CatalogEntry))
+    return entries
 
 
 def select(name: str) -> tuple[CatalogEntry, ...]:
-    """Return the sources that a user means by *name*: one of that name, else all of that kind, else, for ``all``, all.
+    """Return the sources that a user means by *name*: one of that name, else all of that kind.
 
-    Empty if there is none.
+    ``all`` means those that are not for one language only, and ``wiktionary-en`` is ``wiktionary``. Empty if there is
+    none.
     """
     sources = load_catalog().source
     if name == "all":
-        return sources
-    return tuple(entry for entry in sources if entry.name == name) or tuple(
-        entry for entry in sources if entry.kind == name
-    )
+        return tuple(entry for entry in sources if entry.language is None)
+    for wanted in (name, name.removesuffix("-en")):
+        named = tuple(entry for entry in sources if entry.name == wanted)
+        if named:
+            return named
+    return tuple(entry for entry in sources if entry.kind == name)
 
 
 def licence_of(kind: str) -> str | None:

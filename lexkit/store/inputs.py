@@ -13,7 +13,7 @@ from lexkit.errors import SourceError
 from lexkit.progress import Progress
 from lexkit.sources import checked, morpholex, pairs
 from lexkit.sources.batches import Batch
-from lexkit.sources.cache import resolve
+from lexkit.sources.cache import read_record, resolve
 from lexkit.sources.catalog import licence_of, licence_of_starter
 from lexkit.sources.data_files import data_file
 from lexkit.sources.dumps.check import is_dump
@@ -24,6 +24,7 @@ from lexkit.sources.records import KINDS, Record
 from lexkit.sources.roget import reader as roget
 from lexkit.sources.tally import Tally
 from lexkit.sources.wiktionary import reader as wiktionary
+from lexkit.sources.wiktionary import thesaurus
 
 Pathlike = str | os.PathLike[str]
 
@@ -103,7 +104,7 @@ def choose_sources(
         wanted += [
             Source(kind, kind, path, uri, licence_of(kind), kind, readers[kind])
             for file in listed
-            for path, uri in resolve(kind, file)
+            for path, uri in resolve(kind, file, options.language)
         ]
     if sum(source.kind == "morpholex" for source in wanted) > 1:
         raise SourceError(
@@ -144,7 +145,7 @@ def _plugin_sources(name: str, file: Pathlike, options: Options) -> Iterator[Sou
         raise SourceError(f"{file}: pairs of which kind? name the file with --pairs KIND=FILE")
     plugin = find(name)
     read = partial(checked.read, plugin=plugin, language=options.language)
-    for path, uri in resolve(name, file):
+    for path, uri in resolve(name, file, options.language):
         if plugin.reader.folders and path.is_dir():
             check_folder(path)
         else:
@@ -163,7 +164,8 @@ def _named(wanted: list[Source]) -> list[Source]:
 
 
 def _read_wiktionary(path: Path, tally: Tally, options: Options) -> Iterator[Batch]:
-    lines = path
+    lines, record = path, read_record(path)
     if is_dump(path):
-        lines = extract(path, language=options.language, jobs=options.jobs, progress=options.progress)
-    yield from wiktionary.read(lines, tally, options.language, headwords=options.headwords, jobs=options.jobs)
+        lines, record = extract(path, language=options.language, jobs=options.jobs, progress=options.progress), None
+    batches = wiktionary.read(lines, tally, options.language, headwords=options.headwords, jobs=options.jobs)
+    yield from thesaurus.mark(batches, record.last_modified if record else None, options.progress.note)

@@ -134,7 +134,8 @@ CREATE TABLE tokenizer (
 CREATE TABLE span (
     tokenizer VARCHAR   NOT NULL,
     word_id   INTEGER   NOT NULL,
-    token_ids INTEGER[] NOT NULL,   -- of " " + word in running text, without special tokens
+    token_ids INTEGER[] NOT NULL,   -- of " " + word in running text, without special tokens; a word that the tokenizer
+                                    -- cannot write has no row, and counts as one of too many tokens
     n_tokens  INTEGER   NOT NULL
 );
 
@@ -172,10 +173,11 @@ CREATE VIEW antonyms AS
 --   one_token_head  as partner, but only the directions whose word is a single token
 CREATE VIEW keep_rate AS
     WITH pair AS (
-        SELECT a.tokenizer, kind, a.n_tokens AS n_a, b.n_tokens AS n_b, count(*) AS n
-        FROM relation
-        JOIN span a ON a.word_id = word_a
-        JOIN span b ON b.word_id = word_b AND b.tokenizer = a.tokenizer
+        SELECT t.tokenizer, kind, coalesce(a.n_tokens, 2147483647) AS n_a, coalesce(b.n_tokens, 2147483647) AS n_b,
+            count(*) AS n
+        FROM relation CROSS JOIN tokenizer t
+        LEFT JOIN span a ON a.word_id = word_a AND a.tokenizer = t.tokenizer
+        LEFT JOIN span b ON b.word_id = word_b AND b.tokenizer = t.tokenizer
         GROUP BY ALL
     ),
     direction AS (

@@ -35,6 +35,9 @@ class Tokenized(NamedTuple):
     fingerprint: str
     vocab_size: int
     words: int
+    """Words of the store."""
+    cannot_write: int
+    """How many of them have no span, since the tokenizer has no tokens for them."""
     outcome: Literal["added", "replaced", "unchanged"]
 
 
@@ -87,12 +90,15 @@ def tokenize(
             _change(target, {name: loaded[name] for name in wanted}, jobs, progress)
     finally:
         progress.close()
+    with open_read_only(target) as connection:
+        n_spans = dict(connection.execute("SELECT tokenizer, count(*) FROM span GROUP BY tokenizer").fetchall())
     return [
         Tokenized(
             name,
             digest,
             loaded[name].get_vocab_size(with_added_tokens=True),
             n_words,
+            n_words - n_spans.get(name, 0),
             "unchanged" if name not in wanted else "replaced" if name in known else "added",
         )
         for name, digest in fingerprints.items()
@@ -116,7 +122,7 @@ def load_tokenizers(tokenizers: Sequence[str]) -> dict[str, Tokenizer]:
 
 
 def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Tokenizer) -> None:
-    """Write the tables `tokenizer` and `span` of an open store for one more tokenizer.
+    """Write the tables `tokenizer` and `span` of an open store for one more tokenizer; see `lexkit.tokens.spans`.
 
     Raises:
         TokenizerError: words have no spans of their own in it (see `lexkit.tokens.spans.leading`).
@@ -128,7 +134,9 @@ def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Token
         rows = pa.Table.from_batches(some)
         rows = rows.append_column("word_id", table["word_id"].slice(first, rows.num_rows))
         connection.register("batch", rows)
-        connection.execute("INSERT INTO span SELECT ?, word_id, token_ids, n_tokens FROM batch", [name])
+        connection.execute(
+            "INSERT INTO span SELECT ?, word_id, token_ids, n_tokens FROM batch WHERE token_ids IS NOT NULL", [name]
+        )
         connection.unregister("batch")
         first += rows.num_rows
     connection.execute(

@@ -55,6 +55,8 @@ class TokenizerCount(NamedTuple):
     vocab_size: int
     synonyms_percent: float | None
     antonyms_percent: float | None
+    cannot_write: int
+    """Words of the store that it has no tokens for, and so no span."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ GROUP BY name ORDER BY count(*) DESC, name
 """
 _TOKENIZERS = """
 SELECT tokenizer, vocab_size,
-    max(percent) FILTER (kind = 'synonym'), max(percent) FILTER (kind = 'antonym')
+    max(percent) FILTER (kind = 'synonym'), max(percent) FILTER (kind = 'antonym'),
+    (SELECT count(*) FROM word) - (SELECT count(*) FROM span WHERE span.tokenizer = tokenizer.tokenizer)
 FROM tokenizer LEFT JOIN (SELECT * FROM keep_rate WHERE reading = 'both' AND max_tokens = 3) USING (tokenizer)
 GROUP BY tokenizer, vocab_size ORDER BY tokenizer
 """

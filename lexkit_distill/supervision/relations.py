@@ -26,8 +26,10 @@ _WORDS = """
 """
 # both directions, with the reason why a pair is not wanted
 _RELATIONS = """
+    WITH written AS (SELECT word_id FROM span WHERE tokenizer = $tokenizer)
     SELECT this, other, kind, CASE
         WHEN contested THEN 'contested'
+        WHEN this NOT IN (FROM written) OR other NOT IN (FROM written) THEN 'no tokens for the words'
         WHEN confidence < $min_confidence THEN 'confidence below ' || $min_confidence
         WHEN list_has_any(string_split(usage, ','), $archaic::VARCHAR[]) THEN 'archaic'
         WHEN list_has_any(string_split(usage, ','), $offensive::VARCHAR[]) THEN 'offensive'
@@ -116,8 +118,10 @@ def read_relations(
                 f"{store}: its words are not cut by the dictionary's tokenizer ({tokenizer_fingerprint[:12]}); run "
                 f"'lexkit tokenize --store {store} --tokenizer {tokenizer_path}'"
             )
-        words = lexicon.sql(_WORDS, [known["tokenizer"][0].as_py()]).combine_chunks()
+        tokenizer = known["tokenizer"][0].as_py()
+        words = lexicon.sql(_WORDS, [tokenizer]).combine_chunks()
         params = {
+            "tokenizer": tokenizer,
             "min_confidence": min_confidence,
             "archaic": [] if archaic else list(ARCHAIC),
             "offensive": [] if offensive else list(OFFENSIVE),

@@ -29,6 +29,7 @@ homepage = "https://{name}.example/"
 licence = "{licence}"
 licence_note = "note on {name}"
 citation = "cite {name}"
+{about}
 [[source.download]]
 file = "{file}"
 url = "{url}/{file}"
@@ -43,6 +44,12 @@ OEWN = b"""\
 <Synset id="s" partOfSpeech="a"><Definition>at speed</Definition></Synset>
 </Lexicon></LexicalResource>
 """
+
+
+SPANISH = b"""\
+{"word": "caro", "lang_code": "es", "pos": "adj", "antonyms": [{"word": "barato"}]}
+"""
+ABOUT = {"wiktionary": "has_thesaurus = true", "wiktionary-es": 'language = "es"\nnote = "a note on it"'}
 
 
 class Output(NamedTuple):
@@ -71,6 +78,7 @@ def publisher(server: Any, cache: Path, tmp_path: Path, monkeypatch: pytest.Monk
     roget = data_file("starter/roget1911.tsv.gz").read_bytes()
     texts = ["starter = []\n"]
     for name, kind, licence, file, body in (
+        ("wiktionary-es", "wiktionary", "CC-BY-SA-4.0", "es.jsonl.gz", gzip.compress(SPANISH)),
         ("wiktionary", "wiktionary", "CC-BY-SA-4.0", "w.jsonl.gz", gzip.compress(starter["wiktionary.jsonl"])),
         ("wiktionary-dump", "wiktionary", "CC-BY-SA-4.0", "w.xml.bz2", b"BZh"),
         ("roget-22", "roget", "LicenseRef-public-domain", "pg22.txt", roget),
@@ -81,8 +89,17 @@ def publisher(server: Any, cache: Path, tmp_path: Path, monkeypatch: pytest.Monk
         ("brown", "nltk", "LicenseRef-Brown-non-commercial", "brown.zip", brown.getvalue()),
     ):
         server.on(f"/{file}", server.send(body))
-        more = 'unpack = "nltk_data/corpora/brown"' if name == "brown" else ""
-        texts.append(CATALOGUE.format(name=name, kind=kind, licence=licence, file=file, url=server.url, more=more))
+        texts.append(
+            CATALOGUE.format(
+                name=name,
+                kind=kind,
+                licence=licence,
+                file=file,
+                url=server.url,
+                more='unpack = "nltk_data/corpora/brown"' if name == "brown" else "",
+                about=ABOUT.get(name, ""),
+            )
+        )
     path = tmp_path / "catalog.toml"
     path.write_text("".join(texts), encoding="utf-8")
     monkeypatch.setattr(catalog, "data_file", lambda name: path)
@@ -152,7 +169,8 @@ def test_all(publisher: Any, call: Run, cache: Path) -> None:
     assert result == (0, "", "")
     listed = json.loads(call("fetch", "--json").out)
     assert listed["cache"] == str(cache)
-    assert [row["source"] for row in listed["sources"]] == [entry.name for entry in catalog.load_catalog().source]
+    names = [entry.name for entry in catalog.load_catalog().source if entry.language is None]
+    assert [row["source"] for row in listed["sources"]] == names
     assert all(row["fetched_at"] and row["bytes"] for row in listed["sources"])
 
 
@@ -186,8 +204,8 @@ def test_a_name_that_is_none(publisher: Any, call: Run) -> None:
     result = call("fetch", "wikipedia")
     assert result.code == 2
     assert (
-        "'wikipedia' is not one of wiktionary, wiktionary-dump, roget, morpholex, oewn, wordnet, brown, all."
-        in result.err
+        "'wikipedia' is not one of roget, all, wiktionary-es, wiktionary, wiktionary-dump, roget-22, roget-10681, "
+        "morpholex, oewn, wordnet, brown." in result.err
     )
 
 
@@ -198,6 +216,53 @@ def test_ctrl_c(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("lexkit.fetch.transfer.get", interrupted)
     result = call("fetch", "morpholex")
     assert result == (130, "", "error: interrupted; fetch again to resume\n")
+
+
+def test_an_edition_that_was_fetched(publisher: Any, call: Run, cache: Path, tmp_path: Path) -> None:
+    build = ("build", "--language", "es", "--wiktionary", "fetched", "--output", tmp_path / "es.duckdb", "--quiet")
+    assert call(*build).err == (
+        f"error: {cache}: wiktionary-es is not in the cache; fetch it with 'lexkit fetch wiktionary-es', or name a "
+        "file with --wiktionary\n"
+    )
+    result = call("fetch", "wiktionary-es")
+    assert result.out.startswith("wiktionary-es  fetched\n")
+    assert result.err == "note: wiktionary-es: a note on it\n"
+    assert "\nwiktionary-es\t2" in call("fetch").out
+    assert call(*build) == (0, "", "")
+    with lexkit.open(tmp_path / "es.duckdb") as lexicon:
+        assert lexicon.relation("caro", "barato") == ["antonym"]
+        assert lexicon.sql("SELECT uri FROM source WHERE kind = 'wiktionary'").to_pylist() == [
+            {"uri": f"{publisher.url}/es.jsonl.gz"}
+        ]
+
+
+@pytest.mark.parametrize(
+    ("date", "n_marked"),
+    [("Wed, 17 Dec 2025 10:00:00 GMT", 1), ("Fri, 19 Dec 2025 10:00:00 GMT", 0), (None, 1)],
+)
+def test_antonyms_of_an_old_extract(
+    publisher: Any, call: Run, cache: Path, tmp_path: Path, date: str | None, n_marked: int
+) -> None:
+    antonym = {"word": "verbose", "source": "Thesaurus:concise"}
+    line = {
+        "word": "bombastic",
+        "lang_code": "en",
+        "pos": "adj",
+        "senses": [{"glosses": ["wordy"], "antonyms": [antonym]}],
+    }
+    publisher.on("/w.jsonl.gz", publisher.send(gzip.compress(json.dumps(line).encode() + b"\n"), modified=date))
+    fetched = call("fetch", "wiktionary")
+    is_known_to_be_old = date is not None and n_marked
+    assert ("note: wiktionary: made before 2025-12-18, when" in fetched.err) == bool(is_known_to_be_old)
+    store = tmp_path / "w.duckdb"
+    built = call("build", "--wiktionary", "fetched", "--output", store)
+    assert built.code == 0, built.err
+    assert ("note: 1 antonyms from Thesaurus pages have a low confidence" in built.err) == bool(n_marked)
+    with lexkit.open(store) as lexicon:
+        (row,) = lexicon.sql("SELECT scope, sense FROM evidence").to_pylist()
+        assert row == {"scope": "old thesaurus" if n_marked else "thesaurus", "sense": "Thesaurus:concise: wordy"}
+        sure = [neighbor.word for neighbor in lexicon.antonyms("bombastic", min_confidence=0.5)]
+        assert sure == ([] if n_marked else ["verbose"])
 
 
 def test_a_wordnet_that_was_fetched(publisher: Any, call: Run, tmp_path: Path) -> None:

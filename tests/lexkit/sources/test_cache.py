@@ -32,14 +32,19 @@ def test_names_that_a_user_says() -> None:
     def names(name: str) -> list[str]:
         return [entry.name for entry in select(name)]
 
-    assert names("wiktionary") == ["wiktionary"]
+    assert names("wiktionary") == names("wiktionary-en") == ["wiktionary"]
+    assert names("wiktionary-es") == ["wiktionary-es"]
+    assert names("kaikki-en") == ["kaikki-en"]
+    assert names("wiktionary-xx") == []
     assert names("wiktionary-dump") == ["wiktionary-dump"]
     assert names("roget") == ["roget-22", "roget-10681"]
     assert names("roget-22") == ["roget-22"]
     assert names("brown") == ["brown"]
     assert names("wordnet") == ["wordnet"]
     assert names("oewn") == ["oewn"]
-    assert names("all") == [entry.name for entry in load_catalog().source]
+    assert names("all") == [
+        *("wiktionary", "wiktionary-dump", "roget-22", "roget-10681", "morpholex", "oewn", "wordnet", "brown")
+    ]
     assert names("nothing") == []
 
 
@@ -47,26 +52,52 @@ def test_the_catalogue_says_which_of_several_files_is_fetched() -> None:
     for entry in load_catalog().source:
         assert len(entry.download) == 1 or sum(item.default for item in entry.download) == 1
     (wiktionary,) = select("wiktionary")
-    assert wiktionary.to_fetch.file == "kaikki.org-dictionary-English.jsonl.gz"
+    assert wiktionary.to_fetch.url == "https://kaikki.org/dictionary/raw-wiktextract-data.jsonl.gz"
 
 
 def test_both_editions_of_roget_and_one_wiktionary(tmp_path: Path) -> None:
     jsonl, old, new = (put(name, tmp_path) for name in ("wiktionary", "roget-22", "roget-10681"))
     put("wiktionary-dump", tmp_path)
-    assert [path for path, _ in fetched("roget", tmp_path)] == [old, new]
-    assert [path for path, _ in fetched("wiktionary", tmp_path)] == [jsonl]
+    assert [path for path, _ in fetched("roget", cache=tmp_path)] == [old, new]
+    assert [path for path, _ in fetched("wiktionary", cache=tmp_path)] == [jsonl]
+
+
+def test_each_language_has_its_own_edition_of_wiktionary_first(tmp_path: Path) -> None:
+    def found(language: str) -> Path:
+        ((path, _),) = fetched("wiktionary", language, tmp_path)
+        return path
+
+    with pytest.raises(SourceError, match=r"wiktionary-es is not in the cache; .*'lexkit fetch wiktionary-es'"):
+        fetched("wiktionary", "es", tmp_path)
+    with pytest.raises(SourceError, match=r"wiktionary is not in the cache; .*'lexkit fetch wiktionary'"):
+        fetched("wiktionary", "got", tmp_path)
+    postprocessed = put("kaikki-es", tmp_path)
+    german = put("wiktionary-de", tmp_path)
+    assert (found("es"), found("de")) == (postprocessed, german)
+    for language in ("en", "fr"):  # neither file is for them
+        with pytest.raises(SourceError, match="is not in the cache"):
+            fetched("wiktionary", language, tmp_path)
+    english = put("wiktionary", tmp_path)  # has words of all languages
+    assert (found("en"), found("es"), found("de"), found("got")) == (english, english, german, english)
+    spanish = put("wiktionary-es", tmp_path)
+    assert (found("en"), found("es")) == (english, spanish)
+
+
+def test_roget_is_the_same_for_any_language(tmp_path: Path) -> None:
+    roget = put("roget-22", tmp_path)
+    assert [path for path, _ in fetched("roget", "es", tmp_path)] == [roget]
 
 
 def test_the_open_english_wordnet_before_princetons(tmp_path: Path) -> None:
     princeton = put("wordnet", tmp_path)
-    assert [path for path, _ in fetched("wordnet", tmp_path)] == [princeton]
+    assert [path for path, _ in fetched("wordnet", cache=tmp_path)] == [princeton]
     open_english = put("oewn", tmp_path)
-    assert [path for path, _ in fetched("wordnet", tmp_path)] == [open_english]
+    assert [path for path, _ in fetched("wordnet", cache=tmp_path)] == [open_english]
 
 
 def test_the_dump_where_there_is_nothing_else(tmp_path: Path) -> None:
     dump = put("wiktionary-dump", tmp_path)
-    assert [path for path, _ in fetched("wiktionary", tmp_path)] == [dump]
+    assert [path for path, _ in fetched("wiktionary", cache=tmp_path)] == [dump]
 
 
 def test_a_file_that_is_not_whole_is_not_there(tmp_path: Path) -> None:
@@ -74,11 +105,11 @@ def test_a_file_that_is_not_whole_is_not_there(tmp_path: Path) -> None:
     path.write_bytes(b"xy")
     assert read_record(path) is None
     with pytest.raises(SourceError, match=r"morpholex is not in the cache; fetch it with 'lexkit fetch morpholex'"):
-        fetched("morpholex", tmp_path)
+        fetched("morpholex", cache=tmp_path)
     with pytest.raises(
         SourceError, match=r"wordnet is not in .*'lexkit fetch wordnet', or name a file with --source wordnet"
     ):
-        fetched("wordnet", tmp_path)
+        fetched("wordnet", cache=tmp_path)
 
 
 def test_the_word_fetched_instead_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

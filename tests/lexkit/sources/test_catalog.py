@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
@@ -16,6 +18,26 @@ def test_every_source_says_where_it_comes_from() -> None:
         assert all(texts), entry.name
         assert entry.download, entry.name
         assert all(download.url.startswith("https://") for download in entry.download)
+
+
+def test_one_row_makes_a_source_of_a_language() -> None:
+    entries = {entry.name: entry for entry in load_catalog().source}
+    editions = "cs de el es fr id it ja ko ku ms nl pl pt ru th tr vi zh".split()
+    assert [name for name in entries if re.fullmatch("wiktionary-[a-z]{2}", name)] == [
+        f"wiktionary-{code}" for code in editions
+    ]
+    spanish = entries["wiktionary-es"]
+    assert spanish.title == "Spanish Wiktionary, as extracted by wiktextract"
+    assert spanish.to_fetch.url == "https://kaikki.org/eswiktionary/raw-wiktextract-data.jsonl.gz"
+    assert (spanish.language, spanish.note, spanish.has_thesaurus) == ("es", None, False)
+    english = entries["kaikki-en"]
+    assert english.to_fetch.url == "https://kaikki.org/dictionary/English/kaikki.org-dictionary-English.jsonl.gz"
+    assert english.note is not None
+    assert english.note.startswith("its publisher calls the postprocessed files deprecated")
+    texts = [
+        text for entry in entries.values() for text in (entry.name, entry.title, entry.homepage, entry.to_fetch.url)
+    ]
+    assert not [text for text in texts if "{" in text]
 
 
 def test_licences() -> None:

@@ -144,7 +144,7 @@ class TestKilledAtAnyMoment:
         tokenizer = f"bytes={write_tokenizer(tmp_path / 'bytes' / 'tokenizer.json')}"
 
         def check() -> None:
-            assert errors(target) == []  # E210: a span for every word
+            assert errors(target) == []
             with lexkit.open(target) as lexicon:
                 assert lexicon.tokenizers() in ([], ["bytes"])
                 assert lexicon.statistics().evidence == 30_000

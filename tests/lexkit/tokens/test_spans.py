@@ -6,12 +6,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from tokenizers import Regex, Tokenizer, normalizers
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel, Metaspace
+from tokenizers.models import BPE, Unigram, WordLevel, WordPiece
+from tokenizers.pre_tokenizers import BertPreTokenizer, ByteLevel, Metaspace, WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 
 import lexkit
 from lexkit.errors import TokenizerError
+from lexkit.store.verify import verify_store
 from lexkit.tokens.loading import load_tokenizer
 from lexkit.tokens.spans import fingerprint, leading, spans
 
@@ -130,20 +131,113 @@ def test_words_of_a_group_are_cut_as_each_alone(
     grouped = list(spans(tokenizer, words))
     lead = leading(tokenizer)
     alone = [tokenizer.encode(lead + word, add_special_tokens=False).ids for word in words]
-    assert [ids for batch in grouped for ids in batch["token_ids"].to_pylist()] == alone
-    assert [n for batch in grouped for n in batch["n_tokens"].to_pylist()] == list(map(len, alone))
+    unk = None if legacy is None else tokenizer.token_to_id("<unk>")
+    written = [ids if ids and unk not in ids else None for ids in alone]
+    assert [ids for batch in grouped for ids in batch["token_ids"].to_pylist()] == written
+    assert [n for batch in grouped for n in batch["n_tokens"].to_pylist()] == [ids and len(ids) for ids in written]
+    assert len(list(filter(None, written))) >= 5
     monkeypatch.setattr("lexkit.tokens.spans._keeps_apart", lambda *_: False)
     assert list(spans(tokenizer, words)) == grouped
 
 
 def test_a_word_without_tokens_does_not_shift_the_others() -> None:
     tokenizer = Tokenizer(BPE(vocab={"a": 0, " ": 1, "b": 2}, merges=[]))
-    (batch,) = spans(tokenizer, ["b", "x", "ab"])
-    words = [[tokenizer.id_to_token(i) for i in ids] for ids in batch["token_ids"].to_pylist()]
-    assert words == [[" ", "b"], [" "], [" ", "a", "b"]]
+    (batch,) = spans(tokenizer, ["b", "x", "ab", "axb"])
+    assert batch["token_ids"].to_pylist() == [[1, 2], None, [1, 0, 2], None]
     tokenizer.normalizer = normalizers.Replace(" ", "")  # type: ignore[assignment]
-    (batch,) = spans(tokenizer, ["b", "x", "ab"])
-    assert batch["n_tokens"].to_pylist() == [1, 0, 2]
+    (batch,) = spans(tokenizer, ["b", "x", "ab", "axb"])
+    assert batch["n_tokens"].to_pylist() == [1, None, 2, None]
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzP\u00ef"
+WORDS = [
+    "kind",
+    "unkind",
+    "k\u0131nd",
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    "\u0939\u093f",
+    "\u4e2d\u6587",
+    "\U0001f600",
+]
+"""Two that the vocabularies below can write; a Turkish, a Persian (with ZWNJ), a Hindi and a Chinese one; an emoji."""
+
+
+def word_piece() -> Tokenizer:
+    pieces = ["[UNK]", "un", "##kind", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+    tokenizer = Tokenizer(WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = BertPreTokenizer()  # type: ignore[assignment]
+    return tokenizer
+
+
+def word_level() -> Tokenizer:
+    tokenizer = Tokenizer(WordLevel({"kind": 0, "unkind": 1, "?": 2, "a": 3}, unk_token="?"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()  # type: ignore[assignment]
+    return tokenizer
+
+
+def unigram(*, byte_fallback: bool) -> Tokenizer:
+    pieces = ["\u2581kind", "\u2581un", "kind", "\u2581", *LETTERS]
+    pieces += [f"<0x{byte:02X}>" for byte in range(256)] if byte_fallback else []
+    vocabulary = [("<unk>", 0.0), *((piece, -float(i + 1)) for i, piece in enumerate(pieces))]
+    tokenizer = Tokenizer(Unigram(vocabulary, unk_id=0, byte_fallback=byte_fallback))
+    tokenizer.pre_tokenizer = Metaspace()  # type: ignore[assignment]
+    return tokenizer
+
+
+def bpe(*, byte_fallback: bool, unk: str | None = "<unk>") -> Tokenizer:
+    pieces = ["<unk>", "\u2581", *LETTERS, *([f"<0x{byte:02X}>" for byte in range(256)] if byte_fallback else [])]
+    model = BPE({piece: i for i, piece in enumerate(pieces)}, [], unk_token=unk, byte_fallback=byte_fallback)
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = Metaspace()  # type: ignore[assignment]
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        word_piece(),
+        word_level(),
+        unigram(byte_fallback=False),
+        bpe(byte_fallback=False),
+        bpe(byte_fallback=False, unk=None),  # passes over what it does not know
+    ],
+    ids=["WordPiece", "WordLevel", "Unigram", "BPE", "BPE without unk"],
+)
+def test_a_word_that_a_tokenizer_cannot_write_has_no_span(tokenizer: Tokenizer) -> None:
+    (batch,) = spans(tokenizer, [*WORDS, "kind \u4e2d"])
+    kind, unkind, *others = batch["token_ids"].to_pylist()
+    assert kind
+    assert unkind
+    assert others == [None] * 6
+    assert batch["n_tokens"].to_pylist() == [len(kind), len(unkind), *[None] * 6]
+
+
+@pytest.mark.parametrize("tokenizer", [unigram(byte_fallback=True), bpe(byte_fallback=True)], ids=["Unigram", "BPE"])
+def test_bytes_write_any_word(tokenizer: Tokenizer) -> None:
+    (batch,) = spans(tokenizer, WORDS)
+    assert all(batch["token_ids"].to_pylist())
+
+
+def test_words_without_a_span_count_as_too_long(tmp_path: Path) -> None:
+    word_level().save(str(tmp_path / "tokenizer.json"))
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("kind unkind\nkind nice\nzany crazy\n", encoding="utf-8")
+    summary = lexkit.build(tmp_path / "s.duckdb", pairs=[("antonym", pairs)])
+    (done,) = lexkit.tokenize(tmp_path / "s.duckdb", [f"words={tmp_path}"])
+    assert (done.words, done.cannot_write) == (summary.statistics.words, 3)
+    assert [finding.code for finding in verify_store(tmp_path / "s.duckdb", [f"words={tmp_path}"])] == []
+    with lexkit.open(tmp_path / "s.duckdb") as lexicon:
+        (counted,) = lexicon.statistics().tokenizers
+        assert (counted.tokenizer, counted.cannot_write) == ("words", 3)
+        rates = lexicon.keep_rate("words").to_pylist()
+        assert {(row["reading"], round(row["percent"], 2)) for row in rates} == {
+            ("both", 33.33),  # kind - unkind, of three pairs
+            ("partner", 50),  # to kind, twice, and to unkind, of six directions
+            ("one_token_head", 66.67),  # kind -> unkind and unkind -> kind, of these and kind -> nice
+        }
+        exported = lexicon.relations(tokenizer="words").to_pylist()
+        assert [(row["word_a"], row["word_b"]) for row in exported] == [("kind", "unkind")]
 
 
 class TestRealVocabularies:
@@ -152,6 +246,12 @@ class TestRealVocabularies:
         tokenizer = load_tokenizer(str(vocabulary(name)))
         (batch,) = spans(tokenizer, list("ABCD"))
         assert batch["token_ids"].to_pylist() == [[letter] for letter in letters]
+
+    @pytest.mark.parametrize("name", ["llama3", "mistral", "qwen3"])
+    def test_words_of_any_script_can_be_written(self, vocabulary: Callable[[str], Path], name: str) -> None:
+        tokenizer = load_tokenizer(str(vocabulary(name)))
+        (batch,) = spans(tokenizer, WORDS)
+        assert [tokenizer.decode(ids).strip() for ids in batch["token_ids"].to_pylist()] == WORDS
 
     def test_letters_alone(self, vocabulary: Callable[[str], Path]) -> None:
         tokenizer = load_tokenizer(str(vocabulary("llama3")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,6 +210,34 @@ def test_words_of_several_tokens_have_their_relations_behind_those_of_tokens(dic
     assert kind
     assert {row for row in found.negative[0].tolist() if row >= 0} == kind
     assert len(set(found.positive[0].tolist()) - {-1}) == int((found.positive >= 0).sum())
+
+
+def test_words_that_the_tokenizer_cannot_write_are_nobodys_neighbours(
+    senses: Path, store: Path, tmp_path: Path
+) -> None:
+    import duckdb
+    import torch
+
+    from lexkit_distill.senses.compose import compose_senses
+    from lexkit_distill.senses.dictionary import SenseDictionary, read_meta
+    from lexkit_distill.supervision.nearest import Supervision
+    from lexkit_distill.supervision.relations import read_relations
+
+    lacking = Path(shutil.copy(store, tmp_path / "lacking.duckdb"))
+    with duckdb.connect(str(lacking)) as connection:  # "war" is the last word, so its id is beyond those that are left
+        connection.execute("DELETE FROM span USING word WHERE span.word_id = word.word_id AND word IN ('glad', 'war')")
+    relations = read_relations(lacking, read_meta(senses).tokenizer_fingerprint, senses / "tokenizer.json")
+    assert relations.left_out == {"no tokens for the words": 2}
+    assert relations.neighbors("happy", "synonym") == []
+    assert relations.neighbors("happy", "antonym") == ["unhappy"]
+    composed = Path(shutil.copytree(senses, tmp_path / "senses"))
+    compose_senses(composed, lacking, max_tokens=4)
+    dictionary = SenseDictionary(composed, relations=relations)
+    number = relations.words["word"].to_pylist().index("peace")
+    supervision = Supervision(dictionary, 520, multi_token_words=True)
+    last = relations.words["token_ids"][number].as_py()[-1]
+    found = supervision.choose(torch.zeros(1, 32), torch.tensor([last]), torch.tensor([520 + number]))
+    assert (found.negative < 0).all()
 
 
 def _rows(dictionary: Any, word: str) -> tuple[int, int]:
