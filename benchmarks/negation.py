@@ -58,14 +58,14 @@ class Gold(NamedTuple):
 
 _GOLD = {
     "ca": Gold("cat", frozenset(("in-", "im-", "il-", "ir-", "i-", "des-", "dis-", "mal-", "non-"))),
-    "cs": Gold("ces", frozenset(("ne-", "bez-"))),
-    "de": Gold("deu", frozenset(("un-", "-los"))),
+    "cs": Gold("ces", frozenset(("ne-", "bez-", "a-"))),
+    "de": Gold("deu", frozenset(("un-", "-los", "nicht-", "non-", "in-", "im-", "il-", "ir-"))),
     "es": Gold("spa", frozenset(("in-", "im-", "i-", "ir-", "des-"))),
     "fr": Gold("fra", frozenset(("in-", "im-", "il-", "ir-", "dé-", "dés-", "mal-", "non-"))),
     "it": Gold("ita", frozenset(("in-", "im-", "ir-", "il-", "s-", "dis-", "non-"))),
-    "pl": Gold("pol", frozenset(("nie-", "bez-"))),
+    "pl": Gold("pol", frozenset(("nie-", "bez-", "a-"))),
     "pt": Gold("por", frozenset(("in-", "im-", "i-", "ir-", "des-"))),
-    "sv": Gold("swe", frozenset(("o-", "-lös"))),
+    "sv": Gold("swe", frozenset(("o-", "-lös", "in-"))),
 }
 
 
