@@ -180,11 +180,14 @@ class Notes:
         found = _NOTE.search(first)
         note = found[1] or "" if found else ""
         said, sense = self._said(note), None
-        if said is None:
-            pos, _, rest = note.partition(" ")
-            said, sense = self._said(pos), rest
-            if said is None or not said.pos:
-                said, sense = _said(frozenset()), note
+        pos, _, rest = note.partition(" ")
+        of_pos = self._said(pos)
+        is_mark = note.endswith(".") or note.casefold() in self._marks
+        if of_pos and of_pos.pos and not (said and (is_mark or said.pos != of_pos.pos)):
+            # a gloss may look like marks without their full stops: (agg. Raro)
+            said, sense = of_pos, rest or None
+        elif said is None:
+            said, sense = _said(frozenset()), note
         return _Head(said.relation or "synonym", min(said.pos) if len(said.pos) == 1 else None, sense, said.usage)
 
     def _read_term(self, text: str) -> _Term:
