@@ -7,6 +7,9 @@ from typing import Any
 
 from lexkit.errors import ArgumentError
 
+LONGEST_WAIT = 1_000_000
+"""Seconds of the longest time limit, eleven days; what is longer, systems cannot wait."""
+
 
 def require_choice(name: str, value: object, choices: Collection[object]) -> None:
     """Raise unless *value* is one of *choices*.

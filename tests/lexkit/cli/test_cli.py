@@ -326,6 +326,35 @@ class TestSql:
         done = run("sql", "--schema", "--store", starter_store)
         assert {row["name"] for row in csv.DictReader(io.StringIO(done.stdout))} >= {"word", "relation", "synonyms"}
 
+    def test_a_slow_reader_is_not_a_slow_query(self, starter_store: Path) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "lexkit",
+            "sql",
+            "--timeout",
+            "1",
+            "FROM evidence",
+            "--store",
+            str(starter_store),
+        ]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            time.sleep(6.5)  # beyond the time that a query has to end when it is interrupted
+            n_lines = sum(1 for _ in process.stdout)
+        with lexkit.open(starter_store) as lexicon:
+            assert n_lines == lexicon.sql("FROM evidence").num_rows
+        assert first.startswith("word_a,")
+        assert process.returncode == 0
+
+    @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
+    def test_what_cannot_be_printed(self, run: Run, starter_store: Path, form: str) -> None:
+        for value in ("DATE 'infinity'", "TIMESTAMP '294247-01-10 04:00:54'", "[DATE '10000-01-01']"):
+            done = run("sql", f"SELECT {value} AS d", "--format", form, "--store", starter_store, code=1)
+            assert done.stdout == ""
+            assert re.fullmatch(r"error: column 'd' has a value .* with ::VARCHAR\n", done.stderr)
+
     def test_columns_of_one_name(self, run: Run, starter_store: Path) -> None:
         done = run("sql", "SELECT 1 AS x, 2 AS x", "--store", starter_store)
         assert done.stdout.splitlines()[1] == "1,2"
