@@ -351,8 +351,8 @@ class TestSql:
     @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
     def test_what_cannot_be_printed(self, run: Run, starter_store: Path, form: str) -> None:
         for value in ("DATE 'infinity'", "TIMESTAMP '294247-01-10 04:00:54'", "[DATE '10000-01-01']"):
-            done = run("sql", f"SELECT {value} AS d", "--format", form, "--store", starter_store, code=1)
-            assert done.stdout == ""
+            done = run("sql", f"SELECT {value} AS d", "--format", form, "--store", starter_store)
+            assert (done.returncode, done.stdout) == (1, "")
             assert re.fullmatch(r"error: column 'd' has a value .* with ::VARCHAR\n", done.stderr)
 
     def test_columns_of_one_name(self, run: Run, starter_store: Path) -> None:

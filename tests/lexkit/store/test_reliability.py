@@ -299,8 +299,10 @@ def test_readers_go_on_while_builds_replace_the_store(small_store: Path, pairs: 
     assert all(listed == counted for listed, counted in seen)
 
 
-def test_a_store_keeps_its_permissions_when_it_is_replaced(pairs: Path, tmp_path: Path, tokenizer: str) -> None:
-    store = tmp_path / "s.duckdb"
+def test_a_store_keeps_its_permissions_when_it_is_replaced(
+    pairs: Path, tmp_path: Path, write_tokenizer: Callable[..., Path]
+) -> None:
+    store, tokenizer = tmp_path / "s.duckdb", str(write_tokenizer(tmp_path / "bytes" / "tokenizer.json"))
     lexkit.build(store, pairs=[("synonym", pairs)])
     store.chmod(0o640)
     lexkit.build(store, pairs=[("synonym", pairs)])
@@ -320,9 +322,7 @@ def test_an_export_keeps_its_permissions_when_it_is_replaced(small_store: Path, 
     assert modes == [0o750, 0o600]
 
 
-@pytest.mark.parametrize(
-    "name", ["notes:2026.duckdb", "md:words", ":memory:", "a?b=c.duckdb", "a*b[1].db", 'it\'s "x"']
-)
+@pytest.mark.parametrize("name", "notes:2026.duckdb md:words :memory: a?b=c.duckdb a*b[1].db it's".split())
 def test_names_that_duckdb_would_read_in_its_own_way(
     name: str, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +337,9 @@ def test_a_name_that_is_not_text(pairs: Path, tmp_path: Path) -> None:
     name = tmp_path / os.fsdecode(b"\xff.duckdb")
     with pytest.raises(StoreError, match="not UTF-8; rename it"):
         lexkit.build(name, pairs=[("synonym", pairs)])
+    (tmp_path / "a?b").mkdir()
+    with pytest.raises(StoreError, match="a folder with . in its name; rename it"):
+        lexkit.build(tmp_path / "a?b" / "s.duckdb", pairs=[("synonym", pairs)])
     name.write_bytes(b"")
     with pytest.raises(StoreError, match="not UTF-8; rename it"):
         lexkit.open(name)
