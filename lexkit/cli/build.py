@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from lexkit.arguments import MOST_JOBS
 from lexkit.cli.output import FiniteRange, is_terminal, json_option, print_json
 from lexkit.progress import Progress
 
@@ -105,7 +106,9 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     show_default=True,
     help="Stop when more than this share of a file's records is bad.",
 )
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes and threads.  [default: as many as cores]")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1, MOST_JOBS), help="Processes and threads.  [default: as many as cores]"
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
 def build(

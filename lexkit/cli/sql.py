@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.arguments import LONGEST_WAIT
+from lexkit.arguments import LARGEST, LONGEST_WAIT
 from lexkit.cli.output import FiniteRange, is_terminal, open_store, print_table, store_option, to_json
 from lexkit.errors import QueryError, first_line
 
@@ -43,7 +43,7 @@ _GRACE = 5.0
 )
 @click.option(
     "--max-rows",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, LARGEST),
     default=1_000_000,
     show_default=True,
     metavar="N",
@@ -51,7 +51,7 @@ _GRACE = 5.0
 )
 @click.option(
     "--memory",
-    type=click.IntRange(min=64),
+    type=click.IntRange(64, 1 << 24),
     default=2048,
     show_default=True,
     metavar="MIB",

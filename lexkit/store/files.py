@@ -20,7 +20,7 @@ import duckdb
 
 from lexkit import __version__
 from lexkit.durable import keep_access, lock, sync
-from lexkit.errors import StoreError
+from lexkit.errors import ArgumentError, StoreError
 from lexkit.store.header import check_header, has_duckdb_header
 
 SCHEMA_VERSION = 2
@@ -75,9 +75,15 @@ def named_statements(path: Path) -> dict[str, str]:
 
 
 def timestamp() -> str:
-    """Return the time that a store records: now, or ``SOURCE_DATE_EPOCH`` where it is set; UTC, ISO 8601."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    seconds = int(epoch) if epoch.isdecimal() else int(time.time())
+    """Return the time that a store records: now, or ``SOURCE_DATE_EPOCH`` where it is set; UTC, ISO 8601.
+
+    Raises:
+        ArgumentError: the environment variable is not a number of seconds since 1970.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or str(int(time.time()))
+    if not re.fullmatch("[0-9]{1,11}", epoch):  # until the year 5138
+        raise ArgumentError(f"SOURCE_DATE_EPOCH={epoch[:40]!r}: give seconds since 1970, or unset the variable")
+    seconds = int(epoch)
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

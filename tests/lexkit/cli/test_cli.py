@@ -500,3 +500,38 @@ class TestLookUpOnATerminal:
         pairs.write_text("[bold]x[/bold]\tred\n", encoding="utf-8")
         lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", pairs)])
         assert "[bold]x[/bold]" in on_a_terminal("lookup", "red", "--store", str(tmp_path / "s.duckdb"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["lookup", "big", "--limit", "9" * 30], "--limit"),
+        (["lookup", "big", "--min-confidence", "nan"], "--min-confidence"),
+        (["sql", "SELECT 1", "--max-rows", "9" * 30], "--max-rows"),
+        (["sql", "SELECT 1", "--memory", "9" * 30], "--memory"),
+        (["sql", "SELECT 1", "--timeout", "inf"], "--timeout"),
+        (["sql", "SELECT 1", "--timeout", "nan"], "--timeout"),
+        (["build", "--jobs", "20000"], "--jobs"),
+        (["build", "--max-rejected", "nan"], "--max-rejected"),
+    ],
+)
+def test_numbers_that_no_machine_can_use(run: Run, arguments: list[str], option: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert f"Invalid value for '{option}'" in done.stderr
+
+
+def test_an_output_without_the_letters(run: Run, starter_store: Path) -> None:
+    done = run("sql", "SELECT 'caf\u00e9' AS x", "--store", starter_store, env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stdout) == (1, "x\n")
+    assert done.stderr.startswith(
+        "error: standard output is in ascii, which has no '\\xe9'; set the environment variable"
+    )
+
+
+@pytest.mark.parametrize("epoch", ["x", "-1", "9" * 20, "", "1.5"])
+def test_a_time_that_is_none(run: Run, tmp_path: Path, epoch: str) -> None:
+    done = run("build", "--quiet", "--output", tmp_path / "s.duckdb", env={"SOURCE_DATE_EPOCH": epoch})
+    assert done.stderr == (
+        f"error: SOURCE_DATE_EPOCH={epoch!r}: give seconds since 1970, or unset the variable\n" if epoch else ""
+    )
