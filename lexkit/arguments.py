@@ -7,6 +7,13 @@ from typing import Any
 
 from lexkit.errors import ArgumentError
 
+MOST_JOBS = 256
+"""Most processes or threads that a build starts."""
+LARGEST = 2**31 - 1
+"""The largest whole number that any argument may be."""
+LONGEST_WAIT = 1_000_000
+"""Seconds of the longest time limit, eleven days; what is longer, systems cannot wait."""
+
 
 def require_choice(name: str, value: object, choices: Collection[object]) -> None:
     """Raise unless *value* is one of *choices*.
@@ -28,8 +35,9 @@ def require_number(name: str, value: object, least: float, most: float | None = 
     """
     if value is None:
         return
+    largest = LARGEST if whole and most is None else most
     is_number = isinstance(value, (int,) if whole else (int, float)) and not isinstance(value, bool)
-    if not is_number or not (least <= value and (most is None or value <= most)):  # type: ignore[operator]
+    if not is_number or not (least <= value and (largest is None or value <= largest)):  # type: ignore[operator]
         wanted = f"from {least:g} on" if most is None else f"from {least:g} to {most:g}"
         raise ArgumentError(f"{name}={value!r}: give a {'whole ' if whole else ''}number {wanted}")
 

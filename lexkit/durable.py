@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,23 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def keep_access(old: Path, new: Path) -> None:
+    """Give a file, or a folder, the permissions and the owner of the one that it is about to replace, if there is one.
+
+    Files in a folder get those of the file that has the same name there.
+    """
+    try:
+        status = old.stat()
+    except FileNotFoundError:
+        return
+    new.chmod(stat.S_IMODE(status.st_mode))
+    with contextlib.suppress(PermissionError):  # only root may give a file away
+        os.chown(new, status.st_uid, status.st_gid)
+    if new.is_dir():
+        for file in new.iterdir():
+            keep_access(old / file.name, file)
 
 
 @contextlib.contextmanager
@@ -33,6 +51,7 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         beside.unlink(missing_ok=True)
         yield beside
+        keep_access(path, beside)
         sync(beside)
         beside.replace(path)
         sync(path.parent)

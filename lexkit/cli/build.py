@@ -8,7 +8,8 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from lexkit.cli.output import is_terminal, json_option, print_json
+from lexkit.arguments import MOST_JOBS
+from lexkit.cli.output import FiniteRange, is_terminal, json_option, print_json
 from lexkit.progress import Progress
 
 if TYPE_CHECKING:
@@ -100,12 +101,14 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
 )
 @click.option(
     "--max-rejected",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.01,
     show_default=True,
     help="Stop when more than this share of a file's records is bad.",
 )
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes and threads.  [default: as many as cores]")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1, MOST_JOBS), help="Processes and threads.  [default: as many as cores]"
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @json_option
 def build(

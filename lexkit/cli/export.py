@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from lexkit.arguments import LARGEST
 from lexkit.cli.output import answer_options, json_option, print_json, store_option, store_path
 
 
@@ -21,7 +22,7 @@ from lexkit.cli.output import answer_options, json_option, print_json, store_opt
     help="File format to write.",
 )
 @click.option("--tokenizer", metavar="X", help="Relations with the token ids of both words, and no evidence.")
-@click.option("--max-tokens", type=click.IntRange(min=1), metavar="M", help="Only words of at most M tokens.")
+@click.option("--max-tokens", type=click.IntRange(1, LARGEST), metavar="M", help="Only words of at most M tokens.")
 @click.option(
     "--contested/--no-contested",
     default=None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lexkit.arguments import LARGEST
 from lexkit.cli.output import (
     answer_options,
     is_terminal,
@@ -48,7 +49,7 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--source", metavar="S", help="Only relations with evidence from this source."),
         answer_options,
-        click.option("--limit", type=click.IntRange(min=1), help="Show at most this many words of each kind."),
+        click.option("--limit", type=click.IntRange(1, LARGEST), help="Show at most this many words of each kind."),
         _forms_option,
         json_option,
         store_option,

@@ -142,6 +142,12 @@ def _message(error: Exception) -> str:
         return " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'output'}: {error.strerror}; check the path, its permissions and the disk"
+    if isinstance(error, UnicodeEncodeError):
+        letter = error.object[error.start]
+        return (
+            f"standard output is in {error.encoding}, which has no {letter!a}; set the environment variable "
+            "PYTHONIOENCODING to utf-8"
+        )
     first = next(iter(str(error).splitlines()), "")
     return f"unexpected {type(error).__name__}: {first}; run again with --debug and report it"
 

@@ -23,6 +23,17 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+class FiniteRange(click.FloatRange):
+    """A number in a range; click takes nan for one in any range, and infinity for one above."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+        """Return the number, or raise `click.BadParameter`."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
+
 def store_option(command: _Command) -> _Command:
     """Add ``--store``; its value is a path, from the option, ``$LEXKIT_STORE``, or the default."""
     return click.option(
@@ -48,7 +59,7 @@ def answer_options(command: _Command) -> _Command:
         no("--no-archaic", "archaic", help="Leave out archaic and obsolete words."),
         click.option(
             "--min-confidence",
-            type=click.FloatRange(0, 1),
+            type=FiniteRange(0, 1),
             default=0.0,
             metavar="X",
             help="Leave out relations that are less likely than X, from 0 to 1, to hold.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lexkit.arguments import LARGEST
 from lexkit.cli.output import json_option, open_store, print_json, store_option
 from lexkit.report import DEFAULT_LIMIT
 
@@ -22,7 +23,7 @@ from lexkit.report import DEFAULT_LIMIT
 )
 @click.option(
     "--limit",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, LARGEST),
     default=DEFAULT_LIMIT,
     show_default=True,
     metavar="N",

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import is_terminal, open_store, print_table, store_option, to_json
-from lexkit.errors import QueryError
+from lexkit.arguments import LARGEST, LONGEST_WAIT
+from lexkit.cli.output import FiniteRange, is_terminal, open_store, print_table, store_option, to_json
+from lexkit.errors import QueryError, first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +35,7 @@ _GRACE = 5.0
 @click.option("--schema", is_flag=True, help="Show the tables and views instead of running a query.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(0, LONGEST_WAIT, min_open=True),
     default=60,
     show_default=True,
     metavar="S",
@@ -42,7 +43,7 @@ _GRACE = 5.0
 )
 @click.option(
     "--max-rows",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, LARGEST),
     default=1_000_000,
     show_default=True,
     metavar="N",
@@ -50,7 +51,7 @@ _GRACE = 5.0
 )
 @click.option(
     "--memory",
-    type=click.IntRange(min=64),
+    type=click.IntRange(64, 1 << 24),
     default=2048,
     show_default=True,
     metavar="MIB",
@@ -77,28 +78,20 @@ def sql(
                 "SELECT table_name AS name, string_agg(column_name || ' ' || data_type, ', ' ORDER BY ordinal_position)"
                 " AS columns FROM information_schema.columns WHERE table_schema = 'main' GROUP BY ALL ORDER BY name"
             )
-        with _limits(timeout, memory):
-            table = lexicon.sql(query, timeout=timeout, max_rows=max_rows)
+        with _memory_limit(memory):
+            with _watchdog(timeout):  # which ends before printing: a slow reader is not a slow query
+                table = lexicon.sql(query, timeout=timeout, max_rows=max_rows)
             _print_rows(table, form or ("table" if is_terminal(sys.stdout) else "csv"))
 
 
 @contextmanager
-def _limits(timeout: float, memory: int) -> Iterator[None]:
-    """Hold the block to *memory* MiB, and end the process where it cannot be interrupted in time.
-
-    DuckDB's own limit leaves out the strings that functions make and the result.
-
-    Raises:
-        QueryError: the memory is not enough.
-    """
+def _watchdog(timeout: float) -> Iterator[None]:
+    """End the process if the block cannot be interrupted in time."""
     watchdog = threading.Timer(timeout + _GRACE, _end, [timeout])
     watchdog.daemon = True
     watchdog.start()
     try:
-        with _memory_limit(memory):
-            yield
-    except MemoryError as error:
-        raise QueryError("the query takes too much memory; narrow it, or allow more") from error
+        yield
     finally:
         watchdog.cancel()
 
@@ -112,6 +105,11 @@ def _end(timeout: float) -> None:
 
 @contextmanager
 def _memory_limit(memory: int) -> Iterator[None]:
+    """Hold the block to *memory* MiB. DuckDB's own limit leaves out the strings that functions make and the result.
+
+    Raises:
+        QueryError: the memory is not enough.
+    """
     try:
         import resource
     except ImportError:  # Windows
@@ -122,6 +120,8 @@ def _memory_limit(memory: int) -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_DATA, (wanted if soft < 0 else min(wanted, soft), hard))
     try:
         yield
+    except MemoryError as error:
+        raise QueryError("the query takes too much memory; narrow it, or allow more") from error
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
@@ -136,9 +136,8 @@ def _print_rows(table: pa.Table, form: str) -> None:
         if table.num_rows > _SHOWN_ROWS:
             click.echo(f"{table.num_rows - _SHOWN_ROWS:,} rows more; --format csv prints them all", err=True)
     elif form == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([_cell(value) for value in row] for row in _rows(table))
+        cells = [[_cell(value) for value in row] for row in _rows(table)]
+        csv.writer(sys.stdout, lineterminator="\n").writerows([names, *cells])
     elif form == "json":
         click.echo(to_json([dict(zip(names, row, strict=True)) for row in _rows(table)]))
     else:
@@ -158,8 +157,17 @@ def _require_own_names(names: list[str]) -> None:
 
 def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
     # by position, not to_pylist(): two columns may have one name
-    columns = [column.to_pylist() for column in table.columns]
+    columns = [_values(column, name) for column, name in zip(table.columns, table.column_names, strict=True)]
     return list(zip(*columns, strict=True)) if columns else []
+
+
+def _values(column: pa.ChunkedArray, name: str) -> list[Any]:
+    try:
+        return column.to_pylist()  # type: ignore[no-any-return]
+    except (ValueError, OverflowError) as error:  # DATE 'infinity', years beyond 9999
+        raise QueryError(
+            f"column {name!r} has a value that cannot be printed ({first_line(error)}); make it text with ::VARCHAR"
+        ) from error
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from lexkit.errors import SourceError
 
@@ -75,6 +75,8 @@ def _compression(path: Path) -> str | None:
     return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
 
 
+_DECOMPRESSORS = {"bzip2": bz2.BZ2Decompressor, "xz": lzma.LZMADecompressor}
+_BLOCK = 1 << 16
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zX": "xz", b"\x28\xb5\x2f\xfd": "Zstandard"}
 
 
@@ -102,13 +104,45 @@ def open_binary(path: Path) -> Iterator[IO[bytes]]:
 def _decompressed(raw: IO[bytes], compression: str) -> IO[bytes]:
     if compression == "gzip":
         return gzip.GzipFile(fileobj=raw)  # type: ignore[return-value]  # it reads like any binary file
-    if compression == "bzip2":
-        return bz2.BZ2File(raw)
-    if compression == "xz":
-        return lzma.LZMAFile(raw)
+    if compression in _DECOMPRESSORS:
+        return io.BufferedReader(_Streams(raw, _DECOMPRESSORS[compression]), _BLOCK)
     import pyarrow as pa
 
     return io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw), "zstd"))
+
+
+class _Streams(io.RawIOBase):
+    """What one or more compressed streams, one behind the other, hold.
+
+    `bz2.BZ2File` and `lzma.LZMAFile` take what follows a stream and is none for the end of the file, and so lose what
+    stands behind a stray byte. Zero bytes may pad a stream.
+    """
+
+    def __init__(self, raw: IO[bytes], decompressor: type[bz2.BZ2Decompressor] | type[lzma.LZMADecompressor]) -> None:
+        self._raw = raw
+        self._new = decompressor
+        self._stream = decompressor()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401
+        view = memoryview(buffer).cast("B")
+        while True:
+            packed = b""
+            if self._stream.eof:
+                packed = self._stream.unused_data.lstrip(b"\0")
+                while not packed and (packed := self._raw.read(_BLOCK)):
+                    packed = packed.lstrip(b"\0")
+                if not packed:
+                    return 0
+                self._stream = self._new()
+            elif self._stream.needs_input and not (packed := self._raw.read(_BLOCK)):
+                raise EOFError("ends in the middle of a stream")
+            data = self._stream.decompress(packed, len(view))
+            if data:
+                view[: len(data)] = data
+                return len(data)
 
 
 def read_text(path: Path) -> str:

@@ -14,7 +14,7 @@ from typing import get_args
 import duckdb
 
 from lexkit import __version__
-from lexkit.arguments import require_choice, require_list, require_number
+from lexkit.arguments import MOST_JOBS, require_choice, require_list, require_number
 from lexkit.errors import ArgumentError, SourceError
 from lexkit.morphology.affixes import AffixSet, affixes_of
 from lexkit.progress import Progress
@@ -148,7 +148,7 @@ def _check_arguments(
     require_choice("roget_scope", roget_scope, get_args(Scope))
     require_choice("affixes", affixes, get_args(AffixSet))
     require_number("max_rejected", max_rejected, 0, 1, whole=False)
-    require_number("jobs", jobs, 1)
+    require_number("jobs", jobs, 1, MOST_JOBS)
     if not isinstance(language, str) or not re.fullmatch(r"[A-Za-z0-9-]{1,50}", language):
         raise ArgumentError(f"language={language!r}: give the code that Wiktionary has for it, such as 'en'")
 

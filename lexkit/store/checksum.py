@@ -34,19 +34,27 @@ def record_checksums(connection: duckdb.DuckDBPyConnection, tables: Sequence[str
 
 
 def recorded_checksums(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Return the checksums that ``meta`` holds, by table; nothing if it has none."""
+    """Return the checksums that ``meta`` holds, by table; nothing if it has none, or none that can be read."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'checksums'").fetchone()
-    return dict(json.loads(row[0])) if row is not None else {}
+    try:
+        recorded = json.loads(row[0]) if row is not None else {}
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return recorded if isinstance(recorded, dict) else {}
 
 
 def checksum(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     """Return the checksum of a table as 16 hexadecimal digits: of its rows as a set, so their order does not matter.
 
+    *table* may be a SELECT in parentheses as well.
+
     It is the sum, modulo 2**64, of a part of each row's MD5; it finds damage and difference, not malice.
     """
-    columns = [name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()]
+    columns = [name for name, *_ in connection.execute(f"DESCRIBE FROM {table}").fetchall()]
     # Lengths keep ('ab', 'c') and ('a', 'bc') apart, and NULL from ''
-    values = " || ".join(f"coalesce(length({column}::VARCHAR) || ':' || {column}::VARCHAR, '-')" for column in columns)
+    values = " || ".join(
+        f"""coalesce(length("{column}"::VARCHAR) || ':' || "{column}"::VARCHAR, '-')""" for column in columns
+    )
     row = connection.execute(f"SELECT coalesce(sum(md5_number_lower({values})::HUGEINT), 0) FROM {table}").fetchone()
     assert row is not None  # an aggregate has one row
     return f"{row[0] % 2**64:016x}"

@@ -19,8 +19,8 @@ from typing import IO
 import duckdb
 
 from lexkit import __version__
-from lexkit.durable import lock, sync
-from lexkit.errors import StoreError
+from lexkit.durable import keep_access, lock, sync
+from lexkit.errors import ArgumentError, StoreError
 from lexkit.store.header import check_header, has_duckdb_header
 
 SCHEMA_VERSION = 2
@@ -40,6 +40,7 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     Raises:
         StoreError: no such file, not a lexkit store, another schema version, or held by a writer.
     """
+    _require_text(path)
     check_header(path)
     try:
         connection = _attached_whole(path)
@@ -74,17 +75,32 @@ def named_statements(path: Path) -> dict[str, str]:
 
 
 def timestamp() -> str:
-    """Return the time that a store records: now, or ``SOURCE_DATE_EPOCH`` where it is set; UTC, ISO 8601."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    seconds = int(epoch) if epoch.isdecimal() else int(time.time())
+    """Return the time that a store records: now, or ``SOURCE_DATE_EPOCH`` where it is set; UTC, ISO 8601.
+
+    Raises:
+        ArgumentError: the environment variable is not a number of seconds since 1970.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or str(int(time.time()))
+    if not re.fullmatch("[0-9]{1,11}", epoch):  # until the year 5138
+        raise ArgumentError(f"SOURCE_DATE_EPOCH={epoch[:40]!r}: give seconds since 1970, or unset the variable")
+    seconds = int(epoch)
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def cursor(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """Return a connection of its own, for another thread, to a store that `open_read_only` has opened."""
     another = connection.cursor()
-    another.execute(f"USE {_CATALOG}")
+    another.execute(f"USE {_CATALOG}.main")  # by its name alone, a schema of this name might be meant
     return another
+
+
+def _require_text(path: Path) -> None:
+    """Refuse a name that is not text, which DuckDB cannot open."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(path).decode("utf-8", "replace")
+        raise StoreError(f"{shown}: its name, or that of a folder, is not UTF-8; rename it") from error
 
 
 def _attached_whole(path: Path) -> duckdb.DuckDBPyConnection:
@@ -110,11 +126,12 @@ def _attached(path: Path) -> duckdb.DuckDBPyConnection:
     }
     connection = duckdb.connect(":memory:", config=config)
     try:
-        quoted = str(path).replace("'", "''")
+        # From the root on, since DuckDB has its own ideas of names such as md:words or :memory:
+        quoted = str(path.absolute()).replace("'", "''")
         connection.execute(f"ATTACH '{quoted}' AS {_CATALOG} (READ_ONLY)")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
-        connection.execute(f"USE {_CATALOG}")
+        connection.execute(f"USE {_CATALOG}.main")
     except BaseException:
         connection.close()
         raise
@@ -165,6 +182,7 @@ def published(target: Path, elsewhere: str = "choose another --output") -> Itera
         StoreError: the target's folder is missing or not writable, the target is something else than a store, another
             process is writing it, or the disk is full.
     """
+    _require_text(target)
     try:
         place = target.resolve()
         _check_target(target, place)
@@ -176,6 +194,7 @@ def published(target: Path, elsewhere: str = "choose another --output") -> Itera
         with claimed(target, place) as folder:
             path = folder / "store.duckdb"
             yield path
+            keep_access(place, path)
             sync(path)
             path.replace(place)
             sync(place.parent)
@@ -217,6 +236,8 @@ def _unwritten(target: Path, reason: str, elsewhere: str) -> StoreError:
 def _check_target(target: Path, place: Path) -> None:
     if place.is_dir():
         raise StoreError(f"{target}: a folder; name a file in it with --output")
+    if "?" in str(place.parent):  # where DuckDB ends a path
+        raise StoreError(f"{target}: DuckDB cannot write to a folder with ? in its name; rename it, or choose another")
     if not place.parent.is_dir():
         raise StoreError(f"{target}: the folder {target.parent} does not exist; make it, or choose another --output")
     if place.exists() and not (place.is_file() and _may_be_replaced(place)):
@@ -260,7 +281,7 @@ def claimed(target: Path, place: Path) -> Iterator[Path]:
 
 
 def _claim(target: Path, place: Path) -> tuple[Path, IO[bytes]]:
-    prefix = f".{place.name}.building-"
+    prefix = f".{place.name.replace('?', '_')}.building-"
     parent = os.open(place.parent, os.O_RDONLY)
     try:
         fcntl.flock(parent, fcntl.LOCK_EX)  # for a moment, so that of two processes one is the first

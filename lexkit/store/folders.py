@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lexkit.durable import sync
+from lexkit.durable import keep_access, sync
 from lexkit.errors import StoreError
 from lexkit.store.files import claimed
 
@@ -38,6 +38,7 @@ def published_folder(target: Path, is_ours: Callable[[Path], bool]) -> Iterator[
             new = folder / "new"
             new.mkdir()
             yield new
+            keep_access(place, new)
             for file in [*new.iterdir(), new]:
                 sync(file)
             _take_name(new, place, folder / "old")

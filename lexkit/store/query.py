@@ -10,11 +10,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lexkit.arguments import require_number
+from lexkit.arguments import LONGEST_WAIT, require_number
 from lexkit.errors import ArgumentError, QueryError, first_line
 
 _PATIENCE = 0.05  # seconds between attempts to interrupt a query
-_COMMENTS = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(\w*)", re.DOTALL)
 
 
 def run_select(
@@ -24,17 +24,19 @@ def run_select(
     timeout: float | None,
     max_rows: int | None,
 ) -> pa.Table:
-    """Run one SELECT; see `lexkit.store.lexicon.Lexicon.sql`.
+    """Run one SELECT on a connection of its own, which is closed afterwards; see `lexkit.store.lexicon.Lexicon.sql`.
 
     Raises:
         QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
-        ArgumentError: *timeout* or *max_rows* leaves nothing.
+        ArgumentError: *query* is not text, or *timeout* or *max_rows* leaves nothing.
     """
-    if timeout is not None and not timeout > 0:
-        raise ArgumentError(f"timeout={timeout!r}: give seconds, more than 0")
+    if not isinstance(query, str) or not _is_text(query):
+        raise ArgumentError(f"query={query!r}: give one SELECT as text")
+    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout <= LONGEST_WAIT):
+        raise ArgumentError(f"timeout={timeout!r}: give seconds, more than 0 and at most {LONGEST_WAIT:,}")
     require_number("max_rows", max_rows, 1)
     # In a thread of its own: in this one, DuckDB would hear of Ctrl-C only when the query has ended
-    with ThreadPoolExecutor(1) as executor:
+    with connection, ThreadPoolExecutor(1) as executor:
         running = executor.submit(_rows, connection, query, params, max_rows)
         try:
             wait([running], timeout)
@@ -67,15 +69,38 @@ def _rows(
     return _rows_of(connection.sql(query, params=values), max_rows)
 
 
+def _is_text(query: str) -> bool:
+    """Whether it holds no lone surrogates, which stand for bytes that are not UTF-8."""
+    try:
+        query.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    statements = connection.extract_statements(query)
+    """Refuse what is not one SELECT, or EXPLAIN and one SELECT, by DuckDB's own parser.
+
+    EXPLAIN ANALYZE would run whatever follows it. EXPLAIN is taken off, so that the parser judges what it explains:
+    of its options, such as ANALYZE or (FORMAT json), none can begin a SELECT.
+    """
+    first = _FIRST_WORD.match(query)
+    assert first is not None  # it matches nothing at all, if need be
+    is_explained = first[1].upper() == "EXPLAIN"
+    judged = query[first.end() :] if is_explained else query
+    try:
+        statements = connection.extract_statements(judged)
+    except duckdb.ParserException as error:
+        if not is_explained:
+            raise
+        raise QueryError("EXPLAIN is refused but for one SELECT, without options") from error
     if len(statements) != 1:
         raise QueryError(f"{len(statements)} statements; give exactly one SELECT")
     # Some versions of DuckDB take a PRAGMA for the SELECT that it stands for
-    if _COMMENTS.sub("", query, count=1)[:6].upper() == "PRAGMA":
-        raise QueryError("PRAGMA is refused; a store is read with one SELECT")
-    if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
-        raise QueryError(f"{statements[0].type.name} is refused; a store is read with one SELECT")
+    is_pragma = _FIRST_WORD.match(judged)[1].upper() == "PRAGMA"  # type: ignore[index]  # as above
+    if is_pragma or statements[0].type != duckdb.StatementType.SELECT:
+        name = "PRAGMA" if is_pragma else statements[0].type.name
+        raise QueryError(f"{name} is refused; a store is read with one SELECT")
 
 
 def _rows_of(relation: duckdb.DuckDBPyRelation, max_rows: int | None) -> pa.Table:

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from lexkit.arguments import require_list
-from lexkit.errors import TokenizerError
+from lexkit.errors import TokenizerError, first_line
 from lexkit.store.checks import CHECKS, Check
 from lexkit.store.files import open_read_only
 from lexkit.store.spans import load_tokenizers
@@ -101,6 +101,7 @@ def run_check(connection: duckdb.DuckDBPyConnection, check: Check) -> Finding | 
             rows = connection.execute(f"FROM ({check.faults}) ORDER BY ALL").fetchall()
         else:
             rows = check.faults(connection)
-    except duckdb.Error as error:  # a missing table or column fails every query on it
-        return Finding(check.code, check.title, 1, str(error).splitlines()[0])
+    # A missing table or column fails every query on it, and what is not JSON cannot be read
+    except (duckdb.Error, ValueError, KeyError, TypeError) as error:
+        return Finding(check.code, check.title, 1, first_line(error))
     return Finding(check.code, check.title, len(rows), str(rows[0][0])) if rows else None

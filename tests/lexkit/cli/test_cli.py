@@ -327,6 +327,35 @@ class TestSql:
         done = run("sql", "--schema", "--store", starter_store)
         assert {row["name"] for row in csv.DictReader(io.StringIO(done.stdout))} >= {"word", "relation", "synonyms"}
 
+    def test_a_slow_reader_is_not_a_slow_query(self, starter_store: Path) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "lexkit",
+            "sql",
+            "--timeout",
+            "1",
+            "FROM evidence",
+            "--store",
+            str(starter_store),
+        ]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            time.sleep(6.5)  # beyond the time that a query has to end when it is interrupted
+            n_lines = sum(1 for _ in process.stdout)
+        with lexkit.open(starter_store) as lexicon:
+            assert n_lines == lexicon.sql("FROM evidence").num_rows
+        assert first.startswith("word_a,")
+        assert process.returncode == 0
+
+    @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
+    def test_what_cannot_be_printed(self, run: Run, starter_store: Path, form: str) -> None:
+        for value in ("DATE 'infinity'", "TIMESTAMP '294247-01-10 04:00:54'", "[DATE '10000-01-01']"):
+            done = run("sql", f"SELECT {value} AS d", "--format", form, "--store", starter_store)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert re.fullmatch(r"error: column 'd' has a value .* with ::VARCHAR\n", done.stderr)
+
     def test_columns_of_one_name(self, run: Run, starter_store: Path) -> None:
         done = run("sql", "SELECT 1 AS x, 2 AS x", "--store", starter_store)
         assert done.stdout.splitlines()[1] == "1,2"
@@ -491,3 +520,38 @@ class TestLookUpOnATerminal:
             [sys.executable, "-m", "lexkit", "synonyms", "happy", "--store", store], capture_output=True, check=True
         )
         assert "\u2068" not in piped.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["lookup", "big", "--limit", "9" * 30], "--limit"),
+        (["lookup", "big", "--min-confidence", "nan"], "--min-confidence"),
+        (["sql", "SELECT 1", "--max-rows", "9" * 30], "--max-rows"),
+        (["sql", "SELECT 1", "--memory", "9" * 30], "--memory"),
+        (["sql", "SELECT 1", "--timeout", "inf"], "--timeout"),
+        (["sql", "SELECT 1", "--timeout", "nan"], "--timeout"),
+        (["build", "--jobs", "20000"], "--jobs"),
+        (["build", "--max-rejected", "nan"], "--max-rejected"),
+    ],
+)
+def test_numbers_that_no_machine_can_use(run: Run, arguments: list[str], option: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert f"Invalid value for '{option}'" in done.stderr
+
+
+def test_an_output_without_the_letters(run: Run, starter_store: Path) -> None:
+    done = run("sql", "SELECT 'caf\u00e9' AS x", "--store", starter_store, env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stdout) == (1, "x\n")
+    assert done.stderr.startswith(
+        "error: standard output is in ascii, which has no '\\xe9'; set the environment variable"
+    )
+
+
+@pytest.mark.parametrize("epoch", ["x", "-1", "9" * 20, "", "1.5"])
+def test_a_time_that_is_none(run: Run, tmp_path: Path, epoch: str) -> None:
+    done = run("build", "--quiet", "--output", tmp_path / "s.duckdb", env={"SOURCE_DATE_EPOCH": epoch})
+    assert done.stderr == (
+        f"error: SOURCE_DATE_EPOCH={epoch!r}: give seconds since 1970, or unset the variable\n" if epoch else ""
+    )

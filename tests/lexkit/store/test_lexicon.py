@@ -216,6 +216,22 @@ class TestSql:
             "SELECT * FROM query('SELECT * FROM ''/etc/passwd''')",
             "EXPLAIN ANALYZE DROP TABLE word",
             "EXPLAIN ANALYZE COPY word TO 'stolen.csv'",
+            "EXPLAIN ANALYZE CREATE SCHEMA memory.store",
+            "EXPLAIN ANALYZE SELECT 1",
+            "EXPLAIN (ANALYZE, FORMAT json) SELECT 1",
+            "explain /* twice */ analyze SET VARIABLE a = 1",
+            "EXPLAIN CREATE TABLE memory.main.word(a INTEGER)",
+            "EXPLAIN PRAGMA database_list",
+            "EXPLAIN SELECT 1; DROP TABLE word",
+            "EXPLAIN",
+            "EXECUTE p",
+            "CHECKPOINT",
+            "VACUUM",
+            "ANALYZE",
+            "CREATE MACRO lower(x) AS 'a'",
+            "CREATE TYPE t AS ENUM ('a')",
+            "SET VARIABLE a = 1",
+            "WITH w AS (DELETE FROM word RETURNING word) FROM w",
             "CALL pragma_version()",
             "SELECT 1 /* ; */; /* one */ DETACH store",
             "RESET lock_configuration",
@@ -235,6 +251,20 @@ class TestSql:
         assert "\n" not in str(error.value)
         assert starter_store.read_bytes() == before
         assert not Path("stolen.csv").exists()
+
+    def test_a_select_can_be_explained(self, lexicon: Lexicon) -> None:
+        for query in ("EXPLAIN SELECT * FROM word", "-- why\nexplain(FROM word)"):
+            assert lexicon.sql(query).num_rows == 1
+
+    @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e9, "1"])
+    def test_times_that_cannot_be_waited(self, lexicon: Lexicon, timeout: float) -> None:
+        with pytest.raises(ArgumentError, match="timeout="):
+            lexicon.sql("SELECT 1", timeout=timeout)
+
+    @pytest.mark.parametrize("query", [5, None, b"SELECT 1", "SELECT '\ud800'"])
+    def test_queries_that_are_not_text(self, lexicon: Lexicon, query: str) -> None:
+        with pytest.raises(ArgumentError, match="query="):
+            lexicon.sql(query)
 
     def test_a_query_that_takes_too_long_is_given_up(self, starter_store: Path) -> None:
         with lexkit.open(starter_store) as fresh:

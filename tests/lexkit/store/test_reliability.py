@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import duckdb
 import pytest
 
 import lexkit
+from lexkit.errors import StoreError
 from lexkit.store.verify import verify_store
 
 LEXKIT = [sys.executable, "-m", "lexkit"]
@@ -295,3 +297,49 @@ def test_readers_go_on_while_builds_replace_the_store(small_store: Path, pairs: 
         assert first.relation("oldone", "ancientone") == ["synonym"]
     assert len(seen) == 2  # the old and the new, each whole
     assert all(listed == counted for listed, counted in seen)
+
+
+def test_a_store_keeps_its_permissions_when_it_is_replaced(
+    pairs: Path, tmp_path: Path, write_tokenizer: Callable[..., Path]
+) -> None:
+    store, tokenizer = tmp_path / "s.duckdb", str(write_tokenizer(tmp_path / "bytes" / "tokenizer.json"))
+    lexkit.build(store, pairs=[("synonym", pairs)])
+    store.chmod(0o640)
+    lexkit.build(store, pairs=[("synonym", pairs)])
+    assert stat.S_IMODE(store.stat().st_mode) == 0o640
+    store.chmod(0o600)
+    lexkit.tokenize(store, [tokenizer])
+    assert stat.S_IMODE(store.stat().st_mode) == 0o600
+
+
+def test_an_export_keeps_its_permissions_when_it_is_replaced(small_store: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    lexkit.export(small_store, folder)
+    folder.chmod(0o750)
+    (folder / "relations.parquet").chmod(0o600)
+    lexkit.export(small_store, folder)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "relations.parquet")]
+    assert modes == [0o750, 0o600]
+
+
+@pytest.mark.parametrize("name", "notes:2026.duckdb md:words :memory: a?b=c.duckdb a*b[1].db it's".split())
+def test_names_that_duckdb_would_read_in_its_own_way(
+    name: str, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lexkit.build(name, pairs=[("synonym", pairs)])
+    with lexkit.open(name) as lexicon:
+        assert len(lexicon.words())
+    assert (tmp_path / name).is_file()
+
+
+def test_a_name_that_is_not_text(pairs: Path, tmp_path: Path) -> None:
+    name = tmp_path / os.fsdecode(b"\xff.duckdb")
+    with pytest.raises(StoreError, match="not UTF-8; rename it"):
+        lexkit.build(name, pairs=[("synonym", pairs)])
+    (tmp_path / "a?b").mkdir()
+    with pytest.raises(StoreError, match=r"a folder with \? in its name; rename it"):
+        lexkit.build(tmp_path / "a?b" / "s.duckdb", pairs=[("synonym", pairs)])
+    name.write_bytes(b"")
+    with pytest.raises(StoreError, match="not UTF-8; rename it"):
+        lexkit.open(name)

@@ -53,10 +53,15 @@ IDLE = (
 BREAKAGES = [
     ("E101", "DROP TABLE rejection"),
     ("E101", "DROP VIEW antonyms"),
+    ("E101", "CREATE OR REPLACE VIEW keep_rate AS SELECT 1 AS x"),
+    ("E101", "DROP VIEW keep_rate; ALTER TABLE span RENAME TO spam"),
+    ("E101", "ALTER TABLE word ALTER frequency TYPE VARCHAR"),
     ("E102", "UPDATE word SET word_id = word_id + 100 WHERE word = 'big'"),
     ("E103", "UPDATE word SET word = 'large', folded = 'large' WHERE word = 'big'"),
     ("E104", "UPDATE word SET folded = 'BIG' WHERE word = 'big'"),
     ("E104", "UPDATE word SET word = 'b\tg', folded = 'b\tg' WHERE word = 'big'"),
+    ("E104", "UPDATE word SET word = 'a' || chr(27) || '[2J', folded = 'a' || chr(27) || '[2j' WHERE word_id = 0"),
+    ("E104", "UPDATE word SET word = '123', folded = '123' WHERE word_id = 0"),
     ("E105", "UPDATE relation SET word_a = word_b, word_b = word_a WHERE kind = 'synonym'"),
     ("E105", "UPDATE evidence SET word_a = word_b, word_b = word_a WHERE kind = 'synonym'"),
     ("E105", "UPDATE evidence SET from_a = from_b, from_b = from_a WHERE from_a IS NOT NULL"),
@@ -70,6 +75,10 @@ BREAKAGES = [
     ("E109", "UPDATE evidence SET sense = 'another' WHERE kind = 'synonym'"),
     ("E109", "DELETE FROM meta WHERE key = 'checksums'"),
     ("E110", "CREATE OR REPLACE VIEW synonyms AS SELECT 'big' AS word, 'large' AS synonym"),
+    (
+        "E110",
+        "CREATE OR REPLACE VIEW synonyms AS SELECT word, word AS synonym, * EXCLUDE (word, antonym) FROM antonyms",
+    ),
     ("E201", "UPDATE negation SET base_id = 999"),
     ("E201", "UPDATE span SET word_id = 999 WHERE word_id = 0"),
     ("E201", "UPDATE evidence SET word_b = 999 WHERE kind = 'synonym'"),
@@ -166,3 +175,12 @@ class TestSpans:
             TokenizerError, match="no tokenizer of the name 'other'; it has bytes; name it with NAME=PATH"
         ):
             verify_store(small_store, [str(other)])
+
+
+@pytest.mark.parametrize("checksums", ["[", "[1]", "1", "null", '{"word": 5}', "[" * 100_000])
+def test_damaged_checksums_are_a_finding(small_store: Path, tmp_path: Path, checksums: str) -> None:
+    damaged = tmp_path / "damaged.duckdb"
+    damaged.write_bytes(small_store.read_bytes())
+    with duckdb.connect(str(damaged)) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'checksums'", [checksums])
+    assert "E109" in [finding.code for finding in verify_store(damaged)]
