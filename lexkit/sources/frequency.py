@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from functools import cache
 
 import pyarrow as pa
 from pyarrow import csv
@@ -12,6 +13,7 @@ from lexkit.sources.data_files import data_file
 SCHEMA = pa.schema([("folded", pa.string()), ("zipf", pa.float64())])
 
 
+@cache
 def frequencies(language: str) -> pa.Table:
     """Return words in lower case, and how often they are used; no rows for a language that has no table.
 

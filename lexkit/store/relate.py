@@ -156,10 +156,12 @@ def _run(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
         connection.execute(_statements()[name])
 
 
+@cache
 def _list(name: str) -> pa.Table:
     return csv.read_csv(data_file(name), parse_options=csv.ParseOptions(delimiter="\t"))
 
 
+@cache
 def _listed(language: str) -> pa.Table:
     """The words that are offensive, vulgar or archaic in every sense; one label each."""
     labels: dict[str, str] = {}

@@ -126,5 +126,5 @@ def collect_statistics(connection: duckdb.DuckDBPyConnection) -> Statistics:
         sources=[SourceCount(*row) for row in rows(_SOURCES)],
         rules=[RuleCount(*row) for row in rows(_RULES)],
         rejections=[Rejected(*row) for row in rows("SELECT * FROM rejection ORDER BY source, n DESC, reason")],
-        tokenizers=[TokenizerCount(*row) for row in rows(_TOKENIZERS)],
+        tokenizers=[TokenizerCount(*row) for row in rows(_TOKENIZERS)] if one("SELECT count(*) FROM tokenizer") else [],
     )
