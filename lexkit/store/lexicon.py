@@ -30,6 +30,7 @@ from lexkit.store.tables import relations as relation_table
 from lexkit.text import normalize_word
 
 _CONTRADICTED = "contradicted:"
+_PATIENCE = 0.05  # seconds between attempts to interrupt a query
 
 
 def open(path: str | os.PathLike[str]) -> Lexicon:
@@ -59,6 +60,8 @@ class Lexicon:
         self._connection = open_read_only(self.path)
         self._closed = False
         self._lock = threading.Lock()
+        self._idle = threading.Condition()
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
 
     def __enter__(self) -> Lexicon:
         return self
@@ -69,13 +72,34 @@ class Lexicon:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; further questions are refused."""
-        self._closed = True
-        self._connection.close()
+        """Let go of the file; further questions are refused, and queries of other threads are given up."""
+        with self._idle:
+            self._closed = True
+            while self._cursors:
+                for borrowed in self._cursors:
+                    borrowed.interrupt()  # again and again, as it is lost on a query that is about to start
+                self._idle.wait(_PATIENCE)
+            self._connection.close()
 
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
-        self._require_open()
-        return cursor(self._connection)
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a connection of one's own; what fails on it fails because the store is closed, or damaged."""
+        with self._idle:
+            self._require_open()
+            borrowed = cursor(self._connection)
+            self._cursors.append(borrowed)
+        try:
+            yield borrowed
+        except (duckdb.Error, QueryError) as error:
+            self._require_open()
+            if isinstance(error, (duckdb.InterruptException, QueryError)):
+                raise
+            raise StoreError(f"{self.path}: damaged ({first_line(error)}); build it again") from error
+        finally:
+            borrowed.close()
+            with self._idle:
+                self._cursors.remove(borrowed)
+                self._idle.notify_all()
 
     def _require_open(self) -> None:
         if self._closed:
@@ -203,8 +227,8 @@ class Lexicon:
         require_choice("kind", kind, KINDS)
         require_number("min_confidence", min_confidence, 0, 1, whole=False)
         without = unwanted(archaic, offensive)
-        with self._damage_told():
-            return find_neighbors(self._cursor(), lambda: self._resolver, words, kind, direct, min_confidence, without)
+        with self._cursor() as connection:
+            return find_neighbors(connection, lambda: self._resolver, words, kind, direct, min_confidence, without)
 
     def relation(self, word: str, other: str, *, forms: bool = False) -> list[Kind]:
         """Return the kinds of relation between two words: none, one, or both where it is contested.
@@ -307,9 +331,9 @@ class Lexicon:
         require_number("min_confidence", min_confidence, 0, 1, whole=False)
         if tokenizer is not None:
             tokenizer = self.tokenizer(tokenizer)
-        with self._damage_told():
+        with self._cursor() as connection:
             return relation_table(
-                self._cursor(),
+                connection,
                 kind,
                 tokenizer,
                 max_tokens,
@@ -351,8 +375,8 @@ class Lexicon:
         Raises:
             QueryError: the store has no such tokenizer.
         """
-        with self._damage_told():
-            return find_tokenizer(self._cursor(), asked)
+        with self._cursor() as connection:
+            return find_tokenizer(connection, asked)
 
     def sources(self) -> list[str]:
         """Return the names of the sources, as evidence has them."""
@@ -360,8 +384,8 @@ class Lexicon:
 
     def statistics(self) -> Statistics:
         """Count what the store holds."""
-        with self._damage_told():
-            return collect_statistics(self._cursor())
+        with self._cursor() as connection:
+            return collect_statistics(connection)
 
     def sql(
         self,
@@ -386,21 +410,12 @@ class Lexicon:
         Raises:
             QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
         """
-        return run_select(self._cursor(), query, params, timeout, max_rows)
+        with self._cursor() as connection:
+            return run_select(connection, query, params, timeout, max_rows)
 
     def _rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with self._damage_told():
-            return self._cursor().execute(sql, list(params)).fetchall()
-
-    @contextmanager
-    def _damage_told(self) -> Iterator[None]:
-        """Around queries of our own, which fail only on a file that is not what it was when it was built."""
-        try:
-            yield
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error as error:
-            raise StoreError(f"{self.path}: damaged ({first_line(error)}); build it again") from error
+        with self._cursor() as connection:
+            return connection.execute(sql, list(params)).fetchall()
 
     @cached_property
     def _source_names(self) -> list[str]:
@@ -418,5 +433,5 @@ class Lexicon:
 
     @cached_property
     def _loaded(self) -> Resolver:
-        with self._damage_told():
-            return Resolver(Index(self._cursor()), lambda query: self._rows(query, []))
+        with self._cursor() as connection:
+            return Resolver(Index(connection), lambda query: self._rows(query, []))

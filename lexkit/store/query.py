@@ -24,7 +24,7 @@ def run_select(
     timeout: float | None,
     max_rows: int | None,
 ) -> pa.Table:
-    """Run one SELECT on a connection of its own, which is closed afterwards; see `lexkit.store.lexicon.Lexicon.sql`.
+    """Run one SELECT on a connection of its own; see `lexkit.store.lexicon.Lexicon.sql`.
 
     Raises:
         QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
@@ -36,7 +36,7 @@ def run_select(
         raise ArgumentError(f"timeout={timeout!r}: give seconds, more than 0 and at most {LONGEST_WAIT:,}")
     require_number("max_rows", max_rows, 1)
     # In a thread of its own: in this one, DuckDB would hear of Ctrl-C only when the query has ended
-    with connection, ThreadPoolExecutor(1) as executor:
+    with ThreadPoolExecutor(1) as executor:
         running = executor.submit(_rows, connection, query, params, max_rows)
         try:
             wait([running], timeout)

@@ -371,3 +371,20 @@ class TestFilesThatAreNoStores:
         path.write_bytes(starter_store.read_bytes()[:100_000])
         with pytest.raises(StoreError, match="cannot be opened"):
             lexkit.open(path)
+
+
+def test_closing_gives_up_what_other_threads_ask(starter_store: Path) -> None:
+    slow = "SELECT count(*) FROM evidence a, evidence b, evidence c"
+    lexicon = lexkit.open(starter_store)
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(lexicon.sql, slow) for _ in range(2)]
+        asked += [pool.submit(lambda: [lexicon.relations().num_rows for _ in range(10_000)]) for _ in range(2)]
+        while len(lexicon._cursors) < 3:
+            pass
+        lexicon.close()
+        for future in asked:
+            with pytest.raises(StoreError, match="is closed; open it again"):
+                future.result()
+    with pytest.raises(StoreError, match="is closed"):
+        lexicon.sql("SELECT 1")
+    lexicon.close()
