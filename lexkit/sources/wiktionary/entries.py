@@ -350,8 +350,6 @@ def _about_all(senses: Sequence[_Sense]) -> _About:
     """Return what holds in whichever sense of an entry: the labels that all of them have."""
     common: _Labels | None = None
     for sense in senses:
-        if sense is None:
-            continue
         own = read_marks(sense.tags, sense.topics, sense.raw_tags)[1]
         common = own if common is None else tuple(label for label in common if label in own)
         if not common:

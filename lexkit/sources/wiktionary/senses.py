@@ -33,7 +33,7 @@ def find_senses(index: str | int, labels: Sequence[str | int | None]) -> list[in
 
 def _expanded(index: str) -> set[str]:
     """The labels that an index such as ``1.1-3, 2.1`` stands for."""
-    found = set()
+    found: set[str] = set()
     for part in _BETWEEN.split(index):
         if match := _RANGE.fullmatch(part):
             group, first, last = match[1], int(match[2]), int(match[3])

@@ -70,7 +70,7 @@ _FIRST_NOTE = re.compile(r"^\(([^()]*)\)\s+")
 _BULLET = re.compile(r"^(?:(?:[*·•,;:=→←↔†‡/~^\u2013\u2014-]|\):)\s+|[,;→•†‡]+(?=\w))")
 # A number of a footnote follows a longer word than "m²"
 _LAST_SIGN = re.compile(r"\s+[-\u2013\u2014=→←/~*†‡:;,]+$|(?<=\w\w)[,;:†‡→]+$|(?<=[^\W\d_]{4})[¹²³⁴-⁹]+$")
-_PAIRS = ("()", "[]", '""', "“”", "„“", "«»", "‹›", "「」", "『』")
+_PAIRS = [tuple(pair) for pair in ("()", "[]", '""', "“”", "„“", "«»", "\u2039\u203a", "「」", "『』")]
 _ONLY_NOTE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _COMMA = re.compile(r"[,;]\s+")
 # A sentence has ended, or a note of five words or more speaks of the word. "Mr. Right" and "Prof. X" are words, as are
