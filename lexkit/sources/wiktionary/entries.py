@@ -180,9 +180,19 @@ class _Reader:
         )
 
     def _entry(self, entry: _Entry) -> None:
-        word = entry.word or ""
-        if not (word.isascii() and word.isalpha()):
+        word, senses = entry.word or "", entry.senses or ()
+        is_plain = word.isascii() and word.isalpha()
+        if not is_plain:
             word = normalize_word(word)
+        if entry.redirect is not None or entry.lang_code != self._language or not (is_plain or is_word(word)):
+            self._leave_out(entry, word)
+        elif senses and senses[0].tags is _NONE and _is_stub(senses):
+            self._reject(Reason.STUB, word)
+        else:
+            self._lists(word, entry, senses)
+            self.words.append(word)
+
+    def _leave_out(self, entry: _Entry, word: str) -> None:
         if entry.redirect is not None:
             self._reject(Reason.REDIRECT, f"-> {entry.redirect}")
         elif entry.lang_code != self._language:
@@ -190,13 +200,8 @@ class _Reader:
             self._reject(Reason.OTHER_LANGUAGE, f"{entry.word} ({entry.lang_code})")
         elif not word:
             self._reject(Reason.NO_WORD, f"an entry ({entry.lang_code})")
-        elif not is_word(word):
-            self._reject(Reason.NOT_A_WORD, word)
-        elif entry.senses and _is_stub(entry.senses):
-            self._reject(Reason.STUB, word)
         else:
-            self._lists(word, entry)
-            self.words.append(word)
+            self._reject(Reason.NOT_A_WORD, word)
 
     def _reject(self, reason: Reason, example: str, where: str = "") -> None:
         self._tally.reject(reason, example, line=self.n_lines, where=where)
@@ -208,14 +213,16 @@ class _Reader:
             self._reject(Reason.UNKNOWN_POS, name, word)
         return pos
 
-    def _lists(self, word: str, entry: _Entry) -> None:
-        name, senses = entry.pos, entry.senses or ()
+    def _lists(self, word: str, entry: _Entry, senses: Sequence[_Sense]) -> None:
+        name = entry.pos
         pos = self._common[name] if name in self._common else self._pos(word, name) if name else None
         for sense in senses:
             if sense.synonyms or sense.antonyms:
                 about = self._about(word, sense)
-                self._linkages(word, pos, "synonym", sense.synonyms or (), about)
-                self._linkages(word, pos, "antonym", sense.antonyms or (), about)
+                if sense.synonyms:
+                    self._linkages(word, pos, "synonym", sense.synonyms, about)
+                if sense.antonyms:
+                    self._linkages(word, pos, "antonym", sense.antonyms, about)
             if sense.form_of:
                 self._bases(word, sense.form_of, sense, "inflection")
             if sense.alt_of:
@@ -270,8 +277,10 @@ class _Reader:
                     scopes.append(scope)
                     other_usages.append(other_labels)
         n_new = len(others) - n_before
-        for column, value in ((words, word), (kinds, kind), (parts, pos), (usages, labels)):
-            column += [value] * n_new
+        words += [word] * n_new
+        kinds += [kind] * n_new
+        parts += [pos] * n_new
+        usages += [labels] * n_new
 
     def _targets(
         self, word: str, pos: str | None, linkage: _Linkage, reason: Reason | None
@@ -322,17 +331,21 @@ class _Reader:
 
     def _rows(self, word: str, rows: list[_Row]) -> None:
         """Keep the items of an entry's own forms that are not the word itself, nor of more words ("more expansive")."""
+        words, lemmas, kinds = self.forms
         n_spaces = word.count(" ")
         for row in rows:
             kind, form = row_kind(bytes(row.tags)), row.form or ""
-            if not (form.isascii() and form.isalpha()):
+            is_plain = form.isascii() and form.isalpha()
+            if not is_plain:
                 form = normalize_word(form)
             if kind is None or form == word:
                 continue
-            if isinstance(kind, Reason) or form.count(" ") != n_spaces or not is_word(form):
+            if isinstance(kind, Reason) or form.count(" ") != n_spaces or not (is_plain or is_word(form)):
                 self._reject(kind if isinstance(kind, Reason) else Reason.NOT_A_FORM, form, word)
             else:
-                self._form(form, word, kind if kind == "inflection" else spelling_kind(word, form))
+                words.append(form)
+                lemmas.append(word)
+                kinds.append(kind if kind == "inflection" else spelling_kind(word, form))
 
     def _form(self, word: str, lemma: str, kind: FormKind) -> None:
         words, lemmas, kinds = self.forms
@@ -350,7 +363,8 @@ def _about_all(senses: Sequence[_Sense]) -> _About:
     """Return what holds in whichever sense of an entry: the labels that all of them have."""
     common: _Labels | None = None
     for sense in senses:
-        own = read_marks(sense.tags, sense.topics, sense.raw_tags)[1]
+        is_bare = sense.tags is _NONE and sense.topics is _NONE and sense.raw_tags is _NONE
+        own = _UNLABELLED if is_bare else read_marks(sense.tags, sense.topics, sense.raw_tags)[1]
         common = own if common is None else tuple(label for label in common if label in own)
         if not common:
             break
