@@ -8,7 +8,9 @@ import unicodedata
 _SPACE = re.compile(r"\s+")
 # Soft hyphens, spaces of no width, marks of direction and byte order; joiners are letters of some scripts inside a word
 _INVISIBLE = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
-_JOINERS = "\u200c\u200d"
+# Those of zero width, and the vowel separator of Mongolian
+_JOINERS = "\u200c\u200d\u180e"
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")  # but for white space
 _NO_JOINERS = str.maketrans("", "", _JOINERS)
 
 
@@ -26,6 +28,15 @@ def normalize_word(text: str) -> str:
         if "  " not in text and text.isprintable():
             return text.strip()
     return _SPACE.sub(" ", unicodedata.normalize("NFC", _INVISIBLE.sub("", text))).strip(" " + _JOINERS)
+
+
+def normalize_text(text: str) -> str:
+    r"""Return a gloss or a note as the store keeps it: without control characters, white space collapsed.
+
+    >>> normalize_text("not\x00 kind;\n cruel")
+    'not kind; cruel'
+    """
+    return text if text.isprintable() else _SPACE.sub(" ", _CONTROL.sub("", text)).strip()
 
 
 def fold(word: str) -> str:

@@ -19,6 +19,8 @@ from lexkit.sources.tally import Reason, Tally
 from lexkit.text import is_word, normalize_word
 
 _WORD, _SEGMENTATION, _POS = "Word", "MorphoLexSegm", "POS"
+_SIGNS = frozenset("(){}<>")
+"""Signs of a segmentation, which some rows have in the column of the word."""
 _POS_NAMES = {"NN": "noun", "VB": "verb", "JJ": "adj", "RB": "adv"}
 
 
@@ -93,7 +95,7 @@ def _analysis(
     if not word:
         tally.reject(Reason.NO_WORD, example, where=where)
         return
-    if not is_word(word):
+    if not is_word(word) or not _SIGNS.isdisjoint(word):
         tally.reject(Reason.NOT_A_WORD, example, where=where)
         return
     if word in seen:

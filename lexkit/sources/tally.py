@@ -15,7 +15,8 @@ class Reason(Enum):
     """Why a reader refuses something. The value is what the store's table ``rejection`` says.
 
     The first group are *bad records*, faults of the file; a build stops when they are more than
-    ``--max-rejected`` of a file's records. The second group are left out by a rule of lexkit.
+    ``--max-rejected`` of a file's records. The second group are left out by a rule of lexkit. An unknown part of speech
+    or mark is counted, too, though what has it is kept.
     """
 
     INVALID_JSON = "invalid JSON"
@@ -29,6 +30,10 @@ class Reason(Enum):
     WRONG_COLUMNS = "wrong number of columns"
     TOO_LONG = "a line of more than 16 MiB"
 
+    EMPTY_TARGET = "a linkage without a word"
+    STUB = "an entry that says there is none"
+    UNKNOWN_POS = "an unknown part of speech"
+    UNKNOWN_MARK = "an unknown mark of usage"
     OTHER_LANGUAGE = "another language"
     REDIRECT = "redirect"
     NOT_A_WORD = "not a word"

@@ -12,20 +12,21 @@ takes less time than to search lines for the names of the lists first, and to de
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from lexkit.sources.batches import Batch
+from lexkit.sources.parts_of_speech import common_names, read_pos
 from lexkit.sources.records import Form, FormKind, Headword, Statement
 from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wiktionary.blocks import MAX_LINE
 from lexkit.sources.wiktionary.forms import reason_against, row_kind, same_letters, spelling_kind
 from lexkit.sources.wiktionary.labels import read_marks
-from lexkit.sources.wiktionary.targets import read_target
-from lexkit.text import is_word, normalize_word
+from lexkit.sources.wiktionary.senses import find_senses
+from lexkit.sources.wiktionary.targets import THESAURUS, read_target
+from lexkit.text import is_word, normalize_text, normalize_word
 
 _NONE = msgspec.Raw(b"[]")
 
@@ -37,6 +38,7 @@ class _Linkage(msgspec.Struct, gc=False):
     source: str | None = None
     tags: msgspec.Raw = _NONE
     topics: msgspec.Raw = _NONE
+    raw_tags: msgspec.Raw = _NONE
 
 
 class _Base(msgspec.Struct, gc=False):
@@ -61,6 +63,7 @@ class _Sense(msgspec.Struct, gc=False):
     alt_of: list[_Base] | None = None
     tags: msgspec.Raw = _NONE
     topics: msgspec.Raw = _NONE
+    raw_tags: msgspec.Raw = _NONE
 
 
 class _Entry(msgspec.Struct, gc=False):
@@ -74,14 +77,16 @@ class _Entry(msgspec.Struct, gc=False):
     forms: list[_Row] | None = None
 
 
-_POS = re.compile(r"[\w-]+")
 _ANY = msgspec.json.Decoder()
 _ENTRY = msgspec.json.Decoder(_Entry)
-_GLOSSES = msgspec.json.Decoder(list[str] | None)
-_UNLABELLED: tuple[str, ...] = ()
-_About = tuple[Reason | None, tuple[str, ...], str | None]
+_GLOSSES = msgspec.json.Decoder(list[str | None] | None)
+_Labels = tuple[str, ...]
+_UNLABELLED: _Labels = ()
+_About = tuple[Reason | None, _Labels, str | None]
 """Why the linkages of a sense are refused, if they are, the labels of the word in it, and its gloss."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_STUB = b'["Wiktionary does not have any '
+"""What the only gloss of an entry begins with that says that there is none."""
 
 
 def parse_block(block: bytes, size: int, tally: Tally, language: str, headwords: bool) -> tuple[int, list[Batch]]:
@@ -118,32 +123,44 @@ class _Reader:
         self._tally = tally
         self._language = language
         self._code = f'"{language}"'.encode()
+        self._common = common_names()
         self.n_lines = 0
         # Looking for the code pays only where there are other languages to pass over
         self._mixed = False
 
     def read(self, block: bytes, size: int) -> None:
-        tally, view = self._tally, memoryview(block)
+        view, find, decode = memoryview(block), block.find, _ENTRY.decode
         statements, forms = self.statements[0], self.forms[0]
+        is_long = size > MAX_LINE
         start = len(_BYTE_ORDER_MARK) if block.startswith(_BYTE_ORDER_MARK) else 0
+        n_lines = n_empty = 0
         while start < size:
-            end = block.find(b"\n", start, size)
+            end = find(b"\n", start, size)
             if end < 0:
                 end = size
-            self.n_lines += 1
-            if end > start:
-                tally.n_records += 1
-                if end - start > MAX_LINE:
-                    tally.reject(Reason.TOO_LONG, _shown(block, start, end), line=self.n_lines)
-                elif self._mixed and self._is_other_language(block, start, end):
-                    tally.reject(Reason.OTHER_LANGUAGE, _shown(block, start, end), line=self.n_lines)
-                else:
-                    n_statements, n_forms = len(statements), len(forms)
-                    try:
-                        self._entry(_ENTRY.decode(view[start:end]))
-                    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                        self._refuse(block[start:end], n_statements, n_forms)
+            n_lines += 1
+            self.n_lines = n_lines
+            if end == start:
+                n_empty += 1
+            elif not ((is_long or self._mixed) and self._passes_over(block, start, end)):
+                n_statements, n_forms = len(statements), len(forms)
+                try:
+                    self._entry(decode(view[start:end]))
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    self._refuse(block[start:end], n_statements, n_forms)
             start = end + 1
+        self._tally.n_records += n_lines - n_empty
+
+    def _passes_over(self, block: bytes, start: int, end: int) -> bool:
+        """Count a line that need not be decoded, if it is one: too long, or of another language."""
+        if end - start > MAX_LINE:
+            reason = Reason.TOO_LONG
+        elif self._mixed and self._is_other_language(block, start, end):
+            reason = Reason.OTHER_LANGUAGE
+        else:
+            return False
+        self._reject(reason, _shown(block, start, end))
+        return True
 
     def _refuse(self, line: bytes, n_statements: int, n_forms: int) -> None:
         if line.isspace():
@@ -163,7 +180,19 @@ class _Reader:
         )
 
     def _entry(self, entry: _Entry) -> None:
-        word = normalize_word(entry.word or "")
+        word, senses = entry.word or "", entry.senses or ()
+        is_plain = word.isascii() and word.isalpha()
+        if not is_plain:
+            word = normalize_word(word)
+        if entry.redirect is not None or entry.lang_code != self._language or not (is_plain or is_word(word)):
+            self._leave_out(entry, word)
+        elif senses and senses[0].tags is _NONE and _is_stub(senses):
+            self._reject(Reason.STUB, word)
+        else:
+            self._lists(word, entry, senses)
+            self.words.append(word)
+
+    def _leave_out(self, entry: _Entry, word: str) -> None:
         if entry.redirect is not None:
             self._reject(Reason.REDIRECT, f"-> {entry.redirect}")
         elif entry.lang_code != self._language:
@@ -171,76 +200,98 @@ class _Reader:
             self._reject(Reason.OTHER_LANGUAGE, f"{entry.word} ({entry.lang_code})")
         elif not word:
             self._reject(Reason.NO_WORD, f"an entry ({entry.lang_code})")
-        elif not is_word(word):
-            self._reject(Reason.NOT_A_WORD, word)
         else:
-            self._lists(word, entry)
-            self.words.append(word)
+            self._reject(Reason.NOT_A_WORD, word)
 
     def _reject(self, reason: Reason, example: str, where: str = "") -> None:
         self._tally.reject(reason, example, line=self.n_lines, where=where)
 
-    def _lists(self, word: str, entry: _Entry) -> None:
-        senses, pos = entry.senses or (), entry.pos if entry.pos and _POS.fullmatch(entry.pos) else None
+    def _pos(self, word: str, name: str) -> str | None:
+        """Return the common name of a part of speech; an unknown one is counted."""
+        pos, is_known = read_pos(name)
+        if not is_known:
+            self._reject(Reason.UNKNOWN_POS, name, word)
+        return pos
+
+    def _lists(self, word: str, entry: _Entry, senses: Sequence[_Sense]) -> None:
+        name = entry.pos
+        pos = self._common[name] if name in self._common else self._pos(word, name) if name else None
         for sense in senses:
-            if sense.synonyms:
-                self._linkages(word, pos, "synonym", sense.synonyms, _about(sense))
-            if sense.antonyms:
-                self._linkages(word, pos, "antonym", sense.antonyms, _about(sense))
+            if sense.synonyms or sense.antonyms:
+                about = self._about(word, sense)
+                if sense.synonyms:
+                    self._linkages(word, pos, "synonym", sense.synonyms, about)
+                if sense.antonyms:
+                    self._linkages(word, pos, "antonym", sense.antonyms, about)
             if sense.form_of:
                 self._bases(word, sense.form_of, sense, "inflection")
             if sense.alt_of:
                 self._bases(word, sense.alt_of, sense, "spelling")
         if entry.synonyms:
-            self._linkages(word, pos, "synonym", entry.synonyms, _about_all(senses), senses)
+            self._of_entry(word, pos, "synonym", entry.synonyms, senses)
         if entry.antonyms:
-            self._linkages(word, pos, "antonym", entry.antonyms, _about_all(senses), senses)
+            self._of_entry(word, pos, "antonym", entry.antonyms, senses)
         if entry.forms:
-            for row in entry.forms:
-                self._row(word, row)
+            self._rows(word, entry.forms)
 
-    def _linkages(
-        self,
-        word: str,
-        pos: str | None,
-        kind: str,
-        linkages: list[_Linkage],
-        about: _About,
-        senses: Sequence[_Sense] = (),
+    def _of_entry(
+        self, word: str, pos: str | None, kind: str, linkages: list[_Linkage], senses: Sequence[_Sense]
     ) -> None:
-        """Read linkages of a sense, or those of an entry, which may say of which of its *senses* they are."""
-        words, others, kinds, parts, notes, scopes, usages, other_usages = self.statements
+        """Read linkages of an entry, which may say of which of its *senses* they are."""
+        about = _about_all(senses)
+        if not senses or not any(linkage.sense_index for linkage in linkages):
+            self._linkages(word, pos, kind, linkages, about)
+            return
+        abouts = [self._about(word, sense) for sense in senses]
+        labels = [sense.sense_index for sense in senses]
         for linkage in linkages:
-            if linkage.sense_index is not None and senses:
-                about = _about(_sense_at(linkage.sense_index, senses))
-            reason, labels, gloss = about
-            targets, other_labels = self._targets(word, pos, linkage, reason)
-            note, scope = _place(linkage, gloss)
+            named = find_senses(linkage.sense_index, labels) if linkage.sense_index else ()
+            for one in [abouts[i] for i in named] or [about]:
+                self._linkages(word, pos, kind, [linkage], one)
+
+    def _linkages(self, word: str, pos: str | None, kind: str, linkages: Sequence[_Linkage], about: _About) -> None:
+        """Read linkages that are all of one sense, or of none."""
+        words, others, kinds, parts, notes, scopes, usages, other_usages = self.statements
+        reason, labels, gloss = about
+        initial, n_before = word[0].lower(), len(others)
+        for linkage in linkages:
+            text = linkage.word
+            targets: Sequence[str]
+            is_bare = linkage.tags is _NONE and linkage.topics is _NONE and linkage.raw_tags is _NONE
+            if is_bare and reason is None and text and text.isascii() and text.isalpha() and "saurus" not in text:
+                targets, other_labels = (text,), _UNLABELLED
+            else:
+                targets, other_labels = self._targets(word, pos, linkage, reason)
+            note = gloss or (_tidied(linkage.sense) if linkage.sense else None)
+            scope = None if note else "entry"
+            if linkage.source:
+                note, scope = _sourced(linkage.source, note)
             for other in targets:
                 if other == word:
                     self._reject(Reason.SELF, other, word)
-                elif kind == "synonym" and same_letters(word, other):
+                elif kind == "synonym" and other[0].lower() == initial and same_letters(word, other):
                     self._form(other, word, spelling_kind(word, other))
                 else:
-                    words.append(word)
                     others.append(other)
-                    kinds.append(kind)
-                    parts.append(pos)
                     notes.append(note)
                     scopes.append(scope)
-                    usages.append(labels)
                     other_usages.append(other_labels)
+        n_new = len(others) - n_before
+        words += [word] * n_new
+        kinds += [kind] * n_new
+        parts += [pos] * n_new
+        usages += [labels] * n_new
 
     def _targets(
         self, word: str, pos: str | None, linkage: _Linkage, reason: Reason | None
-    ) -> tuple[Sequence[str], tuple[str, ...]]:
+    ) -> tuple[Sequence[str], _Labels]:
         """Return the words that a linkage names, with their labels; none if there is a reason against it."""
         text, labels = linkage.word or "", _UNLABELLED
-        if linkage.tags is not _NONE or linkage.topics is not _NONE:
-            own_reason, labels = read_marks(linkage.tags, linkage.topics)
+        if linkage.tags is not _NONE or linkage.topics is not _NONE or linkage.raw_tags is not _NONE:
+            own_reason, labels = self._marks(word, linkage)
             reason = reason or own_reason
         if reason is None:
-            targets, noted, reason = read_target(text, pos)
+            targets, noted, reason = read_target(text, pos, self._language)
             if noted:
                 labels = tuple(dict.fromkeys(labels + noted))
         else:
@@ -249,12 +300,27 @@ class _Reader:
             self._reject(reason, text, word)
         return targets, labels
 
+    def _marks(self, word: str, holder: _Linkage | _Sense) -> tuple[Reason | None, _Labels]:
+        """Return why what has these tags is refused, if it is, and its labels; unknown marks are counted."""
+        reason, labels, unknown = read_marks(holder.tags, holder.topics, holder.raw_tags)
+        for mark in unknown:
+            self._reject(Reason.UNKNOWN_MARK, mark, word)
+        return reason, labels
+
+    def _about(self, word: str, sense: _Sense) -> _About:
+        glosses = _GLOSSES.decode(sense.glosses)
+        # wiktextract lists a gloss after the more general ones it stands under
+        return *self._marks(word, sense), _tidied(glosses[-1]) if glosses else None
+
     def _bases(self, word: str, bases: list[_Base], of: _Sense, kind: FormKind) -> None:
         """Keep the word as a form of others, if the sense's tags say that it is one."""
         reason = reason_against(bytes(of.tags))
         for base in bases:
             text = base.word or ""
-            lemmas = read_target(text, None)[0] if reason is None else ()
+            if reason is None and text.isascii() and text.isalpha():
+                lemmas: Sequence[str] = (text,)
+            else:
+                lemmas = read_target(text, None, self._language)[0] if reason is None else ()
             # What follows the word in the text may come with it: "BBL Initialism of be back later"
             if len(lemmas) != 1 or lemmas[0].count(" ") > word.count(" ") + 1:
                 self._reject(reason or Reason.NOT_A_FORM, text, word)
@@ -263,16 +329,23 @@ class _Reader:
             else:
                 self._form(word, lemmas[0], kind if kind == "inflection" else spelling_kind(word, lemmas[0]))
 
-    def _row(self, word: str, row: _Row) -> None:
-        """Keep an item of an entry's own forms, unless it is the word itself or of more words ("more expansive")."""
-        kind = row_kind(bytes(row.tags))
-        form = normalize_word(row.form or "")
-        if kind is None or form == word:
-            return
-        if isinstance(kind, Reason) or form.count(" ") != word.count(" ") or not is_word(form):
-            self._reject(kind if isinstance(kind, Reason) else Reason.NOT_A_FORM, form, word)
-        else:
-            self._form(form, word, kind if kind == "inflection" else spelling_kind(word, form))
+    def _rows(self, word: str, rows: list[_Row]) -> None:
+        """Keep the items of an entry's own forms that are not the word itself, nor of more words ("more expansive")."""
+        words, lemmas, kinds = self.forms
+        n_spaces = word.count(" ")
+        for row in rows:
+            kind, form = row_kind(bytes(row.tags)), row.form or ""
+            is_plain = form.isascii() and form.isalpha()
+            if not is_plain:
+                form = normalize_word(form)
+            if kind is None or form == word:
+                continue
+            if isinstance(kind, Reason) or form.count(" ") != n_spaces or not (is_plain or is_word(form)):
+                self._reject(kind if isinstance(kind, Reason) else Reason.NOT_A_FORM, form, word)
+            else:
+                words.append(form)
+                lemmas.append(word)
+                kinds.append(kind if kind == "inflection" else spelling_kind(word, form))
 
     def _form(self, word: str, lemma: str, kind: FormKind) -> None:
         words, lemmas, kinds = self.forms
@@ -281,41 +354,32 @@ class _Reader:
         kinds.append(kind)
 
 
-def _about(sense: _Sense | None) -> _About:
-    if sense is None:
-        return None, _UNLABELLED, None
-    glosses = _GLOSSES.decode(sense.glosses)
-    # wiktextract lists a gloss after the more general ones it stands under
-    return *read_marks(sense.tags, sense.topics), glosses[-1] if glosses else None
+def _is_stub(senses: Sequence[_Sense]) -> bool:
+    """Whether all that an entry says is that Wiktionary has none."""
+    return all(bytes(sense.glosses).startswith(_STUB) for sense in senses)
 
 
 def _about_all(senses: Sequence[_Sense]) -> _About:
     """Return what holds in whichever sense of an entry: the labels that all of them have."""
-    labels = _UNLABELLED
-    for i, sense in enumerate(senses):
-        own = read_marks(sense.tags, sense.topics)[1]
-        labels = tuple(label for label in labels if label in own) if i else own
-        if not labels:
-            break
-    return None, labels, None
-
-
-def _place(linkage: _Linkage, gloss: str | None) -> tuple[str | None, str | None]:
-    """Return what a linkage says of its sense, with the Thesaurus page it comes from, and its scope."""
-    note = gloss or linkage.sense or None
-    if not linkage.source:
-        return note, None if note else "entry"
-    scope = "thesaurus" if linkage.source.startswith("Thesaurus:") else None
-    return f"{linkage.source}: {note}" if note else linkage.source, scope
-
-
-def _sense_at(index: str | int, senses: Sequence[_Sense]) -> _Sense | None:
-    """Return the sense with a label or, if none has it, at a place counted from 1."""
+    common: _Labels | None = None
     for sense in senses:
-        if sense.sense_index is not None and str(sense.sense_index) == str(index):
-            return sense
-    place = int(index) if str(index).isdecimal() else 0
-    return senses[place - 1] if 1 <= place <= len(senses) else None
+        is_bare = sense.tags is _NONE and sense.topics is _NONE and sense.raw_tags is _NONE
+        own = _UNLABELLED if is_bare else read_marks(sense.tags, sense.topics, sense.raw_tags)[1]
+        common = own if common is None else tuple(label for label in common if label in own)
+        if not common:
+            break
+    return None, common or _UNLABELLED, None
+
+
+def _tidied(note: str | None) -> str | None:
+    """A gloss or a note without control characters; None if nothing is left of it."""
+    return normalize_text(note) or None if note else None
+
+
+def _sourced(source: str, note: str | None) -> tuple[str, str | None]:
+    """Return a note with the page that a linkage comes from, and the scope of the linkage."""
+    page = normalize_text(source)
+    return f"{page}: {note}" if note else page, "thesaurus" if page.startswith(THESAURUS) else None
 
 
 def _shown(block: bytes, start: int, end: int) -> str:

@@ -1,12 +1,17 @@
-"""What wiktextract's tags and topics say of the use of a word, in the vocabulary of `lexkit.sources.records.USAGES`."""
+"""What wiktextract's tags and topics say of the use of a word, in the vocabulary of `lexkit.sources.records.USAGES`.
+
+The extractors of most editions translate the marks of their pages into the tags of the English one. What they cannot
+translate is in ``raw_tags``, as the page has it; ``data_sources/wiktionary_marks.tsv`` says what such marks mean.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import msgspec
 
+from lexkit.sources.data_files import data_file
 from lexkit.sources.records import USAGES
 from lexkit.sources.tally import Reason
 
@@ -66,39 +71,61 @@ _NO_FIELDS = frozenset(
 # "symbol" and "numeral" alone are given to ordinary words, too ("decimal point", "policy racket").
 ERRORS = frozenset({"misspelling", "misconstruction"})
 _NUMERALS = frozenset({"Roman", "Arabic"})
-_DECODER = msgspec.json.Decoder(list[str] | None)
+_DECODER = msgspec.json.Decoder(list[str | None] | None)
+MARKS = "wiktionary_marks.tsv"
+Marks = tuple[Reason | None, tuple[str, ...], tuple[str, ...]]
+"""Why what has some tags is refused, if it is; its labels, in the order of `USAGES`; and the marks that are unknown."""
 
 
 def read_tags(raw: bytes) -> tuple[str, ...]:
     """Decode a list of tags or topics; null is as good as none."""
-    return tuple(_DECODER.decode(raw) or ())
+    return tuple(tag for tag in _DECODER.decode(raw) or () if tag is not None)
 
 
-def read_marks(tags: msgspec.Raw, topics: msgspec.Raw) -> tuple[Reason | None, tuple[str, ...]]:
-    """Return why what has these tags is refused, if it is, and its labels in the order of `USAGES`."""
-    return _marks(bytes(tags), bytes(topics))
+def read_marks(tags: msgspec.Raw, topics: msgspec.Raw, raw_tags: msgspec.Raw) -> Marks:
+    """Return what the tags, topics and raw tags of a sense or a linkage say."""
+    return _marks(bytes(tags), bytes(topics), bytes(raw_tags))
+
+
+@cache
+def _known_marks() -> dict[str, str]:
+    """The labels of the marks of the editions, in lower case."""
+    found: dict[str, str] = {}
+    for line in data_file(MARKS).read_text(encoding="utf-8").splitlines()[1:]:
+        label, _, marks = line.split("\t")
+        for mark in marks.lower().split("|"):
+            found[mark] = found[mark.rstrip(".")] = label
+    return found
+
+
+def _label(mark: str) -> str | None:
+    return _LABELS.get(mark) or _known_marks().get(mark.lower())
 
 
 # Entries share a few thousand combinations
 @lru_cache(1 << 14)
-def _marks(raw_tags: bytes, raw_topics: bytes) -> tuple[Reason | None, tuple[str, ...]]:
-    tags = read_tags(raw_tags)
+def _marks(json_tags: bytes, json_topics: bytes, json_marks: bytes) -> Marks:
+    tags = read_tags(json_tags)
     reason = None
     if not ERRORS.isdisjoint(tags):
         reason = Reason.MISSPELLING
     elif "numeral" in tags and not _NUMERALS.isdisjoint(tags):
         reason = Reason.NUMERAL
     labels = {_LABELS[tag] for tag in tags if tag in _LABELS}
-    if not _NO_FIELDS.issuperset(read_tags(raw_topics)):
+    if not _NO_FIELDS.issuperset(read_tags(json_topics)):
         labels.add("technical")
-    return reason, _ordered(labels)
+    marks = {mark: _label(mark) for mark in read_tags(json_marks)}
+    labels.update(label for label in marks.values() if label)
+    unknown = tuple(mark for mark, label in marks.items() if not label)
+    return reason, _ordered(labels), unknown
 
 
 def labels_of_note(note: str) -> tuple[str, ...]:
     """Return the labels of a note in brackets, such as ``archaic`` or ``slang, US``; centuries are of old spellings."""
     if "centur" in note:
         return ("obsolete",)
-    return _ordered({_LABELS[part] for part in note.replace(" and ", ", ").split(", ") if part in _LABELS})
+    labels = map(_label, note.replace(" and ", ", ").split(", "))
+    return _ordered({label for label in labels if label})
 
 
 def _ordered(labels: Iterable[str]) -> tuple[str, ...]:

@@ -161,3 +161,11 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -
     file.write_bytes(content)
     with pytest.raises(SourceError, match=message):
         list(read(file, Tally()))
+
+
+def test_a_segmentation_is_no_word(shared: Callable[[str], Path]) -> None:
+    tally = Tally()
+    found = list(read(shared("cases/morpholex-cells.tsv"), tally))
+    assert [record.word for record in found if isinstance(record, Analysis)] == ["kindness"]
+    assert tally.rejected == {Reason.NOT_A_WORD: 2}
+    assert tally.n_bad == 0

@@ -114,7 +114,7 @@ def test_sense_and_entry_linkages(read_lines: Callable[..., tuple[list[Record], 
         ("toilet and Thesaurus:bathroom", ["toilet"], Reason.THESAURUS_PAGE),
         ("or See also Thesaurus:grass", [], Reason.THESAURUS_PAGE),
         ("&", [], Reason.NOT_A_WORD),
-        ("", [], Reason.NO_WORD),
+        ("", [], Reason.EMPTY_TARGET),
         (" kind ", [], Reason.SELF),
     ],
 )

@@ -1,0 +1,36 @@
+"""Parts of speech under the names that Wiktionary's editions give them, as wiktextract's common names."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from lexkit.sources.data_files import data_file
+
+LIST = "parts_of_speech.tsv"
+_NAME = re.compile(r"[\w-]+")
+
+
+@cache
+def common_names() -> dict[str, str | None]:
+    """Return the common name of every known name in lower case, or None where a name says nothing of grammar."""
+    found: dict[str, str | None] = {}
+    for line in data_file(LIST).read_text(encoding="utf-8").splitlines()[1:]:
+        pos, _, names = line.split("\t")
+        found.update(dict.fromkeys(names.lower().split("|"), pos or None))
+    return found
+
+
+def read_pos(name: str) -> tuple[str | None, bool]:
+    """Return the common name of a part of speech, and whether it is a known one.
+
+    An unknown one is kept as the source writes it if it has the shape of a name, since a store joins names by commas.
+
+    >>> read_pos("Adjektiv"), read_pos("proper noun"), read_pos("mantra"), read_pos("stem: absolvent-")
+    (('adj', True), ('name', True), ('mantra', False), (None, False))
+    """
+    text = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    known = common_names()
+    if text.lower() in known or not text:
+        return known.get(text.lower()), True
+    return text if _NAME.fullmatch(text) else None, False
