@@ -52,8 +52,10 @@ class Negation(NamedTuple):
 
 
 _UNUSED = Usage()
-_RARER = 1.0
-"""How much rarer than the word a short base may be, on the Zipf scale: ten times."""
+_RAREST = 2.0
+"""What tables of frequencies end with; words that they do not have are rarer."""
+_RARER = 2.0
+"""How much rarer than the word a short base may be, on the Zipf scale: a hundred times."""
 
 
 def find_negations(
@@ -160,7 +162,8 @@ class _Judge:
         if len(folded) > affix.short:
             return True
         # A short base that no source has much to say of is likely a piece of a word: uncle and cle, dismay and may
-        if usage.frequency is not None and (base_usage.frequency or 0) < usage.frequency - _RARER:
+        base_frequency = _RAREST if base_usage.frequency is None else base_usage.frequency
+        if usage.frequency is not None and base_frequency < usage.frequency - _RARER:
             return False
         return base_usage.n_statements >= usage.n_statements / 10
 

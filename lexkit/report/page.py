@@ -146,7 +146,7 @@ def _environment() -> jinja2.Environment:
     filters: dict[str, Callable[..., Any]] = {
         "number": lambda n: f"{n:,}",
         "share": lambda n, of: 100 * n / of if of else 0.0,
-        "file_name": lambda uri: PurePosixPath(uri).name,  # a page that is passed on needs no paths of its maker
+        "file_name": _file_name,
     }
     environment.filters.update(filters)
     return environment
@@ -159,3 +159,8 @@ def _asset(name: str) -> str:
 def _hash(text: str) -> str:
     """What a content security policy knows an inline script or style by."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
+def _file_name(uri: str) -> str:
+    """Return what a page says of a file: it is passed on, and needs no paths of its maker."""
+    return uri if uri.startswith("lexkit:") else PurePosixPath(uri).name

@@ -38,7 +38,7 @@ class Derivation(NamedTuple):
     language: str
     """Wiktionary's code of it."""
     affixes: AffixSet
-    """As for `lexkit.build`."""
+    """Which affixes of it negate."""
 
     @classmethod
     def of_store(cls, connection: duckdb.DuckDBPyConnection) -> Derivation:

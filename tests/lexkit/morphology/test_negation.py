@@ -298,3 +298,22 @@ def test_look_alikes_of_risky_affixes_in_words_of_morpholex(morpholex: list[Anal
 
 def test_a_look_alike_of_a_prefix_says_nothing_of_a_suffix() -> None:
     assert by_affix("image", "mage", "imageless") == {"imageless": "image"}
+
+
+def test_a_short_base_must_not_be_much_rarer_than_the_word() -> None:
+    def bases(frequency: float | None) -> list[str]:
+        vocabulary = {"dishep": Usage(frequency=4.6), "hep": Usage(frequency=frequency)}
+        return [n.base for n in find_negations(vocabulary)]
+
+    assert bases(2.5) == []
+    assert bases(2.7) == ["hep"]
+    assert bases(None) == []  # rarer than any word of the table
+
+
+def test_a_base_must_have_a_part_of_speech_that_the_affix_takes() -> None:
+    def bases(pos: str) -> list[str]:
+        vocabulary = {"sinnlos": USED, "Sinn": Usage(3, frozenset(pos.split()))}
+        return [n.base for n in find_negations(vocabulary, "de")]
+
+    assert bases("") == bases("noun") == bases("noun verb") == ["Sinn"]
+    assert bases("verb") == []
