@@ -13,6 +13,7 @@ from typing import Any
 
 from lexkit.errors import SourceError
 from lexkit.morphology.segmentation import SegmentationError, parse_segmentation
+from lexkit.sources import workbook
 from lexkit.sources.files import check_file, read_text
 from lexkit.sources.records import Analysis, Record
 from lexkit.sources.tally import Reason, Tally
@@ -54,13 +55,10 @@ def read(path: Path, tally: Tally) -> Iterator[Record]:
 
 
 def _workbook(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
-    from python_calamine import CalamineError, CalamineWorkbook
-
     try:
-        workbook = CalamineWorkbook.from_path(path)
-        for name in workbook.sheet_names:
-            yield f"sheet {name}, ", workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
-    except (CalamineError, OSError) as error:
+        for name, rows in workbook.read(path):
+            yield f"sheet {name}, ", rows
+    except workbook.WorkbookError as error:
         raise SourceError(f"{path}: not a readable .xlsx workbook ({error}); download it again") from error
 
 

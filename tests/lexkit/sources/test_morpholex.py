@@ -169,3 +169,16 @@ def test_a_segmentation_is_no_word(shared: Callable[[str], Path]) -> None:
     assert [record.word for record in found if isinstance(record, Analysis)] == ["kindness"]
     assert tally.rejected == {Reason.NOT_A_WORD: 2}
     assert tally.n_bad == 0
+
+
+@pytest.mark.parametrize("place", ["XFD1048576", "XFD99999999", "ZZZZ1"])
+def test_a_cell_far_away_does_not_end_the_process(tmp_path: Path, place: str) -> None:
+    """A reader that takes room for every cell up to it would need 550 GB, and abort."""
+    file = write_workbook(tmp_path / "near.xlsx", {"0-1-0": [("Word", "MorphoLexSegm"), ("kind", "{(kind)}")]})
+    far = tmp_path / "far.xlsx"
+    with zipfile.ZipFile(file) as near, zipfile.ZipFile(far, "w") as archive:
+        for name in near.namelist():
+            cell_far_away = f'<row><c r="{place}" t="inlineStr"><is><t>x</t></is></c></row></sheetData>'
+            archive.writestr(name, near.read(name).replace(b"</sheetData>", cell_far_away.encode()))
+    with pytest.raises(SourceError, match=r"far\.xlsx: not a readable .xlsx workbook \(.*\); download it again$"):
+        list(read(far, Tally()))
