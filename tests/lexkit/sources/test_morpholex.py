@@ -171,7 +171,7 @@ def test_a_segmentation_is_no_word(shared: Callable[[str], Path]) -> None:
     assert tally.n_bad == 0
 
 
-@pytest.mark.parametrize("place", ["XFD1048576", "XFD99999999", "ZZZZ1"])
+@pytest.mark.parametrize("place", ["XFD1048576", "XFD99999999"])
 def test_a_cell_far_away_does_not_end_the_process(tmp_path: Path, place: str) -> None:
     """A reader that takes room for every cell up to it would need 550 GB, and abort."""
     file = write_workbook(tmp_path / "near.xlsx", {"0-1-0": [("Word", "MorphoLexSegm"), ("kind", "{(kind)}")]})
