@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import re
 import socket
 import ssl
 import string
@@ -78,7 +79,7 @@ class Reply:
     def number(self, header: str) -> int | None:
         """Return the value of a header that is a plain number, else None."""
         value = self.headers.get(header, "").strip()
-        return int(value) if value.isascii() and value.isdecimal() else None
+        return int(value) if re.fullmatch("[0-9]{1,18}", value) else None
 
     def read(self, size: int) -> bytes:
         """Return what has come of the body, at most *size* bytes; nothing at its end.
@@ -168,11 +169,11 @@ def _status_failure(error: urllib.error.HTTPError) -> Failure:
 
 
 def _seconds(retry_after: str) -> float | None:
-    if retry_after.strip().isdecimal():
+    if re.fullmatch("[0-9]{1,18}", retry_after.strip()):
         return float(retry_after)
     try:
         return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

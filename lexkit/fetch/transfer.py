@@ -18,7 +18,7 @@ _BLOCK = 1 << 16
 _WORTHWHILE = 1 << 20
 """Bytes that a try must add to the part for the count of failures in a row to start again."""
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
 @dataclass(frozen=True)

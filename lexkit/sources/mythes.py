@@ -24,7 +24,7 @@ from lexkit.sources.records import KINDS, USAGES, Headword, Kind, Record, Statem
 from lexkit.sources.tally import OwnReason, Reason, Tally
 from lexkit.sources.wordnet.synsets import ORIGIN, PRINCETON
 
-_ENTRY = re.compile(r"(.+)\|(\d+)")
+_ENTRY = re.compile(r"(.+)\|([0-9]{1,9})")
 _MEANING = re.compile(r"[-(|]")
 """How a meaning starts; without it ``(noun)|1`` would be an entry."""
 _NOTE = re.compile(r"\(([^()]*)\)|\[([^][]*)\]")
@@ -279,7 +279,7 @@ def _encoding(path: Path, line: bytes) -> str:
         codec = codecs.lookup(re.sub(r"^(?:microsoft-)?cp-?", "cp", name, flags=re.IGNORECASE)).name
         b" ".decode(codec)  # refuses codecs that are no encoding of text, such as hex, or whose line ends are wider
         return codec
-    except (LookupError, UnicodeDecodeError) as error:
+    except (LookupError, ValueError) as error:
         raise SourceError(
             f"{path}, line 1: {name[:40]!r} is not an encoding; give a .dat file of MyThes, or convert it to UTF-8"
         ) from error

@@ -48,7 +48,7 @@ _LATER_LABEL = re.compile(r"(?<!&c)\.\s+(?=(?:N|V|[Aa]dj|[Aa]dv|[Pp]hr)\.{1,2}\s
 _LABELLED = re.compile(
     r"(?P<label>[NnVv]|[Aa]dj|[Aa]dv|[Pp]hr|Int|Pref|Pron)(?:\s*\[[^\]]*\])*\.{1,2}(?:\s+(?=\S)|(?=[a-z])|$)"
 )
-_NUMBER = r"(?P<number>\d+[a-z]?)"
+_NUMBER = r"(?P<number>[0-9]{1,6}[a-z]?)"
 # Head 252a lacks the "#" in etext #22, and its stop in both.
 _HEAD_22 = re.compile(r"^\s*(?:#\s*|(?=252a\s+Sponge))" + _NUMBER + r"\.?\s*")
 _HEAD_10681 = re.compile(r"^" + _NUMBER + r"(?:\.\s+|\s+(?=[A-Z\[]))")

@@ -363,3 +363,21 @@ def test_the_english_thesaurus_of_debian(tmp_path: Path) -> None:
         assert lexicon.relation(".22 caliber", "diameter") == []  # a related one, though unmarked
         assert lexicon.relation(".22 caliber", ".22 calibre") == ["synonym"]
         assert "Alost" in lexicon
+
+
+@pytest.mark.parametrize("name", ["undefined", "hex", "utf-99", "\x00"])
+def test_what_is_not_an_encoding(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "th.dat"
+    file.write_text(f"{name}\nbig|1\n-|large\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="line 1: .* is not an encoding"):
+        list(read(file, Tally()))
+
+
+def test_a_number_of_meanings_that_no_file_has(tmp_path: Path) -> None:
+    file = tmp_path / "th.dat"
+    file.write_text(f"UTF-8\nbig|{'9' * 5000}\n-|large\nsmall|1\n-|little\n", encoding="utf-8")
+    tally = Tally()
+    assert [record for record in read(file, tally) if isinstance(record, Statement)] == [
+        Statement("small", "little", "synonym")
+    ]
+    assert tally.rejected == {Reason.MALFORMED: 2}
