@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -42,6 +43,34 @@ def require_number(name: str, value: object, least: float, most: float | None = 
         raise ArgumentError(f"{name}={value!r}: give a {'whole ' if whole else ''}number {wanted}")
 
 
+def require_text(name: str, value: object, example: str) -> None:
+    """Raise unless *value* is text.
+
+    >>> require_text("word", 5, "'happy'")
+    Traceback (most recent call last):
+    lexkit.errors.ArgumentError: word=5: give text, such as 'happy'
+    """
+    if not isinstance(value, str):
+        raise ArgumentError(f"{name}={value!r}: give text, such as {example}")
+
+
+def require_path(name: str, value: object) -> None:
+    """Raise unless *value* is a path: text, or what has one.
+
+    >>> require_path("path", None)
+    Traceback (most recent call last):
+    lexkit.errors.ArgumentError: path=None: give a path, such as 'lexkit.duckdb'
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        raise ArgumentError(f"{name}={value!r}: give a path, such as 'lexkit.duckdb'")
+
+
+def _is_of_paths(item: object, width: int) -> bool:
+    return (
+        isinstance(item, (tuple, list)) and len(item) == width and all(isinstance(i, (str, os.PathLike)) for i in item)
+    )
+
+
 def require_list(name: str, value: Any, form: str, width: int = 1) -> None:  # noqa: ANN401
     """Raise unless *value* is a list of texts or paths, or of tuples of *width* of them, as *form* shows.
 
@@ -52,5 +81,6 @@ def require_list(name: str, value: Any, form: str, width: int = 1) -> None:  # n
     lexkit.errors.ArgumentError: tokenizers='gpt2': give a list, such as ['gpt2']
     """
     is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
-    if not is_list or (width > 1 and any(not isinstance(item, (tuple, list)) or len(item) != width for item in value)):
+    items = [item if width > 1 else (item,) for item in value] if is_list else []
+    if not is_list or not all(_is_of_paths(item, width) for item in items):
         raise ArgumentError(f"{name}={value!r}: give a list, such as {form}")

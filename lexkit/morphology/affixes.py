@@ -208,6 +208,11 @@ def affix_file(language: str) -> Path:
     return data_file(f"affixes/{language}.toml")
 
 
+def languages() -> list[str]:
+    """Return the codes of the languages whose affixes are known."""
+    return sorted(path.stem for path in data_file("affixes").glob("*.toml"))
+
+
 @lru_cache(maxsize=4)
 def affixes_of(language: str) -> Affixes | None:
     """Return what is known of negation in a language, by Wiktionary's code of it; None: nothing."""

@@ -192,7 +192,9 @@ class _Judge:
             return False
         if not pos:
             return self._rules.looks_like_a_verb(folded)
-        return _is_verb(pos) and self._is_verb_form(fold(word))
+        # A noun may be listed as a verb somewhere (déshonneur), so that it must look like one, where verbs do
+        looks_so = not self._rules.verbs or self._rules.looks_like_a_verb(folded)
+        return _is_verb(pos) and looks_so and self._is_verb_form(fold(word))
 
     def _is_verb_form(self, folded: str) -> bool:
         """Whether unfolded and unfolding are forms of a verb that is there; there is none of uncaring."""

@@ -14,9 +14,9 @@ from typing import get_args
 import duckdb
 
 from lexkit import __version__
-from lexkit.arguments import MOST_JOBS, require_choice, require_list, require_number
+from lexkit.arguments import MOST_JOBS, require_choice, require_list, require_number, require_path
 from lexkit.errors import ArgumentError, SourceError
-from lexkit.morphology.affixes import AffixSet, affixes_of
+from lexkit.morphology.affixes import AffixSet, affixes_of, languages
 from lexkit.progress import Progress
 from lexkit.sources.files import fingerprint
 from lexkit.sources.plugins import option_of
@@ -30,6 +30,8 @@ from lexkit.store.spans import add_spans, load_tokenizers
 from lexkit.store.staging import Staging
 from lexkit.store.statistics import Statistics, collect_statistics
 
+_OTHER_CODES = {"no": "nb", "nn": "nb", "ger": "de", "deu": "de", "eng": "en", "spa": "es", "fre": "fr", "fra": "fr"}
+"""What users may write for codes of Wiktionary."""
 _HERE = Path(__file__).parent
 MAX_REJECTED = 0.01
 
@@ -100,6 +102,10 @@ def build(
         ArgumentError: an option has a value that it cannot have.
     """
     started = time.perf_counter()
+    require_path("output", output)
+    for name, files in (("wiktionary", wiktionary), ("roget", roget), ("morpholex", morpholex or ())):
+        if not isinstance(files, (str, os.PathLike)):
+            require_list(name, files, "['FILE']")
     _check_arguments(pairs, sources, tokenizers, language, roget_scope, affixes, max_rejected, jobs)
     target = Path(output)
     n_jobs = jobs or _cores()
@@ -116,7 +122,7 @@ def build(
                     _read_source(connection, staging, source, max_rejected)
             clock.stage("relate words")
             if affixes != "none" and affixes_of(language) is None:
-                clock.note(f"lexkit knows no negating affixes of the language {language!r}, so it derives no relations")
+                clock.note(_no_affixes(language))
             make_relations(connection, Derivation(language, affixes))
             for name, tokenizer in loaded.items():
                 clock.stage(f"tokenize with {name}")
@@ -130,6 +136,13 @@ def build(
     finally:
         clock.close()
     return BuildSummary(str(target), time.perf_counter() - started, statistics, clock.seconds)
+
+
+def _no_affixes(language: str) -> str:
+    known = languages()
+    usual = _OTHER_CODES.get(language.lower(), language.lower().partition("-")[0])
+    meant = f"; did you mean {usual}?" if usual in known else ""
+    return f"no relations are derived: lexkit has no negating affixes of {language!r}, but of {', '.join(known)}{meant}"
 
 
 def _check_arguments(

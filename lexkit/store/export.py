@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lexkit import __version__
-from lexkit.arguments import require_choice, require_number
+from lexkit.arguments import require_choice, require_number, require_path
 from lexkit.sources.catalog import is_non_commercial
 from lexkit.store import tables
 from lexkit.store.answers import unwanted
@@ -81,6 +81,8 @@ def export(
         ArgumentError: no such form, or licence to be free of; or *min_confidence* is not a number from 0 to 1.
         StoreError: not a store, or the folder cannot be written or holds something else.
     """
+    require_path("store", store)
+    require_path("folder", folder)
     require_choice("form", form, FORMS)
     if licence_free_of is not None:
         require_choice("licence_free_of", licence_free_of, ("nc",))
@@ -131,6 +133,7 @@ def _facts(
 ) -> dict[str, Any]:
     """What a reader must know of the files. The name of a source's file is given, not where it lay."""
     left_out = [row["source"] for row in excluded]
+    ((has_frequencies,),) = connection.execute("SELECT count(frequency) > 0 FROM word").fetchall()
     facts: dict[str, Any] = {
         "lexkit_version": __version__,
         "left_out": left_out,
@@ -139,6 +142,7 @@ def _facts(
             | {"origin": row["origin"], "licence": row["licence"]}
             for row in _sources(connection)
         ],
+        "has_frequencies": has_frequencies,
         "tokenizer": None,
     }
     if tokenizer is not None:

@@ -208,8 +208,9 @@ def find_neighbors(
 
 
 def _strings(words: Iterable[Any]) -> list[str]:
-    if isinstance(words, (str, bytes)):
-        raise ArgumentError(f"words={words!r}: give a list of words, such as [{words!r}]")
+    if isinstance(words, (str, bytes)) or not isinstance(words, Iterable):
+        example = words if isinstance(words, str) else "happy"
+        raise ArgumentError(f"words={words!r}: give a list of words, such as [{example!r}]")
     asked = words.to_pylist() if isinstance(words, (pa.Array, pa.ChunkedArray)) else list(words)
     for place, word in enumerate(asked):
         if not isinstance(word, str):

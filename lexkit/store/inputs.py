@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,8 @@ from lexkit.sources.wiktionary import thesaurus
 
 Pathlike = str | os.PathLike[str]
 
+_ENGLISH = ("roget", "morpholex")
+"""Readers of resources that are of English words only."""
 STARTER = {"wiktionary": "wiktionary.jsonl", "roget": "roget1911.tsv.gz", "morpholex": "morpholex.tsv"}
 """What is built when no source is named, files of ``data_sources/starter``."""
 
@@ -124,20 +126,30 @@ def choose_sources(
     for name, file in other_files:
         if name not in readers:
             wanted += _plugin_sources(name, file, options)
+    _require_language(wanted, options.language)
+    return _named(wanted) if wanted else _starter(readers)
+
+
+def _require_language(wanted: list[Source], language: str) -> None:
+    """Refuse sources of English words where words of another language are wanted."""
+    if language == "en":
+        return
+    for source in wanted:
+        if source.kind in _ENGLISH:
+            raise SourceError(f"{source.path}: {source.kind} is English, and --language is {language}; leave one out")
     if not wanted:
-        return [
-            Source(
-                kind,
-                kind,
-                data_file(f"starter/{name}"),
-                f"starter:{name}",
-                licence_of_starter(name),
-                kind,
-                readers[kind],
-            )
-            for kind, name in STARTER.items()
-        ]
-    return _named(wanted)
+        raise SourceError(
+            f"the starter data are English, and --language is {language}; name a source of it, for example "
+            f"--wiktionary fetched, after 'lexkit fetch wiktionary-{language}'"
+        )
+
+
+def _starter(readers: Mapping[str, _Read]) -> list[Source]:
+    found = []
+    for kind, name in STARTER.items():
+        path, licence = data_file(f"starter/{name}"), licence_of_starter(name)
+        found.append(Source(kind, kind, path, f"starter:{name}", licence, kind, readers[kind]))
+    return found
 
 
 def _plugin_sources(name: str, file: Pathlike, options: Options) -> Iterator[Source]:

@@ -15,8 +15,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lexkit.arguments import require_choice, require_number
-from lexkit.errors import QueryError, StoreError, first_line
+from lexkit.arguments import require_choice, require_number, require_path, require_text
+from lexkit.errors import ArgumentError, QueryError, StoreError, first_line
 from lexkit.sources.records import KINDS, Kind
 from lexkit.store.answers import Evidence, Neighbor, WordForm, unwanted
 from lexkit.store.files import cursor, open_read_only
@@ -56,6 +56,7 @@ class Lexicon:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        require_path("path", path)
         self.path = Path(path)
         self._connection = open_read_only(self.path)
         self._closed = False
@@ -96,9 +97,9 @@ class Lexicon:
                 raise
             raise StoreError(f"{self.path}: damaged ({first_line(error)}); build it again") from error
         finally:
-            borrowed.close()
             with self._idle:
-                self._cursors.remove(borrowed)
+                self._cursors.remove(borrowed)  # first: what is closed cannot be interrupted
+                borrowed.close()
                 self._idle.notify_all()
 
     def _require_open(self) -> None:
@@ -116,6 +117,8 @@ class Lexicon:
 
         With *forms*, return the words whose relations, all or of one *kind*, answer for it; see `synonyms`.
         """
+        if kind is not None:
+            require_choice("kind", kind, KINDS)
         return [self._index.word(word_id) for word_id in self._resolver.answering(word, forms, kind)]
 
     def forms(self, word: str) -> list[WordForm]:
@@ -280,6 +283,9 @@ class Lexicon:
 
     def suggest(self, word: str, limit: int = 5) -> list[str]:
         """Return the store's words most like *word* in spelling, the likest first; empty if nothing is near."""
+        require_text("word", word, "'happy'")
+        if limit is None:
+            raise ArgumentError("limit=None: give a whole number from 0 on")
         require_number("limit", limit, 0)
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
@@ -375,6 +381,7 @@ class Lexicon:
         Raises:
             QueryError: the store has no such tokenizer.
         """
+        require_text("tokenizer", asked, "'llama'")
         with self._cursor() as connection:
             return find_tokenizer(connection, asked)
 

@@ -28,11 +28,13 @@ def run_select(
 
     Raises:
         QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
-        ArgumentError: *query* is not text, or *timeout* or *max_rows* leaves nothing.
+        ArgumentError: *query* is not text, *params* are not a list, or *timeout* or *max_rows* leaves nothing.
     """
     if not isinstance(query, str) or not _is_text(query):
         raise ArgumentError(f"query={query!r}: give one SELECT as text")
-    if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout <= LONGEST_WAIT):
+    if isinstance(params, (str, bytes)) or not isinstance(params, (Sequence, Mapping)):
+        raise ArgumentError(f"params={params!r}: give a list of values, or a dict of them by name")
+    if timeout is not None and (type(timeout) not in (int, float) or not 0 < timeout <= LONGEST_WAIT):
         raise ArgumentError(f"timeout={timeout!r}: give seconds, more than 0 and at most {LONGEST_WAIT:,}")
     require_number("max_rows", max_rows, 1)
     # In a thread of its own: in this one, DuckDB would hear of Ctrl-C only when the query has ended

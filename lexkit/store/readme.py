@@ -112,6 +112,7 @@ def _licences(facts: dict[str, Any]) -> list[str]:
         *(
             f"Weights rest on these facts as well: {item.title} ({item.licence}: {item.licence_note}). {item.citation}"
             for item in load_catalog().carried
+            if facts["has_frequencies"]
         ),
     ]
     if cited:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from lexkit.arguments import require_list, require_number
+from lexkit.arguments import require_list, require_number, require_path
 from lexkit.errors import TokenizerError
 from lexkit.progress import Progress
 from lexkit.store.checksum import record_checksums
@@ -71,6 +71,7 @@ def tokenize(
     """
     require_list("tokenizers", tokenizers, "['NAME=PATH']")
     require_number("jobs", jobs, 1)
+    require_path("store", store)
     target, progress = Path(store), progress or Progress()
     loaded = load_tokenizers(tokenizers)
     # Taken before the tokenizers are set to cut nothing off and fill nothing up: it is the file that is recorded

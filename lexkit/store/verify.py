@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from lexkit.arguments import require_list
+from lexkit.arguments import require_list, require_path
 from lexkit.errors import TokenizerError, first_line
 from lexkit.store.checks import CHECKS, Check
 from lexkit.store.files import open_read_only
@@ -53,6 +53,7 @@ def verify_store(path: str | os.PathLike[str], tokenizers: Sequence[str] = ()) -
         StoreError: no such file, not a lexkit store, or of another schema version.
         TokenizerError: a tokenizer cannot be loaded, or is not the one that the store has by its name.
     """
+    require_path("path", path)
     require_list("tokenizers", tokenizers, "['NAME=PATH']")
     loaded = load_tokenizers(tokenizers)
     with open_read_only(Path(path)) as connection:

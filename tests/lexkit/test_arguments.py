@@ -30,14 +30,18 @@ def lexicon(starter_store: Path) -> Iterator[Lexicon]:
         ({"max_rejected": -0.1}, "max_rejected=-0.1: give a number from 0 to 1"),
         ({"max_rejected": float("nan")}, "max_rejected=nan: give a number from 0 to 1"),
         ({"max_rejected": "all"}, "max_rejected='all': give a number from 0 to 1"),
-        ({"jobs": 0}, "jobs=0: give a whole number from 1 on"),
-        ({"jobs": -1}, "jobs=-1: give a whole number from 1 on"),
-        ({"jobs": 1.5}, "jobs=1.5: give a whole number from 1 on"),
+        ({"jobs": 0}, "jobs=0: give a whole number from 1 to 256"),
+        ({"jobs": -1}, "jobs=-1: give a whole number from 1 to 256"),
+        ({"jobs": 1.5}, "jobs=1.5: give a whole number from 1 to 256"),
+        ({"jobs": 20_000}, "jobs=20000: give a whole number from 1 to 256"),
         ({"language": ""}, "language='': give the code that Wiktionary has for it, such as 'en'"),
         ({"tokenizers": "gpt2"}, "tokenizers='gpt2': give a list, such as ['NAME=PATH']"),
         ({"pairs": "p.txt"}, "pairs='p.txt': give a list, such as [('synonym', 'FILE')]"),
         ({"pairs": ["p.txt"]}, "pairs=['p.txt']: give a list, such as [('synonym', 'FILE')]"),
         ({"pairs": ("synonym", "p.txt")}, "pairs=('synonym', 'p.txt'): give a list, such as [('synonym', 'FILE')]"),
+        ({"pairs": [("synonym", None)]}, "pairs=[('synonym', None)]: give a list, such as [('synonym', 'FILE')]"),
+        ({"wiktionary": 5}, "wiktionary=5: give a list, such as ['FILE']"),
+        ({"wiktionary": [None]}, "wiktionary=[None]: give a list, such as ['FILE']"),
         ({"sources": "wordnet=/x"}, "sources='wordnet=/x': give a list, such as [('wordnet', 'FOLDER')]"),
     ],
 )
@@ -61,6 +65,18 @@ ASKED: list[tuple[Callable[[Lexicon], object], str]] = [
     (lambda lexicon: lexicon.suggest("kidn", limit=-1), "limit=-1: give a whole number from 0 on"),
     (lambda lexicon: lexicon.sql("SELECT 1", timeout=0), "timeout=0: give seconds, more than 0"),
     (lambda lexicon: lexicon.sql("SELECT 1", max_rows=0), "max_rows=0: give a whole number from 1 on"),
+    (lambda lexicon: lexicon.sql("SELECT 1", timeout=True), "timeout=True: give seconds, more than 0"),
+    (lambda lexicon: lexicon.sql("SELECT ?", "x"), "params='x': give a list of values"),
+    (lambda lexicon: lexicon.sql("SELECT ?", None), "params=None: give a list of values"),  # type: ignore[arg-type]
+    (lambda lexicon: lexicon.neighbors(5, "synonym"), "words=5: give a list of words"),  # type: ignore[arg-type]
+    (lambda lexicon: lexicon.suggest(None), "word=None: give text, such as 'happy'"),  # type: ignore[arg-type]
+    (lambda lexicon: lexicon.suggest("kidn", limit=None), "limit=None: give a whole number"),  # type: ignore[arg-type]
+    (lambda lexicon: lexicon.synonyms(["kind"]), "word=['kind']: give a word"),  # type: ignore[arg-type]
+    (lambda lexicon: lexicon.find("kind", kind="x"), "kind='x': no such value"),  # type: ignore[arg-type]
+    (lambda lexicon: lexicon.keep_rate(None), "tokenizer=None: give text"),  # type: ignore[arg-type]
+    (lambda lexicon: lexkit.open(None), "path=None: give a path"),  # type: ignore[arg-type]
+    (lambda lexicon: lexkit.build(5), "output=5: give a path"),  # type: ignore[arg-type]
+    (lambda lexicon: lexkit.export(lexicon.path, None), "folder=None: give a path"),  # type: ignore[arg-type]
     (lambda lexicon: lexicon.sql("SELECT ?"), "Values were not provided for the following"),
     (lambda lexicon: lexkit.export(lexicon.path, "x", form="xml"), "form='xml': no such value"),  # type: ignore[arg-type]
     (

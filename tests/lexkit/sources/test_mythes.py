@@ -369,7 +369,7 @@ def test_the_english_thesaurus_of_debian(tmp_path: Path) -> None:
 def test_what_is_not_an_encoding(tmp_path: Path, name: str) -> None:
     file = tmp_path / "th.dat"
     file.write_text(f"{name}\nbig|1\n-|large\n", encoding="utf-8")
-    with pytest.raises(SourceError, match="line 1: .* is not an encoding"):
+    with pytest.raises(SourceError, match=r"line 1: .* is not an encoding"):
         list(read(file, Tally()))
 
 

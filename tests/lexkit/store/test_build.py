@@ -21,6 +21,7 @@ import lexkit
 from lexkit.errors import SourceError, StoreError
 from lexkit.progress import Progress
 from lexkit.store import checksum
+from lexkit.store.verify import verify_store
 
 TABLES = ("meta", *checksum.TABLES)
 
@@ -574,3 +575,51 @@ class TestRejected:
         file.chmod(0)
         with pytest.raises(SourceError, match="cannot be read"):
             lexkit.build(tmp_path / "s.duckdb", roget=[file])
+
+
+class TestLanguage:
+    def test_english_sources_are_refused_for_other_languages(self, tmp_path: Path) -> None:
+        roget = tmp_path / "roget.tsv"
+        roget.write_text("head\tname\tpos\tparagraph\tgroup\tterm\n", encoding="utf-8")
+        with pytest.raises(SourceError, match=r"roget\.tsv: roget is English, and --language is es; leave one out"):
+            lexkit.build(tmp_path / "s.duckdb", roget=roget, language="es")
+        with pytest.raises(SourceError, match="starter data are English, and --language is es; name a source of it"):
+            lexkit.build(tmp_path / "s.duckdb", language="es")
+
+    @pytest.mark.parametrize(
+        ("language", "meant"), [("ES", "es"), ("pt-BR", "pt"), ("no", "nb"), ("deu", "de"), ("tlh", None)]
+    )
+    def test_a_language_without_affixes_is_told(self, tmp_path: Path, language: str, meant: str | None) -> None:
+        notes: list[str] = []
+
+        class Noting(Progress):
+            def note(self, text: str) -> None:
+                notes.append(text)
+
+        pairs = tmp_path / "pairs"
+        pairs.write_text("unkind cruel\nkind nice\n", encoding="utf-8")
+        built = lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", pairs)], language=language, progress=Noting())
+        assert [kind.derived for kind in built.statistics.kinds] == [0, 0]
+        (note,) = notes
+        assert note.startswith(f"no relations are derived: lexkit has no negating affixes of {language!r}, but of ca, ")
+        assert note.endswith(f"did you mean {meant}?" if meant else "uk")
+
+    def test_each_language_has_its_own_affixes(self, shared: Callable[[str], Path], tmp_path: Path) -> None:
+        expected = {
+            "es": {("inútil", "útil", False, True), ("deshacer", "hacer", True, True)},
+            "it": {("sleale", "leale", False, True)},
+            "pt": set(),
+            "de": {("unfreundlich", "freundlich", False, True), ("arbeitslos", "Arbeit", False, False)},
+        }
+        for language, negations in expected.items():
+            store = tmp_path / f"{language}.duckdb"
+            lexkit.build(store, wiktionary=shared("cases/affixes-other-languages.jsonl"), language=language)
+            with lexkit.open(store) as lexicon:
+                rows = lexicon.sql(
+                    "SELECT w.word, b.word, reverses, n.same_pos FROM negation n"
+                    " JOIN word w USING (word_id) JOIN word b ON b.word_id = base_id"
+                )
+                assert set(zip(*(column.to_pylist() for column in rows.columns), strict=True)) == negations
+                if language == "de":
+                    assert [n.confidence for n in lexicon.antonyms("Arbeit")] == [0.1, 0.05]
+            assert verify_store(store) == []
