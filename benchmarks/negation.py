@@ -231,6 +231,8 @@ def main() -> None:
     if arguments.draw is not None:
         draw(arguments.language, arguments.draw)
     elif arguments.folder is None:
+        if arguments.morphynet and not (arguments.morphynet / "spa.tsv.gz").exists():
+            parser.error(f"{arguments.morphynet}: no tables of MorphyNet such as spa.tsv.gz in it")
         if arguments.morphynet and arguments.language in _GOLD:
             measure_morphynet(arguments.language, arguments.morphynet, arguments.list)
         measure_judged(arguments.language)
