@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -55,26 +53,13 @@ class Batch(NamedTuple):
     def of_columns(cls, record_type: type, columns: Iterable[Sequence[Any]]) -> Batch:
         """Make a batch of the fields of many records, a sequence a field."""
         schema = SCHEMAS[record_type]
-        arrays = [_array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
         return cls(record_type, pa.Table.from_arrays(arrays, schema=schema))
 
     def records(self) -> Iterator[Record]:
         """Yield the records one by one."""
         for row in zip(*(column.to_pylist() for column in self.table.columns), strict=True):
             yield self.record_type(*map(_tupled, row))
-
-
-def _array(column: Sequence[Any], of: pa.DataType) -> pa.Array:
-    """Make an array. Words and lists of words are built without `pyarrow.array`, which imports pandas if it can."""
-    if of == pa.string():
-        builder = pa.lib.StringBuilder()
-        builder.append_values(column)
-        return builder.finish()
-    if of == _WORDS:
-        ends = array("i", [0, *accumulate(map(len, column))])
-        words = _array(list(chain.from_iterable(column)), pa.string())
-        return pa.Array.from_buffers(of, len(column), [None, pa.py_buffer(ends)], children=[words])
-    return pa.array(column, of)
 
 
 def _tupled(cell: Any) -> Any:  # noqa: ANN401

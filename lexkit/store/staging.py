@@ -35,7 +35,7 @@ class Staging:
             "SELECT current_setting('memory_limit'), current_setting('threads')"
         ).fetchall()
         for record_type, table in _TABLES.items():
-            empty = pa.Table.from_batches([], SCHEMAS[record_type])
+            empty = SCHEMAS[record_type].empty_table()
             self._insert(f"CREATE TEMP TABLE {table} AS SELECT *, NULL::VARCHAR AS source FROM batch", empty)
 
     def __enter__(self) -> Staging:

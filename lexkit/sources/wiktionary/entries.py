@@ -186,7 +186,7 @@ class _Reader:
             word = normalize_word(word)
         if entry.redirect is not None or entry.lang_code != self._language or not (is_plain or is_word(word)):
             self._leave_out(entry, word)
-        elif senses and senses[0].tags is _NONE and _is_stub(senses):
+        elif senses and senses[0].tags is _NONE and bytes(senses[0].glosses).startswith(_STUB) and _is_stub(senses):
             self._reject(Reason.STUB, word)
         else:
             self._lists(word, entry, senses)
@@ -239,9 +239,23 @@ class _Reader:
     ) -> None:
         """Read linkages of an entry, which may say of which of its *senses* they are."""
         about = _about_all(senses)
-        if not senses or not any(linkage.sense_index for linkage in linkages):
-            self._linkages(word, pos, kind, linkages, about)
-            return
+        if senses:
+            for linkage in linkages:
+                if linkage.sense_index:
+                    self._of_senses(word, pos, kind, linkages, senses, about)
+                    return
+        self._linkages(word, pos, kind, linkages, about)
+
+    def _of_senses(
+        self,
+        word: str,
+        pos: str | None,
+        kind: str,
+        linkages: list[_Linkage],
+        senses: Sequence[_Sense],
+        about: _About,
+    ) -> None:
+        """Read linkages that name their senses; *about* is of those that do not."""
         abouts = [self._about(word, sense) for sense in senses]
         labels = [sense.sense_index for sense in senses]
         for linkage in linkages:
@@ -335,12 +349,11 @@ class _Reader:
         n_spaces = word.count(" ")
         for row in rows:
             kind, form = row_kind(bytes(row.tags)), row.form or ""
-            is_plain = form.isascii() and form.isalpha()
-            if not is_plain:
+            if not (form.isascii() and form.isalpha()):
                 form = normalize_word(form)
             if kind is None or form == word:
                 continue
-            if isinstance(kind, Reason) or form.count(" ") != n_spaces or not (is_plain or is_word(form)):
+            if isinstance(kind, Reason) or form.count(" ") != n_spaces or not is_word(form):
                 self._reject(kind if isinstance(kind, Reason) else Reason.NOT_A_FORM, form, word)
             else:
                 words.append(form)

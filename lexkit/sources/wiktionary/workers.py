@@ -236,7 +236,17 @@ def _exactly(stream: IO[bytes], n: int) -> bytes:
     return data
 
 
+class _NoPandas:
+    """Keeps pyarrow from importing pandas, which takes a worker half a second and is of no use to it."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
 if __name__ == "__main__":
+    sys.meta_path.insert(0, _NoPandas)
     # Ctrl-C reaches the whole group of processes; the one that started this one ends it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
