@@ -231,7 +231,7 @@ class TestNotes:
             Statement("bank", "b", "synonym", other_usage=("informal",)),
         ]
         assert tally.rejected == {OTHER_MARK: 1}
-        assert tally.examples[OTHER_MARK] == "line 3: bank: shore"
+        assert tally.examples[OTHER_MARK] == "line 3: bank: shore (xyzzy)"
 
     def test_what_is_no_word_is_refused(self, tmp_path: Path) -> None:
         found, tally = records(

@@ -207,7 +207,7 @@ class TestRecords:
         )
         assert records == []
         assert tally.rejected == {Reason.NOT_A_WORD: 4, Reason.SELF: 1}
-        assert tally.examples[Reason.SELF] == "record 3 of the reader: a"
+        assert tally.examples[Reason.SELF] == "its 3rd record: a"
 
     @pytest.mark.parametrize(
         ("record", "message"),
