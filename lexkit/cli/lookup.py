@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.arguments import LARGEST
+from lexkit.arguments import LARGEST, user_path
 from lexkit.cli.output import (
     answer_options,
     is_terminal,
@@ -65,7 +65,7 @@ def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None)
 
     if not value.lower().endswith(FORMATS):
         raise click.BadParameter(f"{value!r} ends in neither {' nor '.join(FORMATS)}.", ctx, param)
-    return Path(value).expanduser()
+    return user_path(value)
 
 
 @click.command()

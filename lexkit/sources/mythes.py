@@ -259,7 +259,7 @@ def _trimmed(word: str) -> str:
     """Return a word without what joined it to a note that was taken away, such as the dash of ``mean -- (antonym)``."""
     parts = word.split()
     for place in (-1, 0):
-        while parts and not parts[place].strip("-–—=,;:"):
+        while parts and not parts[place].strip("-\u2013\u2014=,;:"):
             del parts[place]
     return " ".join(parts).strip(",;: ")
 
