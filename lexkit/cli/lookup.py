@@ -37,7 +37,8 @@ _STYLES = {"synonyms": "deep_sky_blue3", "antonyms": "dark_orange3"}  # to be re
 _forms_option = click.option(
     "--forms/--no-forms",
     default=True,
-    help="Answer for a form of another word (ran, mice, colour) with that word's relations; the default.",
+    help="Answer for a form of another word (ran, mice, colour) with that word's relations; the default. "
+    "The rules for forms are English; in other languages, forms are those that sources list.",
 )
 
 

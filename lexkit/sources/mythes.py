@@ -287,7 +287,7 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
 
     Marks of style become labels of usage. Terms marked as hypernyms, hyponyms, similar or related terms are refused,
     and so are those with a mark that is not known. So is an unmarked term of a meaning that has a related one, unless
-    its own entry returns the synonymy: the English thesaurus marks only the last of several related terms (``.22
+    its own entry lists the synonymy in turn: the English thesaurus marks only the last of several related terms (``.22
     caliber``: ``diameter|diam (related term)``). Entries are in lower case; where a meaning has the entry itself among
     its terms, it is written as there (``aalost``: ``Aalost``). In a file whose meanings do so as a rule, as the German
     ones do, the others take the spelling from the rest of their entry (``herz``, ``Herz...``: ``Herz``).

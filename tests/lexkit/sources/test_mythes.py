@@ -31,6 +31,8 @@ from lexkit.sources.tally import Reason, Tally
 
 DEBIAN = Path("/usr/share/mythes")
 FILES = {
+    "ca": "th_ca_ES_v3.dat",
+    "da": "th_da_DK.dat",
     "cs": "th_cs_CZ_v2.dat",
     "de": "th_de_DE_v2.dat",
     "en": "th_en_US_v2.dat",
