@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from lexkit.errors import ArgumentError
@@ -14,6 +15,15 @@ LARGEST = 2**31 - 1
 """The largest whole number that any argument may be."""
 LONGEST_WAIT = 1_000_000
 """Seconds of the longest time limit, eleven days; what is longer, systems cannot wait."""
+
+
+def user_path(text: str | os.PathLike[str]) -> Path:
+    """Return a path with a home folder for its ``~``; where there is no such user, it is the name of a file.
+
+    >>> user_path("./~root"), user_path("~no such user/file")
+    (PosixPath('~root'), PosixPath('~no such user/file'))
+    """
+    return Path(os.path.expanduser(text))  # noqa: PTH111  # Path.expanduser fails, and takes ./~root for ~root
 
 
 def require_choice(name: str, value: object, choices: Collection[object]) -> None:

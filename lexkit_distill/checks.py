@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lexkit.arguments import user_path
 from lexkit.errors import LexkitError
 from lexkit.store.header import check_header
 from lexkit_distill.corpus import check_texts
@@ -60,7 +61,7 @@ def check_model(name: str, gguf: str | None = None, *, tokenizer_only: bool = Fa
     Raises:
         TeacherError: it is not there.
     """
-    folder, file = Path(name).expanduser(), gguf or _CONFIG
+    folder, file = user_path(name), gguf or _CONFIG
     if folder.is_dir():
         path = folder / file
         if not path.is_file() and not tokenizer_only:
@@ -70,7 +71,7 @@ def check_model(name: str, gguf: str | None = None, *, tokenizer_only: bool = Fa
     elif name:
         path = _downloaded(name, file)
     else:
-        path = Path(gguf or "").expanduser()
+        path = user_path(gguf or "")
     return _read_config(path) if path.name == _CONFIG and path.is_file() else {}
 
 
@@ -107,10 +108,10 @@ def check_senses(config: SensesConfig) -> None:
     Raises:
         LexkitError: something is missing, or in the way.
     """
-    output = Path(config.output).expanduser()
+    output = user_path(config.output)
     check_folder(output, SampleError)
     check_new(output)
-    sample = Path(config.sample).expanduser() if config.sample else output / ".sample"
+    sample = user_path(config.sample) if config.sample else output / ".sample"
     if not sample.exists():  # a sample has read the corpus already
         check_texts(config.corpus)
     check_model(config.teacher, config.gguf)
@@ -132,7 +133,7 @@ def check_training(config: TrainConfig, *, preview: bool = False) -> None:
     check_data([*config.data.data, *config.data.eval_data])
     if config.senses is not None if preview else config.loss.samples_positions:
         read_meta(senses_folder(config))
-        check_header(Path(config.store).expanduser())
+        check_header(user_path(config.store))
     total, context = teacher.get("num_hidden_layers"), teacher.get("max_position_embeddings")
     if isinstance(total, int) and not preview:
         check_layers(config.student.layers, config.student.trained, total)
@@ -184,7 +185,7 @@ def senses_folder(config: TrainConfig) -> Path:
         raise TrainingError(
             "no --senses: the semantic loss needs a sense dictionary ('lexkit distill senses'); or use --preset kd"
         )
-    return Path(config.senses).expanduser()
+    return user_path(config.senses)
 
 
 def check_layers(layers: int | None, trained: int, total: int) -> int:

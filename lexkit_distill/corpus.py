@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from lexkit.arguments import user_path
 from lexkit.errors import SourceError, first_line
 from lexkit.sources.files import check_file, fingerprint, open_binary
 from lexkit_distill.errors import CorpusError
@@ -67,7 +68,7 @@ def documents(corpus: Sequence[str], skipped: Callable[[str], None]) -> Iterator
         if name.startswith(_HUB):
             records: Iterator[Document] = _hub(name[len(_HUB) :])
         else:
-            records = (document for path in _files(Path(name).expanduser()) for document in _file(path))
+            records = (document for path in _files(user_path(name)) for document in _file(path))
         for document in records:
             if document.messages or (document.text and document.text.strip()):
                 yield document
@@ -89,7 +90,7 @@ def identity(name: str) -> list[str]:
     if name.startswith(_HUB):
         return [name, _revision(_hub_parts(name[len(_HUB) :])[0])]
     found = []
-    for path in _files(Path(name).expanduser()):
+    for path in _files(user_path(name)):
         try:
             check_file(path)
         except SourceError as error:
@@ -131,7 +132,7 @@ def check_texts(names: Iterable[str]) -> None:
     """
     for name in names:
         if not name.startswith(_HUB):
-            for path in _files(Path(name).expanduser()):
+            for path in _files(user_path(name)):
                 _check_file(path)
 
 
@@ -203,7 +204,7 @@ def records(name: str) -> Iterator[tuple[str, object]]:
     if name.startswith(_HUB):
         yield from _hub_records(name[len(_HUB) :])
         return
-    path = Path(name).expanduser()
+    path = user_path(name)
     try:
         with open_binary(path) as stream:
             yield from _records((_decoded(line, path, number) for number, line in enumerate(stream, 1)), path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lexkit.arguments import user_path
 from lexkit_distill.errors import DataError
 
 _FOLDERS = (".", "benchmarks", "lexical", "text")
@@ -38,7 +39,7 @@ class DataFiles:
         Raises:
             DataError: *data* is not a folder, or the files are not in it.
         """
-        root = Path(data).expanduser()
+        root = user_path(data)
         if not root.is_dir():
             raise DataError(f"--data {data}: no such folder; name the folder that holds the files of the tasks")
         patterns = self.examples if examples else self.patterns

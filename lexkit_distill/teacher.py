@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from lexkit.arguments import user_path
 from lexkit_distill.dense import dense_copy, is_quantized
 from lexkit_distill.errors import TeacherError
 from lexkit_distill.memory import is_out_of_memory
@@ -197,7 +198,7 @@ def load_teacher(
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     source: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
-    folder = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    folder = str(user_path(name)) if user_path(name).is_dir() else name
     place = chosen_device(device, process)
     if device_map:
         _check_alone()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lexkit.arguments import user_path
 from lexkit.errors import TokenizerError
 from lexkit.tokens.loading import load_tokenizer
 from lexkit.tokens.spans import fingerprint
@@ -156,7 +157,7 @@ def load_encoder(name: str) -> TextEncoder:
 
     from lexkit_distill.teacher import check_tokenizer, loading_errors, quiet_transformers
 
-    folder = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    folder = str(user_path(name)) if user_path(name).is_dir() else name
     with quiet_transformers(), loading_errors(name):
         tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
         check_tokenizer(folder, tokenizer)

@@ -39,7 +39,10 @@ BREAK = r'(?:\s|#|--|f?")+'
 """What stands between two words of a phrase, on one line or on two, in text, comments and strings."""
 AVOID = {re.compile(phrase.replace(" ", BREAK), re.IGNORECASE): advice for phrase, advice in PHRASES.items()}
 MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
-DATED = re.compile(rf"\b20\d\d-\d\d-\d\d\b|\b({MONTHS}) 20\d\d\b|\b(Measured|Counted) on\b|\b(EPYC|Xeon|Ryzen)\b")
+DATED = re.compile(
+    # but for the day on which another project fixed what users have to know of
+    rf"\b(?<!\bfixed on )20\d\d-\d\d-\d\d\b|\b({MONTHS}) 20\d\d\b|\b(Measured|Counted) on\b|\b(EPYC|Xeon|Ryzen)\b"
+)
 FRAGMENT = re.compile(r"(Of|As|That|From|At|By) (?!default\b)")
 """How a phrase begins that needs a name as its subject: 'Of the last step.'"""
 HELP_FRAGMENT = re.compile(

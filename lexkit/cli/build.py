@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
-from lexkit.arguments import MOST_JOBS
+from lexkit.arguments import MOST_JOBS, user_path
 from lexkit.cli.output import FiniteRange, is_terminal, json_option, print_json
 from lexkit.progress import Progress
 
@@ -143,7 +142,7 @@ def build(
     from lexkit.store.build import build as build_store
 
     summary = build_store(
-        Path(output).expanduser(),
+        user_path(output),
         wiktionary=wiktionary,
         roget=roget,
         morpholex=morpholex,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lexkit.arguments import LARGEST
+from lexkit.arguments import LARGEST, user_path
 from lexkit.cli.output import answer_options, json_option, print_json, store_option, store_path
 
 
@@ -53,7 +53,7 @@ def export(folder: str, store: str, quiet: bool, as_json: bool, **options: Any) 
     path = store_path(store)
     from lexkit.store.export import export as export_store
 
-    files = export_store(path, Path(folder).expanduser(), **options)
+    files = export_store(path, user_path(folder), **options)
     if as_json:
         print_json({"folder": folder, "files": files})
     elif not quiet:

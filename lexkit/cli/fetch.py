@@ -16,24 +16,44 @@ if TYPE_CHECKING:
     from lexkit.fetch.download import Fetched
     from lexkit.sources.catalog import CatalogEntry
 
-_NAMES = "wiktionary|wiktionary-LANGUAGE|kaikki-LANGUAGE|wiktionary-dump|roget|morpholex|oewn|wordnet|brown|all"
+_NAMES = (
+    "wiktionary, wiktionary-LANGUAGE, kaikki-LANGUAGE, wiktionary-dump, roget, morpholex, oewn, wordnet, brown, all"
+)
 
 
 def _parse_names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[CatalogEntry, ...]:
-    from lexkit.sources.catalog import load_catalog, select
+    from lexkit.sources.catalog import select
 
     entries: dict[str, CatalogEntry] = {}
     for value in values:
         selected = select(value)
         if not selected:
-            names = ", ".join(entry.name for entry in load_catalog().source)
-            raise click.BadParameter(f"{value!r} is not one of roget, all, {names}.", ctx, param)
+            raise click.BadParameter(_other_than(value), ctx, param)
         entries.update({entry.name: entry for entry in selected})
     return tuple(entries.values())
 
 
+def _other_than(name: str) -> str:
+    """Say what there is instead of a source that does not exist."""
+    from difflib import get_close_matches
+
+    from lexkit.sources.catalog import load_catalog
+
+    sources = load_catalog().source
+    kind, _, code = name.lower().partition("-")
+    if kind in ("wiktionary", "kaikki") and code:
+        # what it is of is a code, wherever lexkit has that language, or the beginning of its name: spanish, sp
+        near = [entry.name for entry in sources if code == entry.language]
+        near = near or [entry.name for entry in sources if entry.title.lower().startswith(code)]
+        near = [one for one in near if one.startswith(f"{kind}-")] or near
+        instead = " or ".join((*near, "'lexkit fetch wiktionary', which has words of all languages"))
+        return f"there is no per-language file {name!r}; use {instead}."
+    near = get_close_matches(name.lower(), ["roget", "all", *(entry.name for entry in sources)], 1)
+    return f"there is no {name!r}; {f'did you mean {near[0]}?' if near else f'there are {_NAMES}.'}"
+
+
 @click.command()
-@click.argument("entries", nargs=-1, metavar=f"[{_NAMES}]...", callback=_parse_names)
+@click.argument("entries", nargs=-1, metavar="[NAME]...", callback=_parse_names)
 @click.option("--cache", metavar="DIR", help="Folder for the files.  [env: LEXKIT_CACHE; default: the user's cache]")
 @click.option("--force", is_flag=True, help="Fetch what is there already as well.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
@@ -42,9 +62,11 @@ def _parse_names(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 def fetch(
     ctx: click.Context, entries: tuple[CatalogEntry, ...], cache: str | None, force: bool, quiet: bool, as_json: bool
 ) -> None:
-    """Bring sources from their publishers into the cache; without a name, list what is there.
+    """Download sources from their publishers into the cache; without a name, list what is there.
 
-    `wiktionary` is the English edition, `wiktionary-es` the Spanish one, and so on; `roget` means both editions. A
+    NAME is one of wiktionary, wiktionary-LANGUAGE, kaikki-LANGUAGE, wiktionary-dump, roget, morpholex, oewn,
+    wordnet, brown and all. `wiktionary` is the English edition, with words of all languages, `wiktionary-es` the
+    Spanish one, and so on; `kaikki-es` has the Spanish words of the English one; `roget` means both editions. A
     download that breaks resumes when the command is run again, and a file gets its name only when it is whole and
     checked. Then `lexkit build --roget fetched` uses it.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.arguments import LARGEST
+from lexkit.arguments import LARGEST, user_path
 from lexkit.cli.output import (
     answer_options,
     is_terminal,
@@ -37,7 +37,8 @@ _STYLES = {"synonyms": "deep_sky_blue3", "antonyms": "dark_orange3"}  # to be re
 _forms_option = click.option(
     "--forms/--no-forms",
     default=True,
-    help="Answer for a form of another word (ran, mice, colour) with that word's relations; the default.",
+    help="Answer for a form of another word (ran, mice, colour) with that word's relations; the default. "
+    "The rules for forms are English; in other languages, forms are those that sources list.",
 )
 
 
@@ -65,7 +66,7 @@ def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None)
 
     if not value.lower().endswith(FORMATS):
         raise click.BadParameter(f"{value!r} ends in neither {' nor '.join(FORMATS)}.", ctx, param)
-    return Path(value).expanduser()
+    return user_path(value)
 
 
 @click.command()

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lexkit.arguments import user_path
 from lexkit.store.header import check_header
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def store_path(text: str) -> Path:
     Raises:
         StoreError: no store is there. DuckDB has not been imported yet, so this is said at once.
     """
-    path = Path(text).expanduser()
+    path = user_path(text)
     check_header(path)
     return path
 

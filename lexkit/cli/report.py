@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from lexkit.arguments import LARGEST
+from lexkit.arguments import LARGEST, user_path
 from lexkit.cli.output import json_option, open_store, print_json, store_option
 from lexkit.report import DEFAULT_LIMIT
 
@@ -45,7 +43,7 @@ def report(output: str, limit: int, quiet: bool, as_json: bool, store: str) -> N
     with open_store(store) as lexicon:
         from lexkit.report.page import write_report
 
-        written = write_report(lexicon, Path(output).expanduser(), limit=limit)
+        written = write_report(lexicon, user_path(output), limit=limit)
     if as_json:
         print_json(written)
     elif not quiet:

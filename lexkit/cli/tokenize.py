@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lexkit.arguments import user_path
 from lexkit.cli.output import (
     is_terminal,
     json_option,
@@ -85,7 +85,7 @@ def keep_rate(tokenizer: str, plot: str | None, as_json: bool, store: str) -> No
     if plot is not None:
         from lexkit.cli.plot import plot_keep_rate
 
-        plot_keep_rate(rates, name, Path(plot).expanduser())
+        plot_keep_rate(rates, name, user_path(plot))
     if as_json:
         print_json({"tokenizer": name, "keep_rate": rates.to_pylist()})
     else:

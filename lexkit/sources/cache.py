@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
+from lexkit.arguments import user_path
 from lexkit.durable import write_whole
 from lexkit.errors import FetchError, SourceError
 from lexkit.sources.catalog import CatalogEntry, load_catalog
@@ -44,7 +45,7 @@ class FetchRecord(msgspec.Struct, frozen=True):
 def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
     """Return *given*, else ``$LEXKIT_CACHE``, else where the system keeps caches; it need not exist yet."""
     named = os.fspath(given or "") or os.environ.get(ENVIRONMENT, "")
-    return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("lexkit"))
+    return user_path(named) if named else Path(platformdirs.user_cache_dir("lexkit"))
 
 
 def place_of(entry: CatalogEntry, cache: Path) -> Path:

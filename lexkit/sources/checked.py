@@ -32,7 +32,7 @@ def read(path: Path, tally: Tally, plugin: Plugin, language: str) -> Iterator[Re
     number = 0
     try:
         for number, record in enumerate(plugin.reader.read(path, tally, language), 1):
-            yield from _tidied(record, tally, f"record {number} of the reader")
+            yield from _tidied(record, tally, number)
     except LexkitError:
         raise
     except _WrongRecord as error:
@@ -48,34 +48,43 @@ def read(path: Path, tally: Tally, plugin: Plugin, language: str) -> Iterator[Re
         raise PluginError(f"{plugin} does not count the records of {path} in tally.n_records; tell its authors")
 
 
-def _tidied(record: Record, tally: Tally, where: str) -> Iterator[Record]:
+def _reject(tally: Tally, reason: Reason, text: str, number: int) -> None:
+    """Count a refusal, at the line that the reader says, or else at the number of the record."""
+    if isinstance(tally.line, int):
+        tally.reject(reason, text, line=tally.line)
+    else:
+        ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+        tally.reject(reason, text, where=f"its {number:,}{ending} record")
+
+
+def _tidied(record: Record, tally: Tally, number: int) -> Iterator[Record]:
     if type(record) is Headword:
-        yield from map(Headword, _words((record.word,), tally, where))
+        yield from map(Headword, _words((record.word,), tally, number))
     elif type(record) is Statement:
-        yield from _statement(record, tally, where)
+        yield from _statement(record, tally, number)
     elif type(record) is Group:
-        yield from _group(record, tally, where)
+        yield from _group(record, tally, number)
     elif type(record) is Form:
-        yield from _form(record, tally, where)
+        yield from _form(record, tally, number)
     else:
         raise _WrongRecord(f"{_short(record)}, which is no Headword, Statement, Group or Form")
 
 
-def _statement(record: Statement, tally: Tally, where: str) -> Iterator[Statement]:
+def _statement(record: Statement, tally: Tally, number: int) -> Iterator[Statement]:
     if record.kind not in KINDS:
         raise _WrongRecord(f"the kind {_short(record.kind)}, which is neither 'synonym' nor 'antonym'")
     pos, sense, scope = _name(record.pos, "part of speech"), _sense(record.sense), _name(record.scope, "scope")
     usage, other_usage = _usage(record.usage), _usage(record.other_usage)
-    words = _words((record.word, record.other), tally, where)
+    words = _words((record.word, record.other), tally, number)
     if len(words) != 2:
         return
     if words[0] == words[1]:
-        tally.reject(Reason.SELF, words[0], where=where)
+        _reject(tally, Reason.SELF, words[0], number)
         return
     yield Statement(words[0], words[1], record.kind, pos, sense, scope, usage, other_usage)
 
 
-def _group(record: Group, tally: Tally, where: str) -> Iterator[Group | Headword]:
+def _group(record: Group, tally: Tally, number: int) -> Iterator[Group | Headword]:
     if not isinstance(record.words, (tuple, list)):
         raise _WrongRecord(f"the words {_short(record.words)}, which are no tuple")
     pos, sense, scope = _name(record.pos, "part of speech"), _sense(record.sense), _name(record.scope, "scope")
@@ -83,7 +92,7 @@ def _group(record: Group, tally: Tally, where: str) -> Iterator[Group | Headword
         raise _WrongRecord(f"the usage {_short(record.usage)}, which is not a tuple of labels for each word")
     labels: dict[str, tuple[str, ...]] = {}
     for text, usage in zip(record.words, record.usage or ((),) * len(record.words), strict=True):
-        for word in _words((text,), tally, where):
+        for word in _words((text,), tally, number):
             labels.setdefault(word, _usage(usage))
     if len(labels) > 1:
         usages = tuple(labels.values()) if any(labels.values()) else ()
@@ -109,17 +118,17 @@ def _apart(record: Group, words: tuple[str, ...]) -> tuple[tuple[int, int], ...]
     return tuple(sorted(pairs))
 
 
-def _form(record: Form, tally: Tally, where: str) -> Iterator[Form]:
+def _form(record: Form, tally: Tally, number: int) -> Iterator[Form]:
     if record.kind not in FORM_KINDS:
         raise _WrongRecord(f"the kind {_short(record.kind)}, which is not one of {', '.join(FORM_KINDS)}")
-    words = _words((record.word, record.lemma), tally, where)
+    words = _words((record.word, record.lemma), tally, number)
     if len(words) == 2 and words[0] == words[1]:
-        tally.reject(Reason.SELF, words[0], where=where)
+        _reject(tally, Reason.SELF, words[0], number)
     elif len(words) == 2:
         yield Form(words[0], words[1], record.kind)
 
 
-def _words(texts: tuple[str, ...], tally: Tally, where: str) -> list[str]:
+def _words(texts: tuple[str, ...], tally: Tally, number: int) -> list[str]:
     words = []
     for text in texts:
         if not isinstance(text, str):
@@ -128,7 +137,7 @@ def _words(texts: tuple[str, ...], tally: Tally, where: str) -> list[str]:
         if is_word(word):
             words.append(word)
         else:
-            tally.reject(Reason.NOT_A_WORD, text, where=where)
+            _reject(tally, Reason.NOT_A_WORD, text, number)
     return words
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -66,6 +67,17 @@ _WORDNETS = "(generic term)"
 """What the thesaurus made from WordNet calls its hypernyms; one without these marks comes from elsewhere."""
 _WORDNETS_RELATED = "(related term)"
 
+_ASCII = (
+    bytes(range(0x20, 0x5C)) + b"]^_`" + bytes(range(0x61, 0x7E)) + b"\r\n",
+    rb"\u0041",
+    b"+AGE-",
+    b"~{<:~}",
+    b"a-b",
+    b"xn--a-ecp",
+    b"\x1b$B0!",
+)
+"""What an encoding of these files leaves alone; others take some of it for signs of their own: UTF-7, HZ, punycode."""
+
 _Relation = Kind | OwnReason | Reason
 _Line = tuple[str, str, int]
 """An entry, the text of one meaning of it, and the number of the line."""
@@ -76,6 +88,8 @@ class _Term(NamedTuple):
     relation: _Relation | None
     """What it is to the entry; None: what the meaning says of all its terms."""
     usage: tuple[str, ...]
+    note: str = ""
+    """The one that is not known, where the term is refused for it."""
 
 
 class _Head(NamedTuple):
@@ -98,6 +112,18 @@ class _Meaning(NamedTuple):
 
     def synonyms(self) -> list[str]:
         return [term.word for term in self.terms if (term.relation or self.head.relation) == "synonym"]
+
+    def own_spelling(self) -> _Term | None:
+        """The entry itself among the terms, which may be one that is refused for a note that is not known."""
+        return next(
+            (
+                term
+                for term in self.terms
+                if (term.relation or self.head.relation) in ("synonym", OTHER_MARK)
+                and term.word.lower() == self.entry.lower()
+            ),
+            None,
+        )
 
     def has_related(self) -> bool:
         return any((term.relation or self.head.relation) is RELATED for term in self.terms)
@@ -148,7 +174,7 @@ class Notes:
             terms = [_Term(term, None, ()) for term in texts]
         head = self._head(first)
         if _SIGNS.search(entry):
-            entry, _, usage = self._term(entry)
+            entry, _, usage, _ = self._term(entry)
             head = head._replace(usage=_ordered({*head.usage, *usage}))
         return _Meaning(entry, head, terms, line)
 
@@ -194,25 +220,29 @@ class Notes:
         """Take a term apart: the word, and what the notes before and after it say.
 
         A note that is not known is a word that may be left out, such as ``(sich) irren`` has, unless it stands at the
-        end, where marks of relations stand. Letters in brackets may be left out, too: ``Angestellte(r)``.
+        end, where marks of relations stand. Where it touches a word, it is letters that may be left out:
+        ``Angestellte(r)``.
         """
         if usual := _USUAL.fullmatch(text):
             said = self._said(usual[2])
-            return _Term(usual[1], OTHER_MARK, ()) if said is None else _Term(usual[1], said.relation, said.usage)
+            word = _trimmed(usual[1])
+            return _Term(word, OTHER_MARK, (), usual[2]) if said is None else _Term(word, said.relation, said.usage)
         meanings: set[str] = set()
-        is_known = True
+        unknown = ""
         word = text
         while found := list(_NOTE.finditer(word)):
             for note in found:
-                if word[note.start() - 1 : note.start()].isalnum() or word[note.end() : note.end() + 1].isalnum():
-                    continue
-                known = self._meanings(note[1] or note[2] or "")
+                inner = note[1] or note[2] or ""
+                known = self._meanings(inner)
                 meanings |= known or set()
-                is_known &= known is not None or bool(_NOTE.sub("", word[note.end() :]).strip())
+                touches = word[note.start() - 1 : note.start()].isalnum() or word[note.end() : note.end() + 1].isalnum()
+                if known is None and not touches and not _NOTE.sub("", word[note.end() :]).strip():
+                    unknown = inner
             word = _NOTE.sub("", word)
-        word = _unquoted(" ".join(word.split()).strip(",;: "))
+        word = _unquoted(_trimmed(word))
         said = _said(frozenset(meanings))
-        return _Term(word, _fault(word) or said.relation or (None if is_known else OTHER_MARK), said.usage)
+        relation = _fault(word) or said.relation or (OTHER_MARK if unknown else None)
+        return _Term(word, relation, said.usage, unknown if relation is OTHER_MARK else "")
 
 
 def _said(meanings: frozenset[str]) -> _Said:
@@ -223,6 +253,15 @@ def _said(meanings: frozenset[str]) -> _Said:
 
 def _ordered(usage: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(usage, key=USAGES.index))
+
+
+def _trimmed(word: str) -> str:
+    """Return a word without what joined it to a note that was taken away, such as the dash of ``mean -- (antonym)``."""
+    parts = word.split()
+    for place in (-1, 0):
+        while parts and not parts[place].strip("-\u2013\u2014=,;:"):
+            del parts[place]
+    return " ".join(parts).strip(",;: ")
 
 
 def _unquoted(word: str) -> str:
@@ -248,9 +287,10 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
 
     Marks of style become labels of usage. Terms marked as hypernyms, hyponyms, similar or related terms are refused,
     and so are those with a mark that is not known. So is an unmarked term of a meaning that has a related one, unless
-    its own entry returns the synonymy: the English thesaurus marks only the last of several related terms (``.22
+    its own entry lists the synonymy in turn: the English thesaurus marks only the last of several related terms (``.22
     caliber``: ``diameter|diam (related term)``). Entries are in lower case; where a meaning has the entry itself among
-    its terms, it is written as there (``aalost``: ``Aalost``).
+    its terms, it is written as there (``aalost``: ``Aalost``). In a file whose meanings do so as a rule, as the German
+    ones do, the others take the spelling from the rest of their entry (``herz``, ``Herz...``: ``Herz``).
 
     Args:
         path: the .dat file, plain or gzipped.
@@ -268,8 +308,9 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
         tally.licence, tally.origin = PRINCETON, ORIGIN
     notes = Notes(language)
     returned = _returned(lines, notes)
+    spellings = _spellings(lines, notes)
     for line in lines:
-        yield from _records(notes.meaning(*line), returned, tally)
+        yield from _records(notes.meaning(*line), returned, spellings, tally)
 
 
 def _encoding(path: Path, line: bytes) -> str:
@@ -277,7 +318,9 @@ def _encoding(path: Path, line: bytes) -> str:
     try:
         # "microsoft-cp1251" and "CP-1251" are what Python calls cp1251
         codec = codecs.lookup(re.sub(r"^(?:microsoft-)?cp-?", "cp", name, flags=re.IGNORECASE)).name
-        b" ".decode(codec)  # refuses codecs that are no encoding of text, such as hex, or whose line ends are wider
+        # so does a codec whose line ends are wider, or which is no encoding of text, such as hex
+        if any(sample.decode(codec) != sample.decode("ascii") for sample in _ASCII):
+            raise LookupError(codec)
         return codec
     except (LookupError, ValueError) as error:
         raise SourceError(
@@ -302,6 +345,8 @@ def _lines(stream: Iterable[bytes], encoding: str, tally: Tally) -> Iterator[_Li
             if missing:
                 tally.reject(MISSING_MEANINGS, entry, line=line_of_entry)
             entry, line_of_entry, missing = head[1], number, int(head[2])
+            if not missing:
+                yield entry, "-", number
         elif missing:
             missing -= 1
             yield entry, text, number
@@ -326,19 +371,40 @@ def _returned(lines: Sequence[_Line], notes: Notes) -> set[tuple[str, str]]:
     return wanted.intersection(given)
 
 
-def _records(meaning: _Meaning, returned: set[tuple[str, str]], tally: Tally) -> Iterator[Record]:
+def _spellings(lines: Sequence[_Line], notes: Notes) -> dict[str, str]:
+    """Return how an entry is spelt where a meaning does not say it, by the entry as it stands in the file.
+
+    Empty unless most meanings say it: the English thesaurus has the entry among the terms only where it differs, so
+    that a meaning of ``polish`` without ``Polish`` is of the word in lower case.
+    """
+    found: dict[str, Counter[str]] = {}
+    n_own = 0
+    for line in lines:
+        if line[0].lower() in line[1].lower() or _SIGNS.search(line[0]):
+            meaning = notes.meaning(*line)
+            if own := meaning.own_spelling():
+                found.setdefault(meaning.entry, Counter())[own.word] += 1
+                n_own += 1
+    if n_own * 2 <= len(lines):
+        return {}
+    return {entry: entry if entry in words else words.most_common(1)[0][0] for entry, words in found.items()}
+
+
+def _records(
+    meaning: _Meaning, returned: set[tuple[str, str]], spellings: dict[str, str], tally: Tally
+) -> Iterator[Record]:
+    n_bad = tally.n_bad
     entry, head = meaning.entry.lower(), meaning.head
-    word, usage = meaning.entry, head.usage
-    for text, relation, own_usage in meaning.terms:
-        if text.lower() == entry and (relation or head.relation) == "synonym":
-            word, usage = text, _ordered({*usage, *own_usage}) if own_usage else usage
-            break
+    word, usage = spellings.get(meaning.entry, meaning.entry), head.usage
+    if own := meaning.own_spelling():
+        word, usage = own.word, _ordered({*usage, *own.usage}) if own.usage else usage
     if fault := _fault(word):
         tally.reject(fault, word, line=meaning.line)
         return
+    tally.line = meaning.line
     has_related = meaning.has_related()
     has_statement = False
-    for text, own_relation, other_usage in meaning.terms:
+    for text, own_relation, other_usage, note in meaning.terms:
         relation = own_relation or head.relation
         if relation == "synonym" and text.lower() == entry:
             continue
@@ -348,9 +414,10 @@ def _records(meaning: _Meaning, returned: set[tuple[str, str]], tally: Tally) ->
             has_statement = True
             yield Statement(word, text, relation, head.pos, head.sense, None, usage, other_usage)
         else:
-            tally.reject(relation, f"{word}: {text}", line=meaning.line)
+            tally.reject(relation, f"{word}: {text} ({note})" if note else f"{word}: {text}", line=meaning.line)
     if not has_statement:
         yield Headword(word)
+    tally.n_bad = min(tally.n_bad, n_bad + 1)  # a record is a line, of which several terms may be bad
 
 
 READER = Reader(

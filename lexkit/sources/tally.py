@@ -114,6 +114,7 @@ class Tally:
         rejected: refusals by reason.
         licence: the licence that the file names, an SPDX identifier if it can be, else None.
         origin: the resource that the file says it comes from, else None; see `lexkit.sources.plugins.Reader`.
+        line: the line of the file that the record comes from which is yielded next, if the reader says so.
     """
 
     def __init__(self) -> None:
@@ -122,6 +123,7 @@ class Tally:
         self.rejected: dict[Reason | OwnReason, int] = {}
         self.licence: str | None = None
         self.origin: str | None = None
+        self.line: int | None = None
         self._examples: dict[Reason | OwnReason, tuple[_Place, str]] = {}
         self._first_bad: tuple[_Place, Reason | OwnReason] | None = None
 

@@ -21,7 +21,7 @@ import duckdb
 from lexkit import __version__
 from lexkit.durable import keep_access, lock, sync
 from lexkit.errors import ArgumentError, StoreError
-from lexkit.store.header import check_header, has_duckdb_header
+from lexkit.store.header import check_header, has_duckdb_header, require_text
 
 SCHEMA_VERSION = 2
 _MEMORY = "1GiB"
@@ -40,7 +40,6 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     Raises:
         StoreError: no such file, not a lexkit store, another schema version, or held by a writer.
     """
-    _require_text(path)
     check_header(path)
     try:
         connection = _attached_whole(path)
@@ -92,15 +91,6 @@ def cursor(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     another = connection.cursor()
     another.execute(f"USE {_CATALOG}.main")  # by its name alone, a schema of this name might be meant
     return another
-
-
-def _require_text(path: Path) -> None:
-    """Refuse a name that is not text, which DuckDB cannot open."""
-    try:
-        str(path.absolute()).encode()
-    except UnicodeEncodeError as error:
-        shown = os.fsencode(path).decode("utf-8", "replace")
-        raise StoreError(f"{shown}: its name, or that of a folder, is not UTF-8; rename it") from error
 
 
 def _attached_whole(path: Path) -> duckdb.DuckDBPyConnection:
@@ -182,7 +172,7 @@ def published(target: Path, elsewhere: str = "choose another --output") -> Itera
         StoreError: the target's folder is missing or not writable, the target is something else than a store, another
             process is writing it, or the disk is full.
     """
-    _require_text(target)
+    require_text(target)
     try:
         place = target.resolve()
         _check_target(target, place)

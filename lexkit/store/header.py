@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from lexkit.errors import StoreError
@@ -16,6 +17,7 @@ def check_header(path: Path) -> None:
         StoreError: it is not, it does not, or it cannot be read.
     """
     try:
+        require_text(path)
         if path.is_dir():
             raise StoreError(f"{path}: a folder, not a store; name the .duckdb file in it")
         if not path.exists():
@@ -24,6 +26,15 @@ def check_header(path: Path) -> None:
             raise StoreError(f"{path}: not a lexkit store; make one with 'lexkit build --output FILE'")
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+
+
+def require_text(path: Path) -> None:
+    """Refuse a name that is not text, which DuckDB cannot open."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(path).decode("utf-8", "replace")
+        raise StoreError(f"{shown}: its name, or that of a folder, is not UTF-8; rename it") from error
 
 
 def has_duckdb_header(path: Path) -> bool:

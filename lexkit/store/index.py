@@ -12,8 +12,8 @@ import pyarrow as pa
 from lexkit.errors import ArgumentError
 from lexkit.sources.records import Kind
 from lexkit.store.answers import Neighbor
-from lexkit.store.spelling import has_twins
-from lexkit.text import is_word, normalize_word
+from lexkit.store.spelling import ends_as_capitals, has_twins
+from lexkit.text import fold, is_word, normalize_word
 
 if TYPE_CHECKING:
     from lexkit.store.resolver import Resolver
@@ -195,9 +195,10 @@ def find_neighbors(
     )
     connection.register("asked", table)
     # the few words that SQL cannot compare: all spellings of apostrophes count, and of what is not found otherwise
-    spelt = [(place, resolver().ids(word)) for place, word in enumerate(normal) if has_twins(word)]
+    special = {place for place, word in enumerate(normal) if has_twins(word) or ends_as_capitals(fold(word))}
+    spelt = [(place, resolver().ids(normal[place])) for place in sorted(special)]
     missed = [place for (place,) in connection.execute(_MISSED).fetchall()]
-    spelt += [(place, resolver().by_key(normal[place])) for place in missed if not has_twins(normal[place])]
+    spelt += [(place, resolver().by_key(normal[place])) for place in missed if place not in special]
     pairs = [(place, word_id) for place, word_ids in spelt for word_id in word_ids]
     columns = list(zip(*pairs, strict=True)) or [(), ()]
     arrays = [pa.array(column, pa.int32()) for column in columns]

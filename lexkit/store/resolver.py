@@ -11,7 +11,7 @@ from lexkit.sources.records import FormKind, Kind
 from lexkit.store.answers import WordForm
 from lexkit.store.forms import RULES, propose_forms
 from lexkit.store.index import Index
-from lexkit.store.spelling import find_unusual, search_key, twins
+from lexkit.store.spelling import ends_as_capitals, find_unusual, search_key, twins
 from lexkit.text import fold, normalize_word
 
 _NO_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"), "")
@@ -45,7 +45,9 @@ class Resolver:
             return []  # no word of a store, and a lone surrogate could not even be asked for
         exact = [self.index.find(spelling) for spelling in (normal, *twins(normal))]
         found = list(dict.fromkeys(word_id for word_id in exact if word_id is not None))
-        return found or self._by_case(fold(normal)) or self.by_key(normal)
+        folded = fold(normal)
+        by_case = [] if found or ends_as_capitals(folded) else self._by_case(folded)
+        return found or by_case or self.by_key(normal)
 
     def _by_case(self, folded: str) -> list[int]:
         lower = self.index.find(folded)
@@ -54,8 +56,7 @@ class Resolver:
     def by_key(self, normal: str) -> list[int]:
         """Return the ids of the words that are spelt like one that the store does not have, in their order."""
         key = search_key(normal)
-        found = self._unusual.get(key, [])
-        return sorted({*found, *self._by_case(key)}) if key != fold(normal) else found
+        return sorted({*self._unusual.get(key, []), *self._by_case(key)})
 
     def forms(self, word: str) -> list[WordForm]:
         """Return what a word is a form of; see `lexkit.store.lexicon.Lexicon.forms`."""

@@ -19,9 +19,11 @@ _SIGNS = {
     **dict.fromkeys((0x200C, 0x200D, *range(0x0591, 0x05BE), 0x05BF, 0x05C1, 0x05C2, 0x05C4, 0x05C5, 0x05C7), ""),
     **dict.fromkeys((0x0640, *range(0x064B, 0x0653), 0x0670), ""),
 }
-_AFTER = {0x131: "i", 0x307: ""}
-"""What is left of a Turkish capital i and its small dotless sister, which other languages take for i."""
+_AFTER = {0x131: "i", 0x307: "", 0x451: "\u0435"}
+"""What is left of a Turkish capital i and its small dotless sister, which other languages take for i, and the Cyrillic
+io, whose dots are left out in ordinary Russian."""
 _GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]+")
+_CAPITAL_SIGMA = re.compile(r"\u03c3(?!\w)")
 _MARKS = re.compile("[\u0300-\u036f]")
 
 _APOSTROPHES = ("'", "\u2019", "\u02bc")
@@ -37,8 +39,8 @@ def search_key(word: str) -> str:
 
     Returns:
         The word without difference of case in any script (also ss for a sharp s, one sigma, Greek capitals without
-        their accents, i with and without dots), of apostrophes, of hyphens and of the width of letters, and without
-        joiners and the vowel points of Hebrew and Arabic.
+        their accents, i with and without dots), of the dots of a Russian \u0451, of apostrophes, of
+        hyphens and of the width of letters, and without joiners and the vowel points of Hebrew and Arabic.
 
     >>> search_key("L\u2019HOMME"), search_key("Stra\u00dfe"), search_key("\u039f\u0394\u039f\u03a3")
     ("l'homme", 'strasse', 'οδοσ')
@@ -54,6 +56,11 @@ def search_key(word: str) -> str:
 def has_twins(word: str) -> bool:
     """Whether a word has signs that dictionaries write in several ways."""
     return _TWINS.search(word) is not None
+
+
+def ends_as_capitals(folded: str) -> bool:
+    """Whether a word in lower case ends in the sigma that capitals leave there, as no Greek word does."""
+    return _CAPITAL_SIGMA.search(folded) is not None
 
 
 def twins(word: str) -> list[str]:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from lexkit.arguments import user_path
 from lexkit.errors import TokenizerError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def choose(text: str) -> Choice:
     Raises:
         TokenizerError: a name or a location is missing.
     """
-    path = Path(text).expanduser()
+    path = user_path(text)
     name, given, location = text.partition("=")
     if given and not path.exists():
         if not name or not location:
@@ -59,7 +60,7 @@ def load_tokenizer(location: str) -> Tokenizer:
     from huggingface_hub.utils import logging as hub_logging
     from tokenizers import Tokenizer
 
-    path = Path(location).expanduser()
+    path = user_path(location)
     try:
         if _is_path(location, path):
             return Tokenizer.from_file(str(_file(path)))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lexkit.arguments import user_path
 from lexkit.cli.output import json_option, print_json, store_option, store_path
 from lexkit.errors import LexkitError
 from lexkit_distill.checks import check_senses, require_extra
@@ -85,7 +85,7 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
       lexkit distill compose --senses senses
     """
     require_extra()
-    path = Path(folder).expanduser()
+    path = user_path(folder)
     read_meta(path)
     place = store_path(store)
     from lexkit_distill.senses.compose import compose_senses
@@ -132,7 +132,7 @@ def inspect(
       lexkit distill inspect red car --senses senses --store lexkit.duckdb --plot red-car.png
     """
     require_extra()
-    path = Path(folder).expanduser()
+    path = user_path(folder)
     read_meta(path)
     if plot is not None and store is not None:
         store_path(store)
@@ -164,10 +164,8 @@ def _plot(dictionary: SenseDictionary, words: tuple[str, ...], path: str, store:
 
     relations = None
     if store is not None:
-        relations = read_relations(
-            Path(store).expanduser(), dictionary.meta.tokenizer_fingerprint, dictionary.path / TOKENIZER
-        )
-    drawn = plot_senses(dictionary, words, Path(path).expanduser(), relations=relations)
+        relations = read_relations(user_path(store), dictionary.meta.tokenizer_fingerprint, dictionary.path / TOKENIZER)
+    drawn = plot_senses(dictionary, words, user_path(path), relations=relations)
     click.echo(f"{path}  {drawn:,} senses")
 
 

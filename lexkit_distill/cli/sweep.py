@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lexkit.arguments import user_path
 from lexkit.cli.output import json_option, print_json, print_table
 from lexkit_distill.checks import check_sweep, require_extra
 from lexkit_distill.cli.group import progress
@@ -57,7 +57,7 @@ def sweep(
     require_extra()
     if plot is not None:
         require_extra("plot")
-    config = read_sweep(Path(config_path).expanduser(), output)
+    config = read_sweep(user_path(config_path), output)
     if dry_run:
         for point in config.points:
             click.echo(f"{point.key}\t{'done' if read_run(point) else 'to do'}\t{describe(point)}")
@@ -69,7 +69,7 @@ def sweep(
     done = run(config, progress(quiet), processes=processes, threads=threads)
     drawn = []
     if plot is not None and done.chosen is not None:
-        drawn = write_plots(done.settings, done.chosen, Path(plot).expanduser())
+        drawn = write_plots(done.settings, done.chosen, user_path(plot))
     if as_json:
         print_json(_json(done))
     elif not quiet:

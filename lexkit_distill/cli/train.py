@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
+from lexkit.arguments import user_path
 from lexkit.cli.output import json_option, print_json
 from lexkit_distill.checks import check_output, check_training, require_extra
 from lexkit_distill.cli.group import progress
@@ -58,7 +58,7 @@ def training_values(context: click.Context) -> dict[str, Any]:
     }
     chosen, filed = context.params["preset_name"], {}
     if context.params["config_path"] is not None:
-        path = Path(context.params["config_path"]).expanduser()
+        path = user_path(context.params["config_path"])
         content = read_yaml(path)
         named = content.pop("preset", None)
         chosen = chosen or named
@@ -114,7 +114,7 @@ def train(
     config = training_config(values, ("teacher", "data", "output"))
     require_extra()
     if not dry_run:
-        check_output(Path(config.run.output).expanduser())
+        check_output(user_path(config.run.output))
     check_training(config)
     from lexkit_distill.training.run import train as run
 

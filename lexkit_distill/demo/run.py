@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lexkit
+from lexkit.arguments import user_path
 from lexkit.durable import write_whole
 from lexkit.progress import Progress
 from lexkit_distill.checks import DONE, check_model
@@ -120,7 +121,7 @@ def _made(folder: Path, config: DemoConfig, text: Text, progress: Callable[[str]
 
 
 def _absolute(path: str) -> Path:
-    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100  # not resolve(): a link keeps its name
+    return Path(os.path.abspath(user_path(path)))  # noqa: PTH100  # not resolve(): a link keeps its name
 
 
 def _claim(folder: Path, config: DemoConfig, text: Text) -> None:

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
+from lexkit.arguments import user_path
 from lexkit.progress import Progress
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.config import EvalConfig
@@ -62,7 +62,7 @@ def evaluate(config: EvalConfig, data: EvalData, progress: Progress) -> Results 
             role: [line for scores in scored.values() for line in scores.lines]
             for role, scored in zip(("model", "against"), found, strict=False)
         }
-        write(results, lines, Path(config.output).expanduser())
+        write(results, lines, user_path(config.output))
         return results
 
 

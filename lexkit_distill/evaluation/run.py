@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from lexkit.arguments import user_path
 from lexkit.progress import Progress
 from lexkit_distill.checks import check_model
 from lexkit_distill.evaluation.config import EvalConfig
@@ -22,7 +21,7 @@ def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
         EvaluationError: a model cannot be put to a task.
         TeacherError: a model cannot be loaded.
     """
-    check_output(Path(config.output).expanduser())
+    check_output(user_path(config.output))
     data = read_data(config)
     for name in (config.model, config.against, config.teacher):
         if name is not None:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import torch
 
 import lexkit
+from lexkit.arguments import user_path
 from lexkit.durable import write_whole
 from lexkit.errors import LexkitError
 from lexkit.progress import Progress
@@ -75,8 +76,8 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
     """
     processes = Processes(config.device)
     progress = progress if progress is not None and processes.is_first else Progress()
-    output = Path(config.output).expanduser()
-    folder = Path(config.sample).expanduser() if config.sample else output / ".sample"
+    output = user_path(config.output)
+    folder = user_path(config.sample) if config.sample else output / ".sample"
     writing = disk_failures(SampleError, output, "free some space, and run the same command again to resume")
     half = "--dtype bfloat16, " if config.dtype == "float32" else ""
     advice = f"use {half}a lower --max-per-token, or another --device, and run the command again"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lexkit.arguments import user_path
 from lexkit.errors import ArgumentError
 from lexkit_distill.config import changed, digest, make, options
 from lexkit_distill.config_files import by_name, named, parse, read_yaml
@@ -92,7 +93,7 @@ def read_sweep(path: Path, output: str | None = None) -> SweepConfig:
     if not base.get("eval_data"):
         raise TrainingError(f"{path}: base: no eval_data; a sweep chooses by held-out data, so name some")
     test = content.get("test_data") or ()
-    out = Path(str(folder)).expanduser()
+    out = user_path(str(folder))
     points = [
         _point(out, path, base, dict(zip(grid, chosen, strict=True))) for chosen in itertools.product(*grid.values())
     ]
@@ -187,5 +188,5 @@ def _cache_key(config: TrainConfig) -> str:
 
 def _stamps(names: Iterable[str]) -> list[Any]:
     """What shows that a file has changed: its size and time."""
-    paths = [Path(split_task(split_weight(name)[0])[1]).expanduser() for name in names]
+    paths = [user_path(split_task(split_weight(name)[0])[1]) for name in names]
     return [[path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else None for path in paths]

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from lexkit.arguments import user_path
 from lexkit.durable import write_whole
 from lexkit.errors import LexkitError, Stopped
 from lexkit.progress import Progress
@@ -170,7 +171,7 @@ def _senses(point: Point) -> RunRecord:
     """What the dictionary's k and anchor are; the grid must not say something else."""
     if not point.config.loss.samples_positions or point.config.senses is None:
         return {"k": None, "anchor": None}
-    meta = read_meta(Path(point.config.senses).expanduser())
+    meta = read_meta(user_path(point.config.senses))
     for name in ("k", "anchor"):
         wanted = point.values.get(name)
         if wanted is not None and str(wanted) != str(getattr(meta, name)):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from pathlib import Path
 from random import Random
 from typing import Any
 
+from lexkit.arguments import user_path
 from lexkit_distill.errors import DataError
 from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks import mmlu
@@ -37,7 +37,7 @@ def _without_mmlu_test(questions: list[Question], folder: str | None, dropped: C
             "mmlu_pro: its questions may be in MMLU's test; give that test's folder with --mmlu-test, so that they "
             "can be left out"
         )
-    files = sorted(Path(folder).expanduser().glob("*.csv"))
+    files = sorted(user_path(folder).glob("*.csv"))
     if not files:
         raise DataError(f"{folder}: no .csv file of MMLU's test in it; check --mmlu-test")
     test = {_normalized(question.text) for file in files for question in mmlu.TASK.questions(str(file), seed=0)}

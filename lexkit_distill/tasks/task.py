@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lexkit.arguments import user_path
 from lexkit_distill.errors import DataError
 from lexkit_distill.files import DataFiles
 
@@ -152,7 +153,7 @@ class Task:
         """
         from lexkit_distill.corpus import records
 
-        found = records(name) if name.startswith("hub:") else self.read(Path(name).expanduser())
+        found = records(name) if name.startswith("hub:") else self.read(user_path(name))
         questions = [self.question(record, where, seed) for where, record in found]
         if not questions:
             raise DataError(f"{self.name}: no questions in {name}; check the file")

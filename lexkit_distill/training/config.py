@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
+from lexkit.arguments import user_path
 from lexkit.errors import ArgumentError
 from lexkit_distill.config import Config
 from lexkit_distill.errors import TrainingError
@@ -33,7 +33,7 @@ def split_weight(name: str) -> tuple[str, float]:
         number = float(weight)
     except ValueError:
         return name, 1.0
-    is_file = not data or Path(split_task(name)[1]).expanduser().exists()
+    is_file = not data or user_path(split_task(name)[1]).exists()
     return (name, 1.0) if is_file else (data, number)
 
 

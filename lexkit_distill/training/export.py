@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 import lexkit
+from lexkit.arguments import user_path
 from lexkit.durable import sync
 from lexkit.errors import first_line
 from lexkit_distill.config import options, values
@@ -90,7 +91,7 @@ def _sources(config: TrainConfig) -> list[dict[str, Any]]:
         return []
     from lexkit.store.lexicon import Lexicon
 
-    with Lexicon(Path(config.store).expanduser()) as lexicon:
+    with Lexicon(user_path(config.store)) as lexicon:
         rows: list[dict[str, Any]] = lexicon.sql("SELECT DISTINCT kind, licence FROM source ORDER BY kind").to_pylist()
     return rows
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 import lexkit
+from lexkit.arguments import user_path
 from lexkit.progress import Progress
 from lexkit_distill.checks import check_length, senses_folder
 from lexkit_distill.config import digest
@@ -263,7 +263,7 @@ def open_dictionary(config: TrainConfig, encoder: TextEncoder, teacher: Teacher 
     meta = senses_files.read_meta(path)
     candidates = config.loss.candidates
     relations = read_relations(
-        Path(config.store).expanduser(),
+        user_path(config.store),
         meta.tokenizer_fingerprint,
         path / senses_files.TOKENIZER,
         min_confidence=candidates.min_confidence,

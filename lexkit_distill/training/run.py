@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lexkit.arguments import user_path
 from lexkit.durable import write_whole
 from lexkit.errors import first_line
 from lexkit.progress import Progress
@@ -87,7 +88,7 @@ def train(
     missing = [name for name, value in (("data", config.data.data), ("output", config.run.output)) if not value]
     if missing:
         raise TrainingError(f"no {' and no '.join(missing)}; give --{' and --'.join(missing)}")
-    folder = Path(config.run.output).expanduser()
+    folder = user_path(config.run.output)
     if not dry_run:
         check_output(folder)
     processes = Processes(config.run.device)
@@ -240,7 +241,7 @@ def _prepared(
     online = OnlineTeacher(student)
     cache, held_out_cache = None, None
     if cached and config.run.cache is not None:
-        folder_of_cache = Path(config.run.cache).expanduser()
+        folder_of_cache = user_path(config.run.cache)
         # Candidates are not needed there: an evaluation takes CE and KL alone
         cache = _cache(config, folder_of_cache, inputs, batches, online, accelerator, semantic=config.loss.semantic)
         if held_out is not None:

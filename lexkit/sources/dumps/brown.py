@@ -12,6 +12,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from lexkit.arguments import user_path
+
 _CORPUS = Path("corpora", "brown")
 _STANDIN = {"ca01": "the/at dog/nn ran/vbd ./.\n", "cats.txt": "ca01 news\n"}
 """Files of the stand-in; the one that `_holds_brown` looks for comes last."""
@@ -56,7 +58,7 @@ def _nltk_path() -> list[Path]:
     named = [Path(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
     prefix = Path(sys.prefix)
     usual = [
-        Path("~/nltk_data").expanduser(),
+        user_path("~/nltk_data"),
         *(prefix / folder / "nltk_data" for folder in (".", "share", "lib")),
         *(Path(folder) / "nltk_data" for folder in ("/usr/share", "/usr/local/share", "/usr/lib", "/usr/local/lib")),
     ]

@@ -555,3 +555,21 @@ def test_a_time_that_is_none(run: Run, tmp_path: Path, epoch: str) -> None:
     assert done.stderr == (
         f"error: SOURCE_DATE_EPOCH={epoch!r}: give seconds since 1970, or unset the variable\n" if epoch else ""
     )
+
+
+def test_a_name_that_begins_with_a_tilde_and_is_no_user(run: Run, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("big\tlarge\n", encoding="utf-8")
+    done = run("build", "--quiet", "--pairs", f"synonym={pairs}", "-o", "~no such user", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("~no such user", "./~no such user"):
+        done = run("synonyms", "big", "--store", name, cwd=tmp_path)
+        assert "large" in done.stdout
+    run("report", "--store", "~no such user", "--output", "./~root", cwd=tmp_path)
+    assert (tmp_path / "~root").is_file()
+
+
+def test_the_name_of_a_store_that_is_not_utf_8(run: Run, tmp_path: Path) -> None:
+    done = run("lookup", "big", "--store", "a\udcfb.duckdb", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "error: a\ufffd.duckdb: its name, or that of a folder, is not UTF-8; rename it\n"

@@ -200,13 +200,28 @@ def test_a_download_that_goes_on_says_so(publisher: Any, call: Run, monkeypatch:
     assert "morpholex  fetched, from byte 1,000 on\n" in call("fetch", "morpholex").out
 
 
-def test_a_name_that_is_none(publisher: Any, call: Run) -> None:
-    result = call("fetch", "wikipedia")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("wikipedia", "there is no 'wikipedia'; there are wiktionary, wiktionary-LANGUAGE, kaikki-LANGUAGE, "),
+        ("morpholx", "there is no 'morpholx'; did you mean morpholex?"),
+        ("wiktionery-es", "there is no 'wiktionery-es'; did you mean wiktionary-es?"),
+        (
+            "wiktionary-sp",
+            "no per-language file 'wiktionary-sp'; use wiktionary-es or 'lexkit fetch wiktionary', which",
+        ),
+        ("wiktionary-german", "no per-language file 'wiktionary-german'; use wiktionary-de or 'lexkit fetch wik"),
+        ("wiktionary-sv", "no per-language file 'wiktionary-sv'; use kaikki-sv or 'lexkit fetch wiktionary', which"),
+        ("kaikki-ja", "no per-language file 'kaikki-ja'; use wiktionary-ja or 'lexkit fetch wiktionary', which"),
+        ("kaikki-hu", "no per-language file 'kaikki-hu'; use 'lexkit fetch wiktionary', which has words of all"),
+    ],
+)
+def test_a_name_that_is_none(call: Run, cache: Path, name: str, said: str) -> None:
+    result = call("fetch", name)
     assert result.code == 2
-    assert (
-        "'wikipedia' is not one of roget, all, wiktionary-es, wiktionary, wiktionary-dump, roget-22, roget-10681, "
-        "morpholex, oewn, wordnet, brown." in result.err
-    )
+    usage, _, _, message = result.err.splitlines()
+    assert usage == "Usage: lexkit fetch [OPTIONS] [NAME]..."
+    assert said in message
 
 
 def test_ctrl_c(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,8 @@ from lexkit.sources.tally import Reason, Tally
 
 DEBIAN = Path("/usr/share/mythes")
 FILES = {
+    "ca": "th_ca_ES_v3.dat",
+    "da": "th_da_DK.dat",
     "cs": "th_cs_CZ_v2.dat",
     "de": "th_de_DE_v2.dat",
     "en": "th_en_US_v2.dat",
@@ -92,6 +94,33 @@ class TestMeanings:
             Statement("Rome", "Eternal City", "synonym", "noun"),
             Statement("rome", "capital", "synonym", "noun"),
         ]
+
+    def test_a_meaning_without_its_entry_is_spelt_as_the_others_where_most_have_it(self, tmp_path: Path) -> None:
+        found, tally = records(
+            tmp_path,
+            "UTF-8\nherz|3\n-|Herz|Pumpe (ugs.)\n-|Herz...|Kardio...\n-|Gefühl|Herz\nkardio|1\n-|Kardio\n"
+            "treulosigkeit|2\n-|Treulosigkeit (von Ehepartnern)|Untreue\n-|Ehebruch\n"
+            "gut|3\n-|Gut|Landgut\n-|gut|okay\n-|prima\n",
+            "de",
+        )
+        assert found == [
+            Statement("Herz", "Pumpe", "synonym", other_usage=("informal",)),
+            Headword("Herz"),
+            Statement("Herz", "Gefühl", "synonym"),
+            Headword("Kardio"),
+            Statement("Treulosigkeit", "Untreue", "synonym"),
+            Statement("Treulosigkeit", "Ehebruch", "synonym"),
+            Statement("Gut", "Landgut", "synonym"),
+            Statement("gut", "okay", "synonym"),
+            Statement("gut", "prima", "synonym"),
+        ]
+        assert tally.rejected == {GAP: 2, OTHER_MARK: 1}
+        assert tally.examples[OTHER_MARK] == "line 9: Treulosigkeit: Treulosigkeit (von Ehepartnern)"
+
+    def test_an_entry_without_meanings_is_a_word(self, tmp_path: Path) -> None:
+        found, tally = records(tmp_path, "UTF-8\nkind|0\ngood|1\n-|fine\n")
+        assert found == [Headword("kind"), Statement("good", "fine", "synonym")]
+        assert (tally.n_records, tally.rejected) == (3, {})
 
     def test_marks_may_stand_for_the_part_of_speech(self, tmp_path: Path) -> None:
         found, tally = records(
@@ -224,6 +253,20 @@ class TestNotes:
         ]
         assert tally.rejected == {}
 
+    def test_marks_that_touch_their_word_are_marks(self, tmp_path: Path) -> None:
+        found, tally = records(
+            tmp_path,
+            "UTF-8\nkind|1\n(adj)|good(antonym)|(antonym)mean2|[antonym]bad|mean -- (antonym)|(antonym): cruel|"
+            "harsh, (antonym)(dated)|nice(dated)|human(generic term)|gentle(man)\n",
+        )
+        assert found == [
+            *(Statement("kind", other, "antonym", "adj") for other in ("good", "mean2", "bad", "mean", "cruel")),
+            Statement("kind", "harsh", "antonym", "adj", other_usage=("dated",)),
+            Statement("kind", "nice", "synonym", "adj", other_usage=("dated",)),
+            Statement("kind", "gentle", "synonym", "adj"),
+        ]
+        assert tally.rejected == {HYPERNYM: 1}
+
     def test_that_are_not_known_refuse_the_term_where_a_relation_would_stand(self, tmp_path: Path) -> None:
         found, tally = records(tmp_path, "UTF-8\nbank (of a river)|1\n-|shore (xyzzy)|(xyzzy) side|b (xyzzy, ugs.)\n")
         assert found == [
@@ -231,7 +274,7 @@ class TestNotes:
             Statement("bank", "b", "synonym", other_usage=("informal",)),
         ]
         assert tally.rejected == {OTHER_MARK: 1}
-        assert tally.examples[OTHER_MARK] == "line 3: bank: shore"
+        assert tally.examples[OTHER_MARK] == "line 3: bank: shore (xyzzy)"
 
     def test_what_is_no_word_is_refused(self, tmp_path: Path) -> None:
         found, tally = records(
@@ -300,10 +343,36 @@ class TestFile:
         with pytest.raises(SourceError, match=r"th\.dat, line 1: '.{0,40}' is not an encoding; give a \.dat file"):
             records(tmp_path, first + b"\nkind|1\n-|good\n")
 
-    @pytest.mark.parametrize("codec", ["rot13", "hex", "zlib", "utf-16"])
+    @pytest.mark.parametrize(
+        "codec",
+        [
+            "rot13",
+            "hex",
+            "zlib",
+            "utf-16",
+            "utf-7",
+            "idna",
+            "punycode",
+            "unicode_escape",
+            "raw_unicode_escape",
+            "hz",
+            "iso2022_jp",
+            "iso2022_kr",
+            "cp037",
+        ],
+    )
     def test_codecs_that_are_no_encodings_are_refused(self, tmp_path: Path, codec: str) -> None:
         with pytest.raises(SourceError, match="is not an encoding"):
             records(tmp_path, f"{codec}\nkind|1\n-|good\n")
+
+    @pytest.mark.parametrize("codec", ["utf-8-sig", "koi8-r", "shift_jis", "big5", "gb18030", "euc-kr", "tis-620"])
+    def test_other_encodings_of_text_are_read(self, tmp_path: Path, codec: str) -> None:
+        assert records(tmp_path, f"{codec}\nkind|1\n-|good\n")[0] == [Statement("kind", "good", "synonym")]
+
+    def test_a_line_is_one_bad_record_however_many_of_its_terms_are_bad(self, tmp_path: Path) -> None:
+        _, tally = records(tmp_path, "UTF-8\nkind|2\n-|a]|b]|c]|good\n-|n\ufffdce]|fin\ufffd\n")
+        assert tally.rejected == {Reason.LEFTOVER: 3, LOST: 2}
+        assert (tally.n_bad, tally.n_records) == (2, 3)
 
     def test_bad_lines_are_counted_and_the_rest_is_read(self, tmp_path: Path) -> None:
         found, tally = records(

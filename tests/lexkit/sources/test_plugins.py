@@ -207,7 +207,22 @@ class TestRecords:
         )
         assert records == []
         assert tally.rejected == {Reason.NOT_A_WORD: 4, Reason.SELF: 1}
-        assert tally.examples[Reason.SELF] == "record 3 of the reader: a"
+        assert tally.examples[Reason.SELF] == "its 3rd record: a"
+
+    @pytest.mark.parametrize(
+        ("number", "ordinal"), [(1, "1st"), (2, "2nd"), (11, "11th"), (22, "22nd"), (112, "112th"), (24723, "24,723rd")]
+    )
+    def test_the_place_is_the_number_of_the_record(self, number: int, ordinal: str) -> None:
+        _, tally = tidied([Headword("a")] * (number - 1) + [Headword("12")])
+        assert tally.examples[Reason.NOT_A_WORD] == f"its {ordinal} record: 12"
+
+    def test_or_the_line_that_the_reader_says(self) -> None:
+        def read(path: Path, tally: Tally, language: str) -> Iterator[Any]:
+            for tally.line in (7, 8, 9):
+                tally.n_records += 1
+                yield Statement("a", "a" if tally.line == 8 else "b", "synonym")
+
+        assert tidied(read)[1].examples[Reason.SELF] == "line 8: a"
 
     @pytest.mark.parametrize(
         ("record", "message"),

@@ -54,6 +54,11 @@ CASES = [
     ("Μάιος", "ΜΑΪΟΣ"),
     ("ΟΔΟΣ", "οδος"),
     ("москва", "МОСКВА"),
+    ("вперёд", "вперед"),
+    ("вперёд", "ВПЕРЕД"),
+    ("жёсткость", "Жесткость"),
+    ("елка", "ёлка"),
+    ("Королёв", "королев"),
     ("საქართველო", "ᲡᲐᲥᲐᲠᲗᲕᲔᲚᲝ"),
     ("well-known", "well‐known"),
     ("well-known", "well‑known"),
@@ -123,6 +128,21 @@ def test_the_word_as_it_is_written_comes_first(store_of: Open) -> None:
         assert lexicon.find("ΝΟΜΟΣ") == ["νομός", "νόμος"]
         assert lexicon.find("maße") == ["Maße"]
         assert lexicon.find("masse") == ["Masse"]
+    with store_of(("все", "люди"), ("всё", "полностью"), ("ёж", "зверь")) as lexicon:
+        assert lexicon.find("все") == ["все"]
+        assert lexicon.find("Всё") == ["всё"]
+        assert lexicon.find("еж") == ["ёж"]
+
+
+def test_capitals_of_a_greek_word_are_all_its_accents(store_of: Open) -> None:
+    with store_of(("οδός", "δρόμος"), ("ΟΔΟΣ", "street"), ("νόμος", "law"), ("νομός", "prefecture")) as lexicon:
+        for word in ("οδος", "οδοσ", "Οδοσ"):
+            assert lexicon.find(word) == ["ΟΔΟΣ", "οδός"]
+            (row,) = lexicon.neighbors([word], "synonym")["neighbors"].to_pylist()
+            assert {lexicon.words()[place].as_py() for place in row} == {"δρόμος", "street"}
+        assert lexicon.find("ΟΔΟΣ") == ["ΟΔΟΣ"]
+        assert lexicon.find("Νομός") == ["νομός"]
+        assert lexicon.find("νομοσ") == lexicon.find("νομος") == ["νομός", "νόμος"]
 
 
 def test_letters_that_differ_stay_apart() -> None:
