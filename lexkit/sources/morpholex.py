@@ -22,7 +22,7 @@ from lexkit.text import is_word, normalize_word
 _WORD, _SEGMENTATION, _POS = "Word", "MorphoLexSegm", "POS"
 _SIGNS = frozenset("(){}<>")
 """Signs of a segmentation, which some rows have in the column of the word."""
-_POS_NAMES = {"NN": "noun", "VB": "verb", "JJ": "adj", "RB": "adv"}
+_POS_NAMES = {"NN": "noun", "VB": "verb", "JJ": "adj", "RB": "adv", "encl": None, "minor": None}
 
 
 def read(path: Path, tally: Tally) -> Iterator[Record]:
@@ -63,8 +63,8 @@ def _workbook(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
 
 
 def _text(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
-    lines = read_text(path).splitlines()
-    if not lines:
+    lines = read_text(path).removesuffix("\n").split("\n")
+    if lines == [""]:
         raise SourceError(f"{path}: no lines in it; give the workbook of MorphoLEX-English")
     if "\t" in lines[0]:
         yield "", [line.split("\t") for line in lines]
@@ -88,7 +88,6 @@ def _analysis(
 ) -> Iterator[Analysis]:
     cells = [_cell(row, column) for column in columns]
     word, segmentation = normalize_word(cells[0]), cells[1].strip()
-    pos = tuple(_POS_NAMES[tag] for tag in cells[2].split("|") if tag in _POS_NAMES)
     example = f"{word} {segmentation}"
     if not word:
         tally.reject(Reason.NO_WORD, example, where=where)
@@ -104,8 +103,21 @@ def _analysis(
     except SegmentationError:
         tally.reject(Reason.BAD_SEGMENTATION, example, where=where)
         return
+    if not all(is_word(morpheme.text) for morpheme in parsed.morphemes):
+        tally.reject(Reason.BAD_SEGMENTATION, example, where=where)
+        return
     seen.add(word)
+    pos = _parts_of_speech(cells[2], word, tally, where)
     yield Analysis(word, segmentation, parsed.prefixes, parsed.roots, parsed.suffixes, pos)
+
+
+def _parts_of_speech(cell: str, word: str, tally: Tally, where: str) -> tuple[str, ...]:
+    """Read tags such as ``JJ|NN``; unknown ones are counted, and function words have none of the names."""
+    tags = [tag.strip() for tag in cell.split("|") if tag.strip()]
+    for tag in tags:
+        if tag not in _POS_NAMES:
+            tally.reject(Reason.UNKNOWN_POS, f"{word} {tag}", where=where)
+    return tuple(name for tag in tags if (name := _POS_NAMES.get(tag)))
 
 
 def _cell(row: Sequence[Any], column: int) -> str:

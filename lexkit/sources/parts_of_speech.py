@@ -24,13 +24,17 @@ def common_names() -> dict[str, str | None]:
 def read_pos(name: str) -> tuple[str | None, bool]:
     """Return the common name of a part of speech, and whether it is a known one.
 
-    An unknown one is kept as the source writes it if it has the shape of a name, since a store joins names by commas.
+    What follows a comma, such as the gender, is passed over if the whole is not known. An unknown one is kept as the
+    source writes it if it has the shape of a name, since a store joins names by commas.
 
-    >>> read_pos("Adjektiv"), read_pos("proper noun"), read_pos("mantra"), read_pos("stem: absolvent-")
-    (('adj', True), ('name', True), ('mantra', False), (None, False))
+    >>> read_pos("Adjektiv"), read_pos("rzeczownik, rodzaj męski"), read_pos("mantra"), read_pos("stem: absolvent-")
+    (('adj', True), ('noun', True), ('mantra', False), (None, False))
     """
     text = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     known = common_names()
-    if text.lower() in known or not text:
-        return known.get(text.lower()), True
+    if not text:
+        return None, True
+    for name_or_part in (text.lower(), text.lower().split(",")[0]):
+        if name_or_part in known:
+            return known[name_or_part], True
     return text if _NAME.fullmatch(text) else None, False

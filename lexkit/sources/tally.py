@@ -15,8 +15,8 @@ class Reason(Enum):
     """Why a reader refuses something. The value is what the store's table ``rejection`` says.
 
     The first group are *bad records*, faults of the file; a build stops when they are more than
-    ``--max-rejected`` of a file's records. The second group are left out by a rule of lexkit. An unknown part of speech
-    or mark is counted, too, though what has it is kept.
+    ``--max-rejected`` of a file's records. The second group are left out by a rule of lexkit. An unknown part of
+    speech, mark or sense is counted, too, though what has it is kept.
     """
 
     INVALID_JSON = "invalid JSON"
@@ -34,6 +34,7 @@ class Reason(Enum):
     STUB = "an entry that says there is none"
     UNKNOWN_POS = "an unknown part of speech"
     UNKNOWN_MARK = "an unknown mark of usage"
+    UNKNOWN_SENSE = "a sense that the entry does not have"
     OTHER_LANGUAGE = "another language"
     REDIRECT = "redirect"
     NOT_A_WORD = "not a word"

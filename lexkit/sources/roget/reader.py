@@ -61,7 +61,7 @@ def read_terms(path: Path, tally: Tally) -> Iterator[Term]:
 
 
 def _table(text: str, tally: Tally) -> Iterator[Term]:
-    for number, line in enumerate(text.splitlines()[1:], 2):
+    for number, line in enumerate(text.removesuffix("\n").split("\n")[1:], 2):
         row = line.split("\t")
         tally.n_records += 1
         usage = tuple(label for label in ",".join(row[6:]).split(",") if label)

@@ -24,8 +24,9 @@ from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wiktionary.blocks import MAX_LINE
 from lexkit.sources.wiktionary.forms import reason_against, row_kind, same_letters, spelling_kind
 from lexkit.sources.wiktionary.labels import read_marks
+from lexkit.sources.wiktionary.references import THESAURUS
 from lexkit.sources.wiktionary.senses import find_senses
-from lexkit.sources.wiktionary.targets import THESAURUS, read_target
+from lexkit.sources.wiktionary.targets import read_target
 from lexkit.text import is_word, normalize_text, normalize_word
 
 _NONE = msgspec.Raw(b"[]")
@@ -260,6 +261,8 @@ class _Reader:
         labels = [sense.sense_index for sense in senses]
         for linkage in linkages:
             named = find_senses(linkage.sense_index, labels) if linkage.sense_index else ()
+            if linkage.sense_index and not named:
+                self._reject(Reason.UNKNOWN_SENSE, str(linkage.sense_index), word)
             for one in [abouts[i] for i in named] or [about]:
                 self._linkages(word, pos, kind, [linkage], one)
 

@@ -6,6 +6,7 @@ translate is in ``raw_tags``, as the page has it; ``data_sources/wiktionary_mark
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
 
@@ -73,6 +74,7 @@ ERRORS = frozenset({"misspelling", "misconstruction"})
 _NUMERALS = frozenset({"Roman", "Arabic"})
 _DECODER = msgspec.json.Decoder(list[str | None] | None)
 MARKS = "wiktionary_marks.tsv"
+_MARK_BEFORE = re.compile(r"([^:;()]{2,40}):\s+|([^\s:;,()]{2,20}\.),?\s+")
 Marks = tuple[Reason | None, tuple[str, ...], tuple[str, ...]]
 """Why what has some tags is refused, if it is; its labels, in the order of `USAGES`; and the marks that are unknown."""
 
@@ -88,11 +90,13 @@ def read_marks(tags: msgspec.Raw, topics: msgspec.Raw, raw_tags: msgspec.Raw) ->
 
 
 @cache
-def _known_marks() -> dict[str, str]:
-    """The labels of the marks of the editions, in lower case."""
+def _known_marks(only: str | None = None) -> dict[str, str]:
+    """The labels of the marks of the editions, in lower case, or those of one language only."""
     found: dict[str, str] = {}
     for line in data_file(MARKS).read_text(encoding="utf-8").splitlines()[1:]:
-        label, _, marks = line.split("\t")
+        label, language, marks = line.split("\t")
+        if only not in (None, language):
+            continue
         for mark in marks.lower().split("|"):
             found[mark] = found[mark.rstrip(".")] = label
     return found
@@ -124,8 +128,31 @@ def labels_of_note(note: str) -> tuple[str, ...]:
     """Return the labels of a note in brackets, such as ``archaic`` or ``slang, US``; centuries are of old spellings."""
     if "centur" in note:
         return ("obsolete",)
-    labels = map(_label, note.replace(" and ", ", ").split(", "))
+    labels = map(_label, note.replace(" and ", ", ").replace("、", ", ").split(", "))
     return _ordered({label for label in labels if label})
+
+
+def split_mark(text: str, language: str) -> tuple[tuple[str, ...], str]:
+    """Return the labels of marks that stand before a word without brackets, and the rest.
+
+    Before a colon, every mark is one. An abbreviation is one in its own language only, and not if it is of a field,
+    since that may be a part of the word ("med. dr").
+
+    >>> split_mark("разг.: пёс", "ru"), split_mark("pot. pies", "pl"), split_mark("med. dr", "sv")
+    ((('informal',), 'пёс'), (('informal',), 'pies'), ((), 'med. dr'))
+    """
+    labels: set[str] = set()
+    while mark := _MARK_BEFORE.match(text):
+        if mark[1]:
+            own = labels_of_note(mark[1])
+        else:
+            label = _known_marks(language).get(mark[2].lower())
+            own = (label,) if label and label != "technical" else ()
+        if not own:
+            break
+        labels.update(own)
+        text = text[mark.end() :]
+    return _ordered(labels), text
 
 
 def _ordered(labels: Iterable[str]) -> tuple[str, ...]:

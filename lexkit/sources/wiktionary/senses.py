@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
-_BETWEEN = re.compile(r"[\s,;/()\[\]]+")
-_RANGE = re.compile(r"((?:\d+\.)*)(\d+)[-\u2013\u2014](?:\1)?(\d+)")
+from lexkit.sources.wiktionary.references import words_of
+
+_BETWEEN = re.compile(r"[\s,;/()\[\]+&、]+")
+_NUMBER = r"\d{1,4}"  # no entry has as many senses, and int() refuses longer ones
+_RANGE = re.compile(r"([\w.]{1,20})[-\u2010-\u2014~〜](\w{1,4}(?:\.\w{1,4}){0,4})")
+_TO = re.compile(rf"(?<=\w)\s+(?:{'|'.join(sorted(words_of('range')))})\s+(?=\w)|\s*[-\u2010-\u2014~〜]\s*")
+_LAST = re.compile(rf"(.*?)({_NUMBER}|[a-z])")
 _LONGEST = 100
 """Senses that a range may cover; no entry has as many."""
 
@@ -15,29 +21,60 @@ def find_senses(index: str | int, labels: Sequence[str | int | None]) -> list[in
     """Return the positions, from 0, of the senses that an index names, given the labels of all senses.
 
     If no sense has a label, as in the Russian and the French edition, numbers are places. An index may be a list or a
-    range.
+    range; it may also name a sense by the label that its subsenses begin with.
 
     >>> find_senses("2", ["1", "2"]), find_senses(2, [None, None]), find_senses("[1, 2]", ["1", "1a", "2"])
     ([1], [1], [0, 2])
     >>> find_senses("1.1-2", ["1.1", "1.2", "2.1"]), find_senses("3", ["1", "2"])
     ([0, 1], [])
+    >>> find_senses("1a, b", ["1a", "1b"]), find_senses("1 bis 3", ["1", "2", "3"]), find_senses("1", ["1.1", "2"])
+    ([0, 1], [0, 1, 2], [0])
     """
-    named = [label.strip("()[]. ") if isinstance(label, str) else str(label or "") for label in labels]
+    named = [_tidied(label).strip("()[]. ") for label in labels]
     if not any(named):
         named = [str(place) for place in range(1, len(labels) + 1)]
     if str(index) in named:
         return [named.index(str(index))]
-    wanted = _expanded(str(index))
-    return [i for i, label in enumerate(named) if label in wanted]
+    wanted = _expanded(_tidied(index), named)
+    wanted_above = tuple(one for one in wanted - set(named) if one[-1:].isdigit())
+    return [
+        i
+        for i, label in enumerate(named)
+        if label in wanted or any(label.startswith(one) and not label[len(one)].isdigit() for one in wanted_above)
+    ]
 
 
-def _expanded(index: str) -> set[str]:
-    """The labels that an index such as ``1.1-3, 2.1`` stands for."""
+def _tidied(label: str | int | None) -> str:
+    """A label or an index in plain digits: full-width ones stand in the pages of some editions."""
+    return unicodedata.normalize("NFKC", label) if isinstance(label, str) else "" if label is None else str(label)
+
+
+def _expanded(index: str, named: Sequence[str]) -> set[str]:
+    """The labels that an index such as ``1.1-3, 2.1`` or ``1a, b`` stands for."""
+    if index.strip("()[]. ") in named:
+        return {index.strip("()[]. ")}
     found: set[str] = set()
-    for part in _BETWEEN.split(index):
-        if match := _RANGE.fullmatch(part):
-            group, first, last = match[1], int(match[2]), int(match[3])
-            found.update(f"{group}{number}" for number in range(first, min(last, first + _LONGEST) + 1))
-        else:
-            found.add(part.rstrip("."))
+    before = ""
+    for part in _BETWEEN.split(_TO.sub("-", index)):
+        label = part.strip(".")
+        if len(label) == 1 and label.isalpha() and label not in named:
+            label = before + label  # "1a, b"
+        elif match := re.match(r"[\d.]+(?=[a-z]$)", label):
+            before = match[0]
+        found.update(_range(match[1], match[2], named) if (match := _RANGE.fullmatch(label)) else {label})
     return found - {""}
+
+
+def _range(first: str, last: str, named: Sequence[str]) -> set[str]:
+    """The labels from one to another, which may be short for a label of the same group: ``1.1-2``, ``1a-c``."""
+    start, end = _LAST.fullmatch(first), _LAST.fullmatch(last)
+    if not start or not end:
+        return {first, last}
+    if start[2].isdigit() != end[2].isdigit() or end[1] not in ("", start[1]):
+        if first in named and last in named:
+            return set(named[named.index(first) : named.index(last) + 1])
+        return {first, last}
+    if start[2].isdigit():
+        low, high = int(start[2]), int(end[2])
+        return {f"{start[1]}{number}" for number in range(low, min(high, low + _LONGEST) + 1)}
+    return {f"{start[1]}{chr(letter)}" for letter in range(ord(start[2]), ord(end[2]) + 1)}

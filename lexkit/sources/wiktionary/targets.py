@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from lexkit.sources.tally import Reason
-from lexkit.sources.wiktionary.labels import labels_of_note
+from lexkit.sources.wiktionary.labels import labels_of_note, split_mark
+from lexkit.sources.wiktionary.references import (
+    FIRST_WORDS,
+    TEMPLATE,
+    is_joined,
+    languages_with,
+    without_references,
+    words_of,
+)
 from lexkit.text import is_word, normalize_word
 
 Target = tuple[Sequence[str], tuple[str, ...], Reason | None]
 """The words that a linkage names, the labels that a note in brackets gives them, and why something was left out."""
 
-# What is neither a reference nor running text begins otherwise
-_PLAIN = re.compile(
-    r"(?!(?:to|see|and|or|more|lua|script|se|siehe|vedi|vegeu|veja|ver|viz|voir|zie|zobacz) |[A-Z])"
-    r"[A-Za-z]+(?:[ '-][A-Za-z]+)*"
-)
+# Words of letters only, in any script, which are plain unless they begin like a reference or a remark
+_LETTER = r"[^\W\d_²³¹⁰-₉]"
+_VOWEL_SIGNS = "\u0591-\u05c7\u064b-\u0652\u0900-\u0963\u0971-\u0dff\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+_WORD = rf"{_LETTER}+(?:[{_VOWEL_SIGNS}]+{_LETTER}*)*"
+_PLAIN = re.compile(rf"{_WORD}(?:[ '’-]{_WORD})*")  # noqa: RUF001
+_NOT_PLAIN = FIRST_WORDS | {"to", "and", "or", "more", "lua", "script"}
 _ENTITY = re.compile(r"&(?:[a-zA-Z]+|#\d+|#x[\da-fA-F]+);")
 # Each is replaced by what a reader of the page sees of it
 _MARKUP = [
-    (re.compile(r"<ref\b[^<>]*>.*?</ref>|<[/!]?[a-z][^<>]*>|<!--.*?-->|\[\d+\]", re.DOTALL | re.IGNORECASE), ""),
+    (re.compile(r"<ref\b[^<>]*/>|<ref\b[^<>]*>.*?(?:</ref\s*>|$)", re.DOTALL | re.IGNORECASE), ""),
+    # The number of a footnote; "CO<sub>2</sub>" and "km<sup>2</sup>" are refused, since no character may say the same
+    (re.compile(r"(?<=[^\W\d_]{3})<sup\b[^<>]*>[^<>]*(?:</sup\s*>|$)", re.IGNORECASE), ""),
+    (re.compile(r"<[/!]?(?!su[bp]\b)[a-z][^<>]*>|<!--.*?-->|\[\d+\]", re.DOTALL | re.IGNORECASE), ""),
     (re.compile(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]"), r"\1"),
     (re.compile(r"\[https?://\S+(?:\s+([^\[\]]*))?\]"), r"\1"),
     (re.compile(r"\{\{(?:l|ll|link|m|mention|lien|lenke|enlace|л)\|[\w-]+\|([^{}|]+)[^{}]*\}\}"), r"\1"),
@@ -36,43 +49,40 @@ _DEBRIS = re.compile(
     \b(?:align|bgcolor|border|cellpadding|cellspacing|class|colspan|height|rowspan|scope|style|valign|width)\s*=""",
     re.IGNORECASE | re.VERBOSE,
 )
-# The namespaces of the editions: their templates, their thesauri, and all others
-_TEMPLATE = re.compile(
-    r"(?i:template|vorlage|modèle|plantilla|predefinição|sjabloon|szablon|šablona|шаблон|mall|skabelon|şablon|templat|"
-    r"bản mẫu|テンプレート|แม่แบบ|틀|模板)\s*:"
+_THESAURI = frozenset({"Thesaurus", "Wikisaurus"})
+_BARE = _THESAURI | words_of("bare")
+_CJK = "々〆\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+# Signs that part words whatever the words are. Commas do in lists of single words only; a comma within a saying of
+# Chinese stands between longer parts than two characters
+_BREAK = re.compile(r"<br\b[^<>]*>|[、；؛](?![^(（]*[)）])", re.IGNORECASE)  # noqa: RUF001
+_SHORT_LIST = re.compile(rf"[{_CJK}]{{1,2}}(?:[，,][{_CJK}]{{1,2}})+")  # noqa: RUF001
+_ANY_COMMA = re.compile("[，,]")  # noqa: RUF001
+_CJK_NOTE = re.compile(rf"(?<=[{_CJK}])\s*[【〔［\[]([^】〕］\]]*)[】〕］\]]?$")  # noqa: RUF001
+_CJK_BRACKET = re.compile(rf"(?<=[{_CJK}])\(")
+_ROUND = str.maketrans("（）", "()")  # noqa: RUF001
+# Labels of senses: "[1, 2] Hund", "(1.1-2) pies", "2) dog"
+_LABEL_OF_SENSE = re.compile(
+    r"\[\d[\d.]*[a-z]?(?:\s*[,;–-]\s*\d[\d.]*[a-z]?)*\]\s*(?=\S)|"  # noqa: RUF001
+    r"\(\d[\d.]*[a-z]?(?:\s*[,;–-]\s*\d[\d.]*[a-z]?)*\)\s+(?=\S)|\d{1,2}\)\s*(?=[^\W\d_])"  # noqa: RUF001
 )
-_BARE = frozenset({"Thesaurus", "Wikisaurus"})
-_THESAURI = "Thesaurus", "Wikisaurus", "Thésaurus", "Tesaurus", "Tesauro", "Тезаурус", "อรรถาภิธาน"
-THESAURUS = tuple(f"{name}:" for name in _THESAURI)
-"""How the names of pages in the thesauri of the editions begin."""
-_PAGE = re.compile(
-    r"^:?(?:w|(?i:appendix|category|citations|file|help|image|module|project|reconstruction|rhymes|special|talk|user|"
-    r"wikipedia|wikisource|wikispecies|wiktionary|"
-    r"anhang|benutzer|datei|flexion|hilfe|kategorie|reim|spezial|verzeichnis|wikiquote|wikibooks|"
-    r"annexe|catégorie|conjugaison|fichier|utilisateur|wikipédia|wiktionnaire|apéndice|archivo|categoría|wikcionario|"
-    r"appendice|categoria|wikizionario|apêndice|wikcionário|bijlage|categorie|kategoria|kategori|wikisłownik|aneks|"
-    r"příloha|soubor|plik|wikcionari|appendiks|приложение|категория|файл|википедия|викисловарь|категорія|"
-    r"вікіпедія|вікісловник|κατηγορία|vikisözlük|thể loại|カテゴリ|분류|หมวดหมู่|附錄|附录|分類|分类)):\s*\S"
-)
-_THESAURUS = re.compile(
-    rf"(?:^|[\s,;]+)(?:(?:and|or|see|also|more|at)[\s:]+)*(?:{'|'.join(_THESAURI)})\s*:.*$", re.IGNORECASE | re.DOTALL
-)
-_REFERENCE = re.compile(
-    r"(?:^|[,;]\s*)(?:(?:and|or)\s+)*(?:see\s+(?:also|above|below|under)\b|see\s*:|more\s+at\b|cf\.|"
-    r"siehe\s+(?:auch|oben|unten|unter)\b|siehe\s*:|vgl\.|voir\s+(?:aussi|ci-dessous)\b|véase\b|vedi\s+anche\b|"
-    r"ver\s+também\b|veja\s+também\b|vegeu(?:\s+també)?\b|zie\s+ook\b|se\s+(?:även|også)\b|zobacz\s+(?:też|także)\b|"
-    r"zob\.|viz\s+(?:též|také)\b|см\.|див\.|βλ\.|參見|参见).*$",
-    re.IGNORECASE | re.DOTALL,
-)
+_NUMBERED = re.compile(r"\d{1,2}\.\s+(?=[^\W\d_])")
+_ITALICS_BEFORE = re.compile(r"^''+([^']+?)''+:?\s+(?=\S)")
 _SECTION = re.compile(r"(?<=.)#(?=\w).*$", re.DOTALL)  # but "C#" is a word
 _NOTES = re.compile(r"(?:\s+(?:\([^()]*\)|\[[^\[\]]*\]))+$")
-_FIRST_NOTE = re.compile(r"^\(([^()]*)\)\s+")
-_BULLET = re.compile(r"^(?:(?:[*·•,;:=→←↔†‡/~^\u2013\u2014-]|\):)\s+|[,;→•†‡]+(?=\w))")
-# A number of a footnote follows a longer word than "m²"
-_LAST_SIGN = re.compile(r"\s+[-\u2013\u2014=→←/~*†‡:;,]+$|(?<=\w\w)[,;:†‡→]+$|(?<=[^\W\d_]{4})[¹²³⁴-⁹]+$")
-_PAIRS = [tuple(pair) for pair in ("()", "[]", '""', "“”", "„“", "«»", "\u2039\u203a", "「」", "『』")]
+_FIRST_NOTE = re.compile(r"^\(([^()]*)\)\s*")
+_REST_OF_NOTE = re.compile(r"^([^()]*)\)\s+(?=\S)")
+_BULLET = re.compile(
+    r"^(?:(?:[*·•,;:=→←↔↑↓⇒†‡/~^\u2013\u2014-]|\):)\s+|-{2,}|[,;→⇒⇨•†‡↑↓※☆★{}<>\\|،。、，；]+\s*(?=[^\W\d]))"  # noqa: RUF001
+)
+_LAST_SIGN = re.compile(
+    r"\s+[-\u2013\u2014=→←↔↑↓⇒/~*†‡:;,،؛※☆★{}<>^\\|]+$|(?<=\w\w)[,;:†‡→]+$|"
+    r"(?<=\S)[،؛。、，；：※☆★{}<>\\|↑↓⇒]+$|(?<=\w)-{2,}$|(?<=[^\W\d_]{4})\*+$|^[^\s,;]+(?P<dots>\s+(?:…|\.\.\.)$)"  # noqa: RUF001
+)
+_NUMBER = re.compile(r"(?<=[^\W_])([¹²³⁴-⁹₀-₉]+)\.?$")
+_WHOLE_QUOTE = re.compile(r"^(?:‘([^‘’]{3,})’|'([^']{3,})')$")  # noqa: RUF001
+_PAIRS = [tuple(pair) for pair in '() [] "" “” „“ «» \u2039\u203a 「」 『』 《》 〈〉 【】 〖〗'.split()]
 _ONLY_NOTE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
-_COMMA = re.compile(r"[,;]\s+")
+_COMMA = re.compile(r"\s*[,;،]\s+(?![^()]*\))")
 # A sentence has ended, or a note of five words or more speaks of the word. "Mr. Right" and "Prof. X" are words, as are
 # "English as a second language" and "for what it is worth"
 _SENTENCE = re.compile(r"\b[a-z]{4,}[.?!]\s+\w")
@@ -90,13 +100,31 @@ def read_target(text: str, pos: str | None, language: str = "en") -> Target:
     twice ("þe, ẏe, ye"). Otherwise the target stays whole, since "X, Y and Z" cannot be told from an idiom such as
     "lock, stock and barrel", nor "X and Y" from "rain cats and dogs".
     """
-    if (text.isalpha() and text not in _BARE) or _PLAIN.fullmatch(text):
+    if text.isalpha():
+        if text not in _BARE and (text.isascii() or not is_joined(text)):
+            return (normalize_word(text),), (), None
+    elif (
+        _PLAIN.fullmatch(text)
+        and text.split(" ", 1)[0].lower() not in _NOT_PLAIN
+        and text.count(" ") < 4
+        and text[0].isalpha()
+    ):
         return (normalize_word(text),), (), None
-    if text in _BARE and language == "en":
-        return (), (), Reason.THESAURUS_PAGE
-    if _TEMPLATE.match(text):
+    if text in _BARE and (language == "en" or text not in _THESAURI):
+        return (), (), Reason.THESAURUS_PAGE if text in _THESAURI else Reason.CROSS_REFERENCE
+    if TEMPLATE.match(text):
         return (), (), Reason.PLACEHOLDER
-    target, reason = _without_references(normalize_word(_shown(text)))
+    if _SHORT_LIST.fullmatch(text):
+        return _read_several(_ANY_COMMA.split(text), pos, language)
+    if _BREAK.search(text):
+        return _read_several(_BREAK.split(text), pos, language)
+    return _read_marked(text, pos, language)
+
+
+def _read_marked(text: str, pos: str | None, language: str) -> Target:
+    """Read a target that is not plain, without signs that part words."""
+    target = _without_label_of_sense(normalize_word(_shown(text)), language)
+    target, reason = without_references(target, pos, language)
     if reason is not None and not target:
         return (), (), reason
     if _DEBRIS.search(target):
@@ -107,13 +135,80 @@ def read_target(text: str, pos: str | None, language: str = "en") -> Target:
             target = target[3:]
         if _SENTENCE.search(target) or (pos not in _SAYINGS and _REMARK.match(target)):
             return (), (), Reason.RUNNING_TEXT
-    parts = _COMMA.split(target)
-    is_list = len(set(parts)) == len(parts) and not any(" " in part for part in parts)
-    targets = parts if is_list else [target]
-    words = [part for part in targets if is_word(part)]
-    if len(words) < len(targets):
+    parts, common = _parts(target, language)
+    words = [part for part in parts if _is_clean_word(part)]
+    if len(words) < len(parts):
         reason = reason or (Reason.NOT_A_WORD if target else Reason.EMPTY_TARGET)
-    return words, labels, reason
+    return words, labels or common, reason
+
+
+def has_leftovers(word: str) -> bool:
+    """Whether a word, as a list has it, holds markup or begins or ends with signs that are no part of it.
+
+    >>> [has_leftovers(word) for word in ("[[kind]]", "{{nice}}", "kind--", "nice,", "rock 'n' roll", "Mr.", "-ness")]
+    [True, True, True, True, False, False, False]
+    """
+    if word.isalpha():
+        return False
+    return bool(_DEBRIS.search(word) or _LAST_SIGN.search(word) or _BULLET.match(word))
+
+
+def _read_several(texts: Sequence[str], pos: str | None, language: str) -> Target:
+    """Read what signs part, up to a reference; labels hold for all of it, so that those of one part are left out."""
+    words: list[str] = []
+    reason: Reason | None = None
+    labels: list[tuple[str, ...]] = []
+    for text in filter(str.strip, texts):
+        own, own_labels, own_reason = read_target(text, pos, language)
+        if own:
+            labels.append(own_labels)
+        words += [word for word in own if word not in words]
+        reason = reason or own_reason
+        if own_reason is Reason.CROSS_REFERENCE:
+            break
+    if not words and reason is None:
+        reason = Reason.EMPTY_TARGET
+    return words, labels[0] if labels and len(set(labels)) == 1 else (), reason
+
+
+def _parts(target: str, language: str) -> tuple[list[str], tuple[str, ...]]:
+    """Return the words of a list, or the target as it is, and the labels that all of them have.
+
+    What stands for further words ("etc."), the article or an ending of the word before ("Hund, der", "chien, -ne") is
+    an empty word.
+    """
+    parts = _COMMA.split(target)
+    if len(parts) == 1:
+        return parts, ()
+    noted = [_without_notes(part, language) if "(" in part or "[" in part else (part, ()) for part in parts]
+    tidied = [part for part, _ in noted]
+    extras = words_of("rest") if parts[-1] in words_of("rest") else frozenset()
+    if len(parts) == 2:
+        extras |= words_of("article", language)
+    tidied = [
+        "" if i and (part in extras or (part.startswith("-") and not tidied[0].startswith("-"))) else part
+        for i, part in enumerate([*tidied[:-1], parts[-1] if parts[-1] in extras else tidied[-1]])
+    ]
+    if any(" " in part for part in tidied) or len(set(tidied)) < len(tidied):
+        return [target], ()
+    labels = {own for _, own in noted}
+    return tidied, labels.pop() if len(labels) == 1 else ()
+
+
+def _is_clean_word(text: str) -> bool:
+    """Whether a target is a word, without a brace, an unknown character, or a mark over nothing at the beginning."""
+    return is_word(text) and not re.search("[{}\ufffd]", text) and not unicodedata.category(text[0]).startswith("M")
+
+
+def _without_label_of_sense(text: str, language: str) -> str:
+    """Cut off the label of a sense. In languages that write an ordinal like that, "1. Mai" is a word."""
+    if not text[:1].isdigit() and text[:1] not in ("[", "("):
+        return text
+    text = _LABEL_OF_SENSE.sub("", text, count=1) if _LABEL_OF_SENSE.match(text) else text
+    number = _NUMBERED.match(text)
+    if number and language not in languages_with("ordinal") and not text[number.end()].isupper():
+        return text[number.end() :]
+    return text
 
 
 def _shown(text: str) -> str:
@@ -121,23 +216,27 @@ def _shown(text: str) -> str:
     if "&" in text:
         text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     if any(sign in text for sign in _SIGNS_OF_MARKUP):
+        text = _LABEL_OF_SENSE.sub("", text, count=1) if _LABEL_OF_SENSE.match(text) else text
+        text = _ITALICS_BEFORE.sub(_note_in_italics, text)
         for pattern, shown in _MARKUP:
             text = pattern.sub(shown, text)
     return text
 
 
-def _without_references(text: str) -> tuple[str, Reason | None]:
-    """Cut off a reference to another page, and return the reason if there was one."""
-    if ":" in text and (target := _THESAURUS.sub("", text)) != text:
-        return target, Reason.THESAURUS_PAGE
-    target = _REFERENCE.sub("", text)
-    if target != text or _PAGE.match(text):
-        return target if target != text else "", Reason.CROSS_REFERENCE
-    return text, None
+def _note_in_italics(found: re.Match[str]) -> str:
+    """Put a mark of usage in brackets, leave out another note, and leave a word as it is."""
+    note = found[1].strip(" :")
+    if labels_of_note(note):
+        return f"({note}) "
+    return "" if found[0].rstrip().endswith(":") or found[1].endswith((".", ":")) else found[0]
 
 
 def _without_notes(text: str, language: str) -> tuple[str, tuple[str, ...]]:
     """Cut off notes and signs around a target, and return the labels that the notes give it."""
+    if text.startswith("(") and ")" not in text and " " in text:
+        return "", ()  # where the note ends, nobody knows
+    if not text.isascii():
+        text = _CJK_BRACKET.sub(" (", _CJK_NOTE.sub(r" (\1)", text.translate(_ROUND)))
     target = _unwrapped(_BULLET.sub("", text)).strip() if not _ONLY_NOTE.fullmatch(text) else ""
     labels: tuple[str, ...] = ()
     if target.endswith((")", "]")) and (notes := _NOTES.search(target)):
@@ -148,11 +247,49 @@ def _without_notes(text: str, language: str) -> tuple[str, tuple[str, ...]]:
     # Other brackets at the beginning hold words that may be left out: "(as) good as gold"
     if (note := _FIRST_NOTE.match(target)) and (first := labels_of_note(note[1])):
         target, labels = target[note.end() :], first
-    return normalize_word(_unwrapped(_LAST_SIGN.sub("", _SECTION.sub("", target)))), labels
+    if target.count("(") != target.count(")"):
+        target, first = _without_half_note(target)
+        labels = labels or first
+    if ":" in target or "." in target:
+        first, target = split_mark(target, language)
+        labels = labels or first
+    target = _without_number(_unwrapped(_without_last_sign(_SECTION.sub("", target))))
+    return normalize_word(target), labels
+
+
+def _without_half_note(target: str) -> tuple[str, tuple[str, ...]]:
+    """Cut off a note that has lost its first bracket; nothing is left if it is not a mark of usage."""
+    if (note := _REST_OF_NOTE.match(target)) and (labels := labels_of_note(note[1])):
+        return target[note.end() :], labels
+    return ("", ()) if note else (target, ())
+
+
+def _without_last_sign(target: str) -> str:
+    if not (sign := _LAST_SIGN.search(target)):
+        return target
+    return target[: sign.start("dots") if sign["dots"] else sign.start()]
+
+
+def _without_number(target: str) -> str:
+    """Cut off the number of a footnote. It follows a longer word than "m²", and one with small letters ("AlCl₃")."""
+    if not (number := _NUMBER.search(target)):
+        return target
+    word = target[: number.start()]
+    before = word[-3:]
+    is_word_before = before.isalpha() and (before.islower() or before == before.swapcase() or len(word) > 3)
+    if number[1][0] in "²³":
+        is_note = word[-4:].isalpha() and len(word) > 3
+    elif number[1][0] in "₀₁₂₃₄₅₆₇₈₉":
+        is_note = len(before) == 3 and before.islower()
+    else:
+        is_note = (len(before) == 3 and is_word_before) or (before == before.swapcase() and before.isalpha())
+    return word if is_note else target
 
 
 def _unwrapped(text: str) -> str:
     """Remove quotation marks around a target, and a bracket or a quotation mark at either end without its partner."""
+    if quote := _WHOLE_QUOTE.match(text):
+        return quote[1] or quote[2]
     if text[:1].isalnum() and text[-1:].isalnum() and "(" not in text and "[" not in text:
         return text
     for opening, closing in _PAIRS:

@@ -182,3 +182,22 @@ def test_a_cell_far_away_does_not_end_the_process(tmp_path: Path, place: str) ->
             archive.writestr(name, near.read(name).replace(b"</sheetData>", cell_far_away.encode()))
     with pytest.raises(SourceError, match=r"far\.xlsx: not a readable .xlsx workbook \(.*\); download it again$"):
         list(read(far, Tally()))
+
+
+def test_control_characters_and_unknown_tags(tmp_path: Path) -> None:
+    file = tmp_path / "m.tsv"
+    rows = [
+        "Word\tPOS\tMorphoLexSegm",
+        "foo\x0cbar\tNN\t(bar)",
+        "kind\tJJ\t(ki\0nd)",
+        "x1\tNN\t(1)",
+        "bar\tNN|ZZ\t(bar)",
+    ]
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    tally = Tally()
+    assert list(read(file, tally)) == [
+        Analysis("foo bar", "(bar)", (), ("bar",), (), ("noun",)),
+        Analysis("bar", "(bar)", (), ("bar",), (), ("noun",)),
+    ]
+    assert tally.n_records == 4
+    assert tally.rejected == {Reason.BAD_SEGMENTATION: 2, Reason.UNKNOWN_POS: 1}

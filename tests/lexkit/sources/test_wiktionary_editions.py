@@ -60,7 +60,9 @@ class TestSenseIndex:
         self, read: Read, language: str, of_entry: list[dict[str, Any]], index: str | int, found: list[str | None]
     ) -> None:
         linkage = {"word": "xyz", "sense_index": index}
-        records, _ = read(language, word="abc", senses=of_entry, antonyms=[linkage])
+        records, tally = read(language, word="abc", senses=of_entry, antonyms=[linkage])
+        assert tally.rejected == ({Reason.UNKNOWN_SENSE: 1} if index and found == [None] else {})
+        assert tally.n_bad == 0
         assert [s.sense for s in statements(records)] == found
         assert {s.scope for s in statements(records)} == {None if found[0] else "entry"}
 
@@ -90,6 +92,8 @@ class TestPartsOfSpeech:
             ("Sostantivo, forma flessa", "noun"),
             ("locución verbal", "phrase"),
             ("przysłówek", "adv"),
+            ("rzeczownik, rodzaj męski", "noun"),
+            ("locution verbale", "phrase"),
             ("  adj\u0000 ", "adj"),
         ],
     )
