@@ -25,8 +25,9 @@ Target = tuple[Sequence[str], tuple[str, ...], Reason | None]
 # Words of letters only, in any script, which are plain unless they begin like a reference or a remark
 _LETTER = r"[^\W\d_²³¹⁰-₉]"
 _VOWEL_SIGNS = "\u0591-\u05c7\u064b-\u0652\u0900-\u0963\u0971-\u0dff\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
-_WORD = rf"{_LETTER}+(?:[{_VOWEL_SIGNS}]+{_LETTER}*)*"
+_WORD = rf"(?![\u00bc-\u00be\u1369-\u137c\u2150-\u218b\u2460-\u249b]){_LETTER}+(?:[{_VOWEL_SIGNS}]+{_LETTER}*)*"
 _PLAIN = re.compile(rf"{_WORD}(?:[ '’-]{_WORD})*")  # noqa: RUF001
+_PLAIN_ASCII = re.compile(r"[A-Za-z]+(?:[ '-][A-Za-z]+)*")  # the same for most words, in half the time
 _NOT_PLAIN = FIRST_WORDS | {"to", "and", "or", "more", "lua", "script"}
 _ENTITY = re.compile(r"&(?:[a-zA-Z]+|#\d+|#x[\da-fA-F]+);")
 # Each is replaced by what a reader of the page sees of it
@@ -54,11 +55,11 @@ _BARE = _THESAURI | words_of("bare")
 _CJK = "々〆\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 # Signs that part words whatever the words are. Commas do in lists of single words only; a comma within a saying of
 # Chinese stands between longer parts than two characters
-_BREAK = re.compile(r"<br\b[^<>]*>|[、；؛](?![^(（]*[)）])", re.IGNORECASE)  # noqa: RUF001
+_BREAK = re.compile(r"</?(?:br|div|hr|li|p|tr|td)\b[^<>]*>|[、；؛](?![^(（]*[)）])", re.IGNORECASE)  # noqa: RUF001
 _SHORT_LIST = re.compile(rf"[{_CJK}]{{1,2}}(?:[，,][{_CJK}]{{1,2}})+")  # noqa: RUF001
 _ANY_COMMA = re.compile("[，,]")  # noqa: RUF001
 _CJK_NOTE = re.compile(rf"(?<=[{_CJK}])\s*[【〔［\[]([^】〕］\]]*)[】〕］\]]?$")  # noqa: RUF001
-_CJK_BRACKET = re.compile(rf"(?<=[{_CJK}])\(")
+_CJK_BRACKET = re.compile(rf"(?<=[{_CJK}])\((?=[^()]*\)?$)")
 _ROUND = str.maketrans("（）", "()")  # noqa: RUF001
 # Labels of senses: "[1, 2] Hund", "(1.1-2) pies", "2) dog"
 _LABEL_OF_SENSE = re.compile(
@@ -103,17 +104,18 @@ def read_target(text: str, pos: str | None, language: str = "en") -> Target:
     if text.isalpha():
         if text not in _BARE and (text.isascii() or not is_joined(text)):
             return (normalize_word(text),), (), None
-    elif (
-        _PLAIN.fullmatch(text)
-        and text.split(" ", 1)[0].lower() not in _NOT_PLAIN
-        and text.count(" ") < 4
-        and text[0].isalpha()
+    elif (_PLAIN_ASCII if text.isascii() else _PLAIN).fullmatch(text) and (
+        text not in _BARE
+        if " " not in text
+        else (text.split(" ", 1)[0].lower() not in _NOT_PLAIN and text.count(" ") < 4)
     ):
         return (normalize_word(text),), (), None
     if text in _BARE and (language == "en" or text not in _THESAURI):
         return (), (), Reason.THESAURUS_PAGE if text in _THESAURI else Reason.CROSS_REFERENCE
     if TEMPLATE.match(text):
         return (), (), Reason.PLACEHOLDER
+    if "&" in text:
+        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     if _SHORT_LIST.fullmatch(text):
         return _read_several(_ANY_COMMA.split(text), pos, language)
     if _BREAK.search(text):
@@ -213,8 +215,6 @@ def _without_label_of_sense(text: str, language: str) -> str:
 
 def _shown(text: str) -> str:
     """Return what a reader of the page sees of some markup."""
-    if "&" in text:
-        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     if any(sign in text for sign in _SIGNS_OF_MARKUP):
         text = _LABEL_OF_SENSE.sub("", text, count=1) if _LABEL_OF_SENSE.match(text) else text
         text = _ITALICS_BEFORE.sub(_note_in_italics, text)

@@ -225,6 +225,14 @@ from lexkit.sources.wiktionary.targets import has_leftovers, read_target
         ("ar", "كلب،", ["كلب"], (), None),
         ("ar", "كلب، قطة", ["كلب", "قطة"], (), None),
         ("ar", "كلب قطة", ["كلب قطة"], (), None),
+        ("ko", "상호참조", ["상호참조"], (), None),
+        ("ja", "東京（とうきょう）都", ["東京(とうきょう)都"], (), None),
+        ("zh", "狗；参见猫", ["狗"], (), Reason.CROSS_REFERENCE),
+        ("en", "dog</br>cat", ["dog", "cat"], (), None),
+        ("en", "dog&lt;br&gt;big cat", ["dog", "big cat"], (), None),
+        ("en", "Ⅵ", [], (), Reason.NOT_A_WORD),
+        ("hi", "कुत्ता, बिल्ली", ["कुत्ता", "बिल्ली"], (), None),
+        ("en", "(1,3)-beta-glucan", ["(1,3)-beta-glucan"], (), None),
     ],
 )
 def test_what_a_linkage_names(
