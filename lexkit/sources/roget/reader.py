@@ -15,7 +15,7 @@ from lexkit.sources.roget.layouts import parse_heads
 from lexkit.sources.roget.opposites import Contrasts, Opposition, antonyms
 from lexkit.sources.roget.terms import Term, parse_terms
 from lexkit.sources.tally import Reason, Tally
-from lexkit.text import fold, normalize_word
+from lexkit.text import fold, is_word, normalize_text, normalize_word
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _NAME = re.compile(r"[\w-]+")
@@ -77,7 +77,11 @@ def _table(text: str, tally: Tally) -> Iterator[Term]:
         if not term:
             tally.reject(Reason.NO_WORD, " | ".join(row), line=number)
             continue
-        yield Term(row[0], row[1], row[2], int(row[3]), int(row[4]), term, usage)
+        if not is_word(term):
+            tally.reject(Reason.NOT_A_WORD, " | ".join(row), line=number)
+            continue
+        head, name = map(normalize_text, row[:2])
+        yield Term(head, name, row[2], int(row[3]), int(row[4]), term, usage)
 
 
 def _synonyms(

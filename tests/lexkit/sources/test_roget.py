@@ -153,6 +153,20 @@ def test_the_starter_table_is_made_from_the_text(shared: Callable[[str], Path]) 
     assert parsed(data_file("starter/roget1911.tsv.gz"))[0] == parsed(shared(TEXTS[1]))[0]
 
 
+def test_a_table_gives_words_only_and_no_control_characters(tmp_path: Path) -> None:
+    table = tmp_path / "roget.tsv"
+    terms = ["x\x1b[2Jy", "12345", "good", "fine\u2028", "a\x00b", ""]
+    lines = [f"1\tExist\x1b[1mence\tnoun\t1\t1\t{term}\n" for term in terms]
+    table.write_text("head\tname\tpos\tparagraph\tgroup\tterm\n" + "".join(lines), encoding="utf-8")
+    tally = Tally()
+    (group,) = read(table, tally)
+    assert isinstance(group, Group)
+    assert group.words == ("good", "fine")
+    assert group.sense is not None
+    assert group.sense.isprintable()
+    assert tally.rejected == {Reason.NOT_A_WORD: 3, Reason.NO_WORD: 1}
+
+
 def place(number: str) -> tuple[int, str]:
     digits = number.rstrip("ab")
     return int(digits), number
