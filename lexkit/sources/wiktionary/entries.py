@@ -148,7 +148,10 @@ class _Reader:
                 try:
                     self._entry(decode(view[start:end]))
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    self._refuse(block[start:end], n_statements, n_forms)
+                    line = block[start:end]
+                    entry = _without_nulls(line)
+                    if entry is None or not self._reads(entry):
+                        self._refuse(line, n_statements, n_forms)
             start = end + 1
         self._tally.n_records += n_lines - n_empty
 
@@ -161,6 +164,13 @@ class _Reader:
         else:
             return False
         self._reject(reason, _shown(block, start, end))
+        return True
+
+    def _reads(self, entry: _Entry) -> bool:
+        try:
+            self._entry(entry)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
         return True
 
     def _refuse(self, line: bytes, n_statements: int, n_forms: int) -> None:
@@ -368,6 +378,26 @@ class _Reader:
         words.append(word)
         lemmas.append(lemma)
         kinds.append(kind)
+
+
+def _without_nulls(line: bytes) -> _Entry | None:
+    """Return the entry of a line that could not be decoded because of nulls in its lists; None for any other."""
+    if b"null" not in line:
+        return None
+    try:
+        _ENTRY.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            return _ENTRY.decode(msgspec.json.encode(_pruned(_ANY.decode(line))))
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return None
+    return None  # what is wrong with it came up after it was decoded
+
+
+def _pruned(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, list):
+        return [_pruned(item) for item in value if item is not None]
+    return {key: _pruned(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _is_stub(senses: Sequence[_Sense]) -> bool:

@@ -212,12 +212,13 @@ class TestHostileLines:
             (b'{"word": 1, "lang_code": "en"}', Reason.WRONG_TYPE),
             (b'{"word": null, "lang_code": "en"}', Reason.NO_WORD),
             (b'{"word": "a", "lang_code": "en", "synonyms": 1}', Reason.WRONG_TYPE),
-            (b'{"word": "a", "lang_code": "en", "forms": [null]}', Reason.WRONG_TYPE),
             (
                 b'{"word": "a", "lang_code": "en", "forms": [{"form": "b", "tags": ["plural"]}, {"tags": 7}]}',
                 Reason.WRONG_TYPE,
             ),
-            (b'{"word": "a", "lang_code": "en", "senses": [{"synonyms": [null]}]}', Reason.WRONG_TYPE),
+            (b'{"word": "a", "lang_code": "en", "senses": [null], "synonyms": [null, 1]}', Reason.WRONG_TYPE),
+            (b'{"word": null, "lang_code": "en", "forms": [null]}', Reason.NO_WORD),
+            (b'[null, {"word": "a", "lang_code": "en"}]', Reason.NOT_AN_OBJECT),
             (
                 b'{"word": "a", "lang_code": "en", "senses": [{"glosses": 1, "synonyms": [{"word": "b"}]}]}',
                 Reason.WRONG_TYPE,

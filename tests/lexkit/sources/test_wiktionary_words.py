@@ -277,6 +277,21 @@ class TestCases:
         assert [statement.other for statement in statements(records)] == ["world"]
         assert tally.rejected == {Reason.MARKUP: 7}
 
+    def test_null_in_a_list_is_as_good_as_absent(self, tmp_path: Path) -> None:
+        file = tmp_path / "w.jsonl"
+        file.write_text(
+            '{"word": "kind", "lang_code": "en", "senses": [null, {"glosses": ["nice"], "synonyms": [null,'
+            ' {"word": "gentle"}], "form_of": [null]}], "antonyms": [{"word": "cruel"}, null], "forms": [null]}\n',
+            encoding="utf-8",
+        )
+        records, tally = read_file(file)
+        assert {(r.other, r.kind, r.sense) for r in records if isinstance(r, Statement)} == {
+            ("gentle", "synonym", "nice"),
+            ("cruel", "antonym", None),
+        }
+        assert tally.rejected == {}
+        assert tally.n_records == 1
+
     def test_null_is_as_good_as_absent(self, shared: Callable[[str], Path]) -> None:
         records, tally = read_file(shared("cases/nulls.jsonl"))
         assert {(s.word, s.other) for s in statements(records)} == {
