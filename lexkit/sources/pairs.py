@@ -8,7 +8,6 @@ from pathlib import Path
 from lexkit.sources.files import open_binary
 from lexkit.sources.records import Kind, Record, Statement
 from lexkit.sources.tally import Reason, Tally
-from lexkit.sources.wiktionary.targets import has_leftovers
 from lexkit.text import is_word, normalize_word
 
 
@@ -43,8 +42,6 @@ def _parse(line: bytes) -> tuple[str, str] | Reason:
     word, other = map(normalize_word, columns)
     if not (is_word(word) and is_word(other)):
         return Reason.NOT_A_WORD
-    if has_leftovers(word) or has_leftovers(other):
-        return Reason.LEFTOVER
     if word == other:
         return Reason.SELF
     return word, other

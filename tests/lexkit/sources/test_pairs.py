@@ -23,11 +23,3 @@ def test_two_words_a_line(tmp_path: Path) -> None:
         Reason.NOT_A_WORD: 1,
     }
     assert tally.first_bad == "line 4: invalid UTF-8"
-
-
-def test_markup_and_leftover_signs_are_no_parts_of_words(tmp_path: Path) -> None:
-    file = tmp_path / "pairs.txt"
-    file.write_text("[[kind]] {{nice}}\nkind-- nice,\nMr. rock-'n'-roll\n", encoding="utf-8")
-    tally = Tally()
-    assert list(read(file, tally, "synonym")) == [Statement("Mr.", "rock-'n'-roll", "synonym")]
-    assert tally.rejected == {Reason.LEFTOVER: 2}
