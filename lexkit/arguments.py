@@ -18,7 +18,7 @@ LONGEST_WAIT = 1_000_000
 
 
 def user_path(text: str | os.PathLike[str]) -> Path:
-    """Return a path with a home folder for its ``~``; where there is no such user, it is the name of a file.
+    """Return a path with a home folder for ``~``. If no such user exists, ``~`` is part of a file name.
 
     >>> user_path("./~root"), user_path("~no such user/file")
     (PosixPath('~root'), PosixPath('~no such user/file'))

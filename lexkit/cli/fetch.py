@@ -47,7 +47,7 @@ def _other_than(name: str) -> str:
         near = near or [entry.name for entry in sources if entry.title.lower().startswith(code)]
         near = [one for one in near if one.startswith(f"{kind}-")] or near
         instead = " or ".join((*near, "'lexkit fetch wiktionary', which has words of all languages"))
-        return f"there is no per-language file {name!r}; use {instead}."
+        return f"the catalogue has no file named {name!r}; use {instead}."
     near = get_close_matches(name.lower(), ["roget", "all", *(entry.name for entry in sources)], 1)
     return f"there is no {name!r}; {f'did you mean {near[0]}?' if near else f'there are {_NAMES}.'}"
 

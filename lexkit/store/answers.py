@@ -69,6 +69,6 @@ class Evidence(NamedTuple):
     same_pos: bool
     """Whether the two words have one part of speech, as far as derivation goes."""
     contradicted: bool
-    """Whether a stated relation contradicts this derived one, so that it is no relation of the store."""
+    """Whether a stated relation contradicts this derived one, which is then kept as evidence only."""
     derived_from: tuple[str, str, Kind] | None
     """The stated relation that a derived one comes from."""

@@ -166,7 +166,7 @@ def published(target: Path, elsewhere: str = "choose another --output") -> Itera
 
     Args:
         target: the store's path.
-        elsewhere: what an error tells to do if there is no place here.
+        elsewhere: the advice at the end of an error message if the disk is full.
 
     Raises:
         StoreError: the target's folder is missing or not writable, the target is something else than a store, another

@@ -47,7 +47,7 @@ def reason_against(raw: bytes) -> Reason | None:
 def row_kind(raw: bytes) -> FormKind | Reason | None:
     """Return the kind of an item of an entry's list ``forms`` with these tags, as JSON.
 
-    Instead of a kind, this is the reason why the item is no form, or None if it is a caption of the table.
+    The result is a `Reason` if the item is to be refused, and None if it is a caption of the table.
     """
     tags = read_tags(raw)
     if not _CAPTIONS.isdisjoint(tags):

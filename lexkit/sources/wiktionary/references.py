@@ -49,7 +49,7 @@ def _any(words: Iterable[str]) -> str:
 
 
 def _written(words: Iterable[str]) -> str:
-    """The same, with capitals at the beginning as well; "S. aureus" is no reference of German."""
+    """A pattern for any of some words, with or without an initial capital; "S. aureus" is not a German reference."""
     found = set(words)
     found |= {form for word in found if len(word) > 2 for form in (word[0].upper() + word[1:], word.title())}
     found |= {word.upper() for word in found if " " in word}

@@ -208,12 +208,12 @@ def test_a_download_that_goes_on_says_so(publisher: Any, call: Run, monkeypatch:
         ("wiktionery-es", "there is no 'wiktionery-es'; did you mean wiktionary-es?"),
         (
             "wiktionary-sp",
-            "no per-language file 'wiktionary-sp'; use wiktionary-es or 'lexkit fetch wiktionary', which",
+            "no file named 'wiktionary-sp'; use wiktionary-es or 'lexkit fetch wiktionary', which",
         ),
-        ("wiktionary-german", "no per-language file 'wiktionary-german'; use wiktionary-de or 'lexkit fetch wik"),
-        ("wiktionary-sv", "no per-language file 'wiktionary-sv'; use kaikki-sv or 'lexkit fetch wiktionary', which"),
-        ("kaikki-ja", "no per-language file 'kaikki-ja'; use wiktionary-ja or 'lexkit fetch wiktionary', which"),
-        ("kaikki-hu", "no per-language file 'kaikki-hu'; use 'lexkit fetch wiktionary', which has words of all"),
+        ("wiktionary-german", "no file named 'wiktionary-german'; use wiktionary-de or 'lexkit fetch wik"),
+        ("wiktionary-sv", "no file named 'wiktionary-sv'; use kaikki-sv or 'lexkit fetch wiktionary', which"),
+        ("kaikki-ja", "no file named 'kaikki-ja'; use wiktionary-ja or 'lexkit fetch wiktionary', which"),
+        ("kaikki-hu", "no file named 'kaikki-hu'; use 'lexkit fetch wiktionary', which has words of all"),
     ],
 )
 def test_a_name_that_is_none(call: Run, cache: Path, name: str, said: str) -> None:

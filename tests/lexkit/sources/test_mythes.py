@@ -10,21 +10,18 @@ import pytest
 import lexkit
 from lexkit.errors import SourceError
 from lexkit.sources.data_files import data_file
-from lexkit.sources.mythes import (
+from lexkit.sources.mythes import MISSING_MEANINGS, ONE_SIDED, WRONG_ENCODING, read
+from lexkit.sources.mythes_notes import (
     ALTERNATIVES,
     COMPARE,
     GAP,
     HYPERNYM,
     HYPONYM,
     LOST,
-    MISSING_MEANINGS,
-    ONE_SIDED,
     OTHER_MARK,
     RELATED,
     SHARED_DAY,
     SIMILAR,
-    WRONG_ENCODING,
-    read,
 )
 from lexkit.sources.records import USAGES, Headword, Record, Statement
 from lexkit.sources.tally import Reason, Tally
