@@ -6,7 +6,7 @@ a sense and in the entry, the words a sense is a form of (``form_of`` and ``alt_
 A field that is null is absent.
 
 Most bytes are never decoded. A line without the language's code in quotation marks is of another language; of the rest,
-only the fields below, in one pass. What few senses need, glosses and tags, is passed over as raw JSON until then: this
+only the fields of `decoding`, in one pass. What few senses need, glosses and tags, is passed over as raw JSON until then: this
 takes less time than to search lines for the names of the lists first, and to decode only those that have some.
 """
 
@@ -22,6 +22,18 @@ from lexkit.sources.parts_of_speech import common_names, read_pos
 from lexkit.sources.records import Form, FormKind, Headword, Statement
 from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wiktionary.blocks import MAX_LINE
+from lexkit.sources.wiktionary.decoding import (
+    ENTRY,
+    GLOSSES,
+    NONE,
+    Base,
+    Entry,
+    Linkage,
+    Row,
+    Sense,
+    fault_of,
+    without_nulls,
+)
 from lexkit.sources.wiktionary.forms import reason_against, row_kind, same_letters, spelling_kind
 from lexkit.sources.wiktionary.labels import read_marks
 from lexkit.sources.wiktionary.references import THESAURUS
@@ -29,58 +41,6 @@ from lexkit.sources.wiktionary.senses import find_senses
 from lexkit.sources.wiktionary.targets import read_target
 from lexkit.text import is_word, normalize_text, normalize_word
 
-_NONE = msgspec.Raw(b"[]")
-
-
-class _Linkage(msgspec.Struct, gc=False):
-    word: str | None = None
-    sense: str | None = None
-    sense_index: str | int | None = None
-    source: str | None = None
-    tags: msgspec.Raw = _NONE
-    topics: msgspec.Raw = _NONE
-    raw_tags: msgspec.Raw = _NONE
-
-
-class _Base(msgspec.Struct, gc=False):
-    """A word that the word of an entry is a form of."""
-
-    word: str | None = None
-
-
-class _Row(msgspec.Struct, gc=False):
-    """A form of the word of an entry."""
-
-    form: str | None = None
-    tags: msgspec.Raw = _NONE
-
-
-class _Sense(msgspec.Struct, gc=False):
-    glosses: msgspec.Raw = _NONE
-    sense_index: str | int | None = None
-    synonyms: list[_Linkage] | None = None
-    antonyms: list[_Linkage] | None = None
-    form_of: list[_Base] | None = None
-    alt_of: list[_Base] | None = None
-    tags: msgspec.Raw = _NONE
-    topics: msgspec.Raw = _NONE
-    raw_tags: msgspec.Raw = _NONE
-
-
-class _Entry(msgspec.Struct, gc=False):
-    word: str | None = None
-    lang_code: str | None = None
-    redirect: str | None = None
-    pos: str | None = None
-    senses: list[_Sense] | None = None
-    synonyms: list[_Linkage] | None = None
-    antonyms: list[_Linkage] | None = None
-    forms: list[_Row] | None = None
-
-
-_ANY = msgspec.json.Decoder()
-_ENTRY = msgspec.json.Decoder(_Entry)
-_GLOSSES = msgspec.json.Decoder(list[str | None] | None)
 _Labels = tuple[str, ...]
 _UNLABELLED: _Labels = ()
 _About = tuple[Reason | None, _Labels, str | None]
@@ -130,7 +90,7 @@ class _Reader:
         self._mixed = False
 
     def read(self, block: bytes, size: int) -> None:
-        view, find, decode = memoryview(block), block.find, _ENTRY.decode
+        view, find, decode = memoryview(block), block.find, ENTRY.decode
         statements, forms = self.statements[0], self.forms[0]
         is_long = size > MAX_LINE
         start = len(_BYTE_ORDER_MARK) if block.startswith(_BYTE_ORDER_MARK) else 0
@@ -149,7 +109,7 @@ class _Reader:
                     self._entry(decode(view[start:end]))
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                     line = block[start:end]
-                    entry = _without_nulls(line)
+                    entry = without_nulls(line)
                     if entry is None or not self._reads(entry):
                         self._refuse(line, n_statements, n_forms)
             start = end + 1
@@ -166,7 +126,7 @@ class _Reader:
         self._reject(reason, _shown(block, start, end))
         return True
 
-    def _reads(self, entry: _Entry) -> bool:
+    def _reads(self, entry: Entry) -> bool:
         try:
             self._entry(entry)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -180,7 +140,7 @@ class _Reader:
         for columns, n in ((self.statements, n_statements), (self.forms, n_forms)):  # all of a line or nothing
             for column in columns:
                 del column[n:]
-        self._tally.reject(_fault(line), _shown(line, 0, len(line)), line=self.n_lines)
+        self._tally.reject(fault_of(line), _shown(line, 0, len(line)), line=self.n_lines)
 
     def _is_other_language(self, block: bytes, start: int, end: int) -> bool:
         return (
@@ -190,20 +150,20 @@ class _Reader:
             and block.endswith((b"}", b"}\r"), start, end)
         )
 
-    def _entry(self, entry: _Entry) -> None:
+    def _entry(self, entry: Entry) -> None:
         word, senses = entry.word or "", entry.senses or ()
         is_plain = word.isascii() and word.isalpha()
         if not is_plain:
             word = normalize_word(word)
         if entry.redirect is not None or entry.lang_code != self._language or not (is_plain or is_word(word)):
             self._leave_out(entry, word)
-        elif senses and senses[0].tags is _NONE and bytes(senses[0].glosses).startswith(_STUB) and _is_stub(senses):
+        elif senses and senses[0].tags is NONE and bytes(senses[0].glosses).startswith(_STUB) and _is_stub(senses):
             self._reject(Reason.STUB, word)
         else:
             self._lists(word, entry, senses)
             self.words.append(word)
 
-    def _leave_out(self, entry: _Entry, word: str) -> None:
+    def _leave_out(self, entry: Entry, word: str) -> None:
         if entry.redirect is not None:
             self._reject(Reason.REDIRECT, f"-> {entry.redirect}")
         elif entry.lang_code != self._language:
@@ -224,7 +184,7 @@ class _Reader:
             self._reject(Reason.UNKNOWN_POS, name, word)
         return pos
 
-    def _lists(self, word: str, entry: _Entry, senses: Sequence[_Sense]) -> None:
+    def _lists(self, word: str, entry: Entry, senses: Sequence[Sense]) -> None:
         name = entry.pos
         pos = self._common[name] if name in self._common else self._pos(word, name) if name else None
         for sense in senses:
@@ -246,7 +206,7 @@ class _Reader:
             self._rows(word, entry.forms)
 
     def _of_entry(
-        self, word: str, pos: str | None, kind: str, linkages: list[_Linkage], senses: Sequence[_Sense]
+        self, word: str, pos: str | None, kind: str, linkages: list[Linkage], senses: Sequence[Sense]
     ) -> None:
         """Read linkages of an entry, which may say of which of its *senses* they are."""
         about = _about_all(senses)
@@ -262,8 +222,8 @@ class _Reader:
         word: str,
         pos: str | None,
         kind: str,
-        linkages: list[_Linkage],
-        senses: Sequence[_Sense],
+        linkages: list[Linkage],
+        senses: Sequence[Sense],
         about: _About,
     ) -> None:
         """Read linkages that name their senses; *about* is of those that do not."""
@@ -276,7 +236,7 @@ class _Reader:
             for one in [abouts[i] for i in named] or [about]:
                 self._linkages(word, pos, kind, [linkage], one)
 
-    def _linkages(self, word: str, pos: str | None, kind: str, linkages: Sequence[_Linkage], about: _About) -> None:
+    def _linkages(self, word: str, pos: str | None, kind: str, linkages: Sequence[Linkage], about: _About) -> None:
         """Read linkages that are all of one sense, or of none."""
         words, others, kinds, parts, notes, scopes, usages, other_usages = self.statements
         reason, labels, gloss = about
@@ -284,7 +244,7 @@ class _Reader:
         for linkage in linkages:
             text = linkage.word
             targets: Sequence[str]
-            is_bare = linkage.tags is _NONE and linkage.topics is _NONE and linkage.raw_tags is _NONE
+            is_bare = linkage.tags is NONE and linkage.topics is NONE and linkage.raw_tags is NONE
             if is_bare and reason is None and text and text.isascii() and text.isalpha() and "saurus" not in text:
                 targets, other_labels = (text,), _UNLABELLED
             else:
@@ -310,11 +270,11 @@ class _Reader:
         usages += [labels] * n_new
 
     def _targets(
-        self, word: str, pos: str | None, linkage: _Linkage, reason: Reason | None
+        self, word: str, pos: str | None, linkage: Linkage, reason: Reason | None
     ) -> tuple[Sequence[str], _Labels]:
         """Return the words that a linkage names, with their labels; none if there is a reason against it."""
         text, labels = linkage.word or "", _UNLABELLED
-        if linkage.tags is not _NONE or linkage.topics is not _NONE or linkage.raw_tags is not _NONE:
+        if linkage.tags is not NONE or linkage.topics is not NONE or linkage.raw_tags is not NONE:
             own_reason, labels = self._marks(word, linkage)
             reason = reason or own_reason
         if reason is None:
@@ -327,19 +287,19 @@ class _Reader:
             self._reject(reason, text, word)
         return targets, labels
 
-    def _marks(self, word: str, holder: _Linkage | _Sense) -> tuple[Reason | None, _Labels]:
+    def _marks(self, word: str, holder: Linkage | Sense) -> tuple[Reason | None, _Labels]:
         """Return why what has these tags is refused, if it is, and its labels; unknown marks are counted."""
         reason, labels, unknown = read_marks(holder.tags, holder.topics, holder.raw_tags)
         for mark in unknown:
             self._reject(Reason.UNKNOWN_MARK, mark, word)
         return reason, labels
 
-    def _about(self, word: str, sense: _Sense) -> _About:
-        glosses = _GLOSSES.decode(sense.glosses)
+    def _about(self, word: str, sense: Sense) -> _About:
+        glosses = GLOSSES.decode(sense.glosses)
         # wiktextract lists a gloss after the more general ones it stands under
         return *self._marks(word, sense), _tidied(glosses[-1]) if glosses else None
 
-    def _bases(self, word: str, bases: list[_Base], of: _Sense, kind: FormKind) -> None:
+    def _bases(self, word: str, bases: list[Base], of: Sense, kind: FormKind) -> None:
         """Keep the word as a form of others, if the sense's tags say that it is one."""
         reason = reason_against(bytes(of.tags))
         for base in bases:
@@ -356,7 +316,7 @@ class _Reader:
             else:
                 self._form(word, lemmas[0], kind if kind == "inflection" else spelling_kind(word, lemmas[0]))
 
-    def _rows(self, word: str, rows: list[_Row]) -> None:
+    def _rows(self, word: str, rows: list[Row]) -> None:
         """Keep the items of an entry's own forms that are not the word itself, nor of more words ("more expansive")."""
         words, lemmas, kinds = self.forms
         n_spaces = word.count(" ")
@@ -380,36 +340,16 @@ class _Reader:
         kinds.append(kind)
 
 
-def _without_nulls(line: bytes) -> _Entry | None:
-    """Return the entry of a line that could not be decoded because of nulls in its lists; None for any other."""
-    if b"null" not in line:
-        return None
-    try:
-        _ENTRY.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        try:
-            return _ENTRY.decode(msgspec.json.encode(_pruned(_ANY.decode(line))))
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return None
-    return None  # what is wrong with it came up after it was decoded
-
-
-def _pruned(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, list):
-        return [_pruned(item) for item in value if item is not None]
-    return {key: _pruned(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def _is_stub(senses: Sequence[_Sense]) -> bool:
+def _is_stub(senses: Sequence[Sense]) -> bool:
     """Whether all that an entry says is that Wiktionary has none."""
     return all(bytes(sense.glosses).startswith(_STUB) for sense in senses)
 
 
-def _about_all(senses: Sequence[_Sense]) -> _About:
+def _about_all(senses: Sequence[Sense]) -> _About:
     """Return what holds in whichever sense of an entry: the labels that all of them have."""
     common: _Labels | None = None
     for sense in senses:
-        is_bare = sense.tags is _NONE and sense.topics is _NONE and sense.raw_tags is _NONE
+        is_bare = sense.tags is NONE and sense.topics is NONE and sense.raw_tags is NONE
         own = _UNLABELLED if is_bare else read_marks(sense.tags, sense.topics, sense.raw_tags)[1]
         common = own if common is None else tuple(label for label in common if label in own)
         if not common:
@@ -430,14 +370,3 @@ def _sourced(source: str, note: str | None) -> tuple[str, str | None]:
 
 def _shown(block: bytes, start: int, end: int) -> str:
     return block[start : min(end, start + 200)].decode("utf-8", "replace").strip()
-
-
-def _fault(line: bytes) -> Reason:
-    """Say what is wrong with a line that cannot be decoded as an entry."""
-    try:
-        value = _ANY.decode(line.decode())
-    except UnicodeDecodeError:
-        return Reason.INVALID_UTF8
-    except (msgspec.DecodeError, RecursionError):
-        return Reason.INVALID_JSON
-    return Reason.WRONG_TYPE if isinstance(value, dict) else Reason.NOT_AN_OBJECT
