@@ -6,8 +6,8 @@ a sense and in the entry, the words a sense is a form of (``form_of`` and ``alt_
 A field that is null is absent.
 
 Most bytes are never decoded. A line without the language's code in quotation marks is of another language; of the rest,
-only the fields of `decoding`, in one pass. What few senses need, glosses and tags, is passed over as raw JSON until then: this
-takes less time than to search lines for the names of the lists first, and to decode only those that have some.
+only the fields of `lexkit.sources.wiktionary.decoding`, in one pass. This takes less time than to search lines for the
+names of the lists first, and to decode only those that have some.
 """
 
 from __future__ import annotations
