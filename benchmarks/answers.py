@@ -37,8 +37,8 @@ from statistics import fmean
 from typing import Any
 
 import lexkit
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.records import Group, Statement
-from lexkit.sources.tally import Tally
 from lexkit.sources.wordnet.reader import read
 
 _WORDS = 3000
@@ -59,7 +59,7 @@ class Reference:
     def __init__(self, path: Path) -> None:
         self.synonym: dict[str, set[str]] = defaultdict(set)
         self.antonym: dict[str, set[str]] = defaultdict(set)
-        for record in read(path, Tally()):
+        for record in read(path, ReadReport()):
             if isinstance(record, Group):
                 words = {word.lower() for word in record.words}
                 for word in words:

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations, groupby, product
 from pathlib import Path
 
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Group, Record, Statement
 from lexkit.sources.roget.opposites import Contrasts, Opposition, opposed_heads
 from lexkit.sources.roget.reader import read, read_terms
 from lexkit.sources.roget.terms import Term
-from lexkit.sources.tally import Reason, Tally
 
 Pair = frozenset[str]
 Gold = dict[Pair, bool]
@@ -42,18 +42,18 @@ def main() -> None:
     golds = {part: antsynnet(options.folder / "lexical/antsynnet", part) for part in ("train", "val")}
     golds["WordNet"] = wordnet(options.wordnet)
     for layout in LAYOUTS:
-        tally = Tally()
-        synonyms, antonyms = pairs_of(read(options.folder / "roget" / layout, tally))
+        report = ReadReport()
+        synonyms, antonyms = pairs_of(read(options.folder / "roget" / layout, report))
         print(f"\n{layout:<40}{'pairs':>8}{''.join(f'{name:>20}' for name in golds)}")
         print(row("antonyms, % antonyms in the gold", antonyms, golds))
         print(row("synonyms, % antonyms in the gold", synonyms, golds))
-        refused = {reason.value: tally.rejected.get(reason, 0) for reason in (Reason.OPPOSED, Reason.TOGETHER)}
+        refused = {reason.value: report.rejected.get(reason, 0) for reason in (Reason.OPPOSED, Reason.TOGETHER)}
         print("".join(f"{n:>8,} left out: {reason}\n" for reason, n in refused.items()), end="")
-    terms = list(read_terms(options.folder / "roget" / LAYOUTS[0], Tally()))
+    terms = list(read_terms(options.folder / "roget" / LAYOUTS[0], ReadReport()))
     print_scopes(terms, golds)
     print_exclusions(terms, golds)
     if options.sample:
-        antonyms = pairs_of(read(options.folder / "roget" / LAYOUTS[0], Tally()))[1]
+        antonyms = pairs_of(read(options.folder / "roget" / LAYOUTS[0], ReadReport()))[1]
         unknown = sorted(tuple(sorted(pair)) for pair in antonyms if not any(pair in gold for gold in golds.values()))
         chosen = random.Random(0).sample(unknown, 100)
         options.sample.write_text("".join(f"{a}\t{b}\n" for a, b in chosen), encoding="utf-8")

@@ -54,14 +54,14 @@ _READ = """
 import sys, tempfile
 from pathlib import Path
 import duckdb
-from lexkit.sources.tally import Tally
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.wiktionary.reader import read
 from lexkit.store.build import connect
 from lexkit.store.staging import Staging
 jobs = int(sys.argv[2])
 with tempfile.TemporaryDirectory() as folder, connect(Path(folder) / "s.duckdb", jobs) as connection:
     with Staging(connection) as staging:
-        staging.add("wiktionary", read(Path(sys.argv[1]), Tally(), jobs=jobs))
+        staging.add("wiktionary", read(Path(sys.argv[1]), ReadReport(), jobs=jobs))
     print(connection.execute("SELECT count(*) FROM stage_statement").fetchone()[0])
 """
 _BUILD = "import sys; from lexkit.cli.main import main; main(sys.argv[1:])"

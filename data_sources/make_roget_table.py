@@ -9,18 +9,18 @@ import gzip
 import sys
 from pathlib import Path
 
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.roget.reader import HEADER, read_terms
-from lexkit.sources.tally import Tally
 
 
 def main(text: str, table: str) -> None:
     """Write *table* from *text*; the same text gives the same bytes."""
-    tally = Tally()
-    rows = [HEADER, *((*term[:6], ",".join(term.usage)) for term in read_terms(Path(text), tally))]
+    report = ReadReport()
+    rows = [HEADER, *((*term[:6], ",".join(term.usage)) for term in read_terms(Path(text), report))]
     content = "".join("\t".join(map(str, row)) + "\n" for row in rows)
     # no time and no name in the gzip header
     Path(table).write_bytes(gzip.compress(content.encode(), mtime=0))
-    print(f"{len(rows) - 1:,} terms; refused: { ({reason.value: n for reason, n in tally.rejected.items()}) }")
+    print(f"{len(rows) - 1:,} terms; refused: { ({reason.value: n for reason, n in report.rejected.items()}) }")
 
 
 if __name__ == "__main__":

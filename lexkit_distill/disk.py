@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lexkit.durable import lock
+from lexkit.atomic_write import lock
 from lexkit.errors import LexkitError
 
 LOCK = ".lock"

@@ -25,7 +25,7 @@ from arms import Run
 from ideas import objective_of
 from measures import Bench
 
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.progress import Progress
 from lexkit_distill.config import changed
 from lexkit_distill.memo import Memo
@@ -105,7 +105,7 @@ class Worker:
             "weight": run.weight,
         }
         row = of_run | told | {name: round(value, 6) for name, value in found.items()}
-        write_whole(self.folder / "runs" / f"{run.key}.json", (json.dumps(row) + "\n").encode())
+        write_atomically(self.folder / "runs" / f"{run.key}.json", (json.dumps(row) + "\n").encode())
         return row
 
     def untrained(self, run: Run) -> tuple[Student, dict[str, Any]]:

@@ -25,8 +25,8 @@ from lexkit.errors import LexkitError
 
 if TYPE_CHECKING:
     from lexkit.sources.records import Kind
-    from lexkit.store.answers import Evidence, Neighbor, WordForm
     from lexkit.store.lexicon import Lexicon
+    from lexkit.store.results import Evidence, Neighbor, WordForm
 
 _KINDS: dict[str, Kind] = {"synonyms": "synonym", "antonyms": "antonym"}
 _UNSURE = 0.5

@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
 
 if TYPE_CHECKING:
@@ -58,4 +58,4 @@ def plot_keep_rate(rates: pa.Table, tokenizer: str, path: Path) -> None:
         metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
         picture = BytesIO()
         figure.savefig(picture, format=path.suffix.lower()[1:], dpi=150, metadata=metadata)
-    write_whole(path, picture.getvalue())
+    write_atomically(path, picture.getvalue())

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lexkit.durable import lock
+from lexkit.atomic_write import lock
 from lexkit.errors import FetchError
 from lexkit.fetch.http import Failure
-from lexkit.fetch.part import Part, Version
+from lexkit.fetch.partial_download import Part, Version
 from lexkit.fetch.transfer import Patience, Transfer
 from lexkit.fetch.unpack import is_unpacked, unpack
 from lexkit.progress import Progress

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lexkit.fetch.http import Failure, Reply, get
-from lexkit.fetch.part import Part, Version
+from lexkit.fetch.partial_download import Part, Version
 from lexkit.progress import Progress
 from lexkit.sources.catalog import Download
 

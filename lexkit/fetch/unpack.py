@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from lexkit.durable import sync
+from lexkit.atomic_write import sync
 from lexkit.errors import FetchError
 
 _MARK = ".lexkit-unpacked"  # holds the checksum of the archive; what somebody else put there has none

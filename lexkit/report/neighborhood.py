@@ -9,15 +9,15 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
 from lexkit.sources.records import Kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from lexkit.store.answers import Neighbor
     from lexkit.store.lexicon import Lexicon
+    from lexkit.store.results import Neighbor
 
 FORMATS = (".png", ".svg")
 MOST = 18
@@ -84,7 +84,7 @@ def plot_neighborhood(
         _caption(axes, half_height, nodes, {"synonym": len(synonyms), "antonym": len(antonyms)})
         form = path.suffix.lower().removeprefix(".")
         figure.savefig(picture, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
-    write_whole(path, picture.getvalue())
+    write_atomically(path, picture.getvalue())
 
 
 def _sides(synonyms: list[_Related], antonyms: list[_Related]) -> tuple[list[_Related], list[_Related]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.errors import StoreError
 from lexkit.report import DEFAULT_LIMIT
 from lexkit.report.charts import KEEP_RATE, keep_rate_panels
@@ -98,7 +98,7 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
         )
     )
     data = page.encode()
-    write_whole(path, data)
+    write_atomically(path, data)
     return Report(path, len(data), relations, packed.n_relations)
 
 
@@ -153,7 +153,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _asset(name: str) -> str:
-    return (files("lexkit.report") / "page" / name).read_text(encoding="utf-8")
+    return (files("lexkit.report") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

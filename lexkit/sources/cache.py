@@ -13,7 +13,7 @@ import msgspec
 import platformdirs
 
 from lexkit.arguments import user_path
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.errors import FetchError, SourceError
 from lexkit.sources.catalog import CatalogEntry, load_catalog
 from lexkit.sources.plugins import option_of
@@ -74,7 +74,7 @@ def read_record(path: Path) -> FetchRecord | None:
 
 def write_record(path: Path, record: FetchRecord) -> None:
     """Say that *path* is whole."""
-    write_whole(_record_path(path), msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+    write_atomically(_record_path(path), msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
 def remove_record(path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lexkit.errors import LexkitError, PluginError
 from lexkit.sources.plugins import Plugin, describe
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import FORM_KINDS, KINDS, USAGES, Form, Group, Headword, Record, Statement
-from lexkit.sources.tally import Reason, Tally
 from lexkit.text import is_word, normalize_word
 
 _NAME = re.compile(r"[\w-]+")
@@ -20,7 +20,7 @@ class _WrongRecord(Exception):
     """What a plugin must not yield."""
 
 
-def read(path: Path, tally: Tally, plugin: Plugin, language: str) -> Iterator[Record]:
+def read(path: Path, report: ReadReport, plugin: Plugin, language: str) -> Iterator[Record]:
     """Yield what *plugin* makes of *path*, every word as `lexkit.text.normalize_word` leaves it.
 
     Words without a letter, and statements of a word about itself, are refused.
@@ -31,8 +31,8 @@ def read(path: Path, tally: Tally, plugin: Plugin, language: str) -> Iterator[Re
     """
     number = 0
     try:
-        for number, record in enumerate(plugin.reader.read(path, tally, language), 1):
-            yield from _tidied(record, tally, number)
+        for number, record in enumerate(plugin.reader.read(path, report, language), 1):
+            yield from _tidied(record, report, number)
     except LexkitError:
         raise
     except _WrongRecord as error:
@@ -42,49 +42,49 @@ def read(path: Path, tally: Tally, plugin: Plugin, language: str) -> Iterator[Re
             f"{plugin} fails after {number:,} records of {path}: {describe(error)}; tell its authors"
         ) from error
     for field in ("licence", "origin"):
-        if not isinstance(getattr(tally, field), (str, type(None))):
+        if not isinstance(getattr(report, field), (str, type(None))):
             raise PluginError(f"{plugin} gives {path} a {field} that is neither text nor None; tell its authors")
-    if (number or tally.n_rejected) and not (isinstance(tally.n_records, int) and tally.n_records > 0):
-        raise PluginError(f"{plugin} does not count the records of {path} in tally.n_records; tell its authors")
+    if (number or report.n_rejected) and not (isinstance(report.n_records, int) and report.n_records > 0):
+        raise PluginError(f"{plugin} does not count the records of {path} in report.n_records; tell its authors")
 
 
-def _reject(tally: Tally, reason: Reason, text: str, number: int) -> None:
+def _reject(report: ReadReport, reason: Reason, text: str, number: int) -> None:
     """Count a refusal, at the line that the reader says, or else at the number of the record."""
-    if isinstance(tally.line, int):
-        tally.reject(reason, text, line=tally.line)
+    if isinstance(report.line, int):
+        report.reject(reason, text, line=report.line)
     else:
         ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-        tally.reject(reason, text, where=f"its {number:,}{ending} record")
+        report.reject(reason, text, where=f"its {number:,}{ending} record")
 
 
-def _tidied(record: Record, tally: Tally, number: int) -> Iterator[Record]:
+def _tidied(record: Record, report: ReadReport, number: int) -> Iterator[Record]:
     if type(record) is Headword:
-        yield from map(Headword, _words((record.word,), tally, number))
+        yield from map(Headword, _words((record.word,), report, number))
     elif type(record) is Statement:
-        yield from _statement(record, tally, number)
+        yield from _statement(record, report, number)
     elif type(record) is Group:
-        yield from _group(record, tally, number)
+        yield from _group(record, report, number)
     elif type(record) is Form:
-        yield from _form(record, tally, number)
+        yield from _form(record, report, number)
     else:
         raise _WrongRecord(f"{_short(record)}, which is no Headword, Statement, Group or Form")
 
 
-def _statement(record: Statement, tally: Tally, number: int) -> Iterator[Statement]:
+def _statement(record: Statement, report: ReadReport, number: int) -> Iterator[Statement]:
     if record.kind not in KINDS:
         raise _WrongRecord(f"the kind {_short(record.kind)}, which is neither 'synonym' nor 'antonym'")
     pos, sense, scope = _name(record.pos, "part of speech"), _sense(record.sense), _name(record.scope, "scope")
     usage, other_usage = _usage(record.usage), _usage(record.other_usage)
-    words = _words((record.word, record.other), tally, number)
+    words = _words((record.word, record.other), report, number)
     if len(words) != 2:
         return
     if words[0] == words[1]:
-        _reject(tally, Reason.SELF, words[0], number)
+        _reject(report, Reason.SELF, words[0], number)
         return
     yield Statement(words[0], words[1], record.kind, pos, sense, scope, usage, other_usage)
 
 
-def _group(record: Group, tally: Tally, number: int) -> Iterator[Group | Headword]:
+def _group(record: Group, report: ReadReport, number: int) -> Iterator[Group | Headword]:
     if not isinstance(record.words, (tuple, list)):
         raise _WrongRecord(f"the words {_short(record.words)}, which are no tuple")
     pos, sense, scope = _name(record.pos, "part of speech"), _sense(record.sense), _name(record.scope, "scope")
@@ -92,7 +92,7 @@ def _group(record: Group, tally: Tally, number: int) -> Iterator[Group | Headwor
         raise _WrongRecord(f"the usage {_short(record.usage)}, which is not a tuple of labels for each word")
     labels: dict[str, tuple[str, ...]] = {}
     for text, usage in zip(record.words, record.usage or ((),) * len(record.words), strict=True):
-        for word in _words((text,), tally, number):
+        for word in _words((text,), report, number):
             labels.setdefault(word, _usage(usage))
     if len(labels) > 1:
         usages = tuple(labels.values()) if any(labels.values()) else ()
@@ -118,17 +118,17 @@ def _apart(record: Group, words: tuple[str, ...]) -> tuple[tuple[int, int], ...]
     return tuple(sorted(pairs))
 
 
-def _form(record: Form, tally: Tally, number: int) -> Iterator[Form]:
+def _form(record: Form, report: ReadReport, number: int) -> Iterator[Form]:
     if record.kind not in FORM_KINDS:
         raise _WrongRecord(f"the kind {_short(record.kind)}, which is not one of {', '.join(FORM_KINDS)}")
-    words = _words((record.word, record.lemma), tally, number)
+    words = _words((record.word, record.lemma), report, number)
     if len(words) == 2 and words[0] == words[1]:
-        _reject(tally, Reason.SELF, words[0], number)
+        _reject(report, Reason.SELF, words[0], number)
     elif len(words) == 2:
         yield Form(words[0], words[1], record.kind)
 
 
-def _words(texts: tuple[str, ...], tally: Tally, number: int) -> list[str]:
+def _words(texts: tuple[str, ...], report: ReadReport, number: int) -> list[str]:
     words = []
     for text in texts:
         if not isinstance(text, str):
@@ -137,7 +137,7 @@ def _words(texts: tuple[str, ...], tally: Tally, number: int) -> list[str]:
         if is_word(word):
             words.append(word)
         else:
-            _reject(tally, Reason.NOT_A_WORD, text, number)
+            _reject(report, Reason.NOT_A_WORD, text, number)
     return words
 
 

@@ -15,8 +15,8 @@ from lexkit.errors import SourceError
 from lexkit.morphology.segmentation import SegmentationError, parse_segmentation
 from lexkit.sources import workbook
 from lexkit.sources.files import check_file, read_text
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Analysis, Record
-from lexkit.sources.tally import Reason, Tally
 from lexkit.text import is_word, normalize_word
 
 _WORD, _SEGMENTATION, _POS = "Word", "MorphoLexSegm", "POS"
@@ -25,7 +25,7 @@ _SIGNS = frozenset("(){}<>")
 _POS_NAMES = {"NN": "noun", "VB": "verb", "JJ": "adj", "RB": "adv", "encl": None, "minor": None}
 
 
-def read(path: Path, tally: Tally) -> Iterator[Record]:
+def read(path: Path, report: ReadReport) -> Iterator[Record]:
     """Yield an `Analysis` for every word of every sheet; the first one wins where a word comes twice.
 
     A file that is not a workbook is read as a table, tab- or comma-separated, with the same column names. The column
@@ -46,8 +46,8 @@ def read(path: Path, tally: Tally) -> Iterator[Record]:
         found = True
         columns = [header.index(name) if name in header else len(header) for name in (_WORD, _SEGMENTATION, _POS)]
         for number, row in enumerate(rows[1:], 2):
-            tally.n_records += 1
-            yield from _analysis(row, columns, seen, tally, f"{sheet}row {number}")
+            report.n_records += 1
+            yield from _analysis(row, columns, seen, report, f"{sheet}row {number}")
     if not found:
         raise SourceError(
             f"{path}: no sheet with the columns {_WORD} and {_SEGMENTATION}; give the workbook of MorphoLEX-English"
@@ -84,39 +84,39 @@ def _text(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
 
 
 def _analysis(
-    row: Sequence[Any], columns: Sequence[int], seen: set[str], tally: Tally, where: str
+    row: Sequence[Any], columns: Sequence[int], seen: set[str], report: ReadReport, where: str
 ) -> Iterator[Analysis]:
     cells = [_cell(row, column) for column in columns]
     word, segmentation = normalize_word(cells[0]), cells[1].strip()
     example = f"{word} {segmentation}"
     if not word:
-        tally.reject(Reason.NO_WORD, example, where=where)
+        report.reject(Reason.NO_WORD, example, where=where)
         return
     if not is_word(word) or not _SIGNS.isdisjoint(word):
-        tally.reject(Reason.NOT_A_WORD, example, where=where)
+        report.reject(Reason.NOT_A_WORD, example, where=where)
         return
     if word in seen:
-        tally.reject(Reason.DUPLICATE, example, where=where)
+        report.reject(Reason.DUPLICATE, example, where=where)
         return
     try:
         parsed = parse_segmentation(segmentation)
     except SegmentationError:
-        tally.reject(Reason.BAD_SEGMENTATION, example, where=where)
+        report.reject(Reason.BAD_SEGMENTATION, example, where=where)
         return
     if not all(is_word(morpheme.text) for morpheme in parsed.morphemes):
-        tally.reject(Reason.BAD_SEGMENTATION, example, where=where)
+        report.reject(Reason.BAD_SEGMENTATION, example, where=where)
         return
     seen.add(word)
-    pos = _parts_of_speech(cells[2], word, tally, where)
+    pos = _parts_of_speech(cells[2], word, report, where)
     yield Analysis(word, segmentation, parsed.prefixes, parsed.roots, parsed.suffixes, pos)
 
 
-def _parts_of_speech(cell: str, word: str, tally: Tally, where: str) -> tuple[str, ...]:
+def _parts_of_speech(cell: str, word: str, report: ReadReport, where: str) -> tuple[str, ...]:
     """Read tags such as ``JJ|NN``; unknown ones are counted, and function words have none of the names."""
     tags = [tag.strip() for tag in cell.split("|") if tag.strip()]
     for tag in tags:
         if tag not in _POS_NAMES:
-            tally.reject(Reason.UNKNOWN_POS, f"{word} {tag}", where=where)
+            report.reject(Reason.UNKNOWN_POS, f"{word} {tag}", where=where)
     return tuple(name for tag in tags if (name := _POS_NAMES.get(tag)))
 
 

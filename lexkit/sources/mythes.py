@@ -17,8 +17,8 @@ from lexkit.errors import SourceError
 from lexkit.sources.files import open_binary
 from lexkit.sources.mythes_notes import SIGNS, Meaning, Notes, fault_of, ordered
 from lexkit.sources.plugins import Reader
+from lexkit.sources.read_report import OwnReason, ReadReport, Reason
 from lexkit.sources.records import Headword, Record, Statement
-from lexkit.sources.tally import OwnReason, Reason, Tally
 from lexkit.sources.wordnet.synsets import ORIGIN, PRINCETON
 
 _ENTRY = re.compile(r"(.+)\|([0-9]{1,9})")
@@ -48,7 +48,7 @@ _Line = tuple[str, str, int]
 """An entry, the text of one meaning of it, and the number of the line."""
 
 
-def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
+def read(path: Path, report: ReadReport, language: str = "en") -> Iterator[Record]:
     """Yield the synonyms and antonyms of each entry, as statements about the entry.
 
     Marks of style become labels of usage. Terms marked as hypernyms, hyponyms, similar or related terms are refused,
@@ -60,23 +60,23 @@ def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
 
     Args:
         path: the .dat file, plain or gzipped.
-        tally: counts lines read, and lines and terms refused.
+        report: counts lines read, and lines and terms refused.
         language: the file does not say its own, so this decides which language's marks come first, and whether the
-            thesaurus is the English one, which is made from WordNet; the tally then gets WordNet's licence and origin.
+            thesaurus is the English one, which is made from WordNet; the report then gets WordNet's licence and origin.
 
     Raises:
         SourceError: the file cannot be read, or its first line names no encoding that Python knows.
     """
     with open_binary(path) as stream:
         encoding = _encoding(path, stream.readline())
-        lines = list(_lines(stream, encoding, tally))
+        lines = list(_lines(stream, encoding, report))
     if language == "en" and any(_WORDNETS in text for _, text, _ in lines):
-        tally.licence, tally.origin = PRINCETON, ORIGIN
+        report.licence, report.origin = PRINCETON, ORIGIN
     notes = Notes(language)
     returned = _returned(lines, notes)
     spellings = _spellings(lines, notes)
     for line in lines:
-        yield from _records(notes.meaning(*line), returned, spellings, tally)
+        yield from _records(notes.meaning(*line), returned, spellings, report)
 
 
 def _encoding(path: Path, line: bytes) -> str:
@@ -94,22 +94,22 @@ def _encoding(path: Path, line: bytes) -> str:
         ) from error
 
 
-def _lines(stream: Iterable[bytes], encoding: str, tally: Tally) -> Iterator[_Line]:
+def _lines(stream: Iterable[bytes], encoding: str, report: ReadReport) -> Iterator[_Line]:
     entry, line_of_entry, missing = "", 0, 0
     for number, line in enumerate(stream, 2):
         if not line.strip():
             continue
-        tally.n_records += 1
+        report.n_records += 1
         try:
             text = line.decode(encoding).strip()
         except UnicodeDecodeError:
-            tally.reject(WRONG_ENCODING, line.decode("ascii", "replace"), line=number)
+            report.reject(WRONG_ENCODING, line.decode("ascii", "replace"), line=number)
             missing -= missing > 0
             continue
         head = None if missing and _MEANING.match(text) else _ENTRY.fullmatch(text)
         if head:
             if missing:
-                tally.reject(MISSING_MEANINGS, entry, line=line_of_entry)
+                report.reject(MISSING_MEANINGS, entry, line=line_of_entry)
             entry, line_of_entry, missing = head[1], number, int(head[2])
             if not missing:
                 yield entry, "-", number
@@ -117,9 +117,9 @@ def _lines(stream: Iterable[bytes], encoding: str, tally: Tally) -> Iterator[_Li
             missing -= 1
             yield entry, text, number
         else:
-            tally.reject(Reason.MALFORMED, text, line=number)
+            report.reject(Reason.MALFORMED, text, line=number)
     if missing:
-        tally.reject(MISSING_MEANINGS, entry, line=line_of_entry)
+        report.reject(MISSING_MEANINGS, entry, line=line_of_entry)
 
 
 def _returned(lines: Sequence[_Line], notes: Notes) -> set[tuple[str, str]]:
@@ -157,17 +157,17 @@ def _spellings(lines: Sequence[_Line], notes: Notes) -> dict[str, str]:
 
 
 def _records(
-    meaning: Meaning, returned: set[tuple[str, str]], spellings: dict[str, str], tally: Tally
+    meaning: Meaning, returned: set[tuple[str, str]], spellings: dict[str, str], report: ReadReport
 ) -> Iterator[Record]:
-    n_bad = tally.n_bad
+    n_bad = report.n_bad
     entry, head = meaning.entry.lower(), meaning.head
     word, usage = spellings.get(meaning.entry, meaning.entry), head.usage
     if own := meaning.own_spelling():
         word, usage = own.word, ordered({*usage, *own.usage}) if own.usage else usage
     if fault := fault_of(word):
-        tally.reject(fault, word, line=meaning.line)
+        report.reject(fault, word, line=meaning.line)
         return
-    tally.line = meaning.line
+    report.line = meaning.line
     has_related = meaning.has_related()
     has_statement = False
     for text, own_relation, other_usage, note in meaning.terms:
@@ -180,10 +180,10 @@ def _records(
             has_statement = True
             yield Statement(word, text, relation, head.pos, head.sense, None, usage, other_usage)
         else:
-            tally.reject(relation, f"{word}: {text} ({note})" if note else f"{word}: {text}", line=meaning.line)
+            report.reject(relation, f"{word}: {text} ({note})" if note else f"{word}: {text}", line=meaning.line)
     if not has_statement:
         yield Headword(word)
-    tally.n_bad = min(tally.n_bad, n_bad + 1)  # a record is a line, of which several terms may be bad
+    report.n_bad = min(report.n_bad, n_bad + 1)  # a record is a line, of which several terms may be bad
 
 
 READER = Reader(

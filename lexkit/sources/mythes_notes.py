@@ -13,8 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from lexkit.sources.data_files import data_file
+from lexkit.sources.read_report import OwnReason, Reason
 from lexkit.sources.records import KINDS, USAGES, Kind
-from lexkit.sources.tally import OwnReason, Reason
 
 _NOTE = re.compile(r"\(([^()]*)\)|\[([^][]*)\]")
 SIGNS = re.compile(r"[][(){}<>\"/\ufffd…]|\.\.|ï¿½")

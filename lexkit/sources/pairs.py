@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lexkit.sources.files import open_binary
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Kind, Record, Statement
-from lexkit.sources.tally import Reason, Tally
 from lexkit.text import is_word, normalize_word
 
 
-def read(path: Path, tally: Tally, kind: Kind) -> Iterator[Record]:
+def read(path: Path, report: ReadReport, kind: Kind) -> Iterator[Record]:
     """Yield a statement of *kind* for every line of two words, plain or gzipped.
 
     The words are parted by a tab, which lets them hold spaces, or else by white space. Blank lines are no records.
@@ -23,10 +23,10 @@ def read(path: Path, tally: Tally, kind: Kind) -> Iterator[Record]:
         for number, line in enumerate(stream, 1):
             if not line.strip():
                 continue
-            tally.n_records += 1
+            report.n_records += 1
             result = _parse(line)
             if isinstance(result, Reason):
-                tally.reject(result, line.decode("utf-8", "replace").strip(), line=number)
+                report.reject(result, line.decode("utf-8", "replace").strip(), line=number)
             else:
                 yield Statement(*result, kind)
 

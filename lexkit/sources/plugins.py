@@ -13,8 +13,8 @@ from pathlib import Path
 
 from lexkit.errors import PluginError
 from lexkit.sources.catalog import load_catalog
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.records import Record
-from lexkit.sources.tally import Tally
 
 GROUP = "lexkit.sources"
 
@@ -38,10 +38,10 @@ class Reader:
     """The resource, in a few words."""
     reads: str
     """Which files it takes, in a few words."""
-    read: Callable[[Path, Tally, str], Iterable[Record]]
-    """``read(path, tally, language)`` yields a `Headword`, `Statement`, `Group` or `Form` for what *path* holds.
+    read: Callable[[Path, ReadReport, str], Iterable[Record]]
+    """``read(path, report, language)`` yields a `Headword`, `Statement`, `Group` or `Form` for what *path* holds.
 
-    It adds 1 to ``tally.n_records`` for each record of the file, and tells ``tally.reject`` of each refusal. lexkit
+    It adds 1 to ``report.n_records`` for each record of the file, and tells ``report.reject`` of each refusal. lexkit
     itself brings words into the spelling of the store, and refuses what is not a word. *language* is the code that
     ``--language`` gave, for readers of files in several languages.
     """

@@ -20,8 +20,8 @@ from lexkit.morphology.affixes import AffixSet, affixes_of, languages
 from lexkit.progress import Progress
 from lexkit.sources.files import fingerprint
 from lexkit.sources.plugins import option_of
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.roget.reader import Scope
-from lexkit.sources.tally import Tally
 from lexkit.store.checksum import record_checksums
 from lexkit.store.files import SCHEMA_VERSION, connect, published, timestamp
 from lexkit.store.inputs import Options, Pathlike, Source, choose_sources
@@ -202,19 +202,19 @@ def _cores() -> int:
 
 
 def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source: Source, max_rejected: float) -> None:
-    tally = Tally()
-    n_staged = staging.add(source.name, source.read(source.path, tally))
-    if tally.n_bad > max_rejected * tally.n_records:
-        share = tally.n_bad / tally.n_records
+    report = ReadReport()
+    n_staged = staging.add(source.name, source.read(source.path, report))
+    if report.n_bad > max_rejected * report.n_records:
+        share = report.n_bad / report.n_records
         raise SourceError(
-            f"{source.path}: {tally.n_bad:,} of {tally.n_records:,} records are bad, first at {tally.first_bad}; "
+            f"{source.path}: {report.n_bad:,} of {report.n_records:,} records are bad, first at {report.first_bad}; "
             + (f"fix the file, or raise --max-rejected above {share:.3g}" if share < 1 else "is it the right file?")
         )
     if n_staged == 0:
-        refused = next(iter(tally.examples.items()), None)
+        refused = next(iter(report.examples.items()), None)
         first = f" (the first is refused at {refused[1]}: {refused[0].value})" if refused else ""
         raise SourceError(
-            f"{source.path}: nothing for the store among its {tally.n_records:,} records{first}; check that it is a "
+            f"{source.path}: nothing for the store among its {report.n_records:,} records{first}; check that it is a "
             f"file for {option_of(source.kind)}"
             + (" and of the code --language" if source.kind == "wiktionary" else "")
         )
@@ -224,20 +224,20 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
         [
             source.name,
             source.kind,
-            tally.origin or source.origin,
+            report.origin or source.origin,
             source.uri,
             digest,
             size,
-            tally.licence or source.licence,
-            tally.n_records,
-            tally.n_rejected,
+            report.licence or source.licence,
+            report.n_records,
+            report.n_rejected,
             timestamp(),
         ],
     )
-    for reason in sorted(tally.rejected, key=lambda reason: reason.value):
+    for reason in sorted(report.rejected, key=lambda reason: reason.value):
         connection.execute(
             "INSERT INTO rejection VALUES (?, ?, ?, ?)",
-            [source.name, reason.value, tally.rejected[reason], tally.examples[reason]],
+            [source.name, reason.value, report.rejected[reason], report.examples[reason]],
         )
 
 

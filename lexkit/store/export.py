@@ -18,11 +18,11 @@ from lexkit import __version__
 from lexkit.arguments import require_choice, require_number, require_path
 from lexkit.sources.catalog import is_non_commercial
 from lexkit.store import tables
-from lexkit.store.answers import unwanted
 from lexkit.store.files import cursor, open_read_only
 from lexkit.store.folders import published_folder
 from lexkit.store.readme import is_export, write_readme
-from lexkit.store.relate import leave_out
+from lexkit.store.relate import exclude_sources
+from lexkit.store.results import unwanted
 
 Form = Literal["parquet", "jsonl", "csv"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -95,7 +95,7 @@ def export(
         excluded = [row for row in _sources(connection) if licence_free_of and is_non_commercial(row["licence"])]
         if excluded:
             analysers = ["morpholex"] if any(row["kind"] == "morpholex" for row in excluded) else []
-            leave_out(connection, [row["source"] for row in excluded], analysers)
+            exclude_sources(connection, [row["source"] for row in excluded], analysers)
         relations = tables.relations(
             connection,
             None,

@@ -19,7 +19,7 @@ from typing import IO
 import duckdb
 
 from lexkit import __version__
-from lexkit.durable import keep_access, lock, sync
+from lexkit.atomic_write import keep_access, lock, sync
 from lexkit.errors import ArgumentError, StoreError
 from lexkit.store.header import check_header, has_duckdb_header, require_text
 

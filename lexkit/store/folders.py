@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lexkit.durable import keep_access, sync
+from lexkit.atomic_write import keep_access, sync
 from lexkit.errors import StoreError
 from lexkit.store.files import claimed
 

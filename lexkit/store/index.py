@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lexkit.errors import ArgumentError
 from lexkit.sources.records import Kind
-from lexkit.store.answers import Neighbor
+from lexkit.store.results import Neighbor
 from lexkit.store.spelling import ends_as_capitals, has_twins
 from lexkit.text import fold, is_word, normalize_word
 

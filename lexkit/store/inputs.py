@@ -20,9 +20,9 @@ from lexkit.sources.dumps.check import is_dump
 from lexkit.sources.dumps.extraction import extract
 from lexkit.sources.files import check_file, check_folder
 from lexkit.sources.plugins import find
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.records import KINDS, Record
 from lexkit.sources.roget import reader as roget
-from lexkit.sources.tally import Tally
 from lexkit.sources.wiktionary import reader as wiktionary
 from lexkit.sources.wiktionary import thesaurus
 
@@ -35,7 +35,7 @@ STARTER = {"wiktionary": "wiktionary.jsonl", "roget": "roget1911.tsv.gz", "morph
 
 
 class _Read(Protocol):
-    def __call__(self, path: Path, tally: Tally) -> Iterator[Record | Batch]: ...
+    def __call__(self, path: Path, report: ReadReport) -> Iterator[Record | Batch]: ...
 
 
 @dataclass(frozen=True)
@@ -175,9 +175,9 @@ def _named(wanted: list[Source]) -> list[Source]:
     return named
 
 
-def _read_wiktionary(path: Path, tally: Tally, options: Options) -> Iterator[Batch]:
+def _read_wiktionary(path: Path, report: ReadReport, options: Options) -> Iterator[Batch]:
     lines, record = path, read_record(path)
     if is_dump(path):
         lines, record = extract(path, language=options.language, jobs=options.jobs, progress=options.progress), None
-    batches = wiktionary.read(lines, tally, options.language, headwords=options.headwords, jobs=options.jobs)
+    batches = wiktionary.read(lines, report, options.language, headwords=options.headwords, jobs=options.jobs)
     yield from thesaurus.mark(batches, record.last_modified if record else None, options.progress.note)

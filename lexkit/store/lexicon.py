@@ -18,11 +18,11 @@ import pyarrow as pa
 from lexkit.arguments import require_choice, require_number, require_path, require_text
 from lexkit.errors import ArgumentError, QueryError, StoreError, first_line
 from lexkit.sources.records import KINDS, Kind
-from lexkit.store.answers import Evidence, Neighbor, WordForm, unwanted
 from lexkit.store.files import cursor, open_read_only
 from lexkit.store.index import Index, find_neighbors
 from lexkit.store.query import run_select
 from lexkit.store.resolver import Resolver
+from lexkit.store.results import Evidence, Neighbor, WordForm, unwanted
 from lexkit.store.spelling import search_key
 from lexkit.store.statistics import Statistics, collect_statistics
 from lexkit.store.tables import find_tokenizer

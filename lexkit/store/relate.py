@@ -67,7 +67,9 @@ def make_relations(connection: duckdb.DuckDBPyConnection, derivation: Derivation
     add_forms(connection, language)
 
 
-def leave_out(connection: duckdb.DuckDBPyConnection, sources: Collection[str], analysers: Collection[str]) -> None:
+def exclude_sources(
+    connection: duckdb.DuckDBPyConnection, sources: Collection[str], analysers: Collection[str]
+) -> None:
     """Have this connection see a store as if it had been built without some sources, or some analysers of words.
 
     Words that are in it only because an analyser knows them are no words either.
@@ -79,7 +81,7 @@ def leave_out(connection: duckdb.DuckDBPyConnection, sources: Collection[str], a
         analysers: as in `negation.analyser`.
     """
     left_out = {"sources": list(sources), "analysers": list(analysers)}
-    for statement in named_statements(_HERE / "leave_out.sql").values():
+    for statement in named_statements(_HERE / "exclude_sources.sql").values():
         connection.execute(statement, {name: value for name, value in left_out.items() if f"${name}" in statement})
     _relate(connection, Derivation.of_store(connection))
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from lexkit.errors import ArgumentError
 from lexkit.sources.records import FormKind, Kind
-from lexkit.store.answers import WordForm
 from lexkit.store.forms import RULES, propose_forms
 from lexkit.store.index import Index
+from lexkit.store.results import WordForm
 from lexkit.store.spelling import ends_as_capitals, find_unusual, search_key, twins
 from lexkit.text import fold, normalize_word
 

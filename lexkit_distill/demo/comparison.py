@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
 
 MEASURES = {"ce": "held-out CE (nats a token)", "kl": "KL to the teacher (nats a token)"}
@@ -85,4 +85,4 @@ def plot(comparison: StudentComparison, path: Path) -> None:
     figure.suptitle(f"{comparison.teacher}: the first {layers['student']} of its {layers['teacher']} layers")
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=150)
-    write_whole(path, picture.getvalue())
+    write_atomically(path, picture.getvalue())

@@ -11,7 +11,7 @@ from typing import Any
 
 import lexkit
 from lexkit.arguments import user_path
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.progress import Progress
 from lexkit_distill.checks import DONE, check_model
 from lexkit_distill.config import changed, make
@@ -115,7 +115,7 @@ def _made(folder: Path, config: DemoConfig, text: Text, progress: Callable[[str]
         "dskd": _trained(dskd, progress("dskd")),
     }
     demo = Demo(folder, _compared(kd, layers, text, held_out, folder))
-    write_whole(demo.figures, (json.dumps(asdict(demo.comparison), indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomically(demo.figures, (json.dumps(asdict(demo.comparison), indent=2, ensure_ascii=False) + "\n").encode())
     plot(demo.comparison, demo.picture)
     return demo
 
@@ -142,7 +142,7 @@ def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
     elif any(path.name != LOCK for path in folder.iterdir()):
         raise TrainingError(f"{folder}: holds something that is no demo; give another --output")
     else:
-        write_whole(mark, (json.dumps(what, indent=2) + "\n").encode())
+        write_atomically(mark, (json.dumps(what, indent=2) + "\n").encode())
     (folder / "text").mkdir(exist_ok=True)
 
 
@@ -195,7 +195,7 @@ def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, 
 
         summary = train(changed(config, lr=0.0, max_steps=1, eval_every=1), progress, dry_run=True)
         assert summary is not None
-        write_whole(path, json.dumps(summary.outcome.held_out).encode())
+        write_atomically(path, json.dumps(summary.outcome.held_out).encode())
     found: dict[str, float] = json.loads(path.read_bytes())
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.sources.data_files import data_file
 from lexkit_distill.corpus import documents
 from lexkit_distill.errors import CorpusError
@@ -49,7 +49,7 @@ class Text:
         files = {name: folder / f"{name}.jsonl" for name in dict.fromkeys(PARTS)}
         for name, path in files.items():
             lines = (json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in self.part(name))
-            write_whole(path, "".join(lines).encode())
+            write_atomically(path, "".join(lines).encode())
         return files
 
 

@@ -21,7 +21,7 @@ import torch
 
 import lexkit
 from lexkit.arguments import user_path
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
 from lexkit.progress import Progress
 from lexkit_distill.disk import LOCK, disk_failures, only_run
@@ -171,7 +171,7 @@ def _check_same_sample(config: SensesConfig, teacher: Teacher, folder: Path) -> 
     if not path.exists() or not any(folder.glob("state-*")):  # no state was read: nothing is lost by a new start
         if not path.exists() or json.loads(path.read_bytes()) != what:
             (folder / "plan.json").unlink(missing_ok=True)
-            write_whole(path, json.dumps(what).encode())
+            write_atomically(path, json.dumps(what).encode())
         return
     before = json.loads(path.read_bytes())
     if teacher.is_of(before["teacher"]):
@@ -259,7 +259,7 @@ def _written(
         }
     )
     files.write_table(output / files.INDEX, index)
-    write_whole(output / files.TOKENIZER, teacher.encoder.plain_tokenizer.to_str().encode())
+    write_atomically(output / files.TOKENIZER, teacher.encoder.plain_tokenizer.to_str().encode())
     files.write_meta(output, _meta(config, teacher, plan, rows=total, tokens=len(tokens), digest=writer.digest))
     sizes = Counter(n_rows)
     return SensesSummary(

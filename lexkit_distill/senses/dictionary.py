@@ -26,7 +26,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from lexkit.durable import whole
+from lexkit.atomic_write import new_file
 from lexkit.errors import first_line
 from lexkit.text import fold, normalize_word
 from lexkit_distill.errors import DictionaryError
@@ -274,7 +274,7 @@ class RowWriter:
         ).encode()
         header += b" " * (-len(header) % 8)  # safetensors wants the data aligned
         self._stack = ExitStack()
-        self._file: IO[bytes] = self._stack.enter_context(self._stack.enter_context(whole(path)).open("wb"))
+        self._file: IO[bytes] = self._stack.enter_context(self._stack.enter_context(new_file(path)).open("wb"))
         self._file.write(len(header).to_bytes(8, "little") + header)
 
     @property
@@ -317,7 +317,7 @@ def _digest_of(rows: Tensor) -> str:
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write a Parquet file that has its name only when it is whole."""
-    with whole(path) as beside:
+    with new_file(path) as beside:
         pq.write_table(
             table,
             beside,

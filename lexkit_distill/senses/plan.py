@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lexkit.durable import sync, write_whole
+from lexkit.atomic_write import sync, write_atomically
 from lexkit.progress import Progress
 from lexkit_distill.chat import ChatTemplate
 from lexkit_distill.corpus import Document, documents
@@ -97,24 +97,24 @@ def make_plan(
         CorpusError: as `documents`; nothing in it; or messages that the chat template rejects.
         DataError: a token that the teacher has no weights for.
     """
-    tally = _Tally(encoder.vocabulary_size)
+    report = _ReadReport(encoder.vocabulary_size)
     unsorted = folder / "unsorted.parquet"
-    texts = _texts(documents(corpus, tally.skip), encoder)
+    texts = _texts(documents(corpus, report.skip), encoder)
     progress.stage("cutting the corpus into tokens")
     with pq.ParquetWriter(unsorted, _PIECES, compression="zstd") as writer:
         for batch in _pieces(texts, encoder, max_length):
             writer.write_batch(batch)
-            tally.read += int(np.count_nonzero(batch["start"].to_numpy() == 0))
-            progress.count(tally.read, None, "documents")
+            report.read += int(np.count_nonzero(batch["start"].to_numpy() == 0))
+            progress.count(report.read, None, "documents")
     progress.stage("sorting pieces by length")
     _sort(unsorted, folder)
     unsorted.unlink()
-    plan = _described(folder, tally, batch_tokens)
+    plan = _described(folder, report, batch_tokens)
     if plan.tokens == 0:
         raise CorpusError(f"{', '.join(corpus)}: no text in it; name files with text or messages")
     sync(plan.path)
     values = {key: value for key, value in asdict(plan).items() if key != "folder"}
-    write_whole(folder / "plan.json", json.dumps(values).encode())
+    write_atomically(folder / "plan.json", json.dumps(values).encode())
     return plan
 
 
@@ -148,7 +148,7 @@ def batches(plan: Plan, batch_tokens: int) -> Iterator[PieceBatch]:
         first_row += len(rows)
 
 
-class _Tally:
+class _ReadReport:
     def __init__(self, vocabulary: int) -> None:
         self.vocabulary = vocabulary
         self.read = 0
@@ -229,8 +229,8 @@ def _sort(unsorted: Path, folder: Path) -> None:
     shutil.rmtree(spill, ignore_errors=True)
 
 
-def _described(folder: Path, tally: _Tally, batch_tokens: int) -> Plan:
-    counts = np.zeros(tally.vocabulary, dtype=np.int64)
+def _described(folder: Path, report: _ReadReport, batch_tokens: int) -> Plan:
+    counts = np.zeros(report.vocabulary, dtype=np.int64)
     fingerprint = 0
     tokens = pieces = n_documents = n_batches = padded = 0
     for group in _grouped(_rows(folder / "plan.parquet"), batch_tokens):
@@ -238,7 +238,7 @@ def _described(folder: Path, tally: _Tally, batch_tokens: int) -> Plan:
         padded += len(group) * len(group[-1][2])
         pieces += len(group)
         tokens += sum(len(row[2]) for row in group)
-        counts += np.bincount(np.concatenate([row[2] for row in group]), minlength=tally.vocabulary)
+        counts += np.bincount(np.concatenate([row[2] for row in group]), minlength=report.vocabulary)
         for document, start, _ in group:
             if start == 0:
                 n_documents += 1
@@ -247,8 +247,8 @@ def _described(folder: Path, tally: _Tally, batch_tokens: int) -> Plan:
     return Plan(
         folder,
         documents=n_documents,
-        duplicates=tally.read - n_documents,
-        empty=tally.skipped.total(),
+        duplicates=report.read - n_documents,
+        empty=report.skipped.total(),
         tokens=tokens,
         pieces=pieces,
         batches=n_batches,

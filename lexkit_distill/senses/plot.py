@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
 from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses.dictionary import SenseDictionary
@@ -64,7 +64,7 @@ def plot_senses(
         )
         picture = BytesIO()
         figure.savefig(picture, format=path.suffix.lower()[1:], dpi=150, metadata=metadata)
-    write_whole(path, picture.getvalue())
+    write_atomically(path, picture.getvalue())
     return len(vectors)
 
 

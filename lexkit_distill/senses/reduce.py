@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.progress import Progress
 from lexkit_distill.processes import Processes
 from lexkit_distill.senses.adaptive import kmeans_adaptive
@@ -73,7 +73,7 @@ def reduce_tokens(
     for number, block in enumerate(found):
         path = work / f"block-{number}.safetensors"
         if number % processes.number_of == processes.number and not path.exists():
-            write_whole(path, save(_packed(list(_reduced(config, sample, block, device)))))
+            write_atomically(path, save(_packed(list(_reduced(config, sample, block, device)))))
         done += len(block)
         progress.count(done, total, "tokens")
 

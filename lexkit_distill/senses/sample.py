@@ -22,7 +22,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit_distill.keys import UInt64
 
 Int64 = npt.NDArray[np.int64]
@@ -275,7 +275,7 @@ def write_part(path: Path, occurrences: Occurrences, states: Tensor) -> None:
         "position": torch.from_numpy(occurrences.positions.astype(np.int32)),
         "states": states.contiguous(),
     }
-    write_whole(path, save(tensors))
+    write_atomically(path, save(tensors))
 
 
 class Part:
@@ -328,7 +328,7 @@ class _State:
     def write(self, folder: Path, process: int) -> None:
         tensors = {"seen": torch.from_numpy(self.seen), "done": torch.from_numpy(self.done)}
         meta = json.dumps({"parts": self.parts, "next_part": self.next_part})
-        write_whole(folder / f"state-{process}.safetensors", save(tensors, metadata={"state": meta}))
+        write_atomically(folder / f"state-{process}.safetensors", save(tensors, metadata={"state": meta}))
 
 
 def _states(folder: Path) -> dict[int, _State]:

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from lexkit.errors import StoreError
 from lexkit.sources.records import Kind
-from lexkit.store.answers import ARCHAIC, OFFENSIVE
 from lexkit.store.lexicon import Lexicon
+from lexkit.store.results import ARCHAIC, OFFENSIVE
 
 _WORDS = """
     SELECT word_id, word, token_ids, n_tokens

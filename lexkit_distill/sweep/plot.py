@@ -15,7 +15,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
 from lexkit_distill.sweep.results import Setting
 
@@ -96,7 +96,7 @@ def write_plots(settings: list[Setting], chosen: Setting, folder: Path) -> list[
     paths = []
     for part in every:
         paths.append(folder / f"{TABLES.get(part.name, part.name)}.csv")
-        write_whole(paths[-1], _table(part).encode())
+        write_atomically(paths[-1], _table(part).encode())
     with mpl.rc_context({"svg.hashsalt": "lexkit", "font.size": 9}):
         for name, group in groups.items():
             figure = Figure(figsize=(4.2 * len(_MEASURES), 3.1 * len(group)), layout="constrained")
@@ -112,7 +112,7 @@ def write_plots(settings: list[Setting], chosen: Setting, folder: Path) -> list[
             stream = BytesIO()
             figure.savefig(stream, format="png", dpi=150)
             paths.append(folder / f"{name}.png")
-            write_whole(paths[-1], stream.getvalue())
+            write_atomically(paths[-1], stream.getvalue())
     return paths
 
 

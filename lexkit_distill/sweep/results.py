@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from lexkit.durable import whole
+from lexkit.atomic_write import new_file
 from lexkit_distill.sweep.config import SweepConfig
 from lexkit_distill.sweep.records import RunRecord
 from lexkit_distill.sweep.worker import read_log
@@ -83,7 +83,7 @@ def write_table(config: SweepConfig, found: list[Setting], chosen: Setting | Non
                 steps += [{"key": run["key"], **row} for row in read_log(log)]
     grid = [{"name": name, "values": json.dumps(values)} for name, values in config.grid.items()]
     path = config.output / TABLE
-    with whole(path) as beside:
+    with new_file(path) as beside:
         try:
             with duckdb.connect(str(beside)) as connection:
                 for name, rows in (("run", runs), ("step", steps), ("grid", grid)):

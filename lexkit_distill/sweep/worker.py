@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from lexkit.arguments import user_path
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError, Stopped
 from lexkit.progress import Progress
 from lexkit_distill.config import changed, values
@@ -105,7 +105,7 @@ class Worker:
             record |= self._train(point, folder, progress)
         except LexkitError as error:
             record |= {"error": " ".join(str(error).split())}
-        write_whole(folder / RUN, (json.dumps(record, indent=2) + "\n").encode())
+        write_atomically(folder / RUN, (json.dumps(record, indent=2) + "\n").encode())
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         return record
 

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lexkit.durable import lock, sync, write_whole
+from lexkit.atomic_write import lock, sync, write_atomically
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sizes import format_size
 from lexkit_distill.supervision.nearest import Candidates, Supervision, places_of
@@ -105,7 +105,7 @@ class TeacherCache:
             _reserve({path: int(np.prod(shape)) * dtype.itemsize for path, (shape, dtype) in shapes.items()})
             mapped = {path: _mapped(path, *of) for path, of in shapes.items()}
             done = {path.parent: _RowStates(path, state) for path, state in mapped.items() if path.name == "rows.bin"}
-            write_whole(folder / "meta.json", json.dumps(meta).encode())
+            write_atomically(folder / "meta.json", json.dumps(meta).encode())
         self._prefix, self._final = mapped.get(folder / "prefix.bin"), mapped[folder / "final.bin"]
         self._candidates = mapped.get(chosen / "candidates.bin")
         self._rows, self._chosen = done[folder], done[chosen]
@@ -260,7 +260,7 @@ class _RowStates:
         beside = path.with_name("boot")
         if beside.exists() and beside.read_text(encoding="utf-8") != _boot():
             self._state[self._state == 1] = 0
-        write_whole(beside, _boot().encode())
+        write_atomically(beside, _boot().encode())
 
     def have(self, rows: np.ndarray) -> np.ndarray:
         there: np.ndarray = self._state[rows] > 0

@@ -24,7 +24,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
-from lexkit.durable import sync, whole, write_whole
+from lexkit.atomic_write import new_file, sync, write_atomically
 from lexkit_distill.errors import TrainingError
 
 _WEIGHTS, _OPTIMIZER, _STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
@@ -60,7 +60,7 @@ def trained_state(module: nn.Module) -> dict[str, Tensor]:
 def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
     """Write weights in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as beside:
+    with new_file(path) as beside:
         save_file({name: value.contiguous() for name, value in weights.items()}, beside)
 
 
@@ -101,7 +101,7 @@ def save_checkpoint(
         beside.mkdir(parents=True)
         save_weights(beside / _WEIGHTS, weights)
         save_weights(beside / _OPTIMIZER, tensors)
-        write_whole(beside / _STATE, json.dumps({**asdict(state), "config": identity}).encode())
+        write_atomically(beside / _STATE, json.dumps({**asdict(state), "config": identity}).encode())
         shutil.rmtree(final, ignore_errors=True)
         beside.rename(final)
         sync(folder)

@@ -31,7 +31,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from lexkit.durable import lock, sync
+from lexkit.atomic_write import lock, sync
 from lexkit.progress import Progress
 from lexkit.sources.cache import cache_folder
 from lexkit_distill.disk import disk_failures

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import lexkit
 from lexkit.arguments import user_path
-from lexkit.durable import sync
+from lexkit.atomic_write import sync
 from lexkit.errors import first_line
 from lexkit_distill.config import options, values
 from lexkit_distill.config_files import to_yaml

@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.errors import first_line
 from lexkit_distill.errors import TrainingError
 
@@ -81,7 +81,7 @@ class Log:
         writer.writerows(row for row in rows if int(row["step"]) <= step)
         trackers = tuple(dict.fromkeys(trackers))
         runs = _runs(folder, step, trackers, max((int(row["step"]) for row in rows), default=0))
-        write_whole(path, text.getvalue().encode())
+        write_atomically(path, text.getvalue().encode())
         self._trackers: dict[str, Any] = {}
         self._told = {name: step if name == "tensorboard" else runs["step"] for name in trackers}
         with ExitStack() as stack:
@@ -96,7 +96,7 @@ class Log:
             if "mlflow" in trackers:
                 runs["mlflow"] = self._trackers["mlflow"].tracker.info.run_id
             if len(runs) > 1:
-                write_whole(folder / _RUNS, json.dumps(runs).encode())
+                write_atomically(folder / _RUNS, json.dumps(runs).encode())
             self._stack = stack.pop_all()
 
     def write(self, row: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lexkit.arguments import user_path
-from lexkit.durable import write_whole
+from lexkit.atomic_write import write_atomically
 from lexkit.errors import first_line
 from lexkit.progress import Progress
 from lexkit_distill.checks import DONE, check_output
@@ -130,7 +130,7 @@ def _train(
             if is_first:
                 progress.stage("saving the student")
                 export(trainer.student, folder, weights, config, asdict(summary))
-                write_whole(folder / DONE, (json.dumps(asdict(summary), indent=2) + "\n").encode())
+                write_atomically(folder / DONE, (json.dumps(asdict(summary), indent=2) + "\n").encode())
     return summary if is_first else None
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from lexkit.durable import lock, sync, write_whole
+from lexkit.atomic_write import lock, sync, write_atomically
 from lexkit.errors import SourceError
 from lexkit.progress import Progress
 from lexkit.sources.cache import cache_folder
@@ -185,7 +185,7 @@ class _Extraction:
         self._wiktwords(wiktwords.collect(given.name, dump.edition, self.language), dump.n_pages)
         given.unlink()
         collected = _Collected(dump, sorted(file.name for file in self.folder.iterdir()))
-        write_whole(self.folder / _COLLECTED, msgspec.json.encode(collected))
+        write_atomically(self.folder / _COLLECTED, msgspec.json.encode(collected))
         return collected
 
     def _as_given(self, wiktwords: Wiktwords) -> Path:

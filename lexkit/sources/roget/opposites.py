@@ -13,9 +13,9 @@ from itertools import combinations, product
 from typing import NamedTuple
 
 from lexkit.sources.data_files import data_file
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Statement
 from lexkit.sources.roget.terms import Term
-from lexkit.sources.tally import Reason, Tally
 
 LEADING = 3
 """The number of terms of a head's first group that are leading; docs/benchmarks.md has what other scopes give."""
@@ -130,12 +130,12 @@ class Contrasts:
                     yield (form.row, form.variant), beginning
 
 
-def antonyms(terms: Sequence[Term], opposed: Opposition, tally: Tally) -> Iterator[Statement]:
+def antonyms(terms: Sequence[Term], opposed: Opposition, report: ReadReport) -> Iterator[Statement]:
     """Yield an antonym for each two leading terms of opposed heads that are single words of one part of speech.
 
     Leading are the first `LEADING` terms of the first group. A term such as ``not perfect`` opposes its word to the
     terms leading its own paragraph, if the word is one of an opposed head. Pairs that the book has under one head
-    more often than under opposed ones are counted in *tally* instead.
+    more often than under opposed ones are counted in *report* instead.
     """
     names = {term.head: term.name for term in terms}
     usage = {(term.head, term.pos, term.term): term.usage for term in terms}
@@ -149,7 +149,7 @@ def antonyms(terms: Sequence[Term], opposed: Opposition, tally: Tally) -> Iterat
         if opposed(a, b):
             yield Statement(a, b, "antonym", pos, sense, "heads", usage[head_a, pos, a], usage[head_b, pos, b])
         else:
-            tally.reject(Reason.TOGETHER, f"{a} / {b}", where=sense)
+            report.reject(Reason.TOGETHER, f"{a} / {b}", where=sense)
 
 
 _Pair = tuple[str, str, str, str, str]

@@ -10,11 +10,11 @@ from typing import Literal
 
 from lexkit.errors import SourceError
 from lexkit.sources.files import read_text
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import USAGES, Group, Headword, Record, Statement
 from lexkit.sources.roget.layouts import parse_heads
 from lexkit.sources.roget.opposites import Contrasts, Opposition, antonyms
 from lexkit.sources.roget.terms import Term, parse_terms
-from lexkit.sources.tally import Reason, Tally
 from lexkit.text import fold, is_word, normalize_text, normalize_word
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -24,31 +24,31 @@ HEADER = ("head", "name", "pos", "paragraph", "group", "term", "usage")
 """Columns of the table of facts, tab-separated, in this order; a table may lack the last."""
 
 
-def read(path: Path, tally: Tally, scope: Scope = "group") -> Iterator[Record]:
+def read(path: Path, report: ReadReport, scope: Scope = "group") -> Iterator[Record]:
     """Yield the records of a Roget file: Gutenberg #22, #10681, or the table of facts, plain or gzipped.
 
     Args:
         path: the file; which of the three it is shows in its content.
-        tally: counts terms read and refused.
+        report: counts terms read and refused.
         scope: what makes terms synonyms: standing in one semicolon group, or in one paragraph. With groups, a term
             that is alone in the first group of its paragraph is a synonym of those that begin the other groups.
 
     Raises:
         SourceError: the file cannot be read, or holds no heads.
     """
-    terms = list(read_terms(path, tally))
+    terms = list(read_terms(path, report))
     opposed, contrasts = Opposition(terms), Contrasts()
-    yield from _synonyms(terms, scope, opposed, contrasts, tally)
+    yield from _synonyms(terms, scope, opposed, contrasts, report)
     if scope == "group":
-        yield from _leading(terms, opposed, contrasts, tally)
-    yield from antonyms(terms, opposed, tally)
+        yield from _leading(terms, opposed, contrasts, report)
+    yield from antonyms(terms, opposed, report)
 
 
-def read_terms(path: Path, tally: Tally) -> Iterator[Term]:
+def read_terms(path: Path, report: ReadReport) -> Iterator[Term]:
     """Yield the facts of a Roget file in the order of the book; errors as `read`."""
     text = read_text(path)
     if text.startswith("\t".join(HEADER[:6])):
-        yield from _table(text, tally)
+        yield from _table(text, report)
         return
     heads = parse_heads(text)
     if not heads:
@@ -57,13 +57,13 @@ def read_terms(path: Path, tally: Tally) -> Iterator[Term]:
             f"or a table with the columns {', '.join(HEADER)} (the last may be missing)"
         )
     for head in heads:
-        yield from parse_terms(head, tally)
+        yield from parse_terms(head, report)
 
 
-def _table(text: str, tally: Tally) -> Iterator[Term]:
+def _table(text: str, report: ReadReport) -> Iterator[Term]:
     for number, line in enumerate(text.removesuffix("\n").split("\n")[1:], 2):
         row = line.split("\t")
-        tally.n_records += 1
+        report.n_records += 1
         usage = tuple(label for label in ",".join(row[6:]).split(",") if label)
         if (
             len(row) not in (len(HEADER) - 1, len(HEADER))
@@ -71,21 +71,21 @@ def _table(text: str, tally: Tally) -> Iterator[Term]:
             or not _NAME.fullmatch(row[2])
             or not set(usage) <= set(USAGES)
         ):
-            tally.reject(Reason.WRONG_COLUMNS, " | ".join(row), line=number)
+            report.reject(Reason.WRONG_COLUMNS, " | ".join(row), line=number)
             continue
         term = normalize_word(row[5])
         if not term:
-            tally.reject(Reason.NO_WORD, " | ".join(row), line=number)
+            report.reject(Reason.NO_WORD, " | ".join(row), line=number)
             continue
         if not is_word(term):
-            tally.reject(Reason.NOT_A_WORD, " | ".join(row), line=number)
+            report.reject(Reason.NOT_A_WORD, " | ".join(row), line=number)
             continue
         head, name = map(normalize_text, row[:2])
         yield Term(head, name, row[2], int(row[3]), int(row[4]), term, usage)
 
 
 def _synonyms(
-    terms: Iterable[Term], scope: Scope, opposed: Opposition, contrasts: Contrasts, tally: Tally
+    terms: Iterable[Term], scope: Scope, opposed: Opposition, contrasts: Contrasts, report: ReadReport
 ) -> Iterator[Record]:
     # The keys of one group stand together in the book, so no sorting is needed.
     width = 5 if scope == "group" else 4
@@ -102,7 +102,7 @@ def _synonyms(
         apart.update((a, b) for a, b in combinations(words, 2) if opposed(a, b))
         yield _group(words, apart, usage, Group((), pos, sense, scope))
         for a, b in sorted(apart):
-            tally.reject(Reason.OPPOSED, f"{a} / {b}", where=sense)
+            report.reject(Reason.OPPOSED, f"{a} / {b}", where=sense)
 
 
 def _group(
@@ -115,7 +115,9 @@ def _group(
     return place._replace(words=words, usage=labels if any(labels) else (), apart=pairs)
 
 
-def _leading(terms: Iterable[Term], opposed: Opposition, contrasts: Contrasts, tally: Tally) -> Iterator[Statement]:
+def _leading(
+    terms: Iterable[Term], opposed: Opposition, contrasts: Contrasts, report: ReadReport
+) -> Iterator[Statement]:
     """Yield a synonym for each term that is alone in the first group of a paragraph, and each that begins another.
 
     Sayings (``Phr.``) are left out, because the first of a paragraph does not sum up the others.
@@ -132,6 +134,6 @@ def _leading(terms: Iterable[Term], opposed: Opposition, contrasts: Contrasts, t
             if fold(other.term) == fold(word.term):
                 continue
             if (word.term, other.term) in apart or opposed(word.term, other.term):
-                tally.reject(Reason.OPPOSED, f"{word.term} / {other.term}", where=sense)
+                report.reject(Reason.OPPOSED, f"{word.term} / {other.term}", where=sense)
             else:
                 yield Statement(word.term, other.term, "synonym", pos, sense, "leading", word.usage, other.usage)

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from lexkit.sources.data_files import data_file
 from lexkit.sources.offensive import offensive_words
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import USAGES
 from lexkit.sources.roget.layouts import Head, Paragraph
-from lexkit.sources.tally import Reason, Tally
 from lexkit.text import fold, is_word, normalize_word
 
 
@@ -106,14 +106,14 @@ _ASTERISK = re.compile(rf"\s?\*+(?=\s*(?:[,;.!{_CODE}]|$))")
 """Slang, in etext #22."""
 
 
-def parse_terms(head: Head, tally: Tally) -> Iterator[Term]:
-    """Yield the terms of *head* in the order of the book; count what is refused in *tally*.
+def parse_terms(head: Head, report: ReadReport) -> Iterator[Term]:
+    """Yield the terms of *head* in the order of the book; count what is refused in *report*.
 
     Phrases (``Phr.``) are proverbs and sayings with commas of their own, so each group of them is one term.
     """
     numbers: dict[str, int] = {}
     for paragraph in head.paragraphs:
-        groups = [terms for text in _groups(head.number, paragraph) if (terms := _group(head, paragraph, text, tally))]
+        groups = [terms for text in _groups(head.number, paragraph) if (terms := _group(head, paragraph, text, report))]
         if not groups:
             continue
         number = numbers[paragraph.pos] = numbers.get(paragraph.pos, 0) + 1
@@ -165,13 +165,13 @@ def _marks(content: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", content.replace("U. S", "US").replace(".", "").lower())
 
 
-def _group(head: Head, paragraph: Paragraph, text: str, tally: Tally) -> dict[str, tuple[str, ...]]:
+def _group(head: Head, paragraph: Paragraph, text: str, report: ReadReport) -> dict[str, tuple[str, ...]]:
     terms: dict[str, tuple[str, ...]] = {}
     for marked in _parts(text, paragraph.pos):
         part = _ANY_CODE.sub("", marked)
         if not part.strip(_EDGES):
             continue  # what stood here was a note or a reference
-        tally.n_records += 1
+        report.n_records += 1
         reason, term = _clean(part, paragraph.pos)
         if reason is None and term in terms:
             reason = Reason.DUPLICATE
@@ -179,7 +179,7 @@ def _group(head: Head, paragraph: Paragraph, text: str, tally: Tally) -> dict[st
             terms[term] = _usage(head.number, term, marked)
         else:
             example = " ".join(part.replace(_ATTRIBUTED, " [...]").split())
-            tally.reject(reason, example, line=paragraph.line, where=f"head {head.number}")
+            report.reject(reason, example, line=paragraph.line, where=f"head {head.number}")
     return terms
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from lexkit.sources.tally import Reason
+from lexkit.sources.read_report import Reason
 
 NONE = msgspec.Raw(b"[]")
 """The value of lists that a line does not have."""

@@ -19,8 +19,8 @@ import msgspec
 
 from lexkit.sources.batches import Batch
 from lexkit.sources.parts_of_speech import common_names, read_pos
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Form, FormKind, Headword, Statement
-from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wiktionary.blocks import MAX_LINE
 from lexkit.sources.wiktionary.decoding import (
     ENTRY,
@@ -50,7 +50,7 @@ _STUB = b'["Wiktionary does not have any '
 """What the only gloss of an entry begins with that says that there is none."""
 
 
-def parse_block(block: bytes, size: int, tally: Tally, language: str, headwords: bool) -> tuple[int, list[Batch]]:
+def parse_block(block: bytes, size: int, report: ReadReport, language: str, headwords: bool) -> tuple[int, list[Batch]]:
     """Return the number of lines in a block of whole lines, and its records.
 
     Every entry of the language gives a `Headword`. Every linkage of it gives a `Statement` whose sense is the gloss of
@@ -61,11 +61,11 @@ def parse_block(block: bytes, size: int, tally: Tally, language: str, headwords:
     Args:
         block: lines, ended by line feeds; a byte order mark may stand before the first.
         size: how many bytes of the block are meant.
-        tally: counts lines read, and lines and linkages refused; lines are numbered from 1.
+        report: counts lines read, and lines and linkages refused; lines are numbered from 1.
         language: Wiktionary's language code, such as ``en``.
         headwords: whether entries without relations are wanted, too.
     """
-    reader = _Reader(tally, language)
+    reader = _Reader(report, language)
     reader.read(block, size)
     columns: list[tuple[type, list[list[Any]]]] = [(Statement, reader.statements), (Form, reader.forms)]
     batches = [Batch.of_columns(record_type, fields) for record_type, fields in columns if fields[0]]
@@ -77,11 +77,11 @@ def parse_block(block: bytes, size: int, tally: Tally, language: str, headwords:
 class _Reader:
     """Reads lines into columns: a list a field, since a tuple a record costs as much as all the rest."""
 
-    def __init__(self, tally: Tally, language: str) -> None:
+    def __init__(self, report: ReadReport, language: str) -> None:
         self.words: list[str] = []
         self.statements: list[list[Any]] = [[] for _ in Statement._fields]
         self.forms: list[list[Any]] = [[] for _ in Form._fields]
-        self._tally = tally
+        self._report = report
         self._language = language
         self._code = f'"{language}"'.encode()
         self._common = common_names()
@@ -113,7 +113,7 @@ class _Reader:
                     if entry is None or not self._reads(entry):
                         self._refuse(line, n_statements, n_forms)
             start = end + 1
-        self._tally.n_records += n_lines - n_empty
+        self._report.n_records += n_lines - n_empty
 
     def _passes_over(self, block: bytes, start: int, end: int) -> bool:
         """Count a line that need not be decoded, if it is one: too long, or of another language."""
@@ -135,12 +135,12 @@ class _Reader:
 
     def _refuse(self, line: bytes, n_statements: int, n_forms: int) -> None:
         if line.isspace():
-            self._tally.n_records -= 1
+            self._report.n_records -= 1
             return
         for columns, n in ((self.statements, n_statements), (self.forms, n_forms)):  # all of a line or nothing
             for column in columns:
                 del column[n:]
-        self._tally.reject(fault_of(line), _shown(line, 0, len(line)), line=self.n_lines)
+        self._report.reject(fault_of(line), _shown(line, 0, len(line)), line=self.n_lines)
 
     def _is_other_language(self, block: bytes, start: int, end: int) -> bool:
         return (
@@ -175,7 +175,7 @@ class _Reader:
             self._reject(Reason.NOT_A_WORD, word)
 
     def _reject(self, reason: Reason, example: str, where: str = "") -> None:
-        self._tally.reject(reason, example, line=self.n_lines, where=where)
+        self._report.reject(reason, example, line=self.n_lines, where=where)
 
     def _pos(self, word: str, name: str) -> str | None:
         """Return the common name of a part of speech; an unknown one is counted."""

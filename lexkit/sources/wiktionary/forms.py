@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from lexkit.sources.read_report import Reason
 from lexkit.sources.records import FormKind
-from lexkit.sources.tally import Reason
 from lexkit.sources.wiktionary.labels import ERRORS, read_tags
 
 _DERIVED = frozenset(

@@ -13,8 +13,8 @@ from functools import cache, lru_cache
 import msgspec
 
 from lexkit.sources.data_files import data_file
+from lexkit.sources.read_report import Reason
 from lexkit.sources.records import USAGES
-from lexkit.sources.tally import Reason
 
 # Tags that say nothing of usage (grammar, "idiomatic", "broadly") have no label. What is spoken in a part of a country
 # is a dialect; in a country or more, regional.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lexkit.sources.batches import Batch
 from lexkit.sources.files import check_file, is_compressed, open_binary
-from lexkit.sources.tally import Tally
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.wiktionary import blocks
 from lexkit.sources.wiktionary.workers import Job, Parsed, parse, parse_all
 
@@ -19,14 +19,16 @@ _RANGES = 4
 _LONGEST_RANGE = 8 * blocks.BLOCK
 
 
-def read(path: Path, tally: Tally, language: str = "en", *, headwords: bool = True, jobs: int = 1) -> Iterator[Batch]:
+def read(
+    path: Path, report: ReadReport, language: str = "en", *, headwords: bool = True, jobs: int = 1
+) -> Iterator[Batch]:
     """Yield the records of a wiktextract JSONL file: plain, .gz, .bz2 or .zst, told by its content.
 
     The result does not depend on *jobs*; memory does not depend on the size of the file.
 
     Args:
         path: the file.
-        tally: counts lines read, and lines and linkages refused.
+        report: counts lines read, and lines and linkages refused.
         language: Wiktionary's language code, such as ``en``.
         headwords: whether entries without relations are wanted as words, too.
         jobs: processes that parse, this one among them.
@@ -37,7 +39,7 @@ def read(path: Path, tally: Tally, language: str = "en", *, headwords: bool = Tr
     check_file(path)
     lines_before = 0
     for parsed in _parsed(path, language, headwords, jobs):
-        tally.add(parsed.tally, lines_before)
+        report.add(parsed.report, lines_before)
         lines_before += parsed.n_lines
         yield from parsed.batches
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from lexkit.sources.data_files import data_file
-from lexkit.sources.tally import Reason
+from lexkit.sources.read_report import Reason
 
 LIST = "wiktionary_words.tsv"
 _SAYINGS = frozenset({"verb", "phrase", "proverb", "intj", "prep_phrase"})

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from lexkit.sources.tally import Reason
+from lexkit.sources.read_report import Reason
 from lexkit.sources.wiktionary.labels import labels_of_note, split_mark
 from lexkit.sources.wiktionary.references import (
     FIRST_WORDS,

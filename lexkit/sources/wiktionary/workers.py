@@ -5,7 +5,7 @@ user's script again in each of them, or fork a process in which DuckDB and Arrow
 does, so they outlive nobody.
 
 A message is a length (8 bytes, big-endian) and as many bytes. A job is two messages, a JSON object and a block, empty
-where the worker reads it itself; so is its result, a tally and the records as a stream of Arrow for each type.
+where the worker reads it itself; so is its result, a report and the records as a stream of Arrow for each type.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ import pyarrow as pa
 
 from lexkit.errors import SourceError
 from lexkit.sources.batches import SCHEMAS, Batch
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.records import Form, Headword, Statement
-from lexkit.sources.tally import Tally
 from lexkit.sources.wiktionary import blocks
 from lexkit.sources.wiktionary.entries import parse_block
 
@@ -56,7 +56,7 @@ class Job(msgspec.Struct, frozen=True):
 class Parsed(NamedTuple):
     """The result of a block."""
 
-    tally: Tally
+    report: ReadReport
     """Its lines are numbered from 1."""
     n_lines: int
     batches: list[Batch]
@@ -66,21 +66,21 @@ def parse(job: Job, block: bytes) -> Parsed:
     """Do a job in this process, a range of a file block by block."""
     if job.path is None:
         return _parse_block(job, block, len(block))
-    tally, n_lines = Tally(), 0
+    report, n_lines = ReadReport(), 0
     batches: list[Batch] = []
     for start, end in blocks.ranges(job.start, job.end, blocks.BLOCK):
         parsed = _parse_block(job, *blocks.read_range(Path(job.path), start, end))
-        tally.add(parsed.tally, n_lines)
+        report.add(parsed.report, n_lines)
         n_lines += parsed.n_lines
         batches += parsed.batches
-    return Parsed(tally, n_lines, batches)
+    return Parsed(report, n_lines, batches)
 
 
 def _parse_block(job: Job, block: bytes, size: int) -> Parsed:
-    tally = Tally()
+    report = ReadReport()
     with _no_collection():
-        n_lines, batches = parse_block(block, size, tally, job.language, job.headwords)
-    return Parsed(tally, n_lines, batches)
+        n_lines, batches = parse_block(block, size, report, job.language, job.headwords)
+    return Parsed(report, n_lines, batches)
 
 
 @contextmanager
@@ -169,7 +169,7 @@ class _Worker:
         stdout = self._process.stdout
         assert stdout is not None
         try:
-            tally, n_lines = msgspec.json.decode(_receive(stdout), type=tuple[msgspec.Raw, int])
+            report, n_lines = msgspec.json.decode(_receive(stdout), type=tuple[msgspec.Raw, int])
             batches = []
             for record_type in _TYPES:
                 with pa.ipc.open_stream(_receive(stdout)) as stream:
@@ -180,7 +180,7 @@ class _Worker:
             raise SourceError(
                 f"a process that reads {job.path or 'the file'} died (out of memory?); use fewer with --jobs 1"
             ) from error
-        return Parsed(Tally.load(bytes(tally)), n_lines, batches)
+        return Parsed(ReadReport.load(bytes(report)), n_lines, batches)
 
     def stop(self) -> None:
         for threads in (self._sender, self._receiver):
@@ -207,7 +207,7 @@ def _serve(stdin: IO[bytes], stdout: IO[bytes]) -> None:
 
 
 def _reply(stdout: IO[bytes], parsed: Parsed) -> None:
-    _send(stdout, msgspec.json.encode((msgspec.Raw(parsed.tally.dump()), parsed.n_lines)))
+    _send(stdout, msgspec.json.encode((msgspec.Raw(parsed.report.dump()), parsed.n_lines)))
     for record_type in _TYPES:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, SCHEMAS[record_type]) as stream:

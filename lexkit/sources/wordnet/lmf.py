@@ -19,7 +19,7 @@ from typing import IO, NamedTuple
 from xml.parsers import expat
 
 from lexkit.errors import SourceError
-from lexkit.sources.tally import OwnReason, Reason, Tally
+from lexkit.sources.read_report import OwnReason, ReadReport, Reason
 from lexkit.sources.wordnet.synsets import NO_TARGET, ORIGIN, PRINCETON, Pointer, Synset
 
 NO_WORDS = OwnReason("a synset without words")
@@ -54,20 +54,20 @@ class _Header:
     heads: tuple[str, ...] = ()
 
 
-def read(place: str, stream: IO[bytes], tally: Tally, language: str) -> Iterator[tuple[str, Synset]]:
+def read(place: str, stream: IO[bytes], report: ReadReport, language: str) -> Iterator[tuple[str, Synset]]:
     """Yield the synsets of the lexicons of *language* with their keys, in the order of the file.
 
     Args:
         place: what errors call the file.
         stream: XML.
-        tally: counts synsets read, those of other languages among them, and what is refused; it gets the licence
+        report: counts synsets read, those of other languages among them, and what is refused; it gets the licence
             and the origin of the lexicons.
         language: a code such as ``en``, which is also the language of a lexicon in ``en-GB``.
 
     Raises:
         SourceError: not XML, not WN-LMF, or XML that declares entities.
     """
-    lexicons = _Lexicons(place, tally, language.lower())
+    lexicons = _Lexicons(place, report, language.lower())
     try:
         lexicons.read(stream)
     except (expat.ExpatError, LookupError, ValueError) as error:  # the latter two for encodings
@@ -78,8 +78,8 @@ def read(place: str, stream: IO[bytes], tally: Tally, language: str) -> Iterator
 class _Lexicons:
     """Collects the lexicons of one language, element by element."""
 
-    def __init__(self, place: str, tally: Tally, language: str) -> None:
-        self._place, self._tally, self._language = place, tally, language
+    def __init__(self, place: str, report: ReadReport, language: str) -> None:
+        self._place, self._report, self._language = place, report, language
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start_root
@@ -107,7 +107,7 @@ class _Lexicons:
                 senses.sort(key=lambda sense: order.get(sense.id, order.get(sense.entry, len(order))))
                 places.update((sense.id, (key, number)) for number, sense in enumerate(senses, 1))
             else:
-                self._tally.reject(NO_TARGET, f"{senses[0].lemma}: {key}", where=senses[0].id)
+                self._report.reject(NO_TARGET, f"{senses[0].lemma}: {key}", where=senses[0].id)
         pointers: defaultdict[str, list[Pointer]] = defaultdict(list)
         for sense, target in self._antonyms:
             if sense in places:
@@ -116,7 +116,7 @@ class _Lexicons:
                 pointers[key].append(Pointer(other, number, other_number))
         for key, header in self._headers.items():
             if key not in self._senses:
-                self._tally.reject(NO_WORDS, header.gloss or key, where=header.where)
+                self._report.reject(NO_WORDS, header.gloss or key, where=header.where)
                 continue
             words = tuple(sense.lemma for sense in self._senses[key])
             antonyms = (*pointers[key], *(Pointer(target, 0, 0) for target in header.antonyms))
@@ -150,13 +150,13 @@ class _Lexicons:
             "SynsetRelation": self._start_synset_relation,
             "Definition": self._start_definition,
         }
-        tally, licence = self._tally, _licence(attributes.get("license", ""))
-        tally.licence = " AND ".join(dict.fromkeys(filter(None, (tally.licence, licence)))) or None
-        tally.origin = ORIGIN if self._language == "en" else attributes.get("id")
+        report, licence = self._report, _licence(attributes.get("license", ""))
+        report.licence = " AND ".join(dict.fromkeys(filter(None, (report.licence, licence)))) or None
+        report.origin = ORIGIN if self._language == "en" else attributes.get("id")
 
     def _refuse_synset(self, attributes: dict[str, str]) -> None:
-        self._tally.n_records += 1
-        self._tally.reject(Reason.OTHER_LANGUAGE, attributes.get("id", ""), line=self._parser.CurrentLineNumber)
+        self._report.n_records += 1
+        self._report.reject(Reason.OTHER_LANGUAGE, attributes.get("id", ""), line=self._parser.CurrentLineNumber)
 
     def _start_entry(self, attributes: dict[str, str]) -> None:
         self._entry, self._lemma = attributes.get("id", ""), ""
@@ -167,9 +167,9 @@ class _Lexicons:
     def _start_sense(self, attributes: dict[str, str]) -> None:
         key, synset, self._sense = attributes.get("id"), attributes.get("synset"), ""
         if not (self._lemma and key and synset):
-            self._tally.reject(Reason.MALFORMED, key or self._lemma, line=self._parser.CurrentLineNumber)
+            self._report.reject(Reason.MALFORMED, key or self._lemma, line=self._parser.CurrentLineNumber)
         elif key in self._ids:
-            self._tally.reject(Reason.DUPLICATE, key, line=self._parser.CurrentLineNumber)
+            self._report.reject(Reason.DUPLICATE, key, line=self._parser.CurrentLineNumber)
         else:
             self._ids.add(key)
             self._sense = key
@@ -180,12 +180,12 @@ class _Lexicons:
             self._antonyms.append((self._sense, attributes.get("target", "")))
 
     def _start_synset(self, attributes: dict[str, str]) -> None:
-        self._tally.n_records += 1
+        self._report.n_records += 1
         line, key = self._parser.CurrentLineNumber, attributes.get("id", "")
         members = tuple(attributes.get("members", "").split())
         self._header = _Header(attributes.get("partOfSpeech", ""), members, f"line {line}")
         if not key or key in self._headers:
-            self._tally.reject(Reason.DUPLICATE if key else Reason.MALFORMED, key, line=line)
+            self._report.reject(Reason.DUPLICATE if key else Reason.MALFORMED, key, line=line)
         else:
             self._headers[key] = self._header
 

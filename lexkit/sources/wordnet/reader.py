@@ -15,36 +15,36 @@ from lexkit.errors import SourceError
 from lexkit.sources.catalog import load_catalog
 from lexkit.sources.files import check_file, open_binary
 from lexkit.sources.plugins import Reader
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Record
-from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wordnet import lmf, wndb
 from lexkit.sources.wordnet.synsets import ORIGIN, Synset, records
 
 _WHAT = f"the folder of {', '.join(wndb.FILES)}, or WN-LMF (.xml), or a tar or zip archive of either"
 
 
-def read(path: Path, tally: Tally, language: str = "en") -> Iterator[Record]:
+def read(path: Path, report: ReadReport, language: str = "en") -> Iterator[Record]:
     """Yield what `lexkit.sources.wordnet.synsets.records` makes of a wordnet.
 
     Args:
         path: a folder with Princeton's four data files, or with a folder ``dict`` that has them; WN-LMF, or a folder
             of such files; or a tar or zip archive of either. Files and tar archives may be compressed. Archives are
             read where they are, and nothing is unpacked to the disk.
-        tally: counts synsets read, and what is refused; it gets licence and origin, as far as the files say.
+        report: counts synsets read, and what is refused; it gets licence and origin, as far as the files say.
         language: which lexicons of WN-LMF are wanted. Princeton's format names no language.
 
     Raises:
         SourceError: a file is not there, cannot be read, or is of neither format.
     """
     try:
-        synsets = _read_members(path, tally, language)
+        synsets = _read_members(path, report, language)
     # RuntimeError is what zipfile says of a password, and of a compression that it does not know
     except (OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise SourceError(f"{path}: cannot be read ({error}); give {_WHAT}, or download it again") from error
-    yield from records(synsets, tally)
+    yield from records(synsets, report)
 
 
-def _read_members(path: Path, tally: Tally, language: str) -> dict[str, Synset]:
+def _read_members(path: Path, report: ReadReport, language: str) -> dict[str, Synset]:
     parts: dict[str, dict[str, Synset]] = {}
     keys: set[str] = set()
     for name, stream in _members(path):
@@ -52,13 +52,13 @@ def _read_members(path: Path, tally: Tally, language: str) -> dict[str, Synset]:
         if base in parts:
             raise SourceError(f"{path}: holds several files {base}; unpack it, and name the folder of one wordnet")
         if base in wndb.FILES:
-            found = wndb.read(base, stream, tally)
+            found = wndb.read(base, stream, report)
         else:
-            found = lmf.read(f"{path}, {name}" if name != path.name else str(path), stream, tally, language)
+            found = lmf.read(f"{path}, {name}" if name != path.name else str(path), stream, report, language)
         part = parts[base if base in wndb.FILES else name] = {}
         for key, synset in found:
             if key in keys:
-                tally.reject(Reason.DUPLICATE, " ".join(synset.words), where=synset.where)
+                report.reject(Reason.DUPLICATE, " ".join(synset.words), where=synset.where)
             else:
                 keys.add(key)
                 part[key] = synset

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, product
 from typing import NamedTuple
 
+from lexkit.sources.read_report import OwnReason, ReadReport
 from lexkit.sources.records import Group, Kind, Record, Statement
-from lexkit.sources.tally import OwnReason, Tally
 
 NO_TARGET = OwnReason("a pointer to a synset or word that is not there", bad=True)
 SEMANTIC = OwnReason("antonymy between synsets, not words")
@@ -83,7 +83,7 @@ class Synset(NamedTuple):
         return tuple(labels)
 
 
-def records(synsets: Mapping[str, Synset], tally: Tally) -> Iterator[Record]:
+def records(synsets: Mapping[str, Synset], report: ReadReport) -> Iterator[Record]:
     """Yield each synset's words as a group, the antonyms that the wordnet states, and what follows from its synsets.
 
     Statements of the scope ``indirect`` are antonyms by way of a synset: the words of two synsets of which one has a
@@ -94,14 +94,14 @@ def records(synsets: Mapping[str, Synset], tally: Tally) -> Iterator[Record]:
 
     Args:
         synsets: by key, in the order of the file.
-        tally: counts antonym pointers that lead nowhere, or not from word to word.
+        report: counts antonym pointers that lead nowhere, or not from word to word.
     """
     stated: dict[str, list[Statement]] = {}
     pairs: set[tuple[str, str]] = set()
     for key, synset in synsets.items():
         usage = synset.usage
         yield Group(synset.words, synset.pos, synset.gloss, None, (usage,) * len(synset.words) if usage else ())
-        statements = [s for pointer in synset.antonyms if (s := _antonym(synset, pointer, synsets, tally))]
+        statements = [s for pointer in synset.antonyms if (s := _antonym(synset, pointer, synsets, report))]
         if statements:
             stated[key] = statements
             pairs.update(pair for s in statements for pair in ((s.word, s.other), (s.other, s.word)))
@@ -140,12 +140,12 @@ def _by_way_of_synsets(synsets: Mapping[str, Synset], keys: Iterable[str]) -> It
                 yield from _products(synsets[key], other.words, "antonym", "indirect", other.usage)
 
 
-def _antonym(synset: Synset, pointer: Pointer, synsets: Mapping[str, Synset], tally: Tally) -> Statement | None:
+def _antonym(synset: Synset, pointer: Pointer, synsets: Mapping[str, Synset], report: ReadReport) -> Statement | None:
     words, target = synset.words, synsets.get(pointer.target)
     if target is None or pointer.word > len(words) or pointer.other > len(target.words):
-        tally.reject(NO_TARGET, f"{', '.join(words)} ! {pointer.target}", where=synset.where)
+        report.reject(NO_TARGET, f"{', '.join(words)} ! {pointer.target}", where=synset.where)
     elif not (pointer.word and pointer.other):
-        tally.reject(SEMANTIC, f"{', '.join(words)} / {', '.join(target.words)}", where=synset.where)
+        report.reject(SEMANTIC, f"{', '.join(words)} / {', '.join(target.words)}", where=synset.where)
     else:
         word, other = words[pointer.word - 1], target.words[pointer.other - 1]
         return Statement(word, other, "antonym", synset.pos, synset.gloss, None, synset.usage, target.usage)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from lexkit.sources.tally import Reason, Tally
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.wordnet.synsets import OPEN_ENGLISH, ORIGIN, PRINCETON, Pointer, Synset
 
 FILES = {"data.noun": ("n", "noun"), "data.verb": ("v", "verb"), "data.adj": ("a", "adj"), "data.adv": ("r", "adv")}
@@ -21,13 +21,13 @@ _LICENCES = {"open english wordnet": OPEN_ENGLISH, "princeton university": PRINC
 """What notices name, and the licence it means; the first counts, since OEWN repeats Princeton's notice."""
 
 
-def read(name: str, lines: Iterable[bytes], tally: Tally) -> Iterator[tuple[str, Synset]]:
+def read(name: str, lines: Iterable[bytes], report: ReadReport) -> Iterator[tuple[str, Synset]]:
     """Yield the synsets of one of `FILES` with their keys.
 
     Args:
         name: of the file.
         lines: of the file.
-        tally: counts synsets read, and lines refused; it gets the licence that the first lines name.
+        report: counts synsets read, and lines refused; it gets the licence that the first lines name.
     """
     letter, pos = FILES[name]
     notice = []
@@ -37,22 +37,22 @@ def read(name: str, lines: Iterable[bytes], tally: Tally) -> Iterator[tuple[str,
             continue
         if not line.strip():
             continue
-        tally.n_records += 1
+        report.n_records += 1
         where = f"{name}, line {number}"
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError:
-            tally.reject(Reason.INVALID_UTF8, line.decode("utf-8", "replace"), where=where)
+            report.reject(Reason.INVALID_UTF8, line.decode("utf-8", "replace"), where=where)
             continue
         try:
             offset, words, antonyms, heads = _parse(text.partition("|")[0].split())
         except (ValueError, IndexError):
-            tally.reject(Reason.MALFORMED, text, where=where)
+            report.reject(Reason.MALFORMED, text, where=where)
             continue
         definition = _EXAMPLES.split(text.partition("|")[2], maxsplit=1)[0].strip() or None
         yield f"{letter}{offset}", Synset(words, pos, definition, antonyms, heads, where)
     for licence in [licence for owner, licence in _LICENCES.items() if owner in "".join(notice)][:1]:
-        tally.licence, tally.origin = licence, ORIGIN
+        report.licence, report.origin = licence, ORIGIN
 
 
 def _parse(fields: list[str]) -> tuple[str, tuple[str, ...], tuple[Pointer, ...], tuple[str, ...]]:

@@ -10,8 +10,8 @@ from lexkit.morphology.look_alikes import LookAlikes
 from lexkit.morphology.negation import Negation, Usage, analysis_of, find_negations
 from lexkit.morphology.segmentation import parse_segmentation
 from lexkit.sources.morpholex import read
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.records import Analysis
-from lexkit.sources.tally import Tally
 
 USED = Usage(n_statements=3)
 JUDGED = Path(__file__).parent / "negations.tsv"
@@ -39,7 +39,7 @@ def by_affix(*words: str, affixes: AffixSet = "common") -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def morpholex(shared: Callable[[str], Path]) -> list[Analysis]:
-    records = read(shared("morpholex/MorphoLEX_en-reconstructed.xlsx"), Tally())
+    records = read(shared("morpholex/MorphoLEX_en-reconstructed.xlsx"), ReadReport())
     return [record for record in records if isinstance(record, Analysis)]
 
 

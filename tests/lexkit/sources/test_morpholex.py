@@ -10,8 +10,8 @@ import pytest
 from lexkit.errors import SourceError
 from lexkit.sources.data_files import data_file
 from lexkit.sources.morpholex import read
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Analysis
-from lexkit.sources.tally import Reason, Tally
 
 _TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
 _RELS = "http://schemas.openxmlformats.org/package/2006/relationships"
@@ -61,14 +61,14 @@ def row(word: object, segmentation: object) -> tuple[object, ...]:
 
 
 def test_the_real_workbook(shared: Callable[[str], Path]) -> None:
-    tally = Tally()
+    report = ReadReport()
     analyses = {
         record.word: record
-        for record in read(shared("morpholex/MorphoLEX_en-reconstructed.xlsx"), tally)
+        for record in read(shared("morpholex/MorphoLEX_en-reconstructed.xlsx"), report)
         if isinstance(record, Analysis)
     }
-    assert len(analyses) == tally.n_records == 67_887
-    assert tally.n_rejected == 0
+    assert len(analyses) == report.n_records == 67_887
+    assert report.n_rejected == 0
     assert analyses["unchangeable"] == Analysis(
         "unchangeable", "<un<{(change)}>able>", ("un",), ("change",), ("able",), ("adj",)
     )
@@ -87,9 +87,9 @@ def test_sheets_are_known_by_their_columns(tmp_path: Path) -> None:
             "nothing": [],
         },
     )
-    tally = Tally()
-    assert [record.word for record in read(file, tally)] == ["unkind", "kind"]  # type: ignore[union-attr]
-    assert tally.n_records == 2
+    report = ReadReport()
+    assert [record.word for record in read(file, report)] == ["unkind", "kind"]  # type: ignore[union-attr]
+    assert report.n_records == 2
 
 
 def test_bad_rows_are_counted_with_sheet_and_row(tmp_path: Path) -> None:
@@ -104,45 +104,45 @@ def test_bad_rows_are_counted_with_sheet_and_row(tmp_path: Path) -> None:
         row("42", "{(42)}"),
         ("short",),
     ]
-    tally = Tally()
-    records = list(read(write_workbook(tmp_path / "m.xlsx", {"0-1-0": rows}), tally))
+    report = ReadReport()
+    records = list(read(write_workbook(tmp_path / "m.xlsx", {"0-1-0": rows}), report))
     assert [record.word for record in records] == ["kind", "true"]  # type: ignore[union-attr]
-    assert tally.rejected == {
+    assert report.rejected == {
         Reason.NO_WORD: 3,
         Reason.BAD_SEGMENTATION: 1,
         Reason.DUPLICATE: 1,
         Reason.NOT_A_WORD: 1,
     }
-    assert tally.examples[Reason.BAD_SEGMENTATION] == "sheet 0-1-0, row 4: unkind <un<(kind"
+    assert report.examples[Reason.BAD_SEGMENTATION] == "sheet 0-1-0, row 4: unkind <un<(kind"
 
 
 def test_the_starter_table() -> None:
-    tally = Tally()
-    words = {record.word for record in read(data_file("starter/morpholex.tsv"), tally)}  # type: ignore[union-attr]
+    report = ReadReport()
+    words = {record.word for record in read(data_file("starter/morpholex.tsv"), report)}  # type: ignore[union-attr]
     assert len(words) >= 290
-    assert tally.n_rejected == 0
+    assert report.n_rejected == 0
 
 
 def test_a_comma_separated_export(tmp_path: Path) -> None:
     file = tmp_path / "m.csv"
     file.write_text('Word,POS,MorphoLexSegm\n"kind","JJ","{(kind)}"\n', encoding="utf-8")
-    assert [record.word for record in read(file, Tally())] == ["kind"]  # type: ignore[union-attr]
+    assert [record.word for record in read(file, ReadReport())] == ["kind"]  # type: ignore[union-attr]
 
 
 def test_a_quotation_mark_takes_no_rows_with_it(tmp_path: Path) -> None:
     rows = [f"w{i}\t{{(w)}}" for i in range(500)]
     file = tmp_path / "m.tsv"
     file.write_text("\n".join(["Word\tMorphoLexSegm", *rows[:200], '"' + rows[200], *rows[201:]]), encoding="utf-8")
-    tally = Tally()
-    assert len(list(read(file, tally))) == tally.n_records == 500
+    report = ReadReport()
+    assert len(list(read(file, report))) == report.n_records == 500
 
 
 def test_braces_too_deep_are_a_bad_row(tmp_path: Path) -> None:
     file = tmp_path / "m.tsv"
     file.write_text("Word\tMorphoLexSegm\nkind\t" + "{" * 5000 + "(kind)" + "}" * 5000, encoding="utf-8")
-    tally = Tally()
-    assert list(read(file, tally)) == []
-    assert tally.rejected == {Reason.BAD_SEGMENTATION: 1}
+    report = ReadReport()
+    assert list(read(file, report)) == []
+    assert report.rejected == {Reason.BAD_SEGMENTATION: 1}
 
 
 @pytest.mark.parametrize(
@@ -160,15 +160,15 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -
     file = tmp_path / "m.xlsx"
     file.write_bytes(content)
     with pytest.raises(SourceError, match=message):
-        list(read(file, Tally()))
+        list(read(file, ReadReport()))
 
 
 def test_a_segmentation_is_no_word(shared: Callable[[str], Path]) -> None:
-    tally = Tally()
-    found = list(read(shared("cases/morpholex-cells.tsv"), tally))
+    report = ReadReport()
+    found = list(read(shared("cases/morpholex-cells.tsv"), report))
     assert [record.word for record in found if isinstance(record, Analysis)] == ["kindness"]
-    assert tally.rejected == {Reason.NOT_A_WORD: 2}
-    assert tally.n_bad == 0
+    assert report.rejected == {Reason.NOT_A_WORD: 2}
+    assert report.n_bad == 0
 
 
 @pytest.mark.parametrize("place", ["XFD1048576", "XFD99999999"])
@@ -181,7 +181,7 @@ def test_a_cell_far_away_does_not_end_the_process(tmp_path: Path, place: str) ->
             cell_far_away = f'<row><c r="{place}" t="inlineStr"><is><t>x</t></is></c></row></sheetData>'
             archive.writestr(name, near.read(name).replace(b"</sheetData>", cell_far_away.encode()))
     with pytest.raises(SourceError, match=r"far\.xlsx: not a readable .xlsx workbook \(.*\); download it again$"):
-        list(read(far, Tally()))
+        list(read(far, ReadReport()))
 
 
 def test_control_characters_and_unknown_tags(tmp_path: Path) -> None:
@@ -194,10 +194,10 @@ def test_control_characters_and_unknown_tags(tmp_path: Path) -> None:
         "bar\tNN|ZZ\t(bar)",
     ]
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    tally = Tally()
-    assert list(read(file, tally)) == [
+    report = ReadReport()
+    assert list(read(file, report)) == [
         Analysis("foo bar", "(bar)", (), ("bar",), (), ("noun",)),
         Analysis("bar", "(bar)", (), ("bar",), (), ("noun",)),
     ]
-    assert tally.n_records == 4
-    assert tally.rejected == {Reason.BAD_SEGMENTATION: 2, Reason.UNKNOWN_POS: 1}
+    assert report.n_records == 4
+    assert report.rejected == {Reason.BAD_SEGMENTATION: 2, Reason.UNKNOWN_POS: 1}

@@ -23,8 +23,8 @@ from lexkit.sources.mythes_notes import (
     SHARED_DAY,
     SIMILAR,
 )
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import USAGES, Headword, Record, Statement
-from lexkit.sources.tally import Reason, Tally
 
 DEBIAN = Path("/usr/share/mythes")
 FILES = {
@@ -47,16 +47,16 @@ FILES = {
 }
 
 
-def records(path: Path, text: str | bytes, language: str = "en") -> tuple[list[Record], Tally]:
+def records(path: Path, text: str | bytes, language: str = "en") -> tuple[list[Record], ReadReport]:
     file = path / "th.dat"
     file.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
-    tally = Tally()
-    return list(read(file, tally, language)), tally
+    report = ReadReport()
+    return list(read(file, report, language)), report
 
 
 class TestMeanings:
     def test_unmarked_terms_are_synonyms_and_antonyms_are_marked(self, tmp_path: Path) -> None:
-        found, tally = records(
+        found, report = records(
             tmp_path,
             "UTF-8\nmerry|2\n(adj)|jolly|glad (similar term)|sad (antonym)|happy (generic term)\n(Odd)|gay \n"
             "alone|1\n-\n",
@@ -67,13 +67,13 @@ class TestMeanings:
             Statement("merry", "gay", "synonym", None, "Odd"),
             Headword("alone"),
         ]
-        assert tally.n_records == 5
-        assert tally.rejected == {SIMILAR: 1, HYPERNYM: 1}
-        assert tally.examples[SIMILAR] == "line 3: merry: glad"
-        assert tally.n_bad == 0
+        assert report.n_records == 5
+        assert report.rejected == {SIMILAR: 1, HYPERNYM: 1}
+        assert report.examples[SIMILAR] == "line 3: merry: glad"
+        assert report.n_bad == 0
 
     def test_unmarked_terms_beside_a_related_one_must_return_the_synonymy(self, tmp_path: Path) -> None:
-        found, tally = records(
+        found, report = records(
             tmp_path,
             "UTF-8\nlunar|1\n(adj)|moony|moon|satellite (related term)\n"
             "moony|1\n(adj)|lunar|moon|satellite (related term)\nmoon|1\n(noun)|orb\n",
@@ -83,7 +83,7 @@ class TestMeanings:
             Statement("moony", "lunar", "synonym", "adj"),
             Statement("moon", "orb", "synonym", "noun"),
         ]
-        assert tally.rejected == {RELATED: 2, ONE_SIDED: 2}
+        assert report.rejected == {RELATED: 2, ONE_SIDED: 2}
 
     def test_an_entry_is_spelt_as_in_its_meaning(self, tmp_path: Path) -> None:
         found, _ = records(tmp_path, "UTF-8\nrome|2\n(noun)|Rome|Eternal City\n(noun)|capital\n")
@@ -93,7 +93,7 @@ class TestMeanings:
         ]
 
     def test_a_meaning_without_its_entry_is_spelt_as_the_others_where_most_have_it(self, tmp_path: Path) -> None:
-        found, tally = records(
+        found, report = records(
             tmp_path,
             "UTF-8\nherz|3\n-|Herz|Pumpe (ugs.)\n-|Herz...|Kardio...\n-|Gefühl|Herz\nkardio|1\n-|Kardio\n"
             "treulosigkeit|2\n-|Treulosigkeit (von Ehepartnern)|Untreue\n-|Ehebruch\n"
@@ -111,16 +111,16 @@ class TestMeanings:
             Statement("gut", "okay", "synonym"),
             Statement("gut", "prima", "synonym"),
         ]
-        assert tally.rejected == {GAP: 2, OTHER_MARK: 1}
-        assert tally.examples[OTHER_MARK] == "line 9: Treulosigkeit: Treulosigkeit (von Ehepartnern)"
+        assert report.rejected == {GAP: 2, OTHER_MARK: 1}
+        assert report.examples[OTHER_MARK] == "line 9: Treulosigkeit: Treulosigkeit (von Ehepartnern)"
 
     def test_an_entry_without_meanings_is_a_word(self, tmp_path: Path) -> None:
-        found, tally = records(tmp_path, "UTF-8\nkind|0\ngood|1\n-|fine\n")
+        found, report = records(tmp_path, "UTF-8\nkind|0\ngood|1\n-|fine\n")
         assert found == [Headword("kind"), Statement("good", "fine", "synonym")]
-        assert (tally.n_records, tally.rejected) == (3, {})
+        assert (report.n_records, report.rejected) == (3, {})
 
     def test_marks_may_stand_for_the_part_of_speech(self, tmp_path: Path) -> None:
-        found, tally = records(
+        found, report = records(
             tmp_path, "\ufeffUTF-8\nжизнь|3\n(синоним)|пекло\n(антоним)|рай\n(сходный термин)|беспорядок\n"
         )
         assert found == [
@@ -128,7 +128,7 @@ class TestMeanings:
             Statement("жизнь", "рай", "antonym"),
             Headword("жизнь"),
         ]
-        assert tally.rejected == {SIMILAR: 1}
+        assert report.rejected == {SIMILAR: 1}
 
 
 def words(found: list[Record]) -> list[tuple[str, str]]:
@@ -138,8 +138,8 @@ def words(found: list[Record]) -> list[tuple[str, str]]:
 class TestNotes:
     @pytest.mark.parametrize("language", ["en", "de", "pl", "uk", "fr", "xx"])
     def test_are_understood_in_files_of_any_language(self, shared: Callable[[str], Path], language: str) -> None:
-        tally = Tally()
-        found = list(read(shared("cases/mythes-notes.dat"), tally, language))
+        report = ReadReport()
+        found = list(read(shared("cases/mythes-notes.dat"), report, language))
         assert found == [
             Statement("großartig", "geil", "synonym", other_usage=("informal",)),
             Statement("großartig", "prima", "synonym"),
@@ -152,10 +152,10 @@ class TestNotes:
             Statement("bello", "grazioso", "synonym", "adj"),
             Statement("bello", "vago", "synonym", "adj"),
         ]
-        assert tally.rejected == {}
+        assert report.rejected == {}
 
     def test_of_style_are_labels_of_either_word(self, tmp_path: Path) -> None:
-        found, tally = records(
+        found, report = records(
             tmp_path,
             "UTF-8\nbüezer|1\n-|Büezer (ugs., schweiz.)|Prolet (veraltend oder abwertend) (derb)|Arbeiter (Hauptform)\n"
             "белькотіти|1\n(розм.)|(рідше) (розм.) бубоніти|лепетати\n",
@@ -172,10 +172,10 @@ class TestNotes:
             Statement("белькотіти", "бубоніти", "synonym", usage=("informal",), other_usage=("rare", "informal")),
             Statement("белькотіти", "лепетати", "synonym", usage=("informal",)),
         ]
-        assert tally.rejected == {}
+        assert report.rejected == {}
 
     def test_of_other_relations_refuse_under_their_names(self, tmp_path: Path) -> None:
-        found, tally = records(
+        found, report = records(
             tmp_path,
             "UTF-8\nstudi|4\n-|Studi (ugs.)|Mensch (oft ironisch) (ugs.) (Oberbegriff)|akademik (pojęcie nadrzędne)\n"
             "-|żak (pojęcie podrzędne)|bachelor (underbegreb)|egér (kategória)|(пор.) учень|(див. ще) школяр\n"
@@ -187,7 +187,7 @@ class TestNotes:
             Headword("studi"),
             Statement("studi", "maestro", "antonym"),
         ]
-        assert tally.rejected == {HYPERNYM: 3, HYPONYM: 2, COMPARE: 2, SHARED_DAY: 2}
+        assert report.rejected == {HYPERNYM: 3, HYPONYM: 2, COMPARE: 2, SHARED_DAY: 2}
 
     @pytest.mark.parametrize(
         ("text", "pos", "sense"),
@@ -229,7 +229,7 @@ class TestNotes:
         assert {meaning for table in marks.values() for meaning in table} <= {*pos, *relations, *USAGES, "note"}
 
     def test_words_that_may_be_left_out_are(self, tmp_path: Path) -> None:
-        found, tally = records(
+        found, report = records(
             tmp_path,
             "UTF-8\n(bestått) prøve|1\n-|(sich) (auf etwas) freuen|an der (ganz) kurzen Leine|Angestellte(r)|"
             '(for)herde|achten (auf)|[gos] llebrer|im Jahr (...)|"grobe Arbeit"|(a (b) c) d\n',
@@ -248,10 +248,10 @@ class TestNotes:
                 "d",
             )
         ]
-        assert tally.rejected == {}
+        assert report.rejected == {}
 
     def test_marks_that_touch_their_word_are_marks(self, tmp_path: Path) -> None:
-        found, tally = records(
+        found, report = records(
             tmp_path,
             "UTF-8\nkind|1\n(adj)|good(antonym)|(antonym)mean2|[antonym]bad|mean -- (antonym)|(antonym): cruel|"
             "harsh, (antonym)(dated)|nice(dated)|human(generic term)|gentle(man)\n",
@@ -262,46 +262,46 @@ class TestNotes:
             Statement("kind", "nice", "synonym", "adj", other_usage=("dated",)),
             Statement("kind", "gentle", "synonym", "adj"),
         ]
-        assert tally.rejected == {HYPERNYM: 1}
+        assert report.rejected == {HYPERNYM: 1}
 
     def test_that_are_not_known_refuse_the_term_where_a_relation_would_stand(self, tmp_path: Path) -> None:
-        found, tally = records(tmp_path, "UTF-8\nbank (of a river)|1\n-|shore (xyzzy)|(xyzzy) side|b (xyzzy, ugs.)\n")
+        found, report = records(tmp_path, "UTF-8\nbank (of a river)|1\n-|shore (xyzzy)|(xyzzy) side|b (xyzzy, ugs.)\n")
         assert found == [
             Statement("bank", "side", "synonym"),
             Statement("bank", "b", "synonym", other_usage=("informal",)),
         ]
-        assert tally.rejected == {OTHER_MARK: 1}
-        assert tally.examples[OTHER_MARK] == "line 3: bank: shore (xyzzy)"
+        assert report.rejected == {OTHER_MARK: 1}
+        assert report.examples[OTHER_MARK] == "line 3: bank: shore (xyzzy)"
 
     def test_what_is_no_word_is_refused(self, tmp_path: Path) -> None:
-        found, tally = records(
+        found, report = records(
             tmp_path,
             "UTF-8\nword|1\n-|möchten Sie ...|Normal…|(all)|word]|ikke annet/andre|und/oder|ment\ufffdn|mentï¿½n\n"
             "möchten ...|1\n-|wollen\n",
         )
         assert words(found) == [("word", "und/oder")]
-        assert tally.rejected == {GAP: 3, Reason.NOT_A_WORD: 1, Reason.LEFTOVER: 1, ALTERNATIVES: 1, LOST: 2}
+        assert report.rejected == {GAP: 3, Reason.NOT_A_WORD: 1, Reason.LEFTOVER: 1, ALTERNATIVES: 1, LOST: 2}
 
 
 class TestOrigin:
     ENGLISH = "UTF-8\nhot dog|1\n(noun)|frankfurter|food (generic term)\n"
 
     def test_the_english_thesaurus_is_made_from_wordnet(self, tmp_path: Path) -> None:
-        tally = records(tmp_path, self.ENGLISH)[1]
-        assert (tally.licence, tally.origin) == ("LicenseRef-WordNet-3.0", "wordnet")
+        report = records(tmp_path, self.ENGLISH)[1]
+        assert (report.licence, report.origin) == ("LicenseRef-WordNet-3.0", "wordnet")
 
     @pytest.mark.parametrize(
         "text", ["UTF-8\nhot dog|1\n(noun)|frankfurter\n", "UTF-8\nWurst|1\n-|Essen (Oberbegriff)|Wiener\n"]
     )
     def test_one_without_its_marks_is_not(self, tmp_path: Path, text: str) -> None:
-        tally = records(tmp_path, text)[1]
-        assert (tally.licence, tally.origin) == (None, None)
+        report = records(tmp_path, text)[1]
+        assert (report.licence, report.origin) == (None, None)
 
     def test_nor_is_one_of_another_language(self, tmp_path: Path) -> None:
         records(tmp_path, self.ENGLISH)
-        tally = Tally()
-        list(read(tmp_path / "th.dat", tally, "ne"))
-        assert (tally.licence, tally.origin) == (None, None)
+        report = ReadReport()
+        list(read(tmp_path / "th.dat", report, "ne"))
+        assert (report.licence, report.origin) == (None, None)
 
     def test_it_adds_no_source_to_what_wordnet_states(self, tmp_path: Path) -> None:
         records(tmp_path, self.ENGLISH)
@@ -367,12 +367,12 @@ class TestFile:
         assert records(tmp_path, f"{codec}\nkind|1\n-|good\n")[0] == [Statement("kind", "good", "synonym")]
 
     def test_a_line_is_one_bad_record_however_many_of_its_terms_are_bad(self, tmp_path: Path) -> None:
-        _, tally = records(tmp_path, "UTF-8\nkind|2\n-|a]|b]|c]|good\n-|n\ufffdce]|fin\ufffd\n")
-        assert tally.rejected == {Reason.LEFTOVER: 3, LOST: 2}
-        assert (tally.n_bad, tally.n_records) == (2, 3)
+        _, report = records(tmp_path, "UTF-8\nkind|2\n-|a]|b]|c]|good\n-|n\ufffdce]|fin\ufffd\n")
+        assert report.rejected == {Reason.LEFTOVER: 3, LOST: 2}
+        assert (report.n_bad, report.n_records) == (2, 3)
 
     def test_bad_lines_are_counted_and_the_rest_is_read(self, tmp_path: Path) -> None:
-        found, tally = records(
+        found, report = records(
             tmp_path,
             b"UTF-8\nkind|2\n(adj)|good\nbig|1\n(adj)|large\nstray line\n(adj)|one too many\n\nsmall|2\n(adj)|caf\xe9\n"
             b"(adj)|little\nlast|3\n(adj)|final\n",
@@ -383,15 +383,15 @@ class TestFile:
             ("small", "little"),
             ("last", "final"),
         ]
-        assert tally.rejected == {MISSING_MEANINGS: 2, Reason.MALFORMED: 2, WRONG_ENCODING: 1}
-        assert tally.n_bad == 5
-        assert tally.first_bad == "line 2: an entry with fewer meanings than it says"
-        assert tally.n_records == 11
+        assert report.rejected == {MISSING_MEANINGS: 2, Reason.MALFORMED: 2, WRONG_ENCODING: 1}
+        assert report.n_bad == 5
+        assert report.first_bad == "line 2: an entry with fewer meanings than it says"
+        assert report.n_records == 11
 
     def test_a_meaning_may_look_like_an_entry(self, tmp_path: Path) -> None:
-        found, tally = records(tmp_path, "UTF-8\ntwo|2\n(noun)|2\n-|22\n")
+        found, report = records(tmp_path, "UTF-8\ntwo|2\n(noun)|2\n-|22\n")
         assert [r.other for r in found if isinstance(r, Statement)] == ["2", "22"]
-        assert tally.rejected == {}
+        assert report.rejected == {}
 
 
 def of_debian(language: str) -> Path:
@@ -405,11 +405,11 @@ def of_debian(language: str) -> Path:
     "language", [pytest.param(name, marks=pytest.mark.slow) if name in ("de", "en", "pt") else name for name in FILES]
 )
 def test_the_thesauri_of_debian_lose_little_to_unknown_marks(language: str) -> None:
-    tally = Tally()
-    found = [record for record in read(of_debian(language), tally, language) if isinstance(record, Statement)]
+    report = ReadReport()
+    found = [record for record in read(of_debian(language), report, language) if isinstance(record, Statement)]
     assert [record.other for record in found if set(record.other) & set("()[]{}\ufffd…")] == []
-    assert tally.rejected.get(OTHER_MARK, 0) < 0.01 * len(found)
-    assert tally.n_bad < 0.01 * tally.n_records  # more would stop a build
+    assert report.rejected.get(OTHER_MARK, 0) < 0.01 * len(found)
+    assert report.n_bad < 0.01 * report.n_records  # more would stop a build
 
 
 def test_the_english_thesaurus_of_debian(tmp_path: Path) -> None:
@@ -436,14 +436,14 @@ def test_what_is_not_an_encoding(tmp_path: Path, name: str) -> None:
     file = tmp_path / "th.dat"
     file.write_text(f"{name}\nbig|1\n-|large\n", encoding="utf-8")
     with pytest.raises(SourceError, match=r"line 1: .* is not an encoding"):
-        list(read(file, Tally()))
+        list(read(file, ReadReport()))
 
 
 def test_a_number_of_meanings_that_no_file_has(tmp_path: Path) -> None:
     file = tmp_path / "th.dat"
     file.write_text(f"UTF-8\nbig|{'9' * 5000}\n-|large\nsmall|1\n-|little\n", encoding="utf-8")
-    tally = Tally()
-    assert [record for record in read(file, tally) if isinstance(record, Statement)] == [
+    report = ReadReport()
+    assert [record for record in read(file, report) if isinstance(record, Statement)] == [
         Statement("small", "little", "synonym")
     ]
-    assert tally.rejected == {Reason.MALFORMED: 2}
+    assert report.rejected == {Reason.MALFORMED: 2}

@@ -8,8 +8,8 @@ import pytest
 
 from lexkit.sources.data_files import data_file
 from lexkit.sources.offensive import Offensive, offensive_words
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.roget.reader import read_terms
-from lexkit.sources.tally import Tally
 from lexkit.text import fold, normalize_word
 
 EVERYDAY = 4.5
@@ -63,7 +63,7 @@ def test_other_words_are_left_out(listed: dict[str, Offensive], word: str) -> No
 def test_words_and_heads_of_roget_are_there(listed: dict[str, Offensive], shared: Callable[[str], Path]) -> None:
     places: dict[str, dict[str, tuple[str, ...]]] = {}
     for name in ("roget22", "roget10681"):
-        for term in read_terms(shared(f"roget/{name}.txt"), Tally()):
+        for term in read_terms(shared(f"roget/{name}.txt"), ReadReport()):
             places.setdefault(fold(term.term), {})[term.head] = term.usage
     for word, entry in listed.items():
         assert ("roget" in entry.sources) == (word in places), word

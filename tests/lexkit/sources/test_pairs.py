@@ -3,23 +3,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from lexkit.sources.pairs import read
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Statement
-from lexkit.sources.tally import Reason, Tally
 
 
 def test_two_words_a_line(tmp_path: Path) -> None:
     file = tmp_path / "pairs.txt"
     file.write_bytes(b"\xef\xbb\xbfkind nice\r\n\nice cream\tgelato\ncaf\xe9 x\none\na b c\nkind kind\nkind &\n")
-    tally = Tally()
-    assert list(read(file, tally, "synonym")) == [
+    report = ReadReport()
+    assert list(read(file, report, "synonym")) == [
         Statement("kind", "nice", "synonym"),
         Statement("ice cream", "gelato", "synonym"),
     ]
-    assert tally.n_records == 7
-    assert tally.rejected == {
+    assert report.n_records == 7
+    assert report.rejected == {
         Reason.INVALID_UTF8: 1,
         Reason.WRONG_COLUMNS: 2,
         Reason.SELF: 1,
         Reason.NOT_A_WORD: 1,
     }
-    assert tally.first_bad == "line 4: invalid UTF-8"
+    assert report.first_bad == "line 4: invalid UTF-8"

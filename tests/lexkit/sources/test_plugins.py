@@ -18,8 +18,8 @@ from lexkit.errors import PluginError, SourceError
 from lexkit.sources import checked
 from lexkit.sources.files import fingerprint
 from lexkit.sources.plugins import Plugin, Reader, find, installed
+from lexkit.sources.read_report import OwnReason, ReadReport, Reason
 from lexkit.sources.records import Analysis, Group, Headword, Statement
-from lexkit.sources.tally import OwnReason, Reason, Tally
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 DOCS = Path(__file__).resolve().parents[3] / "docs/plugins.md"
@@ -27,8 +27,8 @@ DOCS = Path(__file__).resolve().parents[3] / "docs/plugins.md"
 READS = """
 from lexkit.sources.plugins import Reader
 from lexkit.sources.records import *
-def read(path, tally, language):
-    tally.n_records += 1
+def read(path, report, language):
+    report.n_records += 1
     {body}
 READER = Reader("A title", "text", read, "CC0-1.0", "A citation.")
 """
@@ -168,18 +168,18 @@ class TestFinding:
         assert "\n" not in str(caught.value)
 
 
-def plugin(records: Iterable[Any] | Callable[[Path, Tally, str], Any]) -> Plugin:
-    def read(path: Path, tally: Tally, language: str) -> Iterator[Any]:
+def plugin(records: Iterable[Any] | Callable[[Path, ReadReport, str], Any]) -> Plugin:
+    def read(path: Path, report: ReadReport, language: str) -> Iterator[Any]:
         for record in records:  # type: ignore[union-attr]
-            tally.n_records += 1
+            report.n_records += 1
             yield record
 
     return Plugin("fool", "fool 1.0", Reader("t", "r", records if callable(records) else read, None, None))
 
 
-def tidied(records: Iterable[Any] | Callable[[Path, Tally, str], Any]) -> tuple[list[Any], Tally]:
-    tally = Tally()
-    return list(checked.read(Path("file"), tally, plugin(records), "en")), tally
+def tidied(records: Iterable[Any] | Callable[[Path, ReadReport, str], Any]) -> tuple[list[Any], ReadReport]:
+    report = ReadReport()
+    return list(checked.read(Path("file"), report, plugin(records), "en")), report
 
 
 class TestRecords:
@@ -202,25 +202,25 @@ class TestRecords:
         ]
 
     def test_what_is_no_word_or_related_to_itself_is_counted(self) -> None:
-        records, tally = tidied(
+        records, report = tidied(
             [Headword("12"), Statement("a", "", "synonym"), Statement("a", "a ", "antonym"), Group(("1", "\ud800"))]
         )
         assert records == []
-        assert tally.rejected == {Reason.NOT_A_WORD: 4, Reason.SELF: 1}
-        assert tally.examples[Reason.SELF] == "its 3rd record: a"
+        assert report.rejected == {Reason.NOT_A_WORD: 4, Reason.SELF: 1}
+        assert report.examples[Reason.SELF] == "its 3rd record: a"
 
     @pytest.mark.parametrize(
         ("number", "ordinal"), [(1, "1st"), (2, "2nd"), (11, "11th"), (22, "22nd"), (112, "112th"), (24723, "24,723rd")]
     )
     def test_the_place_is_the_number_of_the_record(self, number: int, ordinal: str) -> None:
-        _, tally = tidied([Headword("a")] * (number - 1) + [Headword("12")])
-        assert tally.examples[Reason.NOT_A_WORD] == f"its {ordinal} record: 12"
+        _, report = tidied([Headword("a")] * (number - 1) + [Headword("12")])
+        assert report.examples[Reason.NOT_A_WORD] == f"its {ordinal} record: 12"
 
     def test_or_the_line_that_the_reader_says(self) -> None:
-        def read(path: Path, tally: Tally, language: str) -> Iterator[Any]:
-            for tally.line in (7, 8, 9):
-                tally.n_records += 1
-                yield Statement("a", "a" if tally.line == 8 else "b", "synonym")
+        def read(path: Path, report: ReadReport, language: str) -> Iterator[Any]:
+            for report.line in (7, 8, 9):
+                report.n_records += 1
+                yield Statement("a", "a" if report.line == 8 else "b", "synonym")
 
         assert tidied(read)[1].examples[Reason.SELF] == "line 8: a"
 
@@ -251,14 +251,14 @@ class TestRecords:
     @pytest.mark.parametrize(
         ("read", "message"),
         [
-            (lambda path, tally, language: 3, "fails after 0 records of file: TypeError: "),
-            (lambda path, tally: [], "fails after 0 records of file: TypeError: "),
-            (lambda path, tally, language: {}[path], "fails after 0 records of file: KeyError: "),
-            (lambda path, tally, language: [Headword("a")], "does not count the records of file"),
-            (lambda path, tally, language: tally.reject(Reason.MALFORMED, "x") or [], "does not count the records"),
-            (lambda path, tally, language: tally.reject("odd", "x") or [], "fails after 0 records of file: Attri"),
+            (lambda path, report, language: 3, "fails after 0 records of file: TypeError: "),
+            (lambda path, report: [], "fails after 0 records of file: TypeError: "),
+            (lambda path, report, language: {}[path], "fails after 0 records of file: KeyError: "),
+            (lambda path, report, language: [Headword("a")], "does not count the records of file"),
+            (lambda path, report, language: report.reject(Reason.MALFORMED, "x") or [], "does not count the records"),
+            (lambda path, report, language: report.reject("odd", "x") or [], "fails after 0 records of file: Attri"),
             (
-                lambda path, tally, language: setattr(tally, "licence", 4) or [],
+                lambda path, report, language: setattr(report, "licence", 4) or [],
                 "gives file a licence that is neither text",
             ),
         ],
@@ -270,7 +270,7 @@ class TestRecords:
         assert str(caught.value).endswith("; tell its authors")
 
     def test_what_a_reader_says_of_the_file_is_passed_on(self) -> None:
-        def read(path: Path, tally: Tally, language: str) -> Any:
+        def read(path: Path, report: ReadReport, language: str) -> Any:
             raise SourceError(f"{path}: no glossary; check the path")
 
         with pytest.raises(SourceError, match=r"^file: no glossary; check the path$"):
@@ -302,8 +302,8 @@ class TestBuild:
     def test_own_reasons_are_in_the_store_and_stop_a_build_where_they_are_faults(
         self, packages: Any, tmp_path: Path
     ) -> None:
-        code = PAIR.replace("tally.n_records += 1", "tally.n_records += 2; tally.reject(OWN, 'x', line=7)")
-        code = f"from lexkit.sources.tally import OwnReason\nOWN = OwnReason('out of tune', bad=True)\n{code}"
+        code = PAIR.replace("report.n_records += 1", "report.n_records += 2; report.reject(OWN, 'x', line=7)")
+        code = f"from lexkit.sources.read_report import OwnReason\nOWN = OwnReason('out of tune', bad=True)\n{code}"
         packages.add("own", "own_reader", code, {"own": "own_reader:READER"})
         store = tmp_path / "s.duckdb"
         with pytest.raises(SourceError, match=r"1 of 2 records are bad, first at line 7: out of tune; .* above 0\.5"):
@@ -367,11 +367,11 @@ class TestBuiltInReadersByName:
 
 class TestOwnReason:
     def test_reasons_of_one_text_are_one(self) -> None:
-        tally = Tally()
-        tally.reject(OwnReason("odd"), "a")
-        tally.reject(OwnReason("odd", bad=True), "b")
-        assert tally.rejected == {OwnReason("odd"): 2}
-        assert tally.n_bad == 1
+        report = ReadReport()
+        report.reject(OwnReason("odd"), "a")
+        report.reject(OwnReason("odd", bad=True), "b")
+        assert report.rejected == {OwnReason("odd"): 2}
+        assert report.n_bad == 1
 
     @pytest.mark.parametrize("text", ["", " ", "two\nlines", "malformed"])
     def test_a_text_is_one_line_and_new(self, text: str) -> None:

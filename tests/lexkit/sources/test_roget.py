@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from lexkit.errors import SourceError
 from lexkit.sources.data_files import data_file
 from lexkit.sources.files import read_text
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import USAGES, Group, Headword, Record, Statement
 from lexkit.sources.roget.layouts import Head, Paragraph, parse_heads
 from lexkit.sources.roget.opposites import LEADING, Contrasts, Opposition, antonyms, opposed_heads
 from lexkit.sources.roget.reader import HEADER, Scope, _leading, _synonyms, read, read_terms
 from lexkit.sources.roget.terms import Term, parse_terms
-from lexkit.sources.tally import Reason, Tally
 
 TEXTS = ["roget/roget22.txt", "roget/roget10681.txt"]
 
@@ -36,13 +36,13 @@ def groups(terms: Iterable[Term], head: str, pos: str) -> dict[tuple[int, int], 
 
 def terms_of(text: str, pos: str = "noun") -> list[str]:
     head = Head("1", "Existence", 1, (Paragraph(pos, text, 1),))
-    return [term.term for term in parse_terms(head, Tally())]
+    return [term.term for term in parse_terms(head, ReadReport())]
 
 
 @cache
-def parsed(path: Path) -> tuple[list[Term], Tally]:
-    tally = Tally()
-    return list(read_terms(path, tally)), tally
+def parsed(path: Path) -> tuple[list[Term], ReadReport]:
+    report = ReadReport()
+    return list(read_terms(path, report)), report
 
 
 @pytest.fixture(scope="session", params=TEXTS)
@@ -52,13 +52,13 @@ def real_terms(request: pytest.FixtureRequest, shared: Callable[[str], Path]) ->
 
 class Read(NamedTuple):
     records: list[Record]
-    tally: Tally
+    report: ReadReport
 
 
 @pytest.fixture(scope="session", params=TEXTS)
 def real(request: pytest.FixtureRequest, shared: Callable[[str], Path]) -> Read:
-    tally = Tally()
-    return Read(list(read(shared(request.param), tally)), tally)
+    report = ReadReport()
+    return Read(list(read(shared(request.param), report)), report)
 
 
 class TestRealTexts:
@@ -105,10 +105,10 @@ class TestRealTexts:
 
     def test_few_terms_are_refused_and_all_are_counted(self, shared: Callable[[str], Path]) -> None:
         for name in TEXTS:
-            terms, tally = parsed(shared(name))
-            assert len(terms) + tally.n_rejected == tally.n_records
-            assert tally.n_bad / tally.n_records < 0.001
-            assert tally.rejected[Reason.QUOTATION] > 800
+            terms, report = parsed(shared(name))
+            assert len(terms) + report.n_rejected == report.n_records
+            assert report.n_bad / report.n_records < 0.001
+            assert report.rejected[Reason.QUOTATION] > 800
 
     def test_marks_become_labels_of_the_terms_before_them(self, shared: Callable[[str], Path]) -> None:
         for name, marks in zip(TEXTS, (("obs3]", "[Lat", "[Fr"), ("^", "[Lat.]", "[Fr.]")), strict=True):
@@ -158,13 +158,13 @@ def test_a_table_gives_words_only_and_no_control_characters(tmp_path: Path) -> N
     terms = ["x\x1b[2Jy", "12345", "good", "fine\u2028", "a\x00b", ""]
     lines = [f"1\tExist\x1b[1mence\tnoun\t1\t1\t{term}\n" for term in terms]
     table.write_text("head\tname\tpos\tparagraph\tgroup\tterm\n" + "".join(lines), encoding="utf-8")
-    tally = Tally()
-    (group,) = read(table, tally)
+    report = ReadReport()
+    (group,) = read(table, report)
     assert isinstance(group, Group)
     assert group.words == ("good", "fine")
     assert group.sense is not None
     assert group.sense.isprintable()
-    assert tally.rejected == {Reason.NOT_A_WORD: 3, Reason.NO_WORD: 1}
+    assert report.rejected == {Reason.NOT_A_WORD: 3, Reason.NO_WORD: 1}
 
 
 def place(number: str) -> tuple[int, str]:
@@ -214,7 +214,7 @@ class TestAntonyms:
             Term("2", "Inexistence", "adj", 1, 1, "null"),
         ]
         assert LEADING == 3
-        found = list(antonyms(terms, Opposition(terms), Tally()))
+        found = list(antonyms(terms, Opposition(terms), ReadReport()))
         assert {(r.word, r.other) for r in found} == {("being", "nothing"), ("entity", "nothing")}
         assert {r.scope for r in found} == {"heads"}
 
@@ -225,7 +225,7 @@ class TestAntonyms:
             Term("651", "Imperfection", "adj", 2, 4, "not perfect"),
             Term("651", "Imperfection", "adj", 2, 4, "not amiss"),
         ]
-        (found,) = antonyms(terms, Opposition(terms), Tally())
+        (found,) = antonyms(terms, Opposition(terms), ReadReport())
         assert (found.word, found.other, found.pos) == ("faulty", "perfect", "adj")
         assert found.sense == "651 Imperfection / 650 Perfection"
 
@@ -241,9 +241,9 @@ class TestAntonyms:
             Term("2", "Inexistence", "noun", 1, 1, "b"),
             *(Term(head, "Other", "noun", 1, 1, term) for head in ("700", "800") for term in "ab"),
         ]
-        tally = Tally()
-        assert list(antonyms(terms, Opposition(terms), tally)) == []
-        assert tally.rejected == {Reason.TOGETHER: 1}
+        report = ReadReport()
+        assert list(antonyms(terms, Opposition(terms), report)) == []
+        assert report.rejected == {Reason.TOGETHER: 1}
 
 
 class TestGroups:
@@ -253,7 +253,7 @@ class TestGroups:
             assert frozenset((a, b)) not in synonyms
         assert frozenset(("uncle", "aunt")) not in synonyms
         assert {frozenset(("ascent", "rise")), frozenset(("reality", "actuality"))} <= synonyms
-        assert 2000 < real.tally.rejected[Reason.OPPOSED] < 3000
+        assert 2000 < real.report.rejected[Reason.OPPOSED] < 3000
 
     @pytest.mark.parametrize("scope", ["group", "paragraph"])
     def test_every_pair_is_a_synonym_or_counted_and_every_term_a_word(self, scope: Scope) -> None:
@@ -262,13 +262,13 @@ class TestGroups:
         small = [t for t in parsed(data_file("starter/roget1911.tsv.gz"))[0] if int(t.head.rstrip("ab")) < 40]
         for term in small:
             together[term[:width]].add(term.term)
-        tally = Tally()
-        records = list(_synonyms(small, scope, Opposition(small), Contrasts(), tally))
+        report = ReadReport()
+        records = list(_synonyms(small, scope, Opposition(small), Contrasts(), report))
         n_pairs = sum(
             len(r.words) * (len(r.words) - 1) // 2 - len(r.apart) if isinstance(r, Group) else isinstance(r, Statement)
             for r in records
         )
-        assert n_pairs + tally.rejected[Reason.OPPOSED] == sum(len(w) * (len(w) - 1) // 2 for w in together.values())
+        assert n_pairs + report.rejected[Reason.OPPOSED] == sum(len(w) * (len(w) - 1) // 2 for w in together.values())
         words: set[str] = set()
         for record in records:
             words.update(record.words if isinstance(record, Group) else record[: 1 + isinstance(record, Statement)])
@@ -285,14 +285,14 @@ class TestGroups:
             Term("642", "Importance", "phrase", 1, 1, "no joke"),
             Term("642", "Importance", "phrase", 1, 2, "the cream"),
         ]
-        tally = Tally()
-        found = list(_leading(terms, Opposition(terms), Contrasts(), tally))
+        report = ReadReport()
+        found = list(_leading(terms, Opposition(terms), Contrasts(), report))
         assert [(r.word, r.other, r.usage, r.other_usage) for r in found] == [
             ("important", "momentous", (), ()),
             ("important", "grand", (), ("slang",)),
         ]
         assert {(r.kind, r.scope, r.sense) for r in found} == {("synonym", "leading", "642 Importance ¶1")}
-        assert tally.rejected == {Reason.OPPOSED: 1}
+        assert report.rejected == {Reason.OPPOSED: 1}
 
     def test_leading_terms_of_the_texts(self, real: Read) -> None:
         found = [r for r in real.records if isinstance(r, Statement) and r.scope == "leading"]
@@ -302,10 +302,14 @@ class TestGroups:
 
     def test_groups_have_the_labels_of_their_words(self) -> None:
         terms = [Term("1", "Existence", "noun", 1, 1, *term) for term in (("being",), ("ens", ("foreign",)))]
-        (group,) = _synonyms(terms, "group", Opposition(terms), Contrasts(), Tally())
+        (group,) = _synonyms(terms, "group", Opposition(terms), Contrasts(), ReadReport())
         assert group == Group(("being", "ens"), "noun", "1 Existence ¶1.1", "group", ((), ("foreign",)))
         (whole,) = _synonyms(
-            terms[:1] * 2 + [terms[0]._replace(term="entity")], "paragraph", Opposition(terms), Contrasts(), Tally()
+            terms[:1] * 2 + [terms[0]._replace(term="entity")],
+            "paragraph",
+            Opposition(terms),
+            Contrasts(),
+            ReadReport(),
         )
         assert whole == Group(("being", "entity"), "noun", "1 Existence ¶1", "paragraph")
 
@@ -313,12 +317,12 @@ class TestGroups:
         file = tmp_path / "t.tsv"
         rows = ["\t".join(HEADER), *(f"84\tNumber\tadj\t3\t2\t{word}" for word in ("rational", "irrational"))]
         file.write_text("\n".join(rows) + "\n", encoding="utf-8")
-        tally = Tally()
-        (group,) = read(file, tally)
+        report = ReadReport()
+        (group,) = read(file, report)
         assert isinstance(group, Group)
         assert (group.words, group.apart) == (("rational", "irrational"), ((1, 2),))
-        assert tally.rejected == {Reason.OPPOSED: 1}
-        assert tally.examples[Reason.OPPOSED] == "84 Number ¶3.2: rational / irrational"
+        assert report.rejected == {Reason.OPPOSED: 1}
+        assert report.examples[Reason.OPPOSED] == "84 Number ¶3.2: rational / irrational"
 
     @pytest.mark.parametrize(
         ("a", "b", "pos"),
@@ -375,7 +379,7 @@ def synonym_pairs(records: Iterable[Record]) -> set[frozenset[str]]:
 def test_paragraph_scope_joins_groups() -> None:
     terms = [term for term in parsed(data_file("starter/roget1911.tsv.gz"))[0] if term.head == "1"]
     by_group, by_paragraph = (
-        {r.words for r in _synonyms(terms, scope, Opposition(terms), Contrasts(), Tally()) if isinstance(r, Group)}
+        {r.words for r in _synonyms(terms, scope, Opposition(terms), Contrasts(), ReadReport()) if isinstance(r, Group)}
         for scope in get_args(Scope)
     )
     assert ("reality", "actuality") in by_group
@@ -433,12 +437,12 @@ def test_terms(text: str, expected: list[str]) -> None:
 )
 def test_marks_belong_to_the_term_before_them(text: str, expected: list[tuple[str, ...]]) -> None:
     head = Head("1", "Existence", 1, (Paragraph("noun", text, 1),))
-    assert [tuple(sorted(term.usage)) for term in parse_terms(head, Tally())] == expected
+    assert [tuple(sorted(term.usage)) for term in parse_terms(head, ReadReport())] == expected
 
 
 def test_a_mark_after_an_exclamation_belongs_to_it() -> None:
     head = Head("293", "Departure", 1, (Paragraph("intj", "farewell!, adieu! [Fr.], goodbye!", 1),))
-    assert [(term.term, term.usage) for term in parse_terms(head, Tally())] == [
+    assert [(term.term, term.usage) for term in parse_terms(head, ReadReport())] == [
         ("farewell", ()),
         ("adieu", ("foreign",)),
         ("goodbye", ()),
@@ -474,7 +478,7 @@ def test_headings_pages_and_footers_are_no_terms() -> None:
         "%\nCLASS I\n%\n     #1. Existence.-- N. existence, being.\n<--  p. 1 -->\n%\n2. BEING, IN THE CONCRETE\n%\n"
         "     #3. Substance.-- N. substance,\nthing.\n*** END OF THE PROJECT GUTENBERG EBOOK ***\nlicence, text\n"
     )
-    terms = [term.term for head in parse_heads(text) for term in parse_terms(head, Tally())]
+    terms = [term.term for head in parse_heads(text) for term in parse_terms(head, ReadReport())]
     assert terms == ["existence", "being", "substance", "thing"]
 
 
@@ -482,9 +486,9 @@ def test_headings_pages_and_footers_are_no_terms() -> None:
 def test_any_text_is_read_without_failure(text: str) -> None:
     for layout in (f"     #1. Existence.-- N. {text}", f"1. Existence -- N. {text}\n\n2. Inexistence -- N. {text}"):
         for head in parse_heads(layout):
-            tally = Tally()
-            terms = list(parse_terms(head, tally))
-            assert len(terms) + tally.n_rejected == tally.n_records
+            report = ReadReport()
+            terms = list(parse_terms(head, report))
+            assert len(terms) + report.n_rejected == report.n_records
 
 
 words = st.text("abcdefghijklmnopqrstuvwxyz'-", min_size=3).filter(lambda w: w == w.strip("'-") and w.isprintable())
@@ -494,7 +498,7 @@ words = st.text("abcdefghijklmnopqrstuvwxyz'-", min_size=3).filter(lambda w: w =
 def test_plain_groups_come_back(expected: list[list[str]]) -> None:
     text = "; ".join(", ".join(group) for group in expected)
     head = Head("1", "Existence", 1, (Paragraph("noun", text + ".", 1),))
-    found = groups(parse_terms(head, Tally()), "1", "noun")
+    found = groups(parse_terms(head, ReadReport()), "1", "noun")
     assert [found[1, number] for number in range(1, len(expected) + 1)] == expected
 
 
@@ -505,23 +509,23 @@ class TestTable:
 
     def test_bad_rows_are_counted(self, tmp_path: Path) -> None:
         file = self.write(tmp_path / "t.gz", "1\tExistence\tnoun\t1\t1\tbeing", "1\tExistence\tnoun\tx\t1\tb", "1\t2")
-        tally = Tally()
-        assert [term.term for term in read_terms(file, tally)] == ["being"]
-        assert tally.rejected == {Reason.WRONG_COLUMNS: 2}
-        assert tally.first_bad == "line 3: wrong number of columns"
+        report = ReadReport()
+        assert [term.term for term in read_terms(file, report)] == ["being"]
+        assert report.rejected == {Reason.WRONG_COLUMNS: 2}
+        assert report.first_bad == "line 3: wrong number of columns"
 
     def test_labels_may_be_missing(self, tmp_path: Path) -> None:
         file = self.write(tmp_path / "t.gz", "1\tExistence\tnoun\t1\t1\tens\tforeign,obsolete")
-        assert [term.usage for term in read_terms(file, Tally())] == [("foreign", "obsolete")]
+        assert [term.usage for term in read_terms(file, ReadReport())] == [("foreign", "obsolete")]
         (tmp_path / "old.tsv").write_text("\t".join(HEADER[:6]) + "\n1\tExistence\tnoun\t1\t1\tens\n", encoding="utf-8")
-        assert [term.usage for term in read_terms(tmp_path / "old.tsv", Tally())] == [()]
+        assert [term.usage for term in read_terms(tmp_path / "old.tsv", ReadReport())] == [()]
 
     def test_single_terms_are_words(self, tmp_path: Path) -> None:
         file = self.write(tmp_path / "t.gz", "1\tExistence\tnoun\t1\t1\tbeing")
-        assert list(read(file, Tally())) == [Headword("being")]
+        assert list(read(file, ReadReport())) == [Headword("being")]
 
     def test_a_file_without_heads_is_refused(self, tmp_path: Path) -> None:
         file = tmp_path / "novel.txt"
         file.write_text("It was a dark and stormy night.\n", encoding="utf-8")
         with pytest.raises(SourceError, match=r"novel\.txt: no heads of Roget's Thesaurus found; give"):
-            list(read(file, Tally()))
+            list(read(file, ReadReport()))

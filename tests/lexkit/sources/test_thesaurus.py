@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lexkit.sources.tally import Tally
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.wiktionary import reader, thesaurus
 
 LINES = [
@@ -28,7 +28,7 @@ LINES = [
 def scopes(path: Path, last_modified: str | None) -> tuple[dict[str, str | None], list[str]]:
     notes: list[str] = []
     path.write_text("".join(json.dumps({"lang_code": "en", "pos": "adj", **line}) + "\n" for line in LINES))
-    batches = thesaurus.mark(reader.read(path, Tally()), last_modified, notes.append)
+    batches = thesaurus.mark(reader.read(path, ReadReport()), last_modified, notes.append)
     records = [record for batch in batches for record in batch.records()]
     return {record.other: record.scope for record in records if hasattr(record, "other")}, notes
 

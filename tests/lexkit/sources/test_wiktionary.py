@@ -12,23 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexkit.errors import SourceError
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Headword, Record, Statement
-from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wiktionary import reader
 
 
-def read(path: Path, tally: Tally, language: str = "en", **options: Any) -> Iterator[Record]:
-    for batch in reader.read(path, tally, language, **options):
+def read(path: Path, report: ReadReport, language: str = "en", **options: Any) -> Iterator[Record]:
+    for batch in reader.read(path, report, language, **options):
         yield from batch.records()
 
 
 @pytest.fixture
-def read_lines(tmp_path: Path) -> Callable[..., tuple[list[Record], Tally]]:
-    def read_them(*lines: Any, language: str = "en") -> tuple[list[Record], Tally]:
+def read_lines(tmp_path: Path) -> Callable[..., tuple[list[Record], ReadReport]]:
+    def read_them(*lines: Any, language: str = "en") -> tuple[list[Record], ReadReport]:
         file = tmp_path / "wiktionary.jsonl"
         file.write_bytes(b"\n".join(x if isinstance(x, bytes) else json.dumps(x).encode() for x in lines))
-        tally = Tally()
-        return list(read(file, tally, language)), tally
+        report = ReadReport()
+        return list(read(file, report, language)), report
 
     return read_them
 
@@ -39,18 +39,18 @@ def entry(word: str = "kind", **fields: Any) -> dict[str, Any]:
 
 class TestRealFiles:
     def test_the_mini_dump(self, shared: Callable[[str], Path]) -> None:
-        tally = Tally()
-        records = list(read(shared("wiktionary/wiktextract-1.99.7-mini.jsonl.gz"), tally))
+        report = ReadReport()
+        records = list(read(shared("wiktionary/wiktextract-1.99.7-mini.jsonl.gz"), report))
         assert sum(isinstance(r, Headword) for r in records) == 1900
         kinds = Counter(r.kind for r in records if isinstance(r, Statement))
         # 2,477 entry-level and 246 sense-level synonyms, 311 and 41 antonyms, less what is refused or another way to
         # write the word, plus split targets
         assert kinds == {"synonym": 2588, "antonym": 350}
-        assert tally.rejected[Reason.RUNNING_TEXT] == 4
-        assert tally.rejected[Reason.REDIRECT] == 15
-        assert tally.rejected[Reason.OTHER_LANGUAGE] == 1
-        assert tally.n_records == 1900 + 15 + 1
-        assert tally.n_bad == 0
+        assert report.rejected[Reason.RUNNING_TEXT] == 4
+        assert report.rejected[Reason.REDIRECT] == 15
+        assert report.rejected[Reason.OTHER_LANGUAGE] == 1
+        assert report.n_records == 1900 + 15 + 1
+        assert report.n_bad == 0
 
     def test_every_linkage_is_read_or_counted(self, shared: Callable[[str], Path]) -> None:
         file = shared("wiktionary/kaikki-sample.jsonl")
@@ -63,28 +63,28 @@ class TestRealFiles:
             captions = ("table-tags", "inflection-template")
             for form in parsed.get("forms", []):
                 n_forms += form["form"] != parsed["word"] and not any(tag in captions for tag in form["tags"])
-        tally = Tally()
-        records = [r for r in read(file, tally) if not isinstance(r, Headword)]
-        assert len(records) + tally.n_rejected == n_linkages + n_forms
+        report = ReadReport()
+        records = [r for r in read(file, report) if not isinstance(r, Headword)]
+        assert len(records) + report.n_rejected == n_linkages + n_forms
 
     def test_thesaurus_provenance_is_kept(self, shared: Callable[[str], Path]) -> None:
-        records = read(shared("wiktionary/kaikki-sample.jsonl"), Tally())
+        records = read(shared("wiktionary/kaikki-sample.jsonl"), ReadReport())
         magical = [r for r in records if isinstance(r, Statement) and r.other == "unmagical"]
         assert magical
         assert all(r.kind == "antonym" and r.sense and r.sense.startswith("Thesaurus:magical") for r in magical)
 
     def test_other_languages_are_counted(self, shared: Callable[[str], Path]) -> None:
         file = shared("wiktionary/raw-mixed-languages.jsonl")
-        tally = Tally()
-        records = list(read(file, tally))
+        report = ReadReport()
+        records = list(read(file, report))
         assert sum(isinstance(r, Headword) for r in records) == 10
-        assert tally.rejected[Reason.OTHER_LANGUAGE] == 64
-        finnish = list(read(file, Tally(), "fi"))
+        assert report.rejected[Reason.OTHER_LANGUAGE] == 64
+        finnish = list(read(file, ReadReport(), "fi"))
         assert any(isinstance(r, Statement) and r.other == "pieni" for r in finnish)
 
 
-def test_sense_and_entry_linkages(read_lines: Callable[..., tuple[list[Record], Tally]]) -> None:
-    records, tally = read_lines(
+def test_sense_and_entry_linkages(read_lines: Callable[..., tuple[list[Record], ReadReport]]) -> None:
+    records, report = read_lines(
         entry(
             senses=[{"glosses": ["general", "gentle"], "synonyms": [{"word": "nice"}]}],
             antonyms=[{"word": "cruel", "sense": "not gentle"}, {"word": "harsh", "source": "Thesaurus:kind"}],
@@ -96,7 +96,7 @@ def test_sense_and_entry_linkages(read_lines: Callable[..., tuple[list[Record], 
         Statement("kind", "harsh", "antonym", "adj", "Thesaurus:kind", "thesaurus"),
         Headword("kind"),
     ]
-    assert tally.n_rejected == 0
+    assert report.n_rejected == 0
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,11 @@ def test_sense_and_entry_linkages(read_lines: Callable[..., tuple[list[Record], 
     ],
 )
 def test_targets(
-    read_lines: Callable[..., tuple[list[Record], Tally]], target: str, words: list[str], reason: Reason | None
+    read_lines: Callable[..., tuple[list[Record], ReadReport]], target: str, words: list[str], reason: Reason | None
 ) -> None:
-    records, tally = read_lines(entry(synonyms=[{"word": target}]))
+    records, report = read_lines(entry(synonyms=[{"word": target}]))
     assert [r.other for r in records if isinstance(r, Statement)] == words
-    assert list(tally.rejected) == ([reason] if reason else [])
+    assert list(report.rejected) == ([reason] if reason else [])
 
 
 @pytest.mark.parametrize(
@@ -143,13 +143,13 @@ def test_targets(
     ],
 )
 def test_bad_lines_are_counted_and_the_rest_is_read(
-    read_lines: Callable[..., tuple[list[Record], Tally]], line: bytes, reason: Reason
+    read_lines: Callable[..., tuple[list[Record], ReadReport]], line: bytes, reason: Reason
 ) -> None:
-    records, tally = read_lines(entry("one"), line, entry("two"))
+    records, report = read_lines(entry("one"), line, entry("two"))
     assert records == [Headword("one"), Headword("two")]
-    assert tally.rejected == {reason: 1}
-    assert tally.n_bad == 1
-    assert tally.first_bad == f"line 2: {reason.value}"
+    assert report.rejected == {reason: 1}
+    assert report.n_bad == 1
+    assert report.first_bad == f"line 2: {reason.value}"
 
 
 def test_a_truncated_gzip_is_refused(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_truncated_gzip_is_refused(tmp_path: Path) -> None:
     content = "\n".join(json.dumps(entry(f"word{i}")) for i in range(5000)).encode()
     file.write_bytes(gzip.compress(content)[:-100])
     with pytest.raises(SourceError, match=r"cut\.jsonl\.gz: broken gzip .*; download it again"):
-        list(read(file, Tally()))
+        list(read(file, ReadReport()))
 
 
 json_values = st.recursive(
@@ -178,7 +178,7 @@ json_values = st.recursive(
 def test_whatever_an_object_holds_it_is_read_or_counted(tmp_path_factory: pytest.TempPathFactory, line: Any) -> None:
     file = tmp_path_factory.getbasetemp() / "any.jsonl"
     file.write_text(json.dumps({"lang_code": "en", **line}), encoding="utf-8")
-    tally = Tally()
-    records = list(read(file, tally))
-    assert tally.n_records == 1
-    assert records or tally.n_rejected
+    report = ReadReport()
+    records = list(read(file, report))
+    assert report.n_records == 1
+    assert records or report.n_rejected

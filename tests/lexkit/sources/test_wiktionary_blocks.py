@@ -22,20 +22,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lexkit.errors import SourceError
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Form, Headword, Record, Statement
-from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wiktionary import blocks, reader, workers
 from lexkit.sources.wiktionary.entries import parse_block
 
 
-def read(path: Path, **options: Any) -> tuple[list[Record], Tally]:
-    tally = Tally()
-    records = [record for batch in reader.read(path, tally, **options) for record in batch.records()]
-    return sorted(records, key=repr), tally
+def read(path: Path, **options: Any) -> tuple[list[Record], ReadReport]:
+    report = ReadReport()
+    records = [record for batch in reader.read(path, report, **options) for record in batch.records()]
+    return sorted(records, key=repr), report
 
 
-def facts(tally: Tally) -> tuple[Any, ...]:
-    return tally.n_records, tally.n_bad, tally.rejected, tally.examples, tally.first_bad
+def facts(report: ReadReport) -> tuple[Any, ...]:
+    return report.n_records, report.n_bad, report.rejected, report.examples, report.first_bad
 
 
 def line(number: int, **fields: Any) -> bytes:
@@ -87,18 +87,18 @@ class TestCuts:
     def test_the_cut_changes_nothing(self, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "w.jsonl"
         path.write_bytes(content)
-        whole, tally = read(path)
-        assert tally.rejected == {Reason.OTHER_LANGUAGE: 14, Reason.INVALID_JSON: 1}
-        assert tally.n_records == 60 + 14 + 1
+        whole, report = read(path)
+        assert report.rejected == {Reason.OTHER_LANGUAGE: 14, Reason.INVALID_JSON: 1}
+        assert report.n_records == 60 + 14 + 1
         assert Headword("word59") in whole
         assert Statement("word0", "same0", "synonym", scope="entry") in whole
         for size in (1, 13, 300, 5000):
             monkeypatch.setattr(blocks, "BLOCK", size)
             records, cut = read(path)
             assert records == whole
-            assert facts(cut) == facts(tally)
+            assert facts(cut) == facts(report)
         number = content.split(b"\n").index(b"{") + 1
-        assert tally.first_bad == f"line {number}: invalid JSON"
+        assert report.first_bad == f"line {number}: invalid JSON"
 
     def test_processes_change_nothing(
         self, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
@@ -107,10 +107,10 @@ class TestCuts:
         for name, packed in (("w", content), ("w.gz", gzip.compress(content)), ("w.zst", zstd(content))):
             path = tmp_path / name
             path.write_bytes(packed)
-            one, tally = read(path, jobs=1)
+            one, report = read(path, jobs=1)
             three, same = read(path, jobs=3)
             assert three == one
-            assert facts(same) == facts(tally)
+            assert facts(same) == facts(report)
 
 
 class TestCompression:
@@ -172,10 +172,10 @@ class TestHostileLines:
         for name, packed in (("plain", content), ("gz", gzip.compress(content))):
             path = tmp_path / name
             path.write_bytes(packed)
-            records, tally = read(path)
+            records, report = read(path)
             assert [r.word for r in records if isinstance(r, Headword)] == ["word1", "word3", "word4"]
-            assert tally.rejected == {Reason.TOO_LONG: 1}
-            assert tally.first_bad == "line 2: a line of more than 16 MiB"
+            assert report.rejected == {Reason.TOO_LONG: 1}
+            assert report.first_bad == "line 2: a line of more than 16 MiB"
 
     @pytest.mark.slow
     def test_a_line_of_100_megabytes_is_not_kept(self, tmp_path: Path) -> None:
@@ -188,12 +188,12 @@ class TestHostileLines:
         packed = tmp_path / "w.jsonl.gz"
         packed.write_bytes(gzip.compress(path.read_bytes(), 1))
         code = (
-            "import sys; from pathlib import Path; from lexkit.sources.tally import Tally;"
-            "from lexkit.sources.wiktionary.reader import read; tally = Tally();"
-            "n = sum(batch.table.num_rows for batch in read(Path(sys.argv[1]), tally));"
+            "import sys; from pathlib import Path; from lexkit.sources.read_report import ReadReport;"
+            "from lexkit.sources.wiktionary.reader import read; report = ReadReport();"
+            "n = sum(batch.table.num_rows for batch in read(Path(sys.argv[1]), report));"
             # Not getrusage's, which carries over the peak of the process that started this one
             "peak = Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0];"
-            "print(n, tally.n_bad, int(peak) // 1024)"
+            "print(n, report.n_bad, int(peak) // 1024)"
         )
         for file in (path, packed):
             done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True)
@@ -239,10 +239,10 @@ class TestHostileLines:
     def test_one_hostile_line_among_good_ones(self, hostile: bytes, reason: Reason | None, tmp_path: Path) -> None:
         path = tmp_path / "w.jsonl"
         path.write_bytes(b"\r\n".join([line(1), hostile, line(2)]))
-        records, tally = read(path)
+        records, report = read(path)
         assert {"word1", "word2"} <= {r.word for r in records if isinstance(r, Headword)}
         assert {Statement(f"word{n}", f"same{n}", "synonym", scope="entry") for n in (1, 2)} <= set(records)
-        assert list(tally.rejected) == ([reason] if reason else [])
+        assert list(report.rejected) == ([reason] if reason else [])
         if reason:
             assert not any(isinstance(r, Statement) and r.word == "a" for r in records)
             assert not any(isinstance(r, Form) for r in records)
@@ -286,15 +286,15 @@ def test_mutated_real_lines_are_read_or_counted(real_lines: list[bytes], seed: i
     mutants = [mutate(random_, random_.choice(real_lines)).replace(b"\n", b" ") for _ in range(20)]
     good = [line(number) for number in range(21)]
     block = b"\n".join(b"\n".join(pair) for pair in zip(good, [*mutants, b""], strict=True))
-    tally = Tally()
-    n_lines, batches = parse_block(block, len(block), tally, "en", True)
+    report = ReadReport()
+    n_lines, batches = parse_block(block, len(block), report, "en", True)
     assert n_lines >= 41
     records = {record for batch in batches for record in batch.records()}
     kept = {Statement(f"word{number}", f"same{number}", "synonym", scope="entry") for number in range(21)}
     assert kept <= records
-    assert tally.n_records >= 21
-    assert all(text.isprintable() for text in tally.examples.values())
-    assert Tally.load(tally.dump()).rejected == tally.rejected
+    assert report.n_records >= 21
+    assert all(text.isprintable() for text in report.examples.values())
+    assert ReadReport.load(report.dump()).rejected == report.rejected
 
 
 class TestWorkers:
@@ -311,7 +311,7 @@ class TestWorkers:
             started.append(worker)
 
         monkeypatch.setattr(workers._Worker, "__init__", remember)
-        batches = reader.read(path, Tally(), jobs=2)
+        batches = reader.read(path, ReadReport(), jobs=2)
         next(batches)
         for worker in started:
             worker._process.send_signal(signal.SIGKILL)
@@ -326,7 +326,7 @@ class TestWorkers:
         monkeypatch.setattr(blocks, "BLOCK", 100)
         path = tmp_path / "w.jsonl"
         path.write_bytes(content * 20)
-        batches = reader.read(path, Tally(), jobs=2)
+        batches = reader.read(path, ReadReport(), jobs=2)
         next(batches)
         batches.close()  # type: ignore[attr-defined]
         assert children() == []
@@ -335,9 +335,9 @@ class TestWorkers:
         path = tmp_path / "w.jsonl"
         path.write_bytes(content * 20)
         code = (
-            "import sys, time; from pathlib import Path; from lexkit.sources.tally import Tally;"
+            "import sys, time; from pathlib import Path; from lexkit.sources.read_report import ReadReport;"
             "from lexkit.sources.wiktionary import blocks, reader; reader._WORTH_WORKERS = 0; blocks.BLOCK = 100;"
-            "batches = reader.read(Path(sys.argv[1]), Tally(), jobs=3); next(batches); print('on', flush=True);"
+            "batches = reader.read(Path(sys.argv[1]), ReadReport(), jobs=3); next(batches); print('on', flush=True);"
             "time.sleep(60)"
         )
         with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as process:
@@ -368,9 +368,9 @@ def children(pid: int | str = "self") -> list[str]:
 def test_headwords_may_be_left_out(tmp_path: Path) -> None:
     path = tmp_path / "w.jsonl"
     path.write_bytes(line(1) + b"\n" + json.dumps({"word": "alone", "lang_code": "en"}).encode())
-    records, tally = read(path, headwords=False)
+    records, report = read(path, headwords=False)
     assert records == [Statement("word1", "same1", "synonym", scope="entry")]
-    assert tally.n_records == 2
+    assert report.n_records == 2
 
 
 @pytest.mark.parametrize(
@@ -389,6 +389,6 @@ def test_tags_that_disqualify(tmp_path: Path, tags: list[str], sense_tags: list[
     path = tmp_path / "w.jsonl"
     sense = {"glosses": ["g"], "tags": sense_tags, "synonyms": [{"word": "other", "tags": tags}]}
     path.write_bytes(json.dumps({"word": "a", "lang_code": "en", "senses": [sense]}).encode())
-    records, tally = read(path)
-    assert list(tally.rejected) == ([reason] if reason else [])
+    records, report = read(path)
+    assert list(report.rejected) == ([reason] if reason else [])
     assert any(isinstance(r, Statement) for r in records) == (reason is None)

@@ -10,22 +10,22 @@ from typing import Any
 import pytest
 
 from lexkit.sources.parts_of_speech import common_names, read_pos
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import USAGES, Form, Headword, Record, Statement
-from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wiktionary import reader
 from lexkit.sources.wiktionary.labels import _known_marks
 from lexkit.sources.wiktionary.targets import read_target
 
-Read = Callable[..., tuple[list[Record], Tally]]
+Read = Callable[..., tuple[list[Record], ReadReport]]
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def read_entry(language: str, **fields: Any) -> tuple[list[Record], Tally]:
+    def read_entry(language: str, **fields: Any) -> tuple[list[Record], ReadReport]:
         path = tmp_path / "w.jsonl"
         path.write_text(json.dumps({"lang_code": language, **fields}, ensure_ascii=False), encoding="utf-8")
-        tally = Tally()
-        return [record for batch in reader.read(path, tally, language) for record in batch.records()], tally
+        report = ReadReport()
+        return [record for batch in reader.read(path, report, language) for record in batch.records()], report
 
     return read_entry
 
@@ -60,9 +60,9 @@ class TestSenseIndex:
         self, read: Read, language: str, of_entry: list[dict[str, Any]], index: str | int, found: list[str | None]
     ) -> None:
         linkage = {"word": "xyz", "sense_index": index}
-        records, tally = read(language, word="abc", senses=of_entry, antonyms=[linkage])
-        assert tally.rejected == ({Reason.UNKNOWN_SENSE: 1} if index and found == [None] else {})
-        assert tally.n_bad == 0
+        records, report = read(language, word="abc", senses=of_entry, antonyms=[linkage])
+        assert report.rejected == ({Reason.UNKNOWN_SENSE: 1} if index and found == [None] else {})
+        assert report.n_bad == 0
         assert [s.sense for s in statements(records)] == found
         assert {s.scope for s in statements(records)} == {None if found[0] else "entry"}
 
@@ -98,22 +98,22 @@ class TestPartsOfSpeech:
         ],
     )
     def test_names_of_every_edition_have_a_common_one(self, read: Read, name: str, pos: str) -> None:
-        records, tally = read("de", word="abc", pos=name, synonyms=[{"word": "xyz"}])
+        records, report = read("de", word="abc", pos=name, synonyms=[{"word": "xyz"}])
         assert [s.pos for s in statements(records)] == [pos]
-        assert tally.n_rejected == 0
+        assert report.n_rejected == 0
 
     @pytest.mark.parametrize(("name", "pos"), [("mantra", "mantra"), ("stem: absolvent-", None), ("a, b", None)])
     def test_unknown_names_are_counted_and_kept_if_they_are_names(self, read: Read, name: str, pos: str | None) -> None:
-        records, tally = read("en", word="abc", pos=name, synonyms=[{"word": "xyz"}])
+        records, report = read("en", word="abc", pos=name, synonyms=[{"word": "xyz"}])
         assert [s.pos for s in statements(records)] == [pos]
         assert Headword("abc") in records
-        assert tally.rejected == {Reason.UNKNOWN_POS: 1}
-        assert tally.n_bad == 0
+        assert report.rejected == {Reason.UNKNOWN_POS: 1}
+        assert report.n_bad == 0
 
     def test_a_name_that_says_nothing_of_grammar_is_known(self, read: Read) -> None:
-        records, tally = read("zh", word="abc", pos="soft-redirect", synonyms=[{"word": "xyz"}])
+        records, report = read("zh", word="abc", pos="soft-redirect", synonyms=[{"word": "xyz"}])
         assert [s.pos for s in statements(records)] == [None]
-        assert tally.n_rejected == 0
+        assert report.n_rejected == 0
 
     def test_common_names_stand_for_themselves(self) -> None:
         assert {pos: read_pos(pos) for pos in common_names().values() if pos} == {
@@ -140,17 +140,17 @@ class TestMarks:
         self, read: Read, language: str, marks: list[str], usage: tuple[str, ...]
     ) -> None:
         sense = {"glosses": ["g"], "raw_tags": marks, "synonyms": [{"word": "b"}]}
-        records, tally = read(language, word="a", senses=[sense, {"glosses": ["h"]}])
+        records, report = read(language, word="a", senses=[sense, {"glosses": ["h"]}])
         assert [(s.usage, s.other_usage) for s in statements(records)] == [(usage, ())]
-        records, tally = read(language, word="a", synonyms=[{"word": "b", "raw_tags": marks}])
+        records, report = read(language, word="a", synonyms=[{"word": "b", "raw_tags": marks}])
         assert [(s.usage, s.other_usage) for s in statements(records)] == [((), usage)]
-        assert tally.n_rejected == 0
+        assert report.n_rejected == 0
 
     def test_unknown_ones_are_counted(self, read: Read) -> None:
-        records, tally = read("ru", word="a", synonyms=[{"word": "b", "raw_tags": ["экзоэтнонимы", None]}])
+        records, report = read("ru", word="a", synonyms=[{"word": "b", "raw_tags": ["экзоэтнонимы", None]}])
         assert len(statements(records)) == 1
-        assert tally.rejected == {Reason.UNKNOWN_MARK: 1}
-        assert "экзоэтнонимы" in tally.examples[Reason.UNKNOWN_MARK]
+        assert report.rejected == {Reason.UNKNOWN_MARK: 1}
+        assert "экзоэтнонимы" in report.examples[Reason.UNKNOWN_MARK]
 
     def test_notes_in_brackets_in_any_language(self, read: Read) -> None:
         records, _ = read("de", word="a", synonyms=[{"word": "Narretei (veraltet)"}])
@@ -228,20 +228,20 @@ class TestText:
         assert (list(found), found_reason) == (words, reason)
 
     def test_an_empty_linkage_is_refused_and_the_line_is_read(self, read: Read) -> None:
-        records, tally = read("en", word="abc", synonyms=[{"word": ""}, {"sense": "x"}, {"word": "xyz"}])
+        records, report = read("en", word="abc", synonyms=[{"word": ""}, {"sense": "x"}, {"word": "xyz"}])
         assert [s.other for s in statements(records)] == ["xyz"]
-        assert tally.rejected == {Reason.EMPTY_TARGET: 2}
-        assert tally.n_bad == 0
+        assert report.rejected == {Reason.EMPTY_TARGET: 2}
+        assert report.n_bad == 0
 
     def test_a_stub_is_no_word(self, read: Read) -> None:
         gloss = (
             "Wiktionary does not have any English dictionary entry for this term. This is most likely because this "
             "term does not meet our criteria for inclusion (yet)."
         )
-        records, tally = read("en", word="runeterra", pos="noun", senses=[{"glosses": [gloss]}, {"glosses": [gloss]}])
+        records, report = read("en", word="runeterra", pos="noun", senses=[{"glosses": [gloss]}, {"glosses": [gloss]}])
         assert records == []
-        assert tally.rejected == {Reason.STUB: 1}
-        assert tally.n_bad == 0
+        assert report.rejected == {Reason.STUB: 1}
+        assert report.n_bad == 0
         records, _ = read("en", word="runeterra", pos="noun", senses=[{"glosses": [gloss]}, {"glosses": ["A land."]}])
         assert records == [Headword("runeterra")]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lexkit.sources.tally import Reason
+from lexkit.sources.read_report import Reason
 from lexkit.sources.wiktionary.references import words_of
 from lexkit.sources.wiktionary.senses import find_senses
 from lexkit.sources.wiktionary.targets import has_leftovers, read_target

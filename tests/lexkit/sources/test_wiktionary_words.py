@@ -10,22 +10,22 @@ from typing import Any
 
 import pytest
 
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import USAGES, Form, Headword, Record, Statement
-from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wiktionary import reader
 from lexkit.sources.wiktionary.labels import _LABELS
 
-Read = Callable[..., tuple[list[Record], Tally]]
+Read = Callable[..., tuple[list[Record], ReadReport]]
 
 
-def read_file(path: Path, language: str = "en") -> tuple[list[Record], Tally]:
-    tally = Tally()
-    return [record for batch in reader.read(path, tally, language) for record in batch.records()], tally
+def read_file(path: Path, language: str = "en") -> tuple[list[Record], ReadReport]:
+    report = ReadReport()
+    return [record for batch in reader.read(path, report, language) for record in batch.records()], report
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def read_entries(*entries: dict[str, Any]) -> tuple[list[Record], Tally]:
+    def read_entries(*entries: dict[str, Any]) -> tuple[list[Record], ReadReport]:
         path = tmp_path / "w.jsonl"
         lines = [json.dumps({"lang_code": "en", "pos": "noun", **entry}) for entry in entries]
         path.write_text("\n".join(lines), encoding="utf-8")
@@ -137,9 +137,9 @@ class TestForms:
         ],
     )
     def test_senses_that_are_forms(self, read: Read, word: str, sense: dict[str, Any], form: tuple[Any, Any]) -> None:
-        records, tally = read({"word": word, "senses": [sense]})
+        records, report = read({"word": word, "senses": [sense]})
         assert records == [Form(word, *form), Headword(word)]
-        assert tally.n_rejected == 0
+        assert report.n_rejected == 0
 
     @pytest.mark.parametrize(
         ("word", "sense", "reason"),
@@ -158,10 +158,10 @@ class TestForms:
         ],
     )
     def test_what_is_no_form_is_counted(self, read: Read, word: str, sense: dict[str, Any], reason: Reason) -> None:
-        records, tally = read({"word": word, "senses": [sense]})
+        records, report = read({"word": word, "senses": [sense]})
         assert records == [Headword(word)]
-        assert tally.rejected == {reason: 1}
-        assert tally.n_bad == 0
+        assert report.rejected == {reason: 1}
+        assert report.n_bad == 0
 
     def test_the_forms_of_an_entry(self, read: Read) -> None:
         rows = [
@@ -176,13 +176,13 @@ class TestForms:
             ("brīng", ["romanization"]),
             ("br-ing", ["alternative"]),
         ]
-        records, tally = read({"word": "bring", "forms": [{"form": form, "tags": tags} for form, tags in rows]})
+        records, report = read({"word": "bring", "forms": [{"form": form, "tags": tags} for form, tags in rows]})
         assert forms(records) == [
             Form("brought", "bring", "inflection"),
             Form("breng", "bring", "spelling"),
             Form("br-ing", "bring", "hyphenation"),
         ]
-        assert tally.rejected == {Reason.NOT_A_FORM: 3, Reason.MISSPELLING: 1}
+        assert report.rejected == {Reason.NOT_A_FORM: 3, Reason.MISSPELLING: 1}
 
     @pytest.mark.parametrize(
         ("word", "other", "kind"),
@@ -194,9 +194,9 @@ class TestForms:
         ],
     )
     def test_a_synonym_of_the_same_letters_is_a_spelling(self, read: Read, word: str, other: str, kind: Any) -> None:
-        records, tally = read({"word": word, "synonyms": [{"word": other}]})
+        records, report = read({"word": word, "synonyms": [{"word": other}]})
         assert records == [Form(other, word, kind), Headword(word)]
-        assert tally.n_rejected == 0
+        assert report.n_rejected == 0
 
     def test_forms_of_other_languages_are_not_read(self, read: Read) -> None:
         sense = {"form_of": [{"word": "laufen"}], "tags": ["form-of", "past"]}
@@ -234,9 +234,9 @@ class TestTargets:
     def test_what_of_a_linkage_is_a_word(
         self, read: Read, text: str, pos: str, words: list[str], reason: Reason | None
     ) -> None:
-        records, tally = read({"word": "xyz", "pos": pos, "antonyms": [{"word": text}]})
+        records, report = read({"word": "xyz", "pos": pos, "antonyms": [{"word": text}]})
         assert [statement.other for statement in statements(records)] == words
-        assert list(tally.rejected) == ([reason] if reason else [])
+        assert list(report.rejected) == ([reason] if reason else [])
 
     def test_scopes(self, read: Read) -> None:
         linkages = [
@@ -258,14 +258,14 @@ class TestCases:
     """Small files that real ones are like; their README says what is expected."""
 
     def test_debris_of_pages_and_what_looks_like_it(self, shared: Callable[[str], Path]) -> None:
-        records, tally = read_file(shared("cases/wiktionary-chaff.jsonl"))
+        records, report = read_file(shared("cases/wiktionary-chaff.jsonl"))
         found: dict[str, set[str]] = {}
         for statement in statements(records):
             found.setdefault(statement.word, set()).add(statement.other)
         kept = "silliness folly unwit jape caper buffoonery drollery drollness jest lark".split()
         assert found["foolishness"] == {*kept, "clowning about"}
         assert len(found["sundries"]) == 16
-        assert tally.rejected == {
+        assert report.rejected == {
             Reason.NOT_A_WORD: 2,
             Reason.THESAURUS_PAGE: 10,
             Reason.CROSS_REFERENCE: 7,
@@ -273,9 +273,9 @@ class TestCases:
         }
 
     def test_debris_of_a_table(self, shared: Callable[[str], Path]) -> None:
-        records, tally = read_file(shared("cases/wiktionary-table.jsonl"))
+        records, report = read_file(shared("cases/wiktionary-table.jsonl"))
         assert [statement.other for statement in statements(records)] == ["world"]
-        assert tally.rejected == {Reason.MARKUP: 7}
+        assert report.rejected == {Reason.MARKUP: 7}
 
     def test_null_in_a_list_is_as_good_as_absent(self, tmp_path: Path) -> None:
         file = tmp_path / "w.jsonl"
@@ -284,22 +284,22 @@ class TestCases:
             ' {"word": "gentle"}], "form_of": [null]}], "antonyms": [{"word": "cruel"}, null], "forms": [null]}\n',
             encoding="utf-8",
         )
-        records, tally = read_file(file)
+        records, report = read_file(file)
         assert {(r.other, r.kind, r.sense) for r in records if isinstance(r, Statement)} == {
             ("gentle", "synonym", "nice"),
             ("cruel", "antonym", None),
         }
-        assert tally.rejected == {}
-        assert tally.n_records == 1
+        assert report.rejected == {}
+        assert report.n_records == 1
 
     def test_null_is_as_good_as_absent(self, shared: Callable[[str], Path]) -> None:
-        records, tally = read_file(shared("cases/nulls.jsonl"))
+        records, report = read_file(shared("cases/nulls.jsonl"))
         assert {(s.word, s.other) for s in statements(records)} == {
             ("bring", "fetch"),
             ("cold", "chilly"),
             ("cold", "hot"),
         }
-        assert tally.n_rejected == 0
+        assert report.n_rejected == 0
 
     @pytest.mark.parametrize(
         ("language", "glosses"),
@@ -328,14 +328,14 @@ class TestCases:
         assert [statement.other for statement in statements(records)] == words
 
     def test_forms_lead_to_their_lemmas(self, shared: Callable[[str], Path]) -> None:
-        records, tally = read_file(shared("cases/alternative-forms.jsonl"))
+        records, report = read_file(shared("cases/alternative-forms.jsonl"))
         assert set(forms(records)) == {
             Form("colour", "color", "spelling"),
             Form("colours", "colour", "inflection"),
             Form("ran", "run", "inflection"),
         }
         assert len(statements(records)) == 3
-        assert tally.n_rejected == 0
+        assert report.n_rejected == 0
 
 
 class TestRealFiles:

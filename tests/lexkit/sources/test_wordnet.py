@@ -10,8 +10,8 @@ import pytest
 
 import lexkit
 from lexkit.errors import SourceError
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Group, Record, Statement
-from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wordnet.reader import read
 from lexkit.sources.wordnet.synsets import MOST_SATELLITES, NO_TARGET, SEMANTIC
 
@@ -40,9 +40,9 @@ def folder(path: Path, notice: str = LICENCE, **changes: str) -> Path:
     return path
 
 
-def records(path: Path) -> tuple[list[Record], Tally]:
-    tally = Tally()
-    return list(read(path, tally)), tally
+def records(path: Path) -> tuple[list[Record], ReadReport]:
+    report = ReadReport()
+    return list(read(path, report)), report
 
 
 def antonyms(path: Path) -> list[tuple[str, str]]:
@@ -55,7 +55,7 @@ def statements(path: Path, scope: str | None) -> list[tuple[str, str]]:
 
 class TestSynsets:
     def test_are_groups_with_pos_and_definition(self, tmp_path: Path) -> None:
-        found, tally = records(folder(tmp_path / "dict"))
+        found, report = records(folder(tmp_path / "dict"))
         assert [r for r in found if isinstance(r, Group)] == [
             Group(("hot dog", "Frankfurter"), "noun", "a sausage in a roll"),
             Group(("food",), "noun", "what is eaten"),
@@ -66,7 +66,7 @@ class TestSynsets:
             Group(("slow",), "adj", "not fast"),
             Group(tuple("abcdefghij"), "adv", None),
         ]
-        assert (tally.n_records, tally.rejected) == (8, {})
+        assert (report.n_records, report.rejected) == (8, {})
 
     def test_antonyms_are_those_of_words_not_of_synsets(self, tmp_path: Path) -> None:
         assert antonyms(folder(tmp_path / "dict")) == [
@@ -149,9 +149,9 @@ class TestFaults:
     )
     def test_a_line_that_is_no_synset_is_bad(self, tmp_path: Path, line: str) -> None:
         first, _, _ = FILES["data.noun"].partition("\n")
-        found, tally = records(folder(tmp_path / "dict", noun=f"{first}\n{line}\n"))
-        assert tally.rejected == {Reason.MALFORMED: 1}
-        assert tally.first_bad == "data.noun, line 3: malformed"
+        found, report = records(folder(tmp_path / "dict", noun=f"{first}\n{line}\n"))
+        assert report.rejected == {Reason.MALFORMED: 1}
+        assert report.first_bad == "data.noun, line 3: malformed"
         assert Group(("hot dog", "Frankfurter"), "noun", "a sausage in a roll") in found
 
     @pytest.mark.parametrize("target", ["00000999 v 0101", "00000100 n 0101", "00000100 v 0102", "00000100 v 0301"])
@@ -159,23 +159,23 @@ class TestFaults:
         verb = FILES["data.verb"].replace("00000100 v 0101 00", f"{target} 00")
         noun = FILES["data.noun"].replace("00000100 03", "00000101 03")
         path = folder(tmp_path / "dict", verb=verb, noun=noun)
-        _, tally = records(path)
-        assert tally.rejected == {NO_TARGET: 1}
-        assert tally.n_bad == 1
+        _, report = records(path)
+        assert report.rejected == {NO_TARGET: 1}
+        assert report.n_bad == 1
         assert len(antonyms(path)) == 6
 
     def test_antonymy_of_synsets_is_left_out_by_rule(self, tmp_path: Path) -> None:
-        _, tally = records(folder(tmp_path / "dict", verb=FILES["data.verb"].replace("0101 00 |", "0000 00 |")))
-        assert tally.rejected == {SEMANTIC: 1}
-        assert tally.n_bad == 0
+        _, report = records(folder(tmp_path / "dict", verb=FILES["data.verb"].replace("0101 00 |", "0000 00 |")))
+        assert report.rejected == {SEMANTIC: 1}
+        assert report.n_bad == 0
 
     def test_a_synset_that_comes_again_counts_once(self, tmp_path: Path) -> None:
-        _, tally = records(folder(tmp_path / "dict", adv=FILES["data.adv"] * 2))
-        assert tally.rejected == {Reason.DUPLICATE: 1}
+        _, report = records(folder(tmp_path / "dict", adv=FILES["data.adv"] * 2))
+        assert report.rejected == {Reason.DUPLICATE: 1}
 
     def test_invalid_utf8_is_bad(self, tmp_path: Path) -> None:
-        _, tally = records(folder(tmp_path / "dict", adv="00000100 02 r 01 caf\xe9 0 000 |\n"))
-        assert tally.rejected == {Reason.INVALID_UTF8: 1}
+        _, report = records(folder(tmp_path / "dict", adv="00000100 02 r 01 caf\xe9 0 000 |\n"))
+        assert report.rejected == {Reason.INVALID_UTF8: 1}
 
 
 class TestPaths:
@@ -242,7 +242,7 @@ class TestLicence:
 
 
 @pytest.fixture(scope="module")
-def debian() -> tuple[list[Record], Tally]:
+def debian() -> tuple[list[Record], ReadReport]:
     if not (DEBIAN / "data.noun").exists():
         pytest.skip(f"WordNet is not in {DEBIAN} (Debian's package wordnet-base puts it there)")
     return records(DEBIAN)
@@ -256,10 +256,10 @@ def debian_store(tmp_path_factory: pytest.TempPathFactory, debian: object) -> Pa
 
 
 class TestWordNet30:
-    def test_has_the_synsets_and_words_that_princeton_publishes(self, debian: tuple[list[Record], Tally]) -> None:
-        found, tally = debian
+    def test_has_the_synsets_and_words_that_princeton_publishes(self, debian: tuple[list[Record], ReadReport]) -> None:
+        found, report = debian
         groups = [r for r in found if isinstance(r, Group)]
-        assert (tally.n_records, tally.rejected, len(groups)) == (117_659, {}, 117_659)
+        assert (report.n_records, report.rejected, len(groups)) == (117_659, {}, 117_659)
         assert sum(len({word.lower() for word in group.words}) for group in groups) == 206_941  # word-sense pairs
         by_pos = {pos: {w.lower() for g in groups if g.pos == pos for w in g.words} for pos in {g.pos for g in groups}}
         assert {pos: len(words) for pos, words in by_pos.items()} == {
@@ -269,13 +269,13 @@ class TestWordNet30:
             "adv": 4_481,
         }
 
-    def test_every_pointer_is_an_antonym(self, debian: tuple[list[Record], Tally]) -> None:
+    def test_every_pointer_is_an_antonym(self, debian: tuple[list[Record], ReadReport]) -> None:
         lines = [line for name in FILES for line in (DEBIAN / name).read_text(encoding="utf-8").splitlines()]
         n_pointers = sum(len(re.findall(r" ! \d{8} ", line.partition("|")[0])) for line in lines)
         stated = [record for record in debian[0] if isinstance(record, Statement)]
         assert n_pointers == sum(record.scope is None for record in stated) == 7_979
 
-    def test_what_follows_from_its_synsets_stays_in_bounds(self, debian: tuple[list[Record], Tally]) -> None:
+    def test_what_follows_from_its_synsets_stays_in_bounds(self, debian: tuple[list[Record], ReadReport]) -> None:
         pairs = {
             scope: {frozenset((r.word, r.other)) for r in debian[0] if isinstance(r, Statement) and r.scope == scope}
             for scope in ("indirect", "similar")

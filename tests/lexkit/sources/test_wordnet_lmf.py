@@ -14,8 +14,8 @@ import pytest
 
 import lexkit
 from lexkit.errors import SourceError
+from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Group, Record, Statement
-from lexkit.sources.tally import Reason, Tally
 from lexkit.sources.wordnet import wndb
 from lexkit.sources.wordnet.lmf import NO_WORDS
 from lexkit.sources.wordnet.reader import read
@@ -84,11 +84,11 @@ SYNSETS = {
 }
 
 
-def records(path: Path, text: str | bytes | None = None, language: str = "en") -> tuple[list[Record], Tally]:
+def records(path: Path, text: str | bytes | None = None, language: str = "en") -> tuple[list[Record], ReadReport]:
     if text is not None:
         path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
-    tally = Tally()
-    return list(read(path, tally, language)), tally
+    report = ReadReport()
+    return list(read(path, report, language)), report
 
 
 def one_lexicon(content: str, **attributes: str) -> str:
@@ -100,7 +100,7 @@ def one_lexicon(content: str, **attributes: str) -> str:
 class TestSynsets:
     @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.3", "1.4"])
     def test_give_the_records_that_the_same_give_in_princetons_format(self, tmp_path: Path, version: str) -> None:
-        found, tally = records(tmp_path / "w.xml", lmf(SYNSETS, version))
+        found, report = records(tmp_path / "w.xml", lmf(SYNSETS, version))
         assert found == [
             Group(("fast", "speedy"), "adj", "at speed"),
             Group(("swift", "fleet"), "adj", "moving <very> fast"),
@@ -116,7 +116,7 @@ class TestSynsets:
             Statement("swift", "slow", "antonym", "adj", "moving <very> fast", "indirect"),
             Statement("fleet", "slow", "antonym", "adj", "moving <very> fast", "indirect"),
         ]
-        assert (tally.n_records, tally.rejected) == (4, {})
+        assert (report.n_records, report.rejected) == (4, {})
 
     def test_list_their_words_in_the_order_of_their_members(self, tmp_path: Path) -> None:
         entries = "".join(
@@ -133,11 +133,11 @@ class TestSynsets:
         synsets = {
             key: synset
             for name in wndb.FILES
-            for key, synset in wndb.read(name, (DEBIAN / name).read_bytes().split(b"\n"), Tally())
+            for key, synset in wndb.read(name, (DEBIAN / name).read_bytes().split(b"\n"), ReadReport())
         }
-        found, tally = records(tmp_path / "w.xml.xz", lzma.compress(lmf(synsets).encode("utf-8"), preset=0))
+        found, report = records(tmp_path / "w.xml.xz", lzma.compress(lmf(synsets).encode("utf-8"), preset=0))
         assert Counter(found) == Counter(records(DEBIAN)[0])
-        assert (tally.n_records, tally.rejected) == (117_659, {})
+        assert (report.n_records, report.rejected) == (117_659, {})
 
 
 class TestLexicons:
@@ -150,14 +150,14 @@ class TestLexicons:
     ).replace("</LexicalResource>", lmf(SYNSETS).partition('dc/">\n')[2])
 
     def test_only_those_of_the_language_count(self, tmp_path: Path) -> None:
-        english, tally = records(tmp_path / "w.xml", self.BOTH)
+        english, report = records(tmp_path / "w.xml", self.BOTH)
         assert english == records(tmp_path / "english.xml", lmf(SYNSETS))[0]
-        assert (tally.n_records, tally.rejected) == (5, {Reason.OTHER_LANGUAGE: 1})
-        assert (tally.licence, tally.origin) == ("CC-BY-4.0", "wordnet")
-        french, tally = records(tmp_path / "w.xml", language="fr")
+        assert (report.n_records, report.rejected) == (5, {Reason.OTHER_LANGUAGE: 1})
+        assert (report.licence, report.origin) == ("CC-BY-4.0", "wordnet")
+        french, report = records(tmp_path / "w.xml", language="fr")
         assert french == [Group(("chat",), "noun", None)]
-        assert (tally.n_records, tally.rejected) == (5, {Reason.OTHER_LANGUAGE: 4})
-        assert (tally.licence, tally.origin) == ("CC-BY-NC-3.0", "omw-fr")
+        assert (report.n_records, report.rejected) == (5, {Reason.OTHER_LANGUAGE: 4})
+        assert (report.licence, report.origin) == ("CC-BY-NC-3.0", "omw-fr")
 
     def test_a_file_without_the_language_makes_no_store(self, tmp_path: Path) -> None:
         (tmp_path / "w.xml").write_text(lmf(SYNSETS), encoding="utf-8")
@@ -252,9 +252,9 @@ class TestFaults:
         entry = '<LexicalEntry id="e"><Lemma writtenForm="{}"/><Sense id="s" synset="y"/></LexicalEntry>'
         synset = '<Synset id="y" partOfSpeech="n"><Definition>{}</Definition></Synset>'
         text = one_lexicon(entry.format("a") + entry.format("b") + synset.format("first") + synset.format("second"))
-        found, tally = records(tmp_path / "w.xml", text)
+        found, report = records(tmp_path / "w.xml", text)
         assert found == [Group(("a",), "noun", "first")]
-        assert (tally.n_records, tally.rejected) == (2, {Reason.DUPLICATE: 2})
+        assert (report.n_records, report.rejected) == (2, {Reason.DUPLICATE: 2})
 
     def test_what_leads_nowhere_is_counted(self, tmp_path: Path) -> None:
         text = one_lexicon(
@@ -263,15 +263,15 @@ class TestFaults:
             '<Sense id="u"/></LexicalEntry><LexicalEntry id="f"><Sense id="v" synset="y"/></LexicalEntry>'
             '<Synset id="y"><SynsetRelation relType="antonym" target="z"/></Synset><Synset id="z"/><Synset/>'
         )
-        found, tally = records(tmp_path / "w.xml", text)
+        found, report = records(tmp_path / "w.xml", text)
         assert found == [Group(("a",), None, None)]
-        assert tally.rejected == {NO_TARGET: 3, Reason.MALFORMED: 3, NO_WORDS: 1}
-        assert "line 1" in tally.examples[Reason.MALFORMED]
+        assert report.rejected == {NO_TARGET: 3, Reason.MALFORMED: 3, NO_WORDS: 1}
+        assert "line 1" in report.examples[Reason.MALFORMED]
 
     def test_antonymy_of_synsets_is_left_out_by_rule(self, tmp_path: Path) -> None:
         synsets = {**SYNSETS, "cafe": SYNSETS["cafe"]._replace(antonyms=(Pointer("slow", 0, 0),))}
-        found, tally = records(tmp_path / "w.xml", lmf(synsets))
-        assert tally.rejected == {SEMANTIC: 1}
+        found, report = records(tmp_path / "w.xml", lmf(synsets))
+        assert report.rejected == {SEMANTIC: 1}
         assert not any(isinstance(r, Statement) and "café" in r[:2] for r in found)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lexkit.durable import lock
+from lexkit.atomic_write import lock
 from lexkit.errors import Stopped
 from lexkit_distill.disk import only_run
 from lexkit_distill.errors import TrainingError

@@ -22,8 +22,8 @@ import pytest
 import lexkit
 from lexkit.errors import SourceError
 from lexkit.sources.dumps.extraction import extract
+from lexkit.sources.read_report import ReadReport
 from lexkit.sources.records import Statement
-from lexkit.sources.tally import Tally
 from lexkit.sources.wiktionary import reader
 
 pytest.importorskip("importlib.metadata").distribution("wiktextract")
@@ -60,7 +60,7 @@ PAGES = {
 
 
 def statements(path: Path) -> list[Statement]:
-    records = (record for batch in reader.read(path, Tally()) for record in batch.records())
+    records = (record for batch in reader.read(path, ReadReport()) for record in batch.records())
     return [record for record in records if isinstance(record, Statement)]
 
 
@@ -99,7 +99,7 @@ def test_a_dump_of_three_pages(write_dump: Callable[..., Path], cache: Path, mon
         ("sad", "blue", "synonym"),
     }
     monkeypatch.setattr("shutil.which", lambda name: None)  # where there is no bzcat
-    batches = reader.read(extract(dump, language="fr"), Tally(), "fr")
+    batches = reader.read(extract(dump, language="fr"), ReadReport(), "fr")
     french = [record for batch in batches for record in batch.records()]
     assert ("triste", "malheureux", "synonym") in {record[:3] for record in french if isinstance(record, Statement)}
     with pytest.raises(SourceError, match="knows no language 'xx'"):

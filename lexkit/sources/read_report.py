@@ -106,7 +106,7 @@ class _Place(NamedTuple):
         return ", ".join(part for part in (line, self.where) if part)
 
 
-class Tally:
+class ReadReport:
     """What one file held: records read, and refusals by reason with the first example of each.
 
     Attributes:
@@ -162,7 +162,7 @@ class Tally:
             if self._first_bad is None:
                 self._first_bad = _Place(line, where), reason
 
-    def add(self, later: Tally, lines_before: int) -> None:
+    def add(self, later: ReadReport, lines_before: int) -> None:
         """Add what a later block of the same file held, whose lines were counted from 1."""
         self.n_records += later.n_records
         self.n_bad += later.n_bad
@@ -175,29 +175,29 @@ class Tally:
             self._first_bad = _shifted(place, lines_before), reason
 
     def dump(self) -> bytes:
-        """Return the tally, of reasons in `Reason` only, as JSON for another process."""
+        """Return the report, of reasons in `Reason` only, as JSON for another process."""
         examples = [
             (reason.value, self.rejected[reason], *place, text) for reason, (place, text) in self._examples.items()
         ]
         return msgspec.json.encode((self.n_records, examples))
 
     @classmethod
-    def load(cls, dumped: bytes) -> Tally:
+    def load(cls, dumped: bytes) -> ReadReport:
         """Return what was dumped."""
-        tally = cls()
+        report = cls()
         n_records, examples = msgspec.json.decode(dumped)
-        tally.n_records = n_records
+        report.n_records = n_records
         bad: list[tuple[_Place, Reason | OwnReason]] = []
         for value, n, line, where, text in examples:
             reason, place = Reason(value), _Place(line, where)
-            tally.rejected[reason] = n
-            tally._examples[reason] = place, text
+            report.rejected[reason] = n
+            report._examples[reason] = place, text
             if reason.bad:
-                tally.n_bad += n
+                report.n_bad += n
                 bad.append((place, reason))
         # within a block the first bad record is the one on the first line
-        tally._first_bad = min(bad, key=lambda item: item[0].line or 0, default=None)
-        return tally
+        report._first_bad = min(bad, key=lambda item: item[0].line or 0, default=None)
+        return report
 
 
 def _shifted(place: _Place, lines: int) -> _Place:

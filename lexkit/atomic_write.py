@@ -38,7 +38,7 @@ def keep_access(old: Path, new: Path) -> None:
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def new_file(path: Path) -> Iterator[Path]:
     """Give a path to write a file to; when the block ends well, the file takes the name *path* in one step.
 
     If the block fails, *path* is what it was before, and nothing is left beside it. One writer at a time: the file
@@ -64,13 +64,13 @@ def whole(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Write a small file in one step: *path* holds what it held before, or all of *data*. One writer at a time.
 
     Raises:
         OSError: the folder is missing, not writable, or full.
     """
-    with whole(path) as beside:
+    with new_file(path) as beside:
         beside.write_bytes(data)
 
 

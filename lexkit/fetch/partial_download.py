@@ -12,7 +12,7 @@ from typing import IO
 
 import msgspec
 
-from lexkit.durable import sync, write_whole
+from lexkit.atomic_write import sync, write_atomically
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class Part:
     def begin(self, version: Version) -> None:
         """Forget what there is, and begin a part of *version*."""
         self.path.write_bytes(b"")  # before the note, which would otherwise speak of the old bytes
-        write_whole(self._note, msgspec.json.encode(version))
+        write_atomically(self._note, msgspec.json.encode(version))
 
     def append(self) -> IO[bytes]:
         """Open the part for writing at its end."""

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lexkit.durable import lock, whole, write_whole
+from lexkit.atomic_write import lock, new_file, write_atomically
 
 HOLDER = """
 import sys
 from pathlib import Path
-from lexkit.durable import lock
+from lexkit.atomic_write import lock
 held = lock(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
@@ -20,8 +20,8 @@ sys.stdin.read()
 
 def test_a_file_that_fails_halfway_is_what_it_was_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "figures"
-    write_whole(path, b"old")
-    with pytest.raises(OSError, match=r"No space left on device: .*figures'$"), whole(path) as beside:
+    write_atomically(path, b"old")
+    with pytest.raises(OSError, match=r"No space left on device: .*figures'$"), new_file(path) as beside:
         beside.write_bytes(b"half")
         raise OSError(28, "as a library words it")
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("figures", b"old")]
@@ -29,7 +29,7 @@ def test_a_file_that_fails_halfway_is_what_it_was_and_nothing_is_left_beside_it(
 
 def test_what_a_killed_writer_left_is_no_part_of_the_next_file(tmp_path: Path) -> None:
     (tmp_path / "figures.new").write_bytes(b"half")
-    with whole(tmp_path / "figures") as beside:
+    with new_file(tmp_path / "figures") as beside:
         assert not beside.exists()
         beside.write_bytes(b"new")
     assert [file.name for file in tmp_path.iterdir()] == ["figures"]
