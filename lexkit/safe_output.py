@@ -24,23 +24,26 @@ _SIGNS = (
 _UNSAFE = re.compile(f"[{_SIGNS}]")
 _UNSAFE_OR_ISOLATED = re.compile(f"\u2068[^{_SIGNS}\n]*\u2069|[{_SIGNS}]")
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|#&~$]|(?<!\w)_|_(?!\w)")
-_ISOLATES = ("\u2068", "\u2069")
 
 
-def printable(text: str) -> str:
+def printable(text: str, *, isolates: bool = False) -> str:
     r"""Return *text* with signs that would command a terminal, or that nobody sees, written as JSON escapes them.
 
     Tabs and line feeds stay. A JSON document stays the same document.
 
+    Args:
+        text: any text.
+        isolates: leave what `isolated` returns as it is.
+
     >>> print(printable("kind\x1b[2J \u202egood"))
     kind\u001b[2J \u202egood
     """
-    return _UNSAFE.sub(_escaped, text)
+    return (_UNSAFE_OR_ISOLATED if isolates else _UNSAFE).sub(_escaped, text)
 
 
 def isolated(text: str) -> str:
-    """Return *text*, made printable, between marks that keep its direction from what stands beside it."""
-    return printable(text).join(_ISOLATES)
+    """Return *text*, made printable, each line between marks that keep its direction from what stands beside it."""
+    return "\n".join(f"\u2068{line}\u2069" for line in printable(text).split("\n"))
 
 
 def markdown(value: object) -> str:
@@ -79,11 +82,11 @@ class SafeStream:
 
     def __init__(self, unchecked: TextIO) -> None:
         self.unchecked = unchecked
-        self._unsafe = _UNSAFE_OR_ISOLATED if unchecked.isatty() else _UNSAFE
+        self._isolates = unchecked.isatty()
 
     def write(self, text: str) -> int:
         """Write *text*, made printable."""
-        return self.unchecked.write(self._unsafe.sub(_escaped, text))
+        return self.unchecked.write(printable(text, isolates=self._isolates))
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write texts one after the other."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from lexkit.store.lexicon import Lexicon
 
-_CELL = re.compile("[^\u2068\u2069]+")  # in a table, the end of a line may part what is isolated
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -108,10 +106,20 @@ def console(*, err: bool = False) -> Console:
     class SafeConsole(Console):
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
             for text, style, control in super().render(renderable, options):
-                yield Segment(text if control else _CELL.sub(lambda part: printable(part[0]), text), style, control)
+                yield Segment(text if control else _line(text), style, control)
 
     stream = sys.stderr if err else sys.stdout
     return SafeConsole(file=stream.unchecked if isinstance(stream, SafeStream) else stream)
+
+
+def _line(text: str) -> str:
+    """Return a line of a cell, printable; the end of a line may have parted what is isolated."""
+    start, end = text.find("\u2068"), text.find("\u2069")
+    if start == end == -1 and _goes_right_to_left(text):
+        return isolated(text)
+    before = "\u2068" if end > -1 and not -1 < start < end else ""
+    after = "\u2069" if text.rfind("\u2068") > text.rfind("\u2069") else ""
+    return printable(f"{before}{text}{after}", isolates=True)
 
 
 def progress_bar(*columns: ProgressColumn, **settings: Any) -> Progress:  # noqa: ANN401
@@ -135,13 +143,12 @@ def isolate(text: str, *, err: bool = False) -> str:
 
     Files and pipes get it as it is.
     """
-    if (
-        text.isascii()
-        or not is_terminal(sys.stderr if err else sys.stdout)
-        or not any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in text)
-    ):
-        return printable(text)
-    return isolated(text)
+    goes_out_isolated = is_terminal(sys.stderr if err else sys.stdout) and _goes_right_to_left(text)
+    return isolated(text) if goes_out_isolated else printable(text)
+
+
+def _goes_right_to_left(text: str) -> bool:
+    return not text.isascii() and any(unicodedata.bidirectional(sign) in _RIGHT_TO_LEFT for sign in text)
 
 
 def print_json(document: Any) -> None:  # noqa: ANN401
