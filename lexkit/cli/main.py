@@ -65,7 +65,8 @@ def _added() -> EntryPoints:
 @click.group(
     cls=_Commands,
     homes=_COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    # color: click leaves escape sequences alone, which are shown, not obeyed
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": True},
 )
 @click.version_option(__version__, package_name="lexkit")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")

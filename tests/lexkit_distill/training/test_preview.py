@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lexkit.cli.main import cli
+from lexkit.safe_output import safe_streams
 from lexkit_distill.errors import DictionaryError, TrainingError
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -94,6 +98,31 @@ def test_counts_are_those_of_the_training_and_of_all_rows(configured: Callable[.
         assert found.counts == plans[-1].counts
         assert len(found.rows) == 2
         assert found.counts.rows == len(preview(config).rows) == 40
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_no_text_commands_the_terminal(
+    tmp_path: Path, without_weights: Path, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return is_terminal
+
+    (without_weights / "config.json").unlink()
+    chat = tmp_path / "chat.jsonl"
+    messages = [{**message, "content": "kind\x1b[95m\x1b[2J\x9b\u202e\r end"} for message in CHAT["messages"]]
+    chat.write_text(json.dumps({"messages": messages}) + "\n", encoding="utf-8")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(sys, "stdout", Stream())
+    with safe_streams():
+        cli(["distill", "preview", "--teacher", str(without_weights), "--data", str(chat)], standalone_mode=False)
+    shown = sys.stdout.getvalue()  # type: ignore[attr-defined]
+    styles = re.findall(r"\x1b\[[0-9;]*m", shown)
+    assert "\x1b[95m" not in styles
+    assert ("\x1b[7m" in styles) == is_terminal
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert "kind\\u001b[95m\\u001b[2J\\u009b\\u202e\\u000d end" in shown.replace("*", "")
+    assert all(sign.isprintable() or sign == "\n" for sign in shown)
 
 
 def test_without_a_dictionary_nothing_is_said_of_senses(configured: Callable[..., Any]) -> None:
