@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
+from lexkit.safe_output import check_figure
 
 MEASURES = {"ce": "held-out CE (nats a token)", "kl": "KL to the teacher (nats a token)"}
 _COLOURS = {"kd": "#0072b2", "dskd": "#d55e00"}
@@ -83,6 +84,7 @@ def plot(comparison: StudentComparison, path: Path) -> None:
         axes.legend(frameon=False)
     layers = comparison.layers
     figure.suptitle(f"{comparison.teacher}: the first {layers['student']} of its {layers['teacher']} layers")
+    check_figure(figure)
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=150)
     write_atomically(path, picture.getvalue())

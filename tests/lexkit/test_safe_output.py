@@ -50,6 +50,7 @@ SEQUENCES = [
 # an argument, or the name of a file
 HOSTILE = "x\x1b[95mx\x1b[2J\x9b2J\x07\r\u202e\u2068\u2028\udcff\u200e<b>$x^{$|`"
 TOKENIZER = "t\x1b[95m$x^{$</title>\u202e"
+ROOT = Path(lexkit.__file__).parents[1]
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 BAR = re.compile(r"\r?\x1b\[(\?25[hl]|2K|1A)")
 
@@ -202,6 +203,26 @@ def test_no_command_prints_a_sign_that_commands(path: tuple[str, ...], command: 
             text = printed(arguments, is_terminal)
             if "--json" in arguments and text:
                 json.loads(text)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(list(commands())), st.text(st.characters(exclude_categories=())), st.booleans())
+def test_no_command_repeats_an_argument_that_commands(
+    command: tuple[tuple[str, ...], click.Command], text: str, is_terminal: bool
+) -> None:
+    path, parameters = command[0], command[1].params
+    option = next((p.opts[0] for p in parameters if isinstance(p, click.Option) and not p.is_flag), "--json")
+    printed([*path, option, text, f"--no {text}"], is_terminal)  # which no command has
+
+
+def test_nothing_goes_around_the_check() -> None:
+    for file in [file for package in ("lexkit", "lexkit_distill") for file in (ROOT / package).rglob("*.py")]:
+        text = file.read_text("utf-8")
+        assert text.count(".savefig(") == text.count("check_figure(figure)"), file
+        if file != ROOT / "lexkit/cli/output.py":
+            assert not re.search(
+                r"\bConsole\(|click\.(style|secho|progressbar)|rich.progress import.* Progress\b", text
+            ), file
 
 
 class TestCommands:

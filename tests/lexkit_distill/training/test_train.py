@@ -7,6 +7,7 @@ import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,6 +73,23 @@ def test_the_model_card_names_data_hyperparameters_licences_and_results(
     assert "huggingface.co" not in card, "a folder is on no hub"
     assert "base_model" not in card
     assert "{{" not in card
+
+
+def test_names_are_no_markup_of_the_model_card(configured: Configured) -> None:
+    from lexkit_distill.training.export import model_card
+
+    name = "a/b](x) | <b>\x1b[2J\n# c"
+    counts = SimpleNamespace(rows=1, tokens=1, predicted=1)
+    plan = SimpleNamespace(layers=4, trained_parameters=1, shared_parameters=1, counts=counts, dropped={name: 1})
+    outcome = SimpleNamespace(steps=1, loss=0.5, held_out={name: 1.0})
+    config = configured(teacher=name, data=(f"hub:{name}",), beta_p=0.0, beta_n=0.0, senses=None)
+    card = model_card(config, {"plan": plan, "outcome": outcome})
+    assert '\nbase_model: "a/b](x) | \\u003cb\\u003e\\u001b[2J\\n# c"\n' in card
+    plain = r"a/b\](x) \| \<b\>\\u001b\[2J \# c"
+    assert f"\n# {plain} with 4 layers\n" in card
+    assert f"\n| held-out {plain} | 1.0000 |\n" in card
+    assert f"\n- hub:{plain}\n" in card
+    assert "(https://huggingface.co/a/b%5D%28x%29" in card
 
 
 def test_without_semantic_loss_no_dictionary_is_needed(configured: Configured, tmp_path: Path) -> None:
