@@ -10,6 +10,13 @@ import msgspec
 
 from lexkit.sources.data_files import data_file
 
+_NON_COMMERCIAL = re.compile(
+    r"(?<![a-z])nc(?![a-z])|by-?nc"
+    r"|\b(?:not? (?:for )?(?:any )?|non?[\W_]*|nicht[\W_]*)(?:commercial|comercial|kommerziell)"
+    r"|\b(?:research|academic|educational|personal|private)[\W_]+(?:use|purposes?|only)\b",
+    re.IGNORECASE,
+)
+
 
 class Download(msgspec.Struct, frozen=True):
     """A file of a source, as its publisher offers it."""
@@ -127,5 +134,8 @@ def licence_of_starter(file: str) -> str:
 
 
 def is_non_commercial(licence: str | None) -> bool:
-    """Whether a licence, as the catalogue names them, forbids commercial use; of an unknown one nothing is said."""
-    return licence is not None and re.search(r"\bnc\b|non-?commercial", licence, re.IGNORECASE) is not None
+    """Whether a licence forbids commercial use, by its name or its text; of an unknown one nothing is said.
+
+    If a text leaves it in doubt, it does: *CC-BY-4.0 OR CC-BY-NC-4.0*.
+    """
+    return licence is not None and _NON_COMMERCIAL.search(licence) is not None

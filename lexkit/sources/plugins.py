@@ -21,6 +21,9 @@ GROUP = "lexkit.sources"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """Names stand before a ``=`` on the command line, and in a store's lists, which commas and colons part."""
 
+_TAKEN = ("affix", "rules")
+"""What a store calls lexkit's affixes and its rules, beside its sources."""
+
 BUILT_IN = {
     "wiktionary": ("FILE", "JSON lines of wiktextract or kaikki.org, or a MediaWiki XML dump"),
     "roget": ("FILE", "Project Gutenberg's etext #22 or #10681, or a table of it"),
@@ -135,8 +138,8 @@ def installed() -> tuple[list[Listed], list[str]]:
 def _load(point: EntryPoint) -> Plugin:
     name, package = point.name, _package(point)
     who = _call(name, package)
-    if name in BUILT_IN or not _NAME.fullmatch(name):
-        why = "lexkit has a reader of that name" if name in BUILT_IN else "names are of a-z, 0-9, - and _"
+    if name in (*BUILT_IN, *_TAKEN) or not _NAME.fullmatch(name):
+        why = "lexkit takes that name" if _NAME.fullmatch(name) else "names are of a-z, 0-9, - and _"
         raise PluginError(f"{who}: {why}; its authors must choose another")
     try:
         reader = point.load()

@@ -1,9 +1,9 @@
--- A store as if it had been built without some sources and analysers: temporary tables that stand before the store's own
--- of their names, and what relations.sql starts from. See lexkit/store/relate.py. Each statement is named by the comment
--- line above it.
+-- A store as if it had been built without some sources: temporary tables that stand before the store's own of their names,
+-- and what relations.sql starts from. See lexkit/store/relate.py. Each statement is named by the comment line above it.
 
 -- name: source
-CREATE TEMP TABLE source AS FROM store.main.source WHERE NOT list_contains($sources, source);
+-- Whether the affixes of lexkit are a source is found out again.
+CREATE TEMP TABLE source AS FROM store.main.source WHERE source <> 'affix' AND NOT list_contains($sources, source);
 
 -- name: stated
 CREATE TEMP TABLE stated AS
@@ -17,16 +17,22 @@ FROM store.main.evidence SEMI JOIN source USING (source)
 WHERE rule IN ('indirect', 'contradicted:indirect');
 
 -- name: word
+-- Ids stay, since their order is that of the words.
 CREATE TEMP TABLE word AS
+SELECT * REPLACE (
+    array_to_string(list_filter(string_split(attested, ','), lambda name: NOT list_contains($sources, name)), ',')
+        AS attested
+)
 FROM store.main.word
 WHERE NOT list_has_all($sources, string_split(attested, ','))
 ORDER BY word_id;
 
 -- name: stage_analysis
+-- A store has one source of analyses at most, MorphoLEX.
 CREATE TEMP TABLE stage_analysis AS
 SELECT word, segmentation, prefixes, roots, suffixes, pos, NULL::VARCHAR AS source
 FROM store.main.morphology JOIN word USING (word_id)
-WHERE analyser = 'morpholex' AND NOT list_contains($analysers, analyser);
+WHERE analyser = 'morpholex' AND EXISTS (FROM source WHERE kind = 'morpholex');
 
 -- name: morphology
 CREATE TEMP TABLE morphology AS FROM store.main.morphology LIMIT 0;

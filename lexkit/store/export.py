@@ -66,9 +66,8 @@ def export(
         max_tokens: as for `Lexicon.relations`.
         contested: whether pairs that are in the store as both kinds are written; by default they are, but not with
             *tokenizer*.
-        licence_free_of: ``nc`` leaves out all that rests on sources under a non-commercial licence, be it that they
-            state it or that they attest the negation it is derived by. A source of which lexkit knows no licence
-            stays. Relations, their confidence and their weights are then those of a store built without these.
+        licence_free_of: ``nc`` leaves out the sources whose licence forbids commercial use, with all that rests on
+            them: the export is that of a store built without them. A source of which lexkit knows no licence stays.
         min_confidence: leaves out relations that are less likely than this to hold, from 0 to 1, with their evidence.
         archaic: whether pairs with a word that is archaic or obsolete in this relation are written.
         offensive: whether pairs with a word that is offensive or vulgar in this relation are written.
@@ -92,10 +91,10 @@ def export(
         connection = cursor(opened)
         name = None if tokenizer is None else tables.find_tokenizer(connection, tokenizer)
         wants_contested = contested if contested is not None else name is None
-        excluded = [row for row in _sources(connection) if licence_free_of and is_non_commercial(row["licence"])]
+        rows = _sources(connection) if licence_free_of else []
+        excluded = [row["source"] for row in rows if is_non_commercial(row["licence"])]
         if excluded:
-            analysers = ["morpholex"] if any(row["kind"] == "morpholex" for row in excluded) else []
-            exclude_sources(connection, [row["source"] for row in excluded], analysers)
+            exclude_sources(connection, excluded)
         relations = tables.relations(
             connection,
             None,
@@ -127,16 +126,15 @@ def _sources(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 def _facts(
     connection: duckdb.DuckDBPyConnection,
-    excluded: list[dict[str, Any]],
+    excluded: list[str],
     tokenizer: str | None,
     max_tokens: int | None,
 ) -> dict[str, Any]:
     """What a reader must know of the files. The name of a source's file is given, not where it lay."""
-    left_out = [row["source"] for row in excluded]
     ((has_frequencies,),) = connection.execute("SELECT count(frequency) > 0 FROM word").fetchall()
     facts: dict[str, Any] = {
         "lexkit_version": __version__,
-        "left_out": left_out,
+        "left_out": excluded,
         "sources": [
             {"source": row["source"], "kind": row["kind"], "file": Path(row["uri"]).name, "sha256": row["sha256"]}
             | {"origin": row["origin"], "licence": row["licence"]}

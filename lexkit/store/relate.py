@@ -67,22 +67,18 @@ def make_relations(connection: duckdb.DuckDBPyConnection, derivation: Derivation
     add_forms(connection, language)
 
 
-def exclude_sources(
-    connection: duckdb.DuckDBPyConnection, sources: Collection[str], analysers: Collection[str]
-) -> None:
-    """Have this connection see a store as if it had been built without some sources, or some analysers of words.
+def exclude_sources(connection: duckdb.DuckDBPyConnection, sources: Collection[str]) -> None:
+    """Have this connection see a store as if it had been built without some sources.
 
-    Words that are in it only because an analyser knows them are no words either.
+    This holds for all that relations are made of: the tables `source`, `word`, `morphology`, `negation`, `evidence`
+    and `relation`. Temporary ones stand before them, which a build's own statements fill.
 
     Args:
-        connection: to a store that `lexkit.store.files.open_read_only` has opened; tables of it are shadowed by
-            temporary ones.
+        connection: to a store that `lexkit.store.files.open_read_only` has opened.
         sources: names of sources.
-        analysers: as in `negation.analyser`.
     """
-    left_out = {"sources": list(sources), "analysers": list(analysers)}
-    for statement in named_statements(_HERE / "exclude_sources.sql").values():
-        connection.execute(statement, {name: value for name, value in left_out.items() if f"${name}" in statement})
+    for statement in _statements("exclude_sources.sql").values():
+        connection.execute(statement, {"sources": list(sources)} if "$sources" in statement else None)
     _relate(connection, Derivation.of_store(connection))
 
 
@@ -90,10 +86,8 @@ def derive_again(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the temporary table `derived` of what a store's sources state and of its negations."""
     for table in ("stated", "indirect", "opposed_suffixes", "derived"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
-    connection.execute("CREATE TEMP TABLE stated AS FROM evidence WHERE rule IS NULL")
-    connection.execute(
-        "CREATE TEMP TABLE indirect AS FROM evidence WHERE rule IN ('indirect', 'contradicted:indirect')"
-    )
+    for table in ("stated", "indirect"):
+        connection.execute(_statements("exclude_sources.sql")[table])
     _oppose_suffixes(connection, Derivation.of_store(connection))
     _run(connection, "labels", "derived")
 
@@ -149,8 +143,8 @@ def _oppose_suffixes(connection: duckdb.DuckDBPyConnection, derivation: Derivati
 
 
 @cache
-def _statements() -> dict[str, str]:
-    return named_statements(_HERE / "relations.sql")
+def _statements(file: str = "relations.sql") -> dict[str, str]:
+    return named_statements(_HERE / file)
 
 
 def _run(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
@@ -186,10 +180,8 @@ def _vocabulary(batches: Iterable[pa.RecordBatch]) -> dict[str, Usage]:
 
 def _add_affix_source(connection: duckdb.DuckDBPyConnection, language: str, is_used: bool) -> None:
     """The file of affixes is what the affix analyser reads: a pair that only it has rests on this source."""
-    ((is_known, is_opposed),) = connection.execute(
-        "SELECT (SELECT count(*) > 0 FROM source WHERE source = 'affix'), (SELECT count(*) > 0 FROM opposed_suffixes)"
-    ).fetchall()
-    if is_known or not (is_used or is_opposed):
+    ((is_opposed,),) = connection.execute("SELECT count(*) > 0 FROM opposed_suffixes").fetchall()
+    if not (is_used or is_opposed):
         return
     path = affix_file(language)
     n_records = len(rules.affix) + len(rules.list_of_look_alikes) if (rules := affixes_of(language)) else 0

@@ -19,6 +19,7 @@ from typing import IO, NamedTuple
 from xml.parsers import expat
 
 from lexkit.errors import SourceError
+from lexkit.sources.catalog import is_non_commercial
 from lexkit.sources.read_report import OwnReason, ReadReport, Reason
 from lexkit.sources.wordnet.synsets import NO_TARGET, ORIGIN, PRINCETON, Pointer, Synset
 
@@ -208,8 +209,13 @@ class _Lexicons:
 
 
 def _licence(text: str) -> str | None:
-    """Return the SPDX identifier of a licence that is named by its address or in words, else the text as it is."""
-    for pattern, name in _LICENCES:
+    """Return the SPDX identifier of a licence that is named by its address or in words, else the text as it is.
+
+    What it names counts only if it forbids commercial use like the whole text.
+    """
+    for pattern, form in _LICENCES:
         if found := pattern.search(text):
-            return name.format(*(part.upper() for part in found.groups()))
+            name = form.format(*(part.upper() for part in found.groups()))
+            if is_non_commercial(name) == is_non_commercial(text):
+                return name
     return " ".join(text.split()) or None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from lexkit.sources.catalog import is_non_commercial
 from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.wordnet.synsets import OPEN_ENGLISH, ORIGIN, PRINCETON, Pointer, Synset
 
@@ -51,8 +52,11 @@ def read(name: str, lines: Iterable[bytes], report: ReadReport) -> Iterator[tupl
             continue
         definition = _EXAMPLES.split(text.partition("|")[2], maxsplit=1)[0].strip() or None
         yield f"{letter}{offset}", Synset(words, pos, definition, antonyms, heads, where)
-    for licence in [licence for owner, licence in _LICENCES.items() if owner in "".join(notice)][:1]:
-        report.licence, report.origin = licence, ORIGIN
+    text = "".join(notice)
+    if named := [licence for owner, licence in _LICENCES.items() if owner in text]:
+        report.origin = ORIGIN
+    terms = [*named[:1], *(["LicenseRef-non-commercial"] if is_non_commercial(text) else [])]
+    report.licence = " AND ".join(dict.fromkeys(filter(None, [*(report.licence or "").split(" AND "), *terms]))) or None
 
 
 def _parse(fields: list[str]) -> tuple[str, tuple[str, ...], tuple[Pointer, ...], tuple[str, ...]]:

@@ -52,6 +52,11 @@ def test_the_starter_files_are_there_with_a_licence() -> None:
         assert licence_of_starter(name)
 
 
+def test_what_lexkit_brings_may_be_used_commercially() -> None:
+    catalog = load_catalog()
+    assert not any(is_non_commercial(item.licence) for item in (*catalog.carried, *catalog.starter))
+
+
 @pytest.mark.parametrize(
     ("licence", "expected"),
     [
@@ -61,6 +66,24 @@ def test_the_starter_files_are_there_with_a_licence() -> None:
         ("CC BY NC 4.0", True),
         ("Creative Commons Attribution-NonCommercial 4.0 International", True),
         ("LicenseRef-Brown-non-commercial", True),
+        ("cc-by-nc 3.0", True),
+        ("CC_BY_NC_SA", True),
+        ("CCBYNCSA", True),
+        ("https://creativecommons.org/licenses/by-nc/4.0/", True),
+        ("CC-BY-NC4.0", True),
+        ("Non Commercial", True),
+        ("Free, but not for commercial use", True),
+        ("No commercial use", True),
+        ("Attribution-NoComercial", True),
+        ("nicht-kommerziell", True),
+        ("for research purposes only", True),
+        ("academic use", True),
+        ("CC-BY-4.0 OR CC-BY-NC-4.0", True),
+        ("", False),
+        ("NCSA", False),
+        ("Example Inc.", False),
+        ("free for any purpose, commercial ones included", False),
+        ("Apache-2.0", False),
         ("CC-BY-SA-4.0", False),
         ("LicenseRef-Vincent", False),
         (None, False),

@@ -138,7 +138,7 @@ class TestFinding:
         assert done.stderr == ("error: one 1.0 and two 1.0 all have a reader called 'same'; uninstall all but one\n")
         assert not (tmp_path / "lexkit.duckdb").exists()
 
-    @pytest.mark.parametrize("name", ["roget", "pairs", "Upper", "a,b", "a:b", "a b"])
+    @pytest.mark.parametrize("name", ["roget", "pairs", "affix", "rules", "Upper", "a,b", "a:b", "a b"])
     def test_names_that_a_store_cannot_tell_apart_are_refused(self, packages: Any, name: str) -> None:
         packages.add("thief", "thief_reader", PAIR, {name: "thief_reader:READER"})
         (problem,) = installed()[1]

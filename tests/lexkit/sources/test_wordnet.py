@@ -229,6 +229,7 @@ class TestLicence:
         ("notice", "licence"),
         [
             (LICENCE, "LicenseRef-WordNet-3.0"),
+            (LICENCE + "  2 Not for commercial use.\n", "LicenseRef-WordNet-3.0 AND LicenseRef-non-commercial"),
             ("  1 provided by\n  2 the Open English Wordnet team under CC-BY 4.0\n" + LICENCE, "CC-BY-4.0"),
             ("", None),
         ],

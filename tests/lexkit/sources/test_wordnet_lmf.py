@@ -179,6 +179,8 @@ class TestLexicons:
             ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
             ("https://wordnet.princeton.edu/license-and-commercial-use", "LicenseRef-WordNet-3.0"),
             ("wordnet 3.0", "LicenseRef-WordNet-3.0"),
+            ("CC0 1.0; glosses: CC BY-NC 4.0", "CC-BY-NC-4.0"),
+            ("From WordNet 3.0, for non-commercial use", "From WordNet 3.0, for non-commercial use"),
             (
                 "http://www.cecill.info/licenses/Licence_CeCILL-C_V1-en.html",
                 "http://www.cecill.info/licenses/Licence_CeCILL-C_V1-en.html",
