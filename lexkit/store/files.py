@@ -20,7 +20,7 @@ import duckdb
 
 from lexkit import __version__
 from lexkit.atomic_write import keep_access, lock, sync
-from lexkit.errors import ArgumentError, StoreError
+from lexkit.errors import ArgumentError, StoreError, first_line
 from lexkit.store.header import check_header, has_duckdb_header, require_text
 
 SCHEMA_VERSION = 2
@@ -44,8 +44,9 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         connection = _attached_whole(path)
     except (duckdb.Error, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise StoreError(f"{path}: cannot be opened ({reason}); build it again or close the writer") from error
+        raise StoreError(
+            f"{path}: cannot be opened ({first_line(error)}); build it again or close the writer"
+        ) from error
     try:
         _check_schema(path, connection)
     except BaseException:
@@ -194,7 +195,7 @@ def published(target: Path, elsewhere: str = "choose another --output") -> Itera
         duckdb.TransactionException,
         duckdb.FatalException,
     ) as error:
-        raise _unwritten(target, str(error).splitlines()[0], elsewhere) from error
+        raise _unwritten(target, first_line(error), elsewhere) from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             raise

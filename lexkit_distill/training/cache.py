@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from lexkit.atomic_write import lock, sync, write_atomically
+from lexkit.errors import first_line
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sizes import format_size
 from lexkit_distill.supervision.nearest import Candidates, Supervision, places_of
@@ -331,7 +332,7 @@ def _check(folder: Path, meta: dict[str, Any]) -> None:
     try:
         theirs = json.loads(path.read_bytes())
     except ValueError as error:
-        raise TrainingError(f"{path}: damaged ({error}); remove the cache") from error
+        raise TrainingError(f"{path}: damaged ({first_line(error)}); remove the cache") from error
     for name, value in meta.items():
         if theirs.get(name) != value:
             what = {"frozen_layers": "number of frozen layers", "shares_prefix": "kind of student"}.get(name, name)

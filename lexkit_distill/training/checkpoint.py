@@ -25,6 +25,7 @@ from torch.distributed.checkpoint.state_dict import (
 )
 
 from lexkit.atomic_write import new_file, sync, write_atomically
+from lexkit.errors import first_line
 from lexkit_distill.errors import TrainingError
 
 _WEIGHTS, _OPTIMIZER, _STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
@@ -138,7 +139,7 @@ def load_checkpoint(
         groups = get_optimizer_state_dict(module, optimizer)["param_groups"]  # every process has them
         set_optimizer_state_dict(module, optimizer, {"state": moments, "param_groups": groups}, options=_PART)  # type: ignore[dict-item]
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise TrainingError(f"{path}: damaged ({error}); remove it to go on from the one before") from error
+        raise TrainingError(f"{path}: damaged ({first_line(error)}); remove it to go on from the one before") from error
     return state
 
 
