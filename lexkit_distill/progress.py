@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
 
+from lexkit.cli.output import progress_bar
 from lexkit.progress import Progress
 
 
@@ -13,13 +12,12 @@ class Bar(Progress):
     """On standard error: the stage, things done, things a second, time passed and time left."""
 
     def __init__(self) -> None:
-        self._progress = RichProgress(
+        self._progress = progress_bar(
             TextColumn("{task.description}", markup=False),
             BarColumn(20),
             TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
         )
         self._task: int | None = None
         self._name = ""

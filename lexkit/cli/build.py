@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from lexkit.arguments import MOST_JOBS, user_path
-from lexkit.cli.output import FiniteRange, is_terminal, json_option, print_json
+from lexkit.cli.output import FiniteRange, is_terminal, json_option, print_json, progress_bar
 from lexkit.progress import Progress
 
 if TYPE_CHECKING:
@@ -181,15 +181,12 @@ class _Bar(Progress):
     """The stage, how far it is and the time it has taken so far, on standard error."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import Progress as RichProgress
         from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        self._progress = RichProgress(
+        self._progress = progress_bar(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
         )
         self._task: int | None = None
         self._name = ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import json_option, print_json, print_table
+from lexkit.cli.output import json_option, print_json, print_table, progress_bar
 from lexkit.errors import FetchError
 from lexkit.progress import Progress
 
@@ -186,17 +186,14 @@ class _Bar(Progress):
     """How much has come, how fast, and how long it will take, on standard error."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-        from rich.progress import Progress as RichProgress
 
-        self._progress = RichProgress(
-            TextColumn("{task.description}"),
+        self._progress = progress_bar(
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
             transient=True,
         )
         self._task = self._progress.add_task("", total=None)

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from lexkit.safe_output import safe_streams
+
 
 class LazyGroup(click.Group):
     """A group that imports only the module of the command that is called, so that each starts quickly.
@@ -21,6 +23,11 @@ class LazyGroup(click.Group):
     def __init__(self, *arguments: Any, homes: Mapping[str, str], **settings: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **settings)
         self.homes = homes
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:  # noqa: ANN401
+        """Run as `click.Group.main` does; whatever a command prints is made printable."""
+        with safe_streams():
+            return super().main(*arguments, **settings)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""

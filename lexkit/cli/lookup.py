@@ -13,6 +13,7 @@ import click
 from lexkit.arguments import LARGEST, user_path
 from lexkit.cli.output import (
     answer_options,
+    console,
     is_terminal,
     isolate,
     json_option,
@@ -144,7 +145,7 @@ def _tell_forms(forms: list[WordForm], found: list[str]) -> None:
     for form in forms:
         name = "form" if form.kind == "inflection" else "spelling"
         how = f"{name} of" if form.lemma in found else f"also a {name} of"
-        lemmas.setdefault(f"{isolate(form.word)}: {how}", []).append(isolate(form.lemma))
+        lemmas.setdefault(f"{isolate(form.word, err=True)}: {how}", []).append(isolate(form.lemma, err=True))
     for beginning, words in lemmas.items():
         click.echo(f"{beginning} {', '.join(words)}", err=True)
 
@@ -177,7 +178,6 @@ def _print(title: str, related: dict[str, list[Neighbor]]) -> None:
 def _print_groups(title: str, related: dict[str, list[Neighbor]]) -> None:
     """Draw words in their order, those that follow each other and are related in the same way on one row."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -195,7 +195,7 @@ def _print_groups(title: str, related: dict[str, list[Neighbor]]) -> None:
                 *map(Text, map(isolate, how)),
             )
         table.add_section()
-    Console().print(table)
+    console().print(table)
 
 
 def _how(neighbor: Neighbor) -> str:
@@ -234,7 +234,7 @@ def explain(word1: str, word2: str, forms: bool, as_json: bool, store: str) -> N
     names = {(): "not related", ("synonym",): "synonyms", ("antonym",): "antonyms"}
     click.echo(f"{a} and {b}: {names.get(tuple(kinds), 'both synonyms and antonyms (contested)')}")
     for item in evidence:
-        click.echo(f"  {_explanation(item)}")
+        click.echo(f"  {' '.join(_explanation(item).split())}")
 
 
 _OWN_RULES = {

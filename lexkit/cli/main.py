@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import click
 from lexkit import __version__
 from lexkit.cli.group import LazyGroup
 from lexkit.errors import LexkitError, Stopped, first_line
+from lexkit.safe_output import safe_streams
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -85,11 +87,16 @@ def main(args: Sequence[str] | None = None) -> None:
     debug = "--debug" in arguments
     if debug:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    with safe_streams():
+        _run(arguments, debug)
+
+
+def _run(arguments: Sequence[str], debug: bool) -> None:
     terminate = _Termination()
     signal.signal(signal.SIGTERM, terminate)
     try:
         # not cli.main(), which prints an empty line for Ctrl-C
-        with cli.make_context("lexkit", arguments) as context:
+        with cli.make_context("lexkit", list(arguments)) as context:
             cli.invoke(context)
         sys.exit(0)
     except click.exceptions.Exit as error:
@@ -105,7 +112,8 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(141)
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()  # here, because the interpreter would print it unchecked
+            sys.exit(1)
         if _is_interrupt(error):
             if terminate.code is not None:
                 sys.exit(terminate.code)

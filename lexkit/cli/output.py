@@ -6,18 +6,22 @@ import json
 import math
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import click
 
 from lexkit.arguments import user_path
+from lexkit.safe_output import SafeStream, isolated, printable
 from lexkit.store.header import check_header
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
+
     from lexkit.store.lexicon import Lexicon
 
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
@@ -94,18 +98,57 @@ def is_terminal(stream: IO[str] | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def isolate(text: str) -> str:
-    """Return *text* so that a terminal does not reorder what stands beside it, if it is written from right to left.
+def console(*, err: bool = False) -> Console:
+    """Return a console of rich, which styles a terminal; what it prints is made printable before it is styled."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class SafeConsole(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else _line(text), style, control)
+
+    stream = sys.stderr if err else sys.stdout
+    return SafeConsole(file=stream.unchecked if isinstance(stream, SafeStream) else stream)
+
+
+def _line(text: str) -> str:
+    """Return a line of a cell, printable; the end of a line may have parted what is isolated."""
+    start, end = text.find("\u2068"), text.find("\u2069")
+    if start == end == -1 and _goes_right_to_left(text):
+        return isolated(text)
+    before = "\u2068" if end > -1 and not -1 < start < end else ""
+    after = "\u2069" if text.rfind("\u2068") > text.rfind("\u2069") else ""
+    return printable(f"{before}{text}{after}", isolates=True)
+
+
+def progress_bar(*columns: ProgressColumn, **settings: Any) -> Progress:  # noqa: ANN401
+    """Return a progress bar of rich on standard error; what is written on a terminal meanwhile stands above it."""
+    from rich.file_proxy import FileProxy
+    from rich.progress import Progress
+
+    class SafeProgress(Progress):
+        def start(self) -> None:
+            super().start()
+            for name in ("stdout", "stderr"):
+                stream = getattr(sys, name)
+                if isinstance(stream, FileProxy):  # which makes styles of escape sequences
+                    setattr(sys, name, SafeStream(cast(TextIO, stream)))
+
+    return SafeProgress(*columns, console=console(err=True), redirect_stdout=is_terminal(sys.stdout), **settings)
+
+
+def isolate(text: str, *, err: bool = False) -> str:
+    """Return *text*, printable, so that a terminal does not reorder what stands beside it, if it goes right to left.
 
     Files and pipes get it as it is.
     """
-    if (
-        text.isascii()
-        or not is_terminal(sys.stdout)
-        or not any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in text)
-    ):
-        return text
-    return f"\u2068{text}\u2069"
+    goes_out_isolated = is_terminal(sys.stderr if err else sys.stdout) and _goes_right_to_left(text)
+    return isolated(text) if goes_out_isolated else printable(text)
+
+
+def _goes_right_to_left(text: str) -> bool:
+    return not text.isascii() and any(unicodedata.bidirectional(sign) in _RIGHT_TO_LEFT for sign in text)
 
 
 def print_json(document: Any) -> None:  # noqa: ANN401
@@ -148,7 +191,6 @@ def print_table(title: str | None, header: Sequence[str], rows: Iterable[Sequenc
             click.echo("\t".join(" ".join(str(cell).split()) for cell in row))
         return
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -158,4 +200,4 @@ def print_table(title: str | None, header: Sequence[str], rows: Iterable[Sequenc
         table.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else escape(isolate(cell)) for cell in row))
-    Console().print(table)
+    console().print(table)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
+from lexkit.safe_output import check_figure
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,6 +55,7 @@ def plot_keep_rate(rates: pa.Table, tokenizer: str, path: Path) -> None:
             if place == 0:
                 axes.set_ylabel("per cent kept")
                 axes.legend(loc="lower right")
+        check_figure(figure)
         # without a date, so that the same store gives the same file
         metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
         picture = BytesIO()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
+from lexkit.safe_output import check_figure
 from lexkit.sources.records import Kind
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def plot_neighborhood(
         axes.set_axis_off()
         _draw(axes, title, nodes, _edges(lexicon, nodes))
         _caption(axes, half_height, nodes, {"synonym": len(synonyms), "antonym": len(antonyms)})
+        check_figure(figure)
         form = path.suffix.lower().removeprefix(".")
         figure.savefig(picture, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
     write_atomically(path, picture.getvalue())
@@ -137,7 +139,6 @@ def _draw(axes: Axes, title: str, nodes: Sequence[_Node], edges: Sequence[tuple[
         fill = colour if node.direct else _PAPER
         axes.plot([node.x], [node.y], _MARKERS[node.kind], color=colour, markerfacecolor=fill, markersize=6, zorder=3)
         align = "right" if node.side < 0 else "left"
-        # words may hold dollar signs, which are no formulas
         axes.text(
             node.x + node.side * 0.13,
             node.y,
@@ -145,7 +146,6 @@ def _draw(axes: Axes, title: str, nodes: Sequence[_Node], edges: Sequence[tuple[
             color=_INK,
             ha=align,
             va="center_baseline",
-            parse_math=False,
         )
     pill = {"boxstyle": "round,pad=0.5,rounding_size=1", "facecolor": _INK, "edgecolor": _PAPER}
     axes.text(
@@ -159,7 +159,6 @@ def _draw(axes: Axes, title: str, nodes: Sequence[_Node], edges: Sequence[tuple[
         va="center",
         bbox=pill,
         zorder=4,
-        parse_math=False,
     )
 
 

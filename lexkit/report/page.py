@@ -16,6 +16,7 @@ from lexkit.errors import StoreError
 from lexkit.report import DEFAULT_LIMIT
 from lexkit.report.charts import KEEP_RATE, keep_rate_panels
 from lexkit.report.relations import pack_relations
+from lexkit.safe_output import printable
 from lexkit.store.lexicon import Lexicon
 
 _TOP_WORDS = 20
@@ -139,6 +140,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_asset),
         autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # not of lexkit's own markup
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -147,6 +149,7 @@ def _environment() -> jinja2.Environment:
         "number": lambda n: f"{n:,}",
         "share": lambda n, of: 100 * n / of if of else 0.0,
         "file_name": _file_name,
+        "printable": printable,
     }
     environment.filters.update(filters)
     return environment

@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from lexkit.safe_output import printable
 from lexkit.store.lexicon import Lexicon
 
 # The relations of the best-connected word come first, then what is left of the second's, and so on: the words a reader
@@ -79,7 +80,7 @@ def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
     labels: dict[tuple[object, ...], int] = {}
     label = [labels.setdefault(row, len(labels)) for row in zip(*columns[4:], strict=True)]
     document = {
-        "words": words["word"].to_pylist(),
+        "words": list(map(printable, words["word"].to_pylist())),
         "degrees": words["n"].to_pylist(),
         "labels": [[kind, direct, contested, *map(_split, names)] for kind, direct, contested, *names in labels],
         "counts": counts,
@@ -94,4 +95,4 @@ def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
 
 
 def _split(names: object) -> list[str]:
-    return str(names).split(",") if names else []
+    return printable(str(names)).split(",") if names else []

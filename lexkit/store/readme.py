@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from lexkit.safe_output import markdown
 from lexkit.sources.catalog import load_catalog
 
 _NAME = "README.md"
@@ -73,7 +74,7 @@ def _contents(form: str, tables: dict[str, pa.Table], facts: dict[str, Any]) -> 
     if tokenizer is not None:
         most = tokenizer["max_tokens"]
         parts += [
-            f"Token ids are those of `{tokenizer['name']}` (fingerprint `{tokenizer['fingerprint']}`)"
+            f"Token ids are those of {markdown(tokenizer['name'])} (fingerprint {markdown(tokenizer['fingerprint'])})"
             + (f"; pairs of which a word needs more than {most} tokens are left out." if most else "."),
             "",
         ]
@@ -84,7 +85,8 @@ def _contents(form: str, tables: dict[str, pa.Table], facts: dict[str, Any]) -> 
     if facts["without_usage"]:
         parts += [f"Pairs with a word that is {' or '.join(facts['without_usage'])} are left out.", ""]
     if facts["left_out"]:
-        parts += [f"What rests on these sources is left out, derivations included: {', '.join(facts['left_out'])}.", ""]
+        names = ", ".join(map(markdown, facts["left_out"]))
+        parts += [f"What rests on these sources is left out, derivations included: {names}.", ""]
     return parts[:-1]
 
 
@@ -103,7 +105,8 @@ def _licences(facts: dict[str, Any]) -> list[str]:
         entry = catalog.get((row["origin"], row["licence"]))
         note = f" ({entry.licence_note})" if entry is not None else ""
         parts.append(
-            f"| {row['source']} | {row['file']} | {row['licence'] or 'unknown to lexkit: ask its author'}{note} |"
+            f"| {markdown(row['source'])} | {markdown(row['file'])} "
+            f"| {markdown(row['licence'] or 'unknown to lexkit: ask its author')}{note} |"
         )
         if entry is not None:
             cited.append(f"- {entry.citation}")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import is_terminal, json_option, print_json
+from lexkit.cli.output import console, is_terminal, json_option, print_json
+from lexkit.safe_output import printable
 from lexkit_distill.checks import require_extra
 from lexkit_distill.cli.options import GroupedCommand
 from lexkit_distill.cli.train import counted, training_config, training_options, training_values
@@ -53,9 +54,9 @@ def preview(context: click.Context, /, limit: int | None, as_json: bool, **_: An
     """
     config = training_config(training_values(context), ("teacher", "data"))
     require_extra()
-    from lexkit_distill.training.preview import preview as show
+    from lexkit_distill.training.preview import preview as find
 
-    found = show(config, limit=_SHOWN if limit is None and not as_json else limit)
+    found = find(config, limit=_SHOWN if limit is None and not as_json else limit)
     from lexkit_distill.training.plan import warning
 
     advice = warning(found.counts)
@@ -66,24 +67,30 @@ def preview(context: click.Context, /, limit: int | None, as_json: bool, **_: An
         unused = {"unused_relations": found.unused_relations}
         print_json({"rows": found.rows, "counts": counts, "dropped": found.dropped, **unused})
         return
-    style = _styled if is_terminal(sys.stdout) else _bracketed
+    show = _print_styled if is_terminal(sys.stdout) else _print_bracketed
     for number, row in enumerate(found.rows, 1):
-        click.echo(f"row {number}: {len(row.token_ids):,} tokens, {sum(row.predicted):,} predicted\n{style(row)}\n")
+        click.echo(f"row {number}: {len(row.token_ids):,} tokens, {sum(row.predicted):,} predicted")
+        show(row)
+        click.echo()
     click.echo("\n".join(counted(found.counts, found.dropped, found.unused_relations)))
 
 
-def _styled(row: PreviewRow) -> str:
-    return "".join(
-        click.style(text, reverse=predicted, underline=word is not None)
-        for text, predicted, word in zip(row.tokens, row.predicted, row.words, strict=True)
-    )
+def _print_styled(row: PreviewRow) -> None:
+    from rich.style import Style
+    from rich.text import Text
+
+    tokens = zip(row.tokens, row.predicted, row.words, strict=True)
+    parts = [
+        (printable(text), Style(reverse=predicted, underline=word is not None)) for text, predicted, word in tokens
+    ]
+    console().print(Text.assemble(*parts), soft_wrap=True)
 
 
-def _bracketed(row: PreviewRow) -> str:
-    """The row with each run of predicted tokens in brackets."""
+def _print_bracketed(row: PreviewRow) -> None:
+    """Print the row with each run of predicted tokens in brackets."""
     parts: list[str] = []
     before = False
     for text, predicted, word in zip(row.tokens, row.predicted, row.words, strict=True):
         parts += ["[" * (predicted and not before), "]" * (before and not predicted), text, "*" * (word is not None)]
         before = predicted
-    return "".join(parts) + "]" * before
+    click.echo("".join(parts) + "]" * before)

@@ -13,6 +13,7 @@ import torch
 
 from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
+from lexkit.safe_output import check_figure
 from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.supervision.relations import Relations
@@ -59,6 +60,7 @@ def plot_senses(
         axes.set(xticks=[], yticks=[])
         axes.set_title(f"Senses in {Path(dictionary.meta.teacher).name}, t-SNE: " + ", ".join(words))
         axes.legend(handles=_legend(words, chosen), loc="best", framealpha=0.8)
+        check_figure(figure)
         metadata: dict[str, Any] | None = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(
             path.suffix.lower()
         )

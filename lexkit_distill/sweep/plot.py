@@ -17,6 +17,7 @@ from typing import Any
 
 from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
+from lexkit.safe_output import check_figure
 from lexkit_distill.sweep.results import Setting
 
 FIGURE_3 = ("layers", "trained")
@@ -109,6 +110,7 @@ def write_plots(settings: list[Setting], chosen: Setting, folder: Path) -> list[
                     _mark(axes, part, measure, chosen)
                     if len(lines) > 1:
                         axes.legend(frameon=False)
+            check_figure(figure)
             stream = BytesIO()
             figure.savefig(stream, format="png", dpi=150)
             paths.append(folder / f"{name}.png")

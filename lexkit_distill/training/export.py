@@ -13,6 +13,7 @@ import lexkit
 from lexkit.arguments import user_path
 from lexkit.atomic_write import sync
 from lexkit.errors import first_line
+from lexkit.safe_output import markdown
 from lexkit_distill.config import options, values
 from lexkit_distill.config_files import to_yaml
 from lexkit_distill.disk import LOCK, disk_failures
@@ -55,9 +56,16 @@ def export(
 def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
     """Return a model card in Markdown: data, hyperparameters, licences of the lexical sources, results."""
     from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
 
     template = resources.files(__package__).joinpath("model_card.md.jinja").read_text(encoding="utf-8")
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False)
+    environment = Environment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+        finalize=lambda value: value if isinstance(value, Markup) else markdown(value),  # but for what is JSON
+    )
     # Where things are on this machine, and how the run was written, does not matter where the card is read
     hyperparameters = {
         option.name: value
