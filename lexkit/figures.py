@@ -42,7 +42,9 @@ SERIES = (*KINDS.values(), *(COLORS[f"curve-{number}"][0] for number in (1, 2, 3
 
 
 @contextlib.contextmanager
-def picture(path: Path, width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Iterator[Figure]:
+def picture(
+    path: Path, width: float, height: float, layout: Literal["constrained"] | None = "constrained"
+) -> Iterator[Figure]:
     """Give a figure to draw on; when the block ends well, it is written to *path* in one step.
 
     The same drawing gives the same file, byte for byte.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,7 +20,6 @@ from lexkit.store.header import check_header
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, ProgressColumn
 
     from lexkit.store.lexicon import Lexicon
 
@@ -120,22 +119,6 @@ def _line(text: str) -> str:
     before = "\u2068" if end > -1 and not -1 < start < end else ""
     after = "\u2069" if text.rfind("\u2068") > text.rfind("\u2069") else ""
     return printable(f"{before}{text}{after}", isolates=True)
-
-
-def progress_bar(*columns: ProgressColumn, **settings: Any) -> Progress:  # noqa: ANN401
-    """Return a progress bar of rich on standard error; what is written on a terminal meanwhile stands above it."""
-    from rich.file_proxy import FileProxy
-    from rich.progress import Progress
-
-    class SafeProgress(Progress):
-        def start(self) -> None:
-            super().start()
-            for name in ("stdout", "stderr"):
-                stream = getattr(sys, name)
-                if isinstance(stream, FileProxy):  # which makes styles of escape sequences
-                    setattr(sys, name, SafeStream(cast(TextIO, stream)))
-
-    return SafeProgress(*columns, console=console(err=True), redirect_stdout=is_terminal(sys.stdout), **settings)
 
 
 def isolate(text: str, *, err: bool = False) -> str:

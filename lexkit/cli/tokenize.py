@@ -17,6 +17,7 @@ from lexkit.cli.output import (
     store_option,
     store_path,
 )
+from lexkit.cli.progress import show_progress
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,10 +48,9 @@ def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: b
       lexkit tokenize --tokenizer mistral=models/7b/tokenizer.json
     """
     path = store_path(store)
-    from lexkit.cli.build import progress_on
     from lexkit.store.spans import tokenize as tokenize_store
 
-    done = tokenize_store(path, tokenizers, replace=replace, progress=progress_on(sys.stderr, quiet))
+    done = tokenize_store(path, tokenizers, replace=replace, progress=show_progress(quiet))
     if as_json:
         print_json({"store": store, "tokenizers": done})
     elif not quiet:

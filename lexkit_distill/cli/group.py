@@ -1,14 +1,10 @@
-"""The group ``lexkit distill``, and what its commands share."""
+"""The group ``lexkit distill``."""
 
 from __future__ import annotations
-
-import sys
 
 import click
 
 from lexkit.cli.group import LazyGroup
-from lexkit.cli.output import is_terminal
-from lexkit.progress import Progress
 
 _COMMANDS = {
     "senses": "lexkit_distill.cli.senses:senses",
@@ -29,12 +25,3 @@ def distill() -> None:
     \b
     It needs the extra: pip install 'lexkit[distill]'
     """
-
-
-def progress(quiet: bool) -> Progress:
-    """Return a bar where somebody watches."""
-    if quiet or not is_terminal(sys.stderr):
-        return Progress()
-    from lexkit_distill.progress import Bar
-
-    return Bar()
