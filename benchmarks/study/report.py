@@ -22,6 +22,7 @@ import arms
 import numpy as np
 from scipy.stats import t as student_t
 
+from lexkit.atomic_write import write_atomically
 from lexkit.figures import QUIET, SERIES, picture
 
 Row = dict[str, Any]
@@ -311,7 +312,7 @@ def main() -> None:
         for name, make in TABLES.items():
             print(f"{name}\n\n{make(results)}\n")
         return
-    options.write.write_text(filled(options.write.read_text(encoding="utf-8"), results), encoding="utf-8")
+    write_atomically(options.write, filled(options.write.read_text(encoding="utf-8"), results).encode())
     draw(results, options.write.parent)
 
 

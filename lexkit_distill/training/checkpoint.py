@@ -24,7 +24,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
-from lexkit.atomic_write import new_file, sync, write_atomically
+from lexkit.atomic_write import new_file, sync, write_json
 from lexkit.errors import first_line
 from lexkit_distill.errors import TrainingError
 
@@ -102,7 +102,7 @@ def save_checkpoint(
         beside.mkdir(parents=True)
         save_weights(beside / _WEIGHTS, weights)
         save_weights(beside / _OPTIMIZER, tensors)
-        write_atomically(beside / _STATE, json.dumps({**asdict(state), "config": identity}).encode())
+        write_json(beside / _STATE, {**asdict(state), "config": identity})
         shutil.rmtree(final, ignore_errors=True)
         beside.rename(final)
         sync(folder)
