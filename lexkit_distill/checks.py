@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lexkit.arguments import user_path
 from lexkit.errors import LexkitError, first_line
-from lexkit.store.header import check_header
+from lexkit.store.file_check import check_store_file
 from lexkit_distill.corpus import check_texts
 from lexkit_distill.disk import check_folder
 from lexkit_distill.errors import SampleError, TeacherError, TrainingError
@@ -131,7 +131,7 @@ def check_training(config: TrainConfig, *, preview: bool = False) -> None:
     check_data([*config.data.data, *config.data.eval_data])
     if config.senses is not None if preview else config.loss.samples_positions:
         read_meta(senses_folder(config))
-        check_header(user_path(config.store))
+        check_store_file(user_path(config.store))
     total, context = teacher.get("num_hidden_layers"), teacher.get("max_position_embeddings")
     if isinstance(total, int) and not preview:
         check_layers(config.student.layers, config.student.trained, total)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lexkit.arguments import MOST_JOBS, user_path
-from lexkit.cli.output import FiniteRange, json_option, print_json
+from lexkit.cli.output import FiniteRange, json_option, print_json, quiet_option
 from lexkit.cli.progress import show_progress
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
 @click.option(
     "--jobs", "-j", type=click.IntRange(1, MOST_JOBS), help="Processes and threads.  [default: as many as cores]"
 )
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 def build(
     output: str,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import json_option, print_json, print_table
+from lexkit.cli.output import json_option, print_json, print_table, quiet_option
 from lexkit.cli.progress import show_progress
 from lexkit.errors import FetchError
 from lexkit.progress import Progress
@@ -56,7 +56,7 @@ def _other_than(name: str) -> str:
 @click.argument("entries", nargs=-1, metavar="[NAME]...", callback=_parse_names)
 @click.option("--cache", metavar="DIR", help="Folder for the files.  [env: LEXKIT_CACHE; default: the user's cache]")
 @click.option("--force", is_flag=True, help="Fetch what is there already as well.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 @click.pass_context
 def fetch(

@@ -16,7 +16,7 @@ import click
 
 from lexkit.arguments import user_path
 from lexkit.safe_output import SafeStream, isolated, printable
-from lexkit.store.header import check_header
+from lexkit.store.file_check import check_store_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,6 +55,11 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")(command)
 
 
+def quiet_option(command: _Command) -> _Command:
+    """Add the option ``--quiet``."""
+    return click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")(command)
+
+
 def answer_options(command: _Command) -> _Command:
     """Add the options that say which answers are wanted."""
     no = partial(click.option, is_flag=True, flag_value=False, default=True)
@@ -80,7 +85,7 @@ def store_path(text: str) -> Path:
         StoreError: no store is there. DuckDB has not been imported yet, so this is said at once.
     """
     path = user_path(text)
-    check_header(path)
+    check_store_file(path)
     return path
 
 

@@ -14,6 +14,7 @@ from lexkit.cli.output import (
     open_store,
     print_json,
     print_table,
+    quiet_option,
     store_option,
     store_path,
 )
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     help="A tokenizer.json, a folder that holds one, or a name on the Hugging Face hub. May be given several times.",
 )
 @click.option("--replace", is_flag=True, help="Replace another tokenizer that has the same name.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 @store_option
 def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: bool, store: str) -> None:

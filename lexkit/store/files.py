@@ -21,7 +21,7 @@ import duckdb
 from lexkit import __version__
 from lexkit.atomic_write import keep_access, lock, sync
 from lexkit.errors import ArgumentError, StoreError, first_line
-from lexkit.store.header import check_header, has_duckdb_header, require_text
+from lexkit.store.file_check import check_store_file, has_duckdb_header, require_text
 
 SCHEMA_VERSION = 2
 _MEMORY = "1GiB"
@@ -40,7 +40,7 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     Raises:
         StoreError: no such file, not a lexkit store, another schema version, or held by a writer.
     """
-    check_header(path)
+    check_store_file(path)
     try:
         connection = _attached_whole(path)
     except (duckdb.Error, OSError) as error:
