@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.cli.output import json_option, print_json, print_table, quiet_option
-from lexkit.cli.progress import show_progress
 from lexkit.progress import Progress
 from lexkit_distill.checks import require_extra
+from lexkit_distill.cli.group import progress
 from lexkit_distill.cli.options import config_options
 from lexkit_distill.demo.config import DemoConfig
 
@@ -43,7 +43,7 @@ def demo(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     require_extra("plot")
     from lexkit_distill.demo.run import run_demo
 
-    done = run_demo(DemoConfig(**fields), lambda step: _Step(step, show_progress(quiet)))
+    done = run_demo(DemoConfig(**fields), lambda step: _Step(step, progress(quiet)))
     if as_json:
         print_json(done.comparison)
     elif not quiet:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.cli.output import json_option, print_json, print_table, quiet_option
-from lexkit.cli.progress import show_progress
 from lexkit_distill.checks import require_extra
+from lexkit_distill.cli.group import progress
 from lexkit_distill.cli.options import config_options
 from lexkit_distill.evaluation.config import EvalConfig
 
@@ -34,7 +34,7 @@ def evaluate(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     require_extra("eval")
     from lexkit_distill.evaluation.run import evaluate_models
 
-    results = evaluate_models(EvalConfig(**fields), show_progress(quiet))
+    results = evaluate_models(EvalConfig(**fields), progress(quiet))
     if results is None:
         return
     if as_json:

@@ -1,10 +1,15 @@
-"""The group ``lexkit distill``."""
+"""The group ``lexkit distill``, and what its commands share."""
 
 from __future__ import annotations
+
+import sys
 
 import click
 
 from lexkit.cli.group import LazyGroup
+from lexkit.cli.output import is_terminal
+from lexkit.cli.progress import show_progress
+from lexkit.progress import Progress
 
 _COMMANDS = {
     "senses": "lexkit_distill.cli.senses:senses",
@@ -25,3 +30,8 @@ def distill() -> None:
     \b
     It needs the extra: pip install 'lexkit[distill]'
     """
+
+
+def progress(quiet: bool) -> Progress:
+    """Return a bar where somebody watches, and otherwise nothing: logs of long runs hold what failed."""
+    return show_progress(quiet or not is_terminal(sys.stderr))

@@ -8,9 +8,9 @@ import click
 
 from lexkit.arguments import user_path
 from lexkit.cli.output import json_option, print_json, quiet_option, store_option, store_path
-from lexkit.cli.progress import show_progress
 from lexkit.errors import LexkitError
 from lexkit_distill.checks import check_senses, require_extra
+from lexkit_distill.cli.group import progress
 from lexkit_distill.cli.options import config_options
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.meta import TOKENIZER, read_meta
@@ -41,7 +41,7 @@ def senses(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     check_senses(config)
     from lexkit_distill.senses.build import build_senses
 
-    summary = build_senses(config, show_progress(quiet))
+    summary = build_senses(config, progress(quiet))
     if summary is None:
         return
     if as_json:
@@ -90,7 +90,7 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
     place = store_path(store)
     from lexkit_distill.senses.compose import compose_senses
 
-    summary = compose_senses(path, place, max_tokens=max_tokens, progress=show_progress(quiet))
+    summary = compose_senses(path, place, max_tokens=max_tokens, progress=progress(quiet))
     if as_json:
         print_json(summary)
     elif not quiet:

@@ -8,8 +8,8 @@ import click
 
 from lexkit.arguments import user_path
 from lexkit.cli.output import json_option, print_json, print_table, quiet_option
-from lexkit.cli.progress import show_progress
 from lexkit_distill.checks import check_sweep, require_extra
+from lexkit_distill.cli.group import progress
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sweep.config import read_sweep
 from lexkit_distill.sweep.records import describe, read_run, shown
@@ -66,7 +66,7 @@ def sweep(
     from lexkit_distill.sweep.plot import write_plots
     from lexkit_distill.sweep.run import sweep as run
 
-    done = run(config, show_progress(quiet), processes=processes, threads=threads)
+    done = run(config, progress(quiet), processes=processes, threads=threads)
     drawn = []
     if plot is not None and done.chosen is not None:
         drawn = write_plots(done.settings, done.chosen, user_path(plot))

@@ -10,8 +10,8 @@ from click.core import ParameterSource
 
 from lexkit.arguments import user_path
 from lexkit.cli.output import json_option, print_json, quiet_option
-from lexkit.cli.progress import show_progress
 from lexkit_distill.checks import check_output, check_training, require_extra
+from lexkit_distill.cli.group import progress
 from lexkit_distill.cli.options import GroupedCommand, GroupedOption, config_options
 from lexkit_distill.config import Option, make, options
 from lexkit_distill.config_files import by_name, read_yaml, to_yaml
@@ -118,7 +118,7 @@ def train(
     check_training(config)
     from lexkit_distill.training.run import train as run
 
-    summary = run(config, show_progress(quiet), dry_run=dry_run, started=lambda plan: _started(plan, quiet or dry_run))
+    summary = run(config, progress(quiet), dry_run=dry_run, started=lambda plan: _started(plan, quiet or dry_run))
     if summary is None:
         return
     if as_json:
