@@ -47,7 +47,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lexkit.atomic_write import write_atomically
+from lexkit.atomic_write import write_json
 from lexkit_distill.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def measure(options: argparse.Namespace) -> int:
         print(line(result), flush=True)
         gpu_run.free()
         document |= {"seconds": time.monotonic() - BEGAN, "stages": [asdict(result) for result in results.values()]}
-        write_atomically(options.output or folder / "results.json", (json.dumps(document, indent=2) + "\n").encode())
+        write_json(options.output or folder / "results.json", document)
     print(f"\n{time.monotonic() - BEGAN:.0f} s in all; {options.output or folder / 'results.json'}\n")
     for result in results.values():
         print("\n".join([line(result), *(f"  {figure}" for figure in result.figures)]))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
+import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 def sync(path: Path) -> None:
@@ -72,6 +75,42 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     with new_file(path) as beside:
         beside.write_bytes(data)
+
+
+def write_json(path: Path, document: Any) -> None:  # noqa: ANN401
+    """Write a JSON file in one step; dataclasses become objects. What commands print goes through `to_json` instead.
+
+    Raises:
+        OSError: as `write_atomically`.
+    """
+    write_atomically(path, (json.dumps(document, default=dataclasses.asdict, indent=2) + "\n").encode())
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a folder to write files into; when the block ends well, it takes the name *path*, whole.
+
+    What has that name is removed just before. If the block fails, nothing is left beside it. One writer at a time.
+
+    Raises:
+        OSError: the parent is missing, not writable, or full.
+    """
+    beside = path.with_name(f"{path.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        yield beside
+        for file in (*beside.rglob("*"), beside):
+            sync(file)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+        beside.replace(path)
+        sync(path.parent)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
 
 
 def lock(path: Path, *, wait: bool = False) -> IO[bytes] | None:

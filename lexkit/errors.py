@@ -6,6 +6,11 @@ after ``error:`` and exits with 1; everything else that escapes is a defect of l
 
 from __future__ import annotations
 
+from lexkit.text import normalize_text
+
+_LONGEST_REASON = 400
+"""Characters that are quoted of another library's message."""
+
 
 class LexkitError(Exception):
     """Base of everything that lexkit raises on purpose."""
@@ -56,5 +61,13 @@ class Stopped(KeyboardInterrupt):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, without its full stop, or its kind if it says nothing."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(" .:")
+    r"""Return the first line of an error's message without control characters and full stop; its kind if there is none.
+
+    Some libraries quote the whole file that they cannot read; only the beginning of that is returned.
+
+    >>> first_line(ValueError("\x1b[2J\n \n\x00no such device.\nTraceback")), first_line(ValueError())
+    ('[2J', 'ValueError')
+    """
+    lines = (normalize_text(line).rstrip(" .:") for line in str(error).splitlines())
+    line = next(filter(None, lines), type(error).__name__)
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} ..."

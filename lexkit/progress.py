@@ -11,6 +11,7 @@ class Progress:
 
     def transfer(self, done: int, total: int | None) -> None:
         """Say that *done* bytes of the stage's *total* have come; *total* is None where nobody knows it."""
+        self.count(done, total, "bytes")
 
     def count(self, done: int, total: int | None, unit: str) -> None:
         """Say how far the stage is: *done* of *total* things called *unit*; total is None where nobody knows it."""

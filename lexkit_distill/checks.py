@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexkit.arguments import user_path
-from lexkit.errors import LexkitError
-from lexkit.store.header import check_header
+from lexkit.errors import LexkitError, first_line
+from lexkit.store.file_check import check_store_file
 from lexkit_distill.corpus import check_texts
 from lexkit_distill.disk import check_folder
 from lexkit_distill.errors import SampleError, TeacherError, TrainingError
@@ -84,21 +84,19 @@ def _downloaded(name: str, file: str) -> Path:
         with contextlib.redirect_stderr(io.StringIO()):
             return Path(hf_hub_download(name, file))
     except Exception as error:  # the hub's client raises many kinds
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        reason = first_line(error)
         if isinstance(error, GatedRepoError):
             reason = "its authors give access one by one: ask for it on the hub, and log in"
         elif isinstance(error, RepositoryNotFoundError):
             reason = "neither a folder here nor a model on the hub"
-        raise TeacherError(
-            f"{name}: cannot be loaded as a causal language model ({reason.rstrip('.')}); {_MODEL}"
-        ) from error
+        raise TeacherError(f"{name}: cannot be loaded as a causal language model ({reason}); {_MODEL}") from error
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise TeacherError(f"{path}: cannot be read ({error}); save the model again") from error
+        raise TeacherError(f"{path}: cannot be read ({first_line(error)}); save the model again") from error
     return values
 
 
@@ -133,7 +131,7 @@ def check_training(config: TrainConfig, *, preview: bool = False) -> None:
     check_data([*config.data.data, *config.data.eval_data])
     if config.senses is not None if preview else config.loss.samples_positions:
         read_meta(senses_folder(config))
-        check_header(user_path(config.store))
+        check_store_file(user_path(config.store))
     total, context = teacher.get("num_hidden_layers"), teacher.get("max_position_embeddings")
     if isinstance(total, int) and not preview:
         check_layers(config.student.layers, config.student.trained, total)

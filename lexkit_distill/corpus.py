@@ -192,7 +192,7 @@ def _records(lines: Iterator[str], path: Path) -> Iterator[tuple[str, object]]:
             except (msgspec.DecodeError, RecursionError) as error:
                 found = _NOT_JSON.search(line)
                 fix = f"JSON has no {found[1]}, write null instead" if found else "a .jsonl file has one object a line"
-                raise CorpusError(f"{where}: not JSON ({error}); {fix}") from error
+                raise CorpusError(f"{where}: not JSON ({first_line(error)}); {fix}") from error
 
 
 def records(name: str) -> Iterator[tuple[str, object]]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lexkit.atomic_write import lock
-from lexkit.errors import LexkitError
+from lexkit.errors import LexkitError, first_line
 
 LOCK = ".lock"
 """The file in the output that says that a run is going on; it goes with the run."""
@@ -54,7 +54,7 @@ def _reason(error: Exception) -> str | None:
         return os.strerror(error.errno) if error.errno in _ERRORS else None
     text = str(error)
     if type(error).__name__ == "OutOfMemoryException":  # of DuckDB: no room for what does not fit into memory
-        return text.splitlines()[0]
+        return first_line(error)
     if isinstance(error, OSError) and any(words in text for words in _NUMPY):
         return text
     return next((words for words in map(os.strerror, _ERRORS) if words in text), None)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from lexkit.atomic_write import lock, write_atomically
+from lexkit.atomic_write import lock, write_json
 from lexkit.sources.cache import cache_folder
 from lexkit.sources.files import fingerprint
 
@@ -90,7 +90,7 @@ def _remembered() -> Iterator[dict[str, list[Any]]]:
         if known != before:
             there = {path: state for path, state in known.items() if Path(path).exists()}
             with contextlib.suppress(OSError):
-                write_atomically(file, json.dumps(there, indent=1).encode())
+                write_json(file, there)
 
 
 def values_digest(model: Any) -> str:  # noqa: ANN401  # of transformers

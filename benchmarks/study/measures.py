@@ -12,6 +12,7 @@ import torch
 from scipy.stats import rankdata, spearmanr
 from torch import Tensor
 
+from lexkit.atomic_write import new_file
 from lexkit_distill.evaluation.lexical import CONTEXT
 from lexkit_distill.evaluation.prepare import prepare
 from lexkit_distill.evaluation.word_pairs import LexicalData, Pair, read_lexical
@@ -70,9 +71,8 @@ class Bench:
     def _kept(self, name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         path = self._folder / f"{name}.pt"
         if not path.exists():
-            beside = path.with_suffix(".new")
-            torch.save(make(), beside)
-            beside.replace(path)
+            with new_file(path) as beside:
+                torch.save(make(), beside)
         found: dict[str, Tensor] = torch.load(path)
         return found
 

@@ -9,7 +9,6 @@ is in FOLDER already is left as it is, so that a run that was ended goes on. On 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import numpy as np
 import pyarrow.compute as pc
 import torch
 
+from lexkit.atomic_write import new_file, write_json
 from lexkit_distill.senses import dictionary as files
 from lexkit_distill.senses.dictionary import RowWriter, SenseDictionary
 
@@ -64,11 +64,10 @@ def make_stores(derived: Path, data: Path, tokenizer: Path) -> None:
     for name, left_out in LEFT_OUT.items():
         store = derived.with_name(f"{name}.duckdb")
         if not store.exists():
-            beside = store.with_suffix(".new")
-            shutil.copy(derived, beside)
-            with duckdb.connect(str(beside)) as connection:
-                connection.execute(f"DELETE FROM relation WHERE {left_out}")
-            beside.replace(store)
+            with new_file(store) as beside:
+                shutil.copy(derived, beside)
+                with duckdb.connect(str(beside)) as connection:
+                    connection.execute(f"DELETE FROM relation WHERE {left_out}")
 
 
 def altered(source: Path, target: Path, how: str) -> None:
@@ -105,7 +104,7 @@ def altered(source: Path, target: Path, how: str) -> None:
     # Of another corpus, so that no cache of one is taken for the other's
     meta |= {"corpus_fingerprint": f"{how} {meta['corpus_fingerprint']}", "rows": len(rows)}
     meta |= {"words": 0, "max_tokens": None, "store_fingerprint": None}
-    (target / files.META).write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+    write_json(target / files.META, meta)
 
 
 def main() -> None:

@@ -22,6 +22,9 @@ import arms
 import numpy as np
 from scipy.stats import t as student_t
 
+from lexkit.atomic_write import write_atomically
+from lexkit.figures import QUIET, SERIES, picture
+
 Row = dict[str, Any]
 MEASURES = {
     "test_ce": "CE",
@@ -246,65 +249,56 @@ def filled(page: str, results: Results) -> str:
 
 def draw(results: Results, folder: Path) -> None:
     """Draw the differences: by length, and of every arm of the short runs."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    # so that the same results give the same files
-    mpl.rcParams["svg.hashsalt"] = "lexkit"
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
-    for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
-        for place, arm in enumerate(arms.MAIN[1:]):
-            for again in (False, True) if results.is_new("long", arm.name) else (False,):
-                stages = [(phase, tokens) for phase, tokens, _ in STAGES if (phase == "long") == again]
-                found = [results.difference(phase, tokens, arm.name, "KD", measure) for phase, tokens in stages]
-                axis.errorbar(
-                    [tokens * (0.96 + 0.08 * place + 0.12 * again) for _, tokens in stages],
-                    [mean for mean, _, _ in found],
-                    [half for _, half, _ in found],
-                    color=f"C{place}",
-                    marker="s" if again else "o",
-                    markerfacecolor="white" if again else None,
-                    capsize=3,
-                    label=f"{arm.name}, chosen again" if again else arm.name,
-                )
-        axis.axhline(0, color="0.6", linewidth=1)
-        axis.set_xscale("log")
-        axis.set_xlabel("predicted tokens")
-        axis.set_title(f"{MEASURES[measure]} less that of KD (less is better)", fontsize=10)
-    axes[0].legend(frameon=False)
-    figure.tight_layout()
-    figure.savefig(folder / "study-lengths.svg", metadata={"Date": None})
-    plt.close(figure)
+    with picture(folder / "study-lengths.svg", 9, 3.4) as figure:
+        axes = figure.subplots(1, 2)
+        for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
+            for place, arm in enumerate(arms.MAIN[1:]):
+                for again in (False, True) if results.is_new("long", arm.name) else (False,):
+                    stages = [(phase, tokens) for phase, tokens, _ in STAGES if (phase == "long") == again]
+                    found = [results.difference(phase, tokens, arm.name, "KD", measure) for phase, tokens in stages]
+                    axis.errorbar(
+                        [tokens * (0.96 + 0.08 * place + 0.12 * again) for _, tokens in stages],
+                        [mean for mean, _, _ in found],
+                        [half for _, half, _ in found],
+                        color=SERIES[place],
+                        marker="s" if again else "o",
+                        markerfacecolor="white" if again else None,
+                        capsize=3,
+                        label=f"{arm.name}, chosen again" if again else arm.name,
+                    )
+            axis.axhline(0, color=QUIET, linewidth=1)
+            axis.set_xscale("log")
+            axis.set_xlabel("predicted tokens")
+            axis.set_title(f"{MEASURES[measure]} less that of KD (less is better)", fontsize=10)
+        axes[0].legend(frameon=False)
 
     hidden = arms.MAIN[1].name
     # Points are the short runs; squares, twice as long
     every = (arms.MAIN[0], arms.MAIN[2], *arms.ABLATIONS, *arms.BESIDES, *arms.OF_CONTRAST)
-    figure, axes = plt.subplots(1, 2, figsize=(9, 6), sharey=True)
-    for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
-        for place, arm in enumerate(reversed(every)):
-            color = "C1" if arm in (*arms.BESIDES, *arms.OF_CONTRAST) else "C0" if arm in arms.MAIN else "0.35"
-            for tokens, marker, inside in ((arms.SHORT, "o", color), (arms.LENGTHS[0], "s", "white")):
-                mean, half, n = results.difference("ablation", tokens, arm.name, hidden, measure)
-                if n:
-                    height = place + 0.15 - 0.3 * (tokens != arms.SHORT)
-                    axis.errorbar(
-                        mean,
-                        height,
-                        xerr=half,
-                        marker=marker,
-                        markersize=4,
-                        markerfacecolor=inside,
-                        capsize=2,
-                        color=color,
-                    )
-        axis.axvline(0, color="0.6", linewidth=1)
-        axis.set_title(f"{MEASURES[measure]} less that of {hidden}", fontsize=10)
-    axes[0].set_yticks(range(len(every)), [arm.name for arm in reversed(every)], fontsize=8)
-    figure.tight_layout()
-    figure.savefig(folder / "study-arms.svg", metadata={"Date": None})
-    plt.close(figure)
+    with picture(folder / "study-arms.svg", 9, 6) as figure:
+        axes = figure.subplots(1, 2, sharey=True)
+        for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
+            for place, arm in enumerate(reversed(every)):
+                color = (
+                    SERIES[1] if arm in (*arms.BESIDES, *arms.OF_CONTRAST) else SERIES[0] if arm in arms.MAIN else QUIET
+                )
+                for tokens, marker, inside in ((arms.SHORT, "o", color), (arms.LENGTHS[0], "s", "white")):
+                    mean, half, n = results.difference("ablation", tokens, arm.name, hidden, measure)
+                    if n:
+                        height = place + 0.15 - 0.3 * (tokens != arms.SHORT)
+                        axis.errorbar(
+                            mean,
+                            height,
+                            xerr=half,
+                            marker=marker,
+                            markersize=4,
+                            markerfacecolor=inside,
+                            capsize=2,
+                            color=color,
+                        )
+            axis.axvline(0, color=QUIET, linewidth=1)
+            axis.set_title(f"{MEASURES[measure]} less that of {hidden}", fontsize=10)
+        axes[0].set_yticks(range(len(every)), [arm.name for arm in reversed(every)], fontsize=8)
 
 
 def main() -> None:
@@ -318,7 +312,7 @@ def main() -> None:
         for name, make in TABLES.items():
             print(f"{name}\n\n{make(results)}\n")
         return
-    options.write.write_text(filled(options.write.read_text(encoding="utf-8"), results), encoding="utf-8")
+    write_atomically(options.write, filled(options.write.read_text(encoding="utf-8"), results).encode())
     draw(results, options.write.parent)
 
 

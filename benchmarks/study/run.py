@@ -25,7 +25,7 @@ from arms import Run
 from ideas import objective_of
 from measures import Bench
 
-from lexkit.atomic_write import write_atomically
+from lexkit.atomic_write import new_file, write_json
 from lexkit.progress import Progress
 from lexkit_distill.config import changed
 from lexkit_distill.memo import Memo
@@ -105,7 +105,7 @@ class Worker:
             "weight": run.weight,
         }
         row = of_run | told | {name: round(value, 6) for name, value in found.items()}
-        write_atomically(self.folder / "runs" / f"{run.key}.json", (json.dumps(row) + "\n").encode())
+        write_json(self.folder / "runs" / f"{run.key}.json", row)
         return row
 
     def untrained(self, run: Run) -> tuple[Student, dict[str, Any]]:
@@ -181,12 +181,10 @@ def results(folder: Path, runs: list[Run]) -> list[dict[str, Any]]:
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the figures as CSV."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    beside = path.with_suffix(".new")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    with new_file(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    beside.replace(path)
 
 
 def main() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
 from lexkit.arguments import MOST_JOBS, user_path
-from lexkit.cli.output import FiniteRange, is_terminal, json_option, print_json, progress_bar
-from lexkit.progress import Progress
+from lexkit.cli.output import FiniteRange, json_option, print_json, quiet_option
+from lexkit.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from lexkit.store.build import BuildSummary
@@ -108,7 +107,7 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
 @click.option(
     "--jobs", "-j", type=click.IntRange(1, MOST_JOBS), help="Processes and threads.  [default: as many as cores]"
 )
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 def build(
     output: str,
@@ -155,7 +154,7 @@ def build(
         affixes=affixes,  # type: ignore[arg-type]
         max_rejected=max_rejected,
         jobs=jobs,
-        progress=progress_on(sys.stderr, quiet),
+        progress=show_progress(quiet),
     )
     if as_json:
         print_json(summary)
@@ -163,56 +162,6 @@ def build(
         click.echo("\n".join(_summary(summary)))
     if not (quiet or wiktionary or roget or morpholex or pairs or sources):
         click.echo(_SAMPLE, err=True)
-
-
-def progress_on(stream: IO[str], quiet: bool) -> Progress:
-    """Return what shows progress: a bar on a terminal, notes elsewhere, nothing if *quiet*."""
-    return Progress() if quiet else _Bar() if is_terminal(stream) else _Notes()
-
-
-class _Notes(Progress):
-    """Notes only, on standard error."""
-
-    def note(self, text: str) -> None:
-        click.echo(f"note: {text}", err=True)
-
-
-class _Bar(Progress):
-    """The stage, how far it is and the time it has taken so far, on standard error."""
-
-    def __init__(self) -> None:
-        from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        self._progress = progress_bar(
-            SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-        )
-        self._task: int | None = None
-        self._name = ""
-
-    def stage(self, name: str) -> None:
-        self._progress.start()  # only now: a failure before the first stage must find the cursor where it was
-        self._finish()
-        self._name = name
-        self._task = self._progress.add_task(name, total=1)
-
-    def count(self, done: int, total: int | None, unit: str) -> None:
-        if self._task is not None:
-            of_total = "" if total is None else f" of {total:,}"
-            description = f"{self._name}: {done:,}{of_total} {unit}"
-            self._progress.update(self._task, description=description)  # type: ignore[arg-type]
-
-    def note(self, text: str) -> None:
-        self._progress.console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
-
-    def close(self) -> None:
-        self._finish()
-        self._progress.stop()
-
-    def _finish(self) -> None:
-        if self._task is not None:
-            self._progress.update(self._task, completed=1)  # type: ignore[arg-type]
 
 
 def _summary(summary: BuildSummary) -> list[str]:

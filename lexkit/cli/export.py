@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from lexkit.arguments import LARGEST, user_path
-from lexkit.cli.output import answer_options, json_option, print_json, store_option, store_path
+from lexkit.cli.output import answer_options, json_option, print_json, quiet_option, store_option, store_path
 
 
 @click.command()
@@ -34,7 +34,7 @@ from lexkit.cli.output import answer_options, json_option, print_json, store_opt
     help="Leave out all that rests on sources for non-commercial use.",
 )
 @answer_options
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 @store_option
 def export(folder: str, store: str, quiet: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import json_option, print_json, print_table, progress_bar
+from lexkit.cli.output import json_option, print_json, print_table, quiet_option
+from lexkit.cli.progress import show_progress
 from lexkit.errors import FetchError
 from lexkit.progress import Progress
 
@@ -56,7 +56,7 @@ def _other_than(name: str) -> str:
 @click.argument("entries", nargs=-1, metavar="[NAME]...", callback=_parse_names)
 @click.option("--cache", metavar="DIR", help="Folder for the files.  [env: LEXKIT_CACHE; default: the user's cache]")
 @click.option("--force", is_flag=True, help="Fetch what is there already as well.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 @click.pass_context
 def fetch(
@@ -81,7 +81,7 @@ def fetch(
     if not entries:
         _list(folder, as_json, quiet)
         return
-    progress = Progress() if quiet or not sys.stderr.isatty() else _Bar()
+    progress = show_progress(quiet)
     done: list[Fetched] = []
     failed: dict[str, FetchError] = {}
     try:
@@ -180,30 +180,3 @@ def _list(folder: Path, as_json: bool, quiet: bool) -> None:
         print_table(
             str(folder), header, [["-" if row[key] is None else str(row[key]) for key in header] for row in rows]
         )
-
-
-class _Bar(Progress):
-    """How much has come, how fast, and how long it will take, on standard error."""
-
-    def __init__(self) -> None:
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-        self._progress = progress_bar(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            transient=True,
-        )
-        self._task = self._progress.add_task("", total=None)
-        self._progress.start()
-
-    def stage(self, name: str) -> None:
-        self._progress.reset(self._task, total=None, description=name)
-
-    def transfer(self, done: int, total: int | None) -> None:
-        self._progress.update(self._task, completed=done, total=total)
-
-    def close(self) -> None:
-        self._progress.stop()

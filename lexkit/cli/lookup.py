@@ -63,10 +63,10 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None) -> Path | None:
     if value is None:
         return None
-    from lexkit.report.neighborhood import FORMATS
+    from lexkit.figures import FORMATS
 
     if not value.lower().endswith(FORMATS):
-        raise click.BadParameter(f"{value!r} ends in neither {' nor '.join(FORMATS)}.", ctx, param)
+        raise click.BadParameter(f"{value!r} ends in none of {', '.join(FORMATS)}.", ctx, param)
     return user_path(value)
 
 
@@ -77,7 +77,7 @@ def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None)
     type=click.Path(dir_okay=False),
     metavar="FILE",
     callback=_picture_file,
-    help="Draw the neighbourhood as well, to a .png or .svg file.",
+    help="Draw the neighbourhood as well, to a .png, .svg or .pdf file.",
 )
 @_lookup_options
 def lookup(word: str, plot: Path | None, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401

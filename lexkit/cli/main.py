@@ -17,7 +17,7 @@ import click
 
 from lexkit import __version__
 from lexkit.cli.group import LazyGroup
-from lexkit.errors import LexkitError, Stopped
+from lexkit.errors import LexkitError, Stopped, first_line
 from lexkit.safe_output import safe_streams
 
 if TYPE_CHECKING:
@@ -157,8 +157,7 @@ def _message(error: Exception) -> str:
             f"standard output is in {error.encoding}, which has no {letter!a}; set the environment variable "
             "PYTHONIOENCODING to utf-8"
         )
-    first = next(iter(str(error).splitlines()), "")
-    return f"unexpected {type(error).__name__}: {first}; run again with --debug and report it"
+    return f"unexpected {type(error).__name__}: {first_line(error)}; run again with --debug and report it"
 
 
 def _fail(message: str, code: int) -> Any:  # noqa: ANN401

@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lexkit.arguments import user_path
 from lexkit.safe_output import SafeStream, isolated, printable
-from lexkit.store.header import check_header
+from lexkit.store.file_check import check_store_file
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, ProgressColumn
 
     from lexkit.store.lexicon import Lexicon
 
@@ -56,6 +55,11 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")(command)
 
 
+def quiet_option(command: _Command) -> _Command:
+    """Add the option ``--quiet``."""
+    return click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")(command)
+
+
 def answer_options(command: _Command) -> _Command:
     """Add the options that say which answers are wanted."""
     no = partial(click.option, is_flag=True, flag_value=False, default=True)
@@ -81,7 +85,7 @@ def store_path(text: str) -> Path:
         StoreError: no store is there. DuckDB has not been imported yet, so this is said at once.
     """
     path = user_path(text)
-    check_header(path)
+    check_store_file(path)
     return path
 
 
@@ -120,22 +124,6 @@ def _line(text: str) -> str:
     before = "\u2068" if end > -1 and not -1 < start < end else ""
     after = "\u2069" if text.rfind("\u2068") > text.rfind("\u2069") else ""
     return printable(f"{before}{text}{after}", isolates=True)
-
-
-def progress_bar(*columns: ProgressColumn, **settings: Any) -> Progress:  # noqa: ANN401
-    """Return a progress bar of rich on standard error; what is written on a terminal meanwhile stands above it."""
-    from rich.file_proxy import FileProxy
-    from rich.progress import Progress
-
-    class SafeProgress(Progress):
-        def start(self) -> None:
-            super().start()
-            for name in ("stdout", "stderr"):
-                stream = getattr(sys, name)
-                if isinstance(stream, FileProxy):  # which makes styles of escape sequences
-                    setattr(sys, name, SafeStream(cast(TextIO, stream)))
-
-    return SafeProgress(*columns, console=console(err=True), redirect_stdout=is_terminal(sys.stdout), **settings)
 
 
 def isolate(text: str, *, err: bool = False) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lexkit.arguments import LARGEST, user_path
-from lexkit.cli.output import json_option, open_store, print_json, store_option
+from lexkit.cli.output import json_option, open_store, print_json, quiet_option, store_option
 from lexkit.report import DEFAULT_LIMIT
 
 
@@ -27,7 +27,7 @@ from lexkit.report import DEFAULT_LIMIT
     metavar="N",
     help="Carry at most N relations to search and draw, those of the best-connected words.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 @store_option
 def report(output: str, limit: int, quiet: bool, as_json: bool, store: str) -> None:

@@ -14,9 +14,11 @@ from lexkit.cli.output import (
     open_store,
     print_json,
     print_table,
+    quiet_option,
     store_option,
     store_path,
 )
+from lexkit.cli.progress import show_progress
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     help="A tokenizer.json, a folder that holds one, or a name on the Hugging Face hub. May be given several times.",
 )
 @click.option("--replace", is_flag=True, help="Replace another tokenizer that has the same name.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 @store_option
 def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: bool, store: str) -> None:
@@ -47,10 +49,9 @@ def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: b
       lexkit tokenize --tokenizer mistral=models/7b/tokenizer.json
     """
     path = store_path(store)
-    from lexkit.cli.build import progress_on
     from lexkit.store.spans import tokenize as tokenize_store
 
-    done = tokenize_store(path, tokenizers, replace=replace, progress=progress_on(sys.stderr, quiet))
+    done = tokenize_store(path, tokenizers, replace=replace, progress=show_progress(quiet))
     if as_json:
         print_json({"store": store, "tokenizers": done})
     elif not quiet:
@@ -83,7 +84,7 @@ def keep_rate(tokenizer: str, plot: str | None, as_json: bool, store: str) -> No
         name = lexicon.tokenizer(tokenizer)
         rates = lexicon.keep_rate(name)
     if plot is not None:
-        from lexkit.cli.plot import plot_keep_rate
+        from lexkit.report.keep_rate import plot_keep_rate
 
         plot_keep_rate(rates, name, user_path(plot))
     if as_json:

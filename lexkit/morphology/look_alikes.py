@@ -30,10 +30,6 @@ class LookAlikes:
         words, beginnings = self._lists[position]
         return folded in words or folded.startswith(beginnings)
 
-    def __contains__(self, word: str) -> bool:
-        folded = fold(word)
-        return self.refuse(folded, "prefix") or self.refuse(folded, "suffix")
-
     def __len__(self) -> int:
         return self._n
 

@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple
 
 _TOKEN = re.compile(r"<(?P<prefix>[^<>(){}]+)<|\((?P<root>[^<>(){}]+)\)|>(?P<suffix>[^<>(){}]+)>|(?P<brace>[{}])")
 
-_DEEPEST = 50  # MorphoLEX nests three or four, and reading calls itself once for each
+_DEEPEST = 50  # MorphoLEX nests three or four
 
 
 class SegmentationError(ValueError):
@@ -38,17 +38,9 @@ class Morpheme(NamedTuple):
 
 
 class Segmentation(NamedTuple):
-    """A word's parts in order; a nested tuple is what stood in braces.
+    """A word's morphemes from left to right, braces forgotten."""
 
-    ``str()`` gives back the notation it was read from.
-    """
-
-    parts: tuple[Morpheme | tuple, ...]  # type: ignore[type-arg]  # mypy knows no recursive tuples here
-
-    @property
-    def morphemes(self) -> tuple[Morpheme, ...]:
-        """All morphemes from left to right, braces forgotten."""
-        return tuple(_flatten(self.parts))
+    morphemes: tuple[Morpheme, ...]
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -65,12 +57,6 @@ class Segmentation(NamedTuple):
         """Suffixes from left to right."""
         return tuple(m.text for m in self.morphemes if m.role == "suffix")
 
-    def __str__(self) -> str:
-        return _write(self.parts)
-
-
-_MARKS = {"prefix": "<{}<", "root": "({})", "suffix": ">{}>"}
-
 
 def parse_segmentation(text: str) -> Segmentation:
     """Read MorphoLEX's notation.
@@ -81,46 +67,27 @@ def parse_segmentation(text: str) -> Segmentation:
     >>> parse_segmentation("{<un<(change)>able>}").prefixes
     ('un',)
     """
-    stack: list[list[Morpheme | tuple]] = [[]]  # type: ignore[type-arg]
+    morphemes: list[Morpheme] = []
+    n_parts = [0]  # in each of the open braces
     position = 0
-    has_root = False
     while position < len(text):
         token = _TOKEN.match(text, position)
         if token is None:
             raise SegmentationError(f"{text!r}: no morpheme at position {position}")
         position = token.end()
         role = token.lastgroup
-        if role != "brace":
-            stack[-1].append(Morpheme(role, token[role]))  # type: ignore[arg-type,index]
-            has_root = has_root or role == "root"
-        elif token["brace"] == "{":
-            stack.append([])
-            if len(stack) > _DEEPEST:
+        if token["brace"] == "{":
+            n_parts.append(0)
+            if len(n_parts) > _DEEPEST:
                 raise SegmentationError(f"{text[:50]!r} ...: more than {_DEEPEST} braces in each other")
-        elif len(stack) > 1 and stack[-1]:
-            inner = tuple(stack.pop())
-            stack[-1].append(inner)
-        else:
+            continue
+        if token["brace"] is None:
+            morphemes.append(Morpheme(role, token[role]))  # type: ignore[arg-type,index]
+        elif len(n_parts) == 1 or not n_parts.pop():
             raise SegmentationError(f"{text!r}: empty or unopened braces at position {position - 1}")
-    if len(stack) > 1:
+        n_parts[-1] += 1
+    if len(n_parts) > 1:
         raise SegmentationError(f"{text!r}: a brace is not closed")
-    if not has_root:
+    if all(morpheme.role != "root" for morpheme in morphemes):
         raise SegmentationError(f"{text!r}: no root")
-    return Segmentation(tuple(stack[0]))
-
-
-def _flatten(parts: tuple) -> list[Morpheme]:  # type: ignore[type-arg]
-    flat: list[Morpheme] = []
-    for part in parts:
-        if isinstance(part, Morpheme):
-            flat.append(part)
-        else:
-            flat.extend(_flatten(part))
-    return flat
-
-
-def _write(parts: tuple) -> str:  # type: ignore[type-arg]
-    return "".join(
-        _MARKS[part.role].format(part.text) if isinstance(part, Morpheme) else "{" + _write(part) + "}"
-        for part in parts
-    )
+    return Segmentation(tuple(morphemes))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from io import BytesIO
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from lexkit.atomic_write import write_atomically
-from lexkit.errors import LexkitError
-from lexkit.safe_output import check_figure
+from lexkit.figures import INK, KINDS, PAPER, QUIET, picture
 from lexkit.sources.records import Kind
 
 if TYPE_CHECKING:
@@ -20,14 +16,11 @@ if TYPE_CHECKING:
     from lexkit.store.lexicon import Lexicon
     from lexkit.store.results import Neighbor
 
-FORMATS = (".png", ".svg")
 MOST = 18
 """Neighbours of each kind that a picture shows, or twice as many where there is one kind; more could not be read."""
 # told apart by side, line and marker as well as by colour
-_COLOURS: dict[str, str] = {"synonym": "#00629b", "antonym": "#b84a00"}
 _LINES: dict[str, str] = {"synonym": "solid", "antonym": "dashed"}
 _MARKERS: dict[str, str] = {"synonym": "o", "antonym": "D"}
-_INK, _QUIET, _PAPER = "#1c1b19", "#625e56", "#fbfaf6"
 _ROW, _RADIUS, _HALF_WIDTH = 0.3, 1.6, 4.0  # inches
 
 
@@ -56,37 +49,24 @@ def plot_neighborhood(
         title: the word in the middle.
         synonyms: in the order of importance.
         antonyms: likewise.
-        path: its suffix, one of `FORMATS`, chooses the format; the file is replaced in one step.
+        path: see `lexkit.figures.picture`.
 
     Raises:
         LexkitError: matplotlib is missing.
         OSError: the file cannot be written.
     """
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise LexkitError("drawing needs matplotlib; install it with pip install 'lexkit[plot]'") from error
     left, right = _sides(
         [(neighbor, "synonym") for neighbor in synonyms], [(neighbor, "antonym") for neighbor in antonyms]
     )
     nodes = [*_arc(left, -1), *_arc(right, 1)]
     half_height = _ROW * (max(len(left), len(right), 5) + 1) / 2 + 0.35
-    settings = {"svg.hashsalt": "lexkit", "svg.fonttype": "none", "font.family": "serif", "font.size": 10}
-    picture = BytesIO()
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        # letters that matplotlib's font lacks become boxes in a PNG; an SVG leaves the choice of a font to its viewer
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-        figure = Figure(figsize=(2 * _HALF_WIDTH, 2 * half_height), facecolor=_PAPER)
+    with picture(path, 2 * _HALF_WIDTH, 2 * half_height, layout=None) as figure:
+        figure.set_facecolor(PAPER)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(-_HALF_WIDTH, _HALF_WIDTH), ylim=(-half_height, half_height))
         axes.set_axis_off()
         _draw(axes, title, nodes, _edges(lexicon, nodes))
         _caption(axes, half_height, nodes, {"synonym": len(synonyms), "antonym": len(antonyms)})
-        check_figure(figure)
-        form = path.suffix.lower().removeprefix(".")
-        figure.savefig(picture, format=form, dpi=150, metadata={"Date": None} if form == "svg" else None)
-    write_atomically(path, picture.getvalue())
 
 
 def _sides(synonyms: list[_Related], antonyms: list[_Related]) -> tuple[list[_Related], list[_Related]]:
@@ -131,28 +111,28 @@ def _draw(axes: Axes, title: str, nodes: Sequence[_Node], edges: Sequence[tuple[
         # bowed towards the middle, so that neighbours on one arc do not hide their line
         bow = (a.x + b.x) / 2 * (0.45 if a.side == b.side else 0.75), (a.y + b.y) / 2 * 0.9
         curve = Curve([(a.x, a.y), bow, (b.x, b.y)], [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3])
-        look = {"edgecolor": _COLOURS[kind], "linestyle": _LINES[kind], "linewidth": 0.6, "alpha": 0.35}
+        look = {"edgecolor": KINDS[kind], "linestyle": _LINES[kind], "linewidth": 0.6, "alpha": 0.35}
         axes.add_patch(PathPatch(curve, facecolor="none", **look))
     for node in nodes:
-        colour = _COLOURS[node.kind]
-        axes.plot([0, node.x], [0, node.y], color=colour, linestyle=_LINES[node.kind], linewidth=1, alpha=0.6)
-        fill = colour if node.direct else _PAPER
-        axes.plot([node.x], [node.y], _MARKERS[node.kind], color=colour, markerfacecolor=fill, markersize=6, zorder=3)
+        color = KINDS[node.kind]
+        axes.plot([0, node.x], [0, node.y], color=color, linestyle=_LINES[node.kind], linewidth=1, alpha=0.6)
+        fill = color if node.direct else PAPER
+        axes.plot([node.x], [node.y], _MARKERS[node.kind], color=color, markerfacecolor=fill, markersize=6, zorder=3)
         align = "right" if node.side < 0 else "left"
         axes.text(
             node.x + node.side * 0.13,
             node.y,
             _cut(node.word, 28),
-            color=_INK,
+            color=INK,
             ha=align,
             va="center_baseline",
         )
-    pill = {"boxstyle": "round,pad=0.5,rounding_size=1", "facecolor": _INK, "edgecolor": _PAPER}
+    pill = {"boxstyle": "round,pad=0.5,rounding_size=1", "facecolor": INK, "edgecolor": PAPER}
     axes.text(
         0,
         0,
         _cut(title, 20),
-        color=_PAPER,
+        color=PAPER,
         size=13,
         weight="bold",
         ha="center",
@@ -167,8 +147,8 @@ def _caption(axes: Axes, half_height: float, nodes: Sequence[_Node], counts: dic
         drawn = sum(node.kind == kind for node in nodes)
         text = f"{drawn} of {n:,} {kind}s" if n > drawn else f"{n} {kind}{'' if n == 1 else 's'}"
         place = (-_HALF_WIDTH + 0.2, "left") if side == 0 else (_HALF_WIDTH - 0.2, "right")
-        axes.text(place[0], half_height - 0.25, text, color=_COLOURS[kind], weight="bold", ha=place[1], va="center")
-    axes.text(0, -half_height + 0.2, "filled: stated, hollow: derived", color=_QUIET, size=8, ha="center")
+        axes.text(place[0], half_height - 0.25, text, color=KINDS[kind], weight="bold", ha=place[1], va="center")
+    axes.text(0, -half_height + 0.2, "filled: stated, hollow: derived", color=QUIET, size=8, ha="center")
 
 
 def _cut(word: str, most: int) -> str:

@@ -13,8 +13,9 @@ import jinja2
 
 from lexkit.atomic_write import write_atomically
 from lexkit.errors import StoreError
+from lexkit.figures import style_sheet
 from lexkit.report import DEFAULT_LIMIT
-from lexkit.report.charts import KEEP_RATE, keep_rate_panels
+from lexkit.report.keep_rate import KEEP_RATE, keep_rate_panels
 from lexkit.report.relations import pack_relations
 from lexkit.safe_output import printable
 from lexkit.store.lexicon import Lexicon
@@ -75,7 +76,7 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
     counts = lexicon.statistics()
     relations = sum(kind.relations for kind in counts.kinds)
     theme, script = _asset("theme.js"), "".join(map(_asset, _SCRIPTS))
-    style = _asset("page.css")
+    style = style_sheet() + _asset("page.css")
     page = (
         _environment()
         .get_template("page.html")

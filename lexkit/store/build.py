@@ -23,8 +23,8 @@ from lexkit.sources.plugins import option_of
 from lexkit.sources.read_report import ReadReport
 from lexkit.sources.roget.reader import Scope
 from lexkit.store.checksum import record_checksums
+from lexkit.store.choose_sources import Options, Pathlike, Source, choose_sources
 from lexkit.store.files import SCHEMA_VERSION, connect, published, timestamp
-from lexkit.store.inputs import Options, Pathlike, Source, choose_sources
 from lexkit.store.relate import Derivation, make_relations
 from lexkit.store.spans import add_spans, load_tokenizers
 from lexkit.store.staging import Staging

@@ -19,7 +19,7 @@ from lexkit.arguments import require_choice, require_number, require_path
 from lexkit.sources.catalog import is_non_commercial
 from lexkit.store import tables
 from lexkit.store.files import cursor, open_read_only
-from lexkit.store.folders import published_folder
+from lexkit.store.publish_folder import published_folder
 from lexkit.store.readme import is_export, write_readme
 from lexkit.store.relate import exclude_sources
 from lexkit.store.results import unwanted

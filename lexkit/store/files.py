@@ -20,8 +20,8 @@ import duckdb
 
 from lexkit import __version__
 from lexkit.atomic_write import keep_access, lock, sync
-from lexkit.errors import ArgumentError, StoreError
-from lexkit.store.header import check_header, has_duckdb_header, require_text
+from lexkit.errors import ArgumentError, StoreError, first_line
+from lexkit.store.file_check import check_store_file, has_duckdb_header, require_text
 
 SCHEMA_VERSION = 2
 _MEMORY = "1GiB"
@@ -40,12 +40,13 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     Raises:
         StoreError: no such file, not a lexkit store, another schema version, or held by a writer.
     """
-    check_header(path)
+    check_store_file(path)
     try:
         connection = _attached_whole(path)
     except (duckdb.Error, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise StoreError(f"{path}: cannot be opened ({reason}); build it again or close the writer") from error
+        raise StoreError(
+            f"{path}: cannot be opened ({first_line(error)}); build it again or close the writer"
+        ) from error
     try:
         _check_schema(path, connection)
     except BaseException:
@@ -194,7 +195,7 @@ def published(target: Path, elsewhere: str = "choose another --output") -> Itera
         duckdb.TransactionException,
         duckdb.FatalException,
     ) as error:
-        raise _unwritten(target, str(error).splitlines()[0], elsewhere) from error
+        raise _unwritten(target, first_line(error), elsewhere) from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             raise

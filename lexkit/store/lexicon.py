@@ -19,7 +19,8 @@ from lexkit.arguments import require_choice, require_number, require_path, requi
 from lexkit.errors import ArgumentError, QueryError, StoreError, first_line
 from lexkit.sources.records import KINDS, Kind
 from lexkit.store.files import cursor, open_read_only
-from lexkit.store.index import Index, find_neighbors
+from lexkit.store.index import Index
+from lexkit.store.neighbors import find_neighbors
 from lexkit.store.query import run_select
 from lexkit.store.resolver import Resolver
 from lexkit.store.results import Evidence, Neighbor, WordForm, unwanted

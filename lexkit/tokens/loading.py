@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from lexkit.arguments import user_path
-from lexkit.errors import TokenizerError
+from lexkit.errors import TokenizerError, first_line
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -70,10 +70,9 @@ def load_tokenizer(location: str) -> Tokenizer:
     except TokenizerError:
         raise
     except Exception as error:  # the library raises plain Exception, and the hub's client many others
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TokenizerError(
-            f"{location}: not a tokenizer that can be loaded ({reason}); give a tokenizer.json, its folder, or a hub "
-            "name"
+            f"{location}: not a tokenizer that can be loaded ({first_line(error)}); give a tokenizer.json, its folder, "
+            "or a hub name"
         ) from error
 
 

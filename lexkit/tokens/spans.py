@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lexkit.errors import TokenizerError
+from lexkit.errors import TokenizerError, first_line
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -81,7 +81,9 @@ def leading(tokenizer: Tokenizer) -> str:
             if all(encode(f"{_BEFORE} {word}") == before + encode(lead + word) for word in _PROBES):
                 return lead
     except Exception as error:  # the library raises plain Exception
-        raise TokenizerError(f"the tokenizer cannot cut English words ({error}); choose another tokenizer") from error
+        raise TokenizerError(
+            f"the tokenizer cannot cut English words ({first_line(error)}); choose another tokenizer"
+        ) from error
     raise TokenizerError(
         f"the tokenizer cuts {_BEFORE + ' ' + _PROBES[0]!r} differently from its two words, so words have no spans of "
         "their own; choose another tokenizer"

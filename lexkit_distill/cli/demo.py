@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import json_option, print_json, print_table
+from lexkit.cli.output import json_option, print_json, print_table, quiet_option
 from lexkit.progress import Progress
 from lexkit_distill.checks import require_extra
 from lexkit_distill.cli.group import progress
@@ -26,7 +26,7 @@ _ROWS = {
 
 @click.command()
 @config_options(DemoConfig)
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 def demo(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     """Try everything in some minutes: a store, senses of a small teacher, a KD and a DSKD student, their comparison.

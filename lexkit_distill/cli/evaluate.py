@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import json_option, print_json, print_table
+from lexkit.cli.output import json_option, print_json, print_table, quiet_option
 from lexkit_distill.checks import require_extra
 from lexkit_distill.cli.group import progress
 from lexkit_distill.cli.options import config_options
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("eval")
 @config_options(EvalConfig)
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 def evaluate(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     """Evaluate a model: questions of benchmarks, held-out text, words.

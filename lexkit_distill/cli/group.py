@@ -8,6 +8,7 @@ import click
 
 from lexkit.cli.group import LazyGroup
 from lexkit.cli.output import is_terminal
+from lexkit.cli.progress import show_progress
 from lexkit.progress import Progress
 
 _COMMANDS = {
@@ -32,9 +33,5 @@ def distill() -> None:
 
 
 def progress(quiet: bool) -> Progress:
-    """Return a bar where somebody watches."""
-    if quiet or not is_terminal(sys.stderr):
-        return Progress()
-    from lexkit_distill.progress import Bar
-
-    return Bar()
+    """Return a bar where somebody watches, and otherwise nothing: logs of long runs hold what failed."""
+    return show_progress(quiet or not is_terminal(sys.stderr))

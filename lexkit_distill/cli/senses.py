@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.arguments import user_path
-from lexkit.cli.output import json_option, print_json, store_option, store_path
+from lexkit.cli.output import json_option, print_json, quiet_option, store_option, store_path
 from lexkit.errors import LexkitError
 from lexkit_distill.checks import check_senses, require_extra
 from lexkit_distill.cli.group import progress
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @config_options(SensesConfig)
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 def senses(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     """Make a dictionary of token senses: hidden states of a teacher over a corpus, clustered for each token.
@@ -70,7 +70,7 @@ def _senses_summary(summary: SensesSummary) -> list[str]:
     show_default=True,
     help="Leave out words of more tokens.",
 )
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 @store_option
 def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.arguments import user_path
-from lexkit.cli.output import json_option, print_json, print_table
+from lexkit.cli.output import json_option, print_json, print_table, quiet_option
 from lexkit_distill.checks import check_sweep, require_extra
 from lexkit_distill.cli.group import progress
 from lexkit_distill.errors import TrainingError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 )
 @click.option("--plot", metavar="DIR", help="Draw what each swept value does (the paper's Figure 3, Tables 4 to 6).")
 @click.option("--dry-run", is_flag=True, help="List the trainings, and which are done; write nothing.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 def sweep(
     config_path: str,

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from lexkit.arguments import user_path
-from lexkit.cli.output import json_option, print_json
+from lexkit.cli.output import json_option, print_json, quiet_option
 from lexkit_distill.checks import check_output, check_training, require_extra
 from lexkit_distill.cli.group import progress
 from lexkit_distill.cli.options import GroupedCommand, GroupedOption, config_options
@@ -83,7 +83,7 @@ def training_config(values: dict[str, Any], required: tuple[str, ...]) -> TrainC
 @training_options
 @click.option("--print-config", is_flag=True, help="Print the whole configuration as YAML and exit.")
 @click.option("--dry-run", is_flag=True, help="Build everything, take two steps, print the plan, and write no student.")
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@quiet_option
 @json_option
 @click.pass_context
 def train(

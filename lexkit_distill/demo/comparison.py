@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
-from lexkit.atomic_write import write_atomically
-from lexkit.errors import LexkitError
-from lexkit.safe_output import check_figure
+from lexkit.figures import SERIES, picture
 
 MEASURES = {"ce": "held-out CE (nats a token)", "kl": "KL to the teacher (nats a token)"}
-_COLOURS = {"kd": "#0072b2", "dskd": "#d55e00"}
 NOTE = (
     "One seed, {words:,} words, {steps} steps: this shows that everything works, not which method is better; "
     "see docs/study.md for that."
@@ -58,33 +54,27 @@ def plot(comparison: StudentComparison, path: Path) -> None:
     Raises:
         LexkitError: matplotlib is missing.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise LexkitError("drawing needs matplotlib; install it with pip install 'lexkit[plot]'") from error
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    for axes, (name, label) in zip(figure.subplots(1, 2), MEASURES.items(), strict=True):
-        lasts = [curve[-1][name] for curve in comparison.curves.values()]
-        for student, curve in comparison.curves.items():
-            # without step 0, beside which everything else is a flat line
-            steps, values = zip(*((point["step"], point[name]) for point in curve[1:]), strict=True)
-            axes.plot(steps, values, marker="o", markersize=3.5, color=_COLOURS[student], label=student.upper())
-            axes.annotate(
-                f"{values[-1]:.2f}",
-                (steps[-1], values[-1]),
-                xytext=(5, 0),
-                textcoords="offset points",
-                color=_COLOURS[student],
-                va="bottom" if values[-1] == max(lasts) else "top",
+    with picture(path, 9, 4) as figure:
+        for axes, (name, label) in zip(figure.subplots(1, 2), MEASURES.items(), strict=True):
+            lasts = [curve[-1][name] for curve in comparison.curves.values()]
+            for color, (student, curve) in zip(SERIES, comparison.curves.items(), strict=False):
+                # without step 0, beside which everything else is a flat line
+                steps, values = zip(*((point["step"], point[name]) for point in curve[1:]), strict=True)
+                axes.plot(steps, values, marker="o", markersize=3.5, color=color, label=student.upper())
+                axes.annotate(
+                    f"{values[-1]:.2f}",
+                    (steps[-1], values[-1]),
+                    xytext=(5, 0),
+                    textcoords="offset points",
+                    color=color,
+                    va="bottom" if values[-1] == max(lasts) else "top",
+                )
+            axes.set(xlabel="step", ylabel=label, xlim=(0, comparison.steps * 1.15))
+            axes.set_title(
+                " · ".join(f"{who} {comparison.held_out[who][name]:.2f}" for who in ("untrained", "teacher"))
             )
-        axes.set(xlabel="step", ylabel=label, xlim=(0, comparison.steps * 1.15))
-        axes.set_title(" · ".join(f"{who} {comparison.held_out[who][name]:.2f}" for who in ("untrained", "teacher")))
-        axes.margins(y=0.1)
-        axes.grid(alpha=0.25)
-        axes.legend(frameon=False)
-    layers = comparison.layers
-    figure.suptitle(f"{comparison.teacher}: the first {layers['student']} of its {layers['teacher']} layers")
-    check_figure(figure)
-    picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=150)
-    write_atomically(path, picture.getvalue())
+            axes.margins(y=0.1)
+            axes.grid(alpha=0.25)
+            axes.legend(frameon=False)
+        layers = comparison.layers
+        figure.suptitle(f"{comparison.teacher}: the first {layers['student']} of its {layers['teacher']} layers")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import lexkit
 from lexkit.arguments import user_path
-from lexkit.atomic_write import write_atomically
+from lexkit.atomic_write import write_json
 from lexkit.progress import Progress
 from lexkit_distill.checks import DONE, check_model
 from lexkit_distill.config import changed, make
@@ -115,7 +115,7 @@ def _made(folder: Path, config: DemoConfig, text: Text, progress: Callable[[str]
         "dskd": _trained(dskd, progress("dskd")),
     }
     demo = Demo(folder, _compared(kd, layers, text, held_out, folder))
-    write_atomically(demo.figures, (json.dumps(asdict(demo.comparison), indent=2, ensure_ascii=False) + "\n").encode())
+    write_json(demo.figures, demo.comparison)
     plot(demo.comparison, demo.picture)
     return demo
 
@@ -142,7 +142,7 @@ def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
     elif any(path.name != LOCK for path in folder.iterdir()):
         raise TrainingError(f"{folder}: holds something that is no demo; give another --output")
     else:
-        write_atomically(mark, (json.dumps(what, indent=2) + "\n").encode())
+        write_json(mark, what)
     (folder / "text").mkdir(exist_ok=True)
 
 
@@ -195,7 +195,7 @@ def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, 
 
         summary = train(changed(config, lr=0.0, max_steps=1, eval_every=1), progress, dry_run=True)
         assert summary is not None
-        write_atomically(path, json.dumps(summary.outcome.held_out).encode())
+        write_json(path, summary.outcome.held_out)
     found: dict[str, float] = json.loads(path.read_bytes())
     return found
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from lexkit.atomic_write import new_folder
 from lexkit_distill.errors import TeacherError
 
 NAME = "SmolLM2-135M-Instruct"
@@ -47,10 +47,7 @@ def dense_teacher(folder: Path) -> Path:
 
     teacher = load_teacher(str(weights.parent), gguf=weights.name, dtype="float32", device="cpu")
     folder.mkdir(exist_ok=True)
-    unfinished = folder / f"{NAME}.new"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    with quiet_transformers():
+    with new_folder(made) as unfinished, quiet_transformers():
         teacher.tokenizer.save_pretrained(unfinished)
         teacher.model.save_pretrained(unfinished)
-    unfinished.replace(made)  # so a folder of this name is whole
     return made

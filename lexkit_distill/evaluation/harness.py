@@ -21,6 +21,7 @@ from jinja2 import TemplateError
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
+from lexkit.errors import first_line
 from lexkit.progress import Progress
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.answers import score, score_likelihoods
@@ -237,6 +238,6 @@ def _template_told(model: Teacher) -> Iterator[None]:
         yield
     except TemplateError as error:
         raise EvaluationError(
-            f"{model.name}: its chat template refuses a question after worked examples ({error}); "
+            f"{model.name}: its chat template refuses a question after worked examples ({first_line(error)}); "
             "use --protocol likelihood, or fix the template"
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lexkit.errors import first_line
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.files import find
 
@@ -54,7 +55,7 @@ def _pairs(files: list[Path], labels: set[float] | None = None) -> list[Pair]:
         try:
             lines = file.read_text(encoding="utf-8-sig").split("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise EvaluationError(f"{file}: cannot be read as UTF-8 ({error}); check the file") from error
+            raise EvaluationError(f"{file}: cannot be read as UTF-8 ({first_line(error)}); check the file") from error
         for number, line in enumerate(lines, 1):
             fields = line.split()
             if not fields or (number == 1 and fields[0].lower() == "word1"):

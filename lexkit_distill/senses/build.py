@@ -21,7 +21,7 @@ import torch
 
 import lexkit
 from lexkit.arguments import user_path
-from lexkit.atomic_write import write_atomically
+from lexkit.atomic_write import write_atomically, write_json
 from lexkit.errors import LexkitError
 from lexkit.progress import Progress
 from lexkit_distill.disk import LOCK, disk_failures, only_run
@@ -171,7 +171,7 @@ def _check_same_sample(config: SensesConfig, teacher: Teacher, folder: Path) -> 
     if not path.exists() or not any(folder.glob("state-*")):  # no state was read: nothing is lost by a new start
         if not path.exists() or json.loads(path.read_bytes()) != what:
             (folder / "plan.json").unlink(missing_ok=True)
-            write_atomically(path, json.dumps(what).encode())
+            write_json(path, what)
         return
     before = json.loads(path.read_bytes())
     if teacher.is_of(before["teacher"]):

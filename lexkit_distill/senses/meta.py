@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lexkit.atomic_write import write_atomically
+from lexkit.atomic_write import write_json
 from lexkit.errors import first_line
 from lexkit_distill.errors import DictionaryError
 
@@ -73,7 +73,7 @@ def read_meta(path: Path) -> Meta:
 
 def write_meta(path: Path, meta: Meta) -> None:
     """Write ``meta.json``, which makes the files beside it a dictionary."""
-    write_atomically(path / META, (json.dumps(asdict(meta), indent=2) + "\n").encode())
+    write_json(path / META, meta)
 
 
 def check_new(output: Path) -> None:

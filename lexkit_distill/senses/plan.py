@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lexkit.atomic_write import sync, write_atomically
+from lexkit.atomic_write import sync, write_json
 from lexkit.progress import Progress
 from lexkit_distill.chat import ChatTemplate
 from lexkit_distill.corpus import Document, documents
@@ -112,9 +112,10 @@ def make_plan(
     plan = _described(folder, report, batch_tokens)
     if plan.tokens == 0:
         raise CorpusError(f"{', '.join(corpus)}: no text in it; name files with text or messages")
-    sync(plan.path)
+    for file in (plan.path, folder / "counts.npy"):
+        sync(file)
     values = {key: value for key, value in asdict(plan).items() if key != "folder"}
-    write_atomically(folder / "plan.json", json.dumps(values).encode())
+    write_json(folder / "plan.json", values)
     return plan
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lexkit.atomic_write import write_atomically
-from lexkit.errors import LexkitError
-from lexkit.safe_output import check_figure
+from lexkit.figures import SERIES, picture
 from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.supervision.relations import Relations
 
-_FORMS = (".png", ".svg", ".pdf")
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MARKERS = {"word": "o", "synonym": "^", "antonym": "X"}
 
 
@@ -37,36 +32,21 @@ def plot_senses(
     Raises:
         LexkitError: matplotlib is missing, the file's ending is none it can write here, or too few senses.
     """
-    if path.suffix.lower() not in _FORMS:
-        raise LexkitError(f"{path}: cannot be drawn; let the name end in {', '.join(_FORMS)}")
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise LexkitError("drawing needs matplotlib; install it with pip install 'lexkit[plot]'") from error
-    chosen = _chosen(dictionary, words, relations, max_neighbors)
-    vectors = torch.cat([dictionary.rows[:0], *(dictionary.senses(name) for name, _, _ in chosen)]).float().numpy()
-    if len(vectors) < 5:
-        raise DictionaryError(f"{dictionary.path}: only {len(vectors)} senses of these words; name more for a map")
-    places = _map(vectors, seed)
-    with matplotlib.rc_context({"svg.hashsalt": "lexkit", "font.size": 9}):
-        figure = Figure(figsize=(9, 7), layout="constrained")
+    with picture(path, 9, 7) as figure:
+        chosen = _chosen(dictionary, words, relations, max_neighbors)
+        vectors = torch.cat([dictionary.rows[:0], *(dictionary.senses(name) for name, _, _ in chosen)]).float().numpy()
+        if len(vectors) < 5:
+            raise DictionaryError(f"{dictionary.path}: only {len(vectors)} senses of these words; name more for a map")
+        places = _map(vectors, seed)
         axes = figure.add_subplot()
         start = 0
         for name, word, role in chosen:
             mine = places[start : start + len(dictionary.senses(name))]
             start += len(mine)
-            _draw(axes, mine, name, _COLOURS[word % len(_COLOURS)], role)
+            _draw(axes, mine, name, SERIES[word % len(SERIES)], role)
         axes.set(xticks=[], yticks=[])
         axes.set_title(f"Senses in {Path(dictionary.meta.teacher).name}, t-SNE: " + ", ".join(words))
         axes.legend(handles=_legend(words, chosen), loc="best", framealpha=0.8)
-        check_figure(figure)
-        metadata: dict[str, Any] | None = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(
-            path.suffix.lower()
-        )
-        picture = BytesIO()
-        figure.savefig(picture, format=path.suffix.lower()[1:], dpi=150, metadata=metadata)
-    write_atomically(path, picture.getvalue())
     return len(vectors)
 
 
@@ -99,13 +79,13 @@ def _map(vectors: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.float32]
     return places
 
 
-def _draw(axes: Any, places: npt.NDArray[np.float32], name: str, colour: str, role: str) -> None:  # noqa: ANN401
+def _draw(axes: Any, places: npt.NDArray[np.float32], name: str, color: str, role: str) -> None:  # noqa: ANN401
     strong = role == "word"
     axes.scatter(
         places[:, 0],
         places[:, 1],
         s=40 if strong else 24,
-        color=colour,
+        color=color,
         marker=_MARKERS[role],
         alpha=0.9 if strong else 0.6,
         linewidths=0,
@@ -115,7 +95,7 @@ def _draw(axes: Any, places: npt.NDArray[np.float32], name: str, colour: str, ro
         name,
         middle,
         fontsize=10 if strong else 7.5,
-        color=colour,
+        color=color,
         weight="bold" if strong else "normal",
         textcoords="offset points",
         xytext=(3, 3),
@@ -135,7 +115,7 @@ def _legend(words: Sequence[str], chosen: list[tuple[str, int, str]]) -> list[An
                     [],
                     linestyle="",
                     marker=_MARKERS[role],
-                    color=_COLOURS[number % len(_COLOURS)],
+                    color=SERIES[number % len(SERIES)],
                     label=label,
                     markersize=6 if role == "word" else 5,
                 )

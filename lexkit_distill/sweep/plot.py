@@ -10,14 +10,13 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from lexkit.atomic_write import write_atomically
 from lexkit.errors import LexkitError
-from lexkit.safe_output import check_figure
+from lexkit.figures import INK, SERIES, picture
 from lexkit_distill.sweep.results import Setting
 
 FIGURE_3 = ("layers", "trained")
@@ -30,7 +29,6 @@ _TITLES = {
     "beta": "beta",
     "lr": "learning rate",
 }
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MEASURES = {"ce": "CE", "kl": "KL to the teacher"}
 
 
@@ -82,11 +80,6 @@ def write_plots(settings: list[Setting], chosen: Setting, folder: Path) -> list[
     Raises:
         LexkitError: matplotlib is missing, or nothing was swept.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise LexkitError("drawing needs matplotlib; install it with pip install 'lexkit[plot]'") from error
     every = slices(settings, chosen)
     if not every:
         raise LexkitError("nothing to draw: no name of the grid has two values that came to an end")
@@ -98,23 +91,18 @@ def write_plots(settings: list[Setting], chosen: Setting, folder: Path) -> list[
     for part in every:
         paths.append(folder / f"{TABLES.get(part.name, part.name)}.csv")
         write_atomically(paths[-1], _table(part).encode())
-    with mpl.rc_context({"svg.hashsalt": "lexkit", "font.size": 9}):
-        for name, group in groups.items():
-            figure = Figure(figsize=(4.2 * len(_MEASURES), 3.1 * len(group)), layout="constrained")
+    for name, group in groups.items():
+        paths.append(folder / f"{name}.png")
+        with picture(paths[-1], 4.2 * len(_MEASURES), 3.1 * len(group)) as figure:
             grid = figure.subplots(len(group), len(_MEASURES), squeeze=False)
             for row, part in zip(grid, group, strict=True):
                 for axes, measure in zip(row, _MEASURES, strict=True):
                     lines = _lines(settings, chosen, part)
-                    for color, (label, line) in zip(cycle(_COLOURS), lines, strict=False):
+                    for color, (label, line) in zip(cycle(SERIES), lines, strict=False):
                         _draw(axes, line, measure, color, label)
                     _mark(axes, part, measure, chosen)
                     if len(lines) > 1:
                         axes.legend(frameon=False)
-            check_figure(figure)
-            stream = BytesIO()
-            figure.savefig(stream, format="png", dpi=150)
-            paths.append(folder / f"{name}.png")
-            write_atomically(paths[-1], stream.getvalue())
     return paths
 
 
@@ -148,7 +136,7 @@ def _mark(axes: Any, part: Slice, measure: str, chosen: Setting) -> None:  # noq
     places, order = _places(part)
     at = [part.values[place] for place in order].index(chosen.values[part.name])
     mean = part.means[measure][order[at]][0]
-    axes.plot(places[at], mean, marker="o", markersize=11, fillstyle="none", color="#000000", linestyle="none")
+    axes.plot(places[at], mean, marker="o", markersize=11, fillstyle="none", color=INK, linestyle="none")
     if _is_numeric(part) and min(places) > 0 and max(places) / min(places) > 20:
         axes.set_xscale("log")
     else:

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lexkit.atomic_write import write_atomically
+from lexkit.atomic_write import write_json
 from lexkit.errors import LexkitError, Stopped
 from lexkit.progress import Progress
 from lexkit_distill.disk import disk_failures, only_run
@@ -201,7 +201,7 @@ def _exported(config: SweepConfig, chosen: Setting, worker: Worker, progress: Pr
         return folder
     progress.stage("saving the student")
     worker.export(point, folder, best, progress)
-    write_atomically(mark, (json.dumps({"key": best["key"], "values": best["values"]}, indent=2) + "\n").encode())
+    write_json(mark, {"key": best["key"], "values": best["values"]})
     return folder
 
 

@@ -8,7 +8,6 @@ runs/KEY/weights.safetensors     the trained layers, in fp32
 from __future__ import annotations
 
 import csv
-import json
 import multiprocessing
 import os
 import shutil
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from lexkit.arguments import user_path
-from lexkit.atomic_write import write_atomically
+from lexkit.atomic_write import write_json
 from lexkit.errors import LexkitError, Stopped
 from lexkit.progress import Progress
 from lexkit_distill.config import changed, values
@@ -105,7 +104,7 @@ class Worker:
             record |= self._train(point, folder, progress)
         except LexkitError as error:
             record |= {"error": " ".join(str(error).split())}
-        write_atomically(folder / RUN, (json.dumps(record, indent=2) + "\n").encode())
+        write_json(folder / RUN, record)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         return record
 

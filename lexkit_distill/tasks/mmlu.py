@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lexkit.errors import first_line
 from lexkit_distill.errors import DataError
 from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks.task import LETTERS, HubData, Question, Task, lettered, number_of, read_text
@@ -26,7 +27,7 @@ def _read(file: Path) -> Iterator[tuple[str, Any]]:
                 raise DataError(f"{where}: {len(row)} fields, not a question, four options and the answer; correct it")
             yield where, {"subject": subject, "question": row[0], "choices": row[1:5], "answer": row[5].strip()}
     except csv.Error as error:
-        raise DataError(f"{file}: cannot be read as CSV ({error}); check the file") from error
+        raise DataError(f"{file}: cannot be read as CSV ({first_line(error)}); check the file") from error
 
 
 def _parse(record: Any, where: str, _seed: int) -> Question:  # noqa: ANN401

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lexkit.errors import first_line
 from lexkit_distill.errors import DataError
 from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks.task import HubData, Question, Task, about_passage, number_of, read_text
@@ -27,7 +28,7 @@ def _read(file: Path) -> Iterator[tuple[str, Any]]:
                     record = {**entry, "context": paragraph["context"], "answers": {"text": texts}}
                     yield f"{file}, {entry['id']}", record
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         raise DataError(f"{file}: not SQuAD's JSON ({reason}); check the file") from error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexkit.arguments import user_path
+from lexkit.errors import first_line
 from lexkit_distill.errors import DataError
 from lexkit_distill.files import DataFiles
 
@@ -168,7 +169,7 @@ class Task:
         try:
             return self.parse(record, where, seed)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {first_line(error)}"
             raise DataError(f"{where}: not a question of {self.name} ({reason}); check task and file") from error
 
 
@@ -181,4 +182,4 @@ def read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read as UTF-8 ({error}); check the file") from error
+        raise DataError(f"{file}: cannot be read as UTF-8 ({first_line(error)}); check the file") from error

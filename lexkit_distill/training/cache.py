@@ -29,7 +29,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lexkit.atomic_write import lock, sync, write_atomically
+from lexkit.atomic_write import lock, sync, write_atomically, write_json
+from lexkit.errors import first_line
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sizes import format_size
 from lexkit_distill.supervision.nearest import Candidates, Supervision, places_of
@@ -105,7 +106,7 @@ class TeacherCache:
             _reserve({path: int(np.prod(shape)) * dtype.itemsize for path, (shape, dtype) in shapes.items()})
             mapped = {path: _mapped(path, *of) for path, of in shapes.items()}
             done = {path.parent: _RowStates(path, state) for path, state in mapped.items() if path.name == "rows.bin"}
-            write_atomically(folder / "meta.json", json.dumps(meta).encode())
+            write_json(folder / "meta.json", meta)
         self._prefix, self._final = mapped.get(folder / "prefix.bin"), mapped[folder / "final.bin"]
         self._candidates = mapped.get(chosen / "candidates.bin")
         self._rows, self._chosen = done[folder], done[chosen]
@@ -331,7 +332,7 @@ def _check(folder: Path, meta: dict[str, Any]) -> None:
     try:
         theirs = json.loads(path.read_bytes())
     except ValueError as error:
-        raise TrainingError(f"{path}: damaged ({error}); remove the cache") from error
+        raise TrainingError(f"{path}: damaged ({first_line(error)}); remove the cache") from error
     for name, value in meta.items():
         if theirs.get(name) != value:
             what = {"frozen_layers": "number of frozen layers", "shares_prefix": "kind of student"}.get(name, name)

@@ -24,7 +24,8 @@ from torch.distributed.checkpoint.state_dict import (
     set_optimizer_state_dict,
 )
 
-from lexkit.atomic_write import new_file, sync, write_atomically
+from lexkit.atomic_write import new_file, sync, write_json
+from lexkit.errors import first_line
 from lexkit_distill.errors import TrainingError
 
 _WEIGHTS, _OPTIMIZER, _STATE = "trained.safetensors", "optimizer.safetensors", "state.json"
@@ -101,7 +102,7 @@ def save_checkpoint(
         beside.mkdir(parents=True)
         save_weights(beside / _WEIGHTS, weights)
         save_weights(beside / _OPTIMIZER, tensors)
-        write_atomically(beside / _STATE, json.dumps({**asdict(state), "config": identity}).encode())
+        write_json(beside / _STATE, {**asdict(state), "config": identity})
         shutil.rmtree(final, ignore_errors=True)
         beside.rename(final)
         sync(folder)
@@ -138,7 +139,7 @@ def load_checkpoint(
         groups = get_optimizer_state_dict(module, optimizer)["param_groups"]  # every process has them
         set_optimizer_state_dict(module, optimizer, {"state": moments, "param_groups": groups}, options=_PART)  # type: ignore[dict-item]
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise TrainingError(f"{path}: damaged ({error}); remove it to go on from the one before") from error
+        raise TrainingError(f"{path}: damaged ({first_line(error)}); remove it to go on from the one before") from error
     return state
 
 

@@ -31,7 +31,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from lexkit.atomic_write import lock, sync
+from lexkit.atomic_write import lock, new_folder
 from lexkit.progress import Progress
 from lexkit.sources.cache import cache_folder
 from lexkit_distill.disk import disk_failures
@@ -182,25 +182,11 @@ def _make(
     progress: Progress,
     unchanged: Callable[[], bool],
 ) -> None:
-    beside = folder.with_name(f"{folder.name}.new")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    try:
+    with new_folder(folder) as beside:
         meta = _write(beside, encode, progress)
         if not unchanged():
             raise DataError("the data changed while they were read; run the command again when they are complete")
         (beside / _META).write_bytes(msgspec.json.encode(meta))
-        for file in (*beside.iterdir(), beside):
-            sync(file)
-        if folder.is_dir():
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            folder.unlink(missing_ok=True)
-        beside.replace(folder)
-        sync(folder.parent)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
 
 
 def _write(folder: Path, encode: Callable[[Counter[str]], Iterable[Iterator[Row]]], progress: Progress) -> _Meta:

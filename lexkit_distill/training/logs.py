@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lexkit.atomic_write import write_atomically
+from lexkit.atomic_write import write_atomically, write_json
 from lexkit.errors import first_line
 from lexkit_distill.errors import TrainingError
 
@@ -96,7 +96,7 @@ class Log:
             if "mlflow" in trackers:
                 runs["mlflow"] = self._trackers["mlflow"].tracker.info.run_id
             if len(runs) > 1:
-                write_atomically(folder / _RUNS, json.dumps(runs).encode())
+                write_json(folder / _RUNS, runs)
             self._stack = stack.pop_all()
 
     def write(self, row: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lexkit.arguments import user_path
-from lexkit.atomic_write import write_atomically
+from lexkit.atomic_write import write_json
 from lexkit.errors import first_line
 from lexkit.progress import Progress
 from lexkit_distill.checks import DONE, check_output
@@ -130,7 +129,7 @@ def _train(
             if is_first:
                 progress.stage("saving the student")
                 export(trainer.student, folder, weights, config, asdict(summary))
-                write_atomically(folder / DONE, (json.dumps(asdict(summary), indent=2) + "\n").encode())
+                write_json(folder / DONE, summary)
     return summary if is_first else None
 
 

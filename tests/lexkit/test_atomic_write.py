@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from lexkit.atomic_write import lock, new_file, write_atomically
+from lexkit.atomic_write import lock, new_file, new_folder, write_atomically, write_json
 
 HOLDER = """
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from lexkit.atomic_write import lock
 held = lock(Path(sys.argv[1]))
@@ -58,3 +61,30 @@ def test_a_lock_that_its_holder_removes_is_nobodys(tmp_path: Path) -> None:
     assert lock(path) is None
     for held in (first, second):
         held.close()
+
+
+class TestNewFolder:
+    def test_replaces_what_has_its_name_with_all_that_was_written(self, tmp_path: Path) -> None:
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "old").touch()
+        (tmp_path / "made.new").mkdir()  # what a killed process left
+        (tmp_path / "made.new" / "half").touch()
+        with new_folder(tmp_path / "made") as folder:
+            write_json(folder / "a.json", {"of": Point(1, float("inf"))})
+        assert [path.name for path in tmp_path.iterdir()] == ["made"]
+        assert [path.name for path in (tmp_path / "made").iterdir()] == ["a.json"]
+        assert json.loads((tmp_path / "made" / "a.json").read_bytes()) == {"of": {"x": 1, "y": float("inf")}}
+
+    def test_leaves_everything_as_it_was_after_a_failure(self, tmp_path: Path) -> None:
+        (tmp_path / "made").write_text("old", encoding="ascii")
+        with pytest.raises(RuntimeError), new_folder(tmp_path / "made") as folder:
+            (folder / "a").touch()
+            raise RuntimeError
+        assert (tmp_path / "made").read_text(encoding="ascii") == "old"
+        assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+@dataclass
+class Point:
+    x: int
+    y: float

@@ -26,8 +26,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lexkit
-from lexkit.cli.build import progress_on
 from lexkit.cli.main import cli, main
+from lexkit.cli.progress import show_progress
 from lexkit.safe_output import SafeStream, isolated, markdown, printable, safe_streams
 
 DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -269,7 +269,7 @@ def test_what_others_write_beside_a_progress_bar(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sys, "stdout", streams[0])
     monkeypatch.setattr(sys, "stderr", streams[1])
     with safe_streams():
-        progress = progress_on(sys.stderr, quiet=False)
+        progress = show_progress(quiet=False)
         progress.stage(f"reading {HOSTILE}")
         progress.note(HOSTILE)
         print(HOSTILE)  # noqa: T201

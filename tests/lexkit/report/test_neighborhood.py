@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import lexkit
+from lexkit.figures import FORMATS
 
 pytest.importorskip("matplotlib", reason="drawing needs matplotlib (pip install 'lexkit[plot]')")
 
@@ -21,7 +22,7 @@ def texts(path: Path) -> list[str]:
 
 
 def test_a_picture_for_each_format(run: Callable[..., Any], starter_store: Path, tmp_path: Path) -> None:
-    for name, start in (("a.png", b"\x89PNG"), ("b.SVG", b"<?xml")):
+    for name, start in (("a.png", b"\x89PNG"), ("b.SVG", b"<?xml"), ("c.pdf", b"%PDF")):
         done = run("lookup", "happy", "--store", starter_store, "--plot", name)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith("relation\tword")  # the words are printed all the same
@@ -66,10 +67,14 @@ def test_kinds_differ_by_side_and_line(starter_store: Path, tmp_path: Path) -> N
             assert (found[1] if found else "start") == anchor
 
 
-def test_the_same_store_gives_the_same_picture(starter_store: Path, run: Callable[..., Any], tmp_path: Path) -> None:
-    for name in ("a.svg", "b.svg"):
-        assert run("lookup", "happy", "--store", starter_store, "--plot", name).returncode == 0
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+def test_the_same_store_gives_the_same_picture(starter_store: Path, tmp_path: Path) -> None:
+    from lexkit.report.neighborhood import plot_neighborhood
+
+    with lexkit.open(starter_store) as lexicon:
+        for form in FORMATS:
+            for name in ("a", "b"):
+                plot_neighborhood(lexicon, "happy", lexicon.synonyms("happy"), [], tmp_path / (name + form))
+            assert (tmp_path / f"a{form}").read_bytes() == (tmp_path / f"b{form}").read_bytes()
 
 
 def test_hostile_words_are_drawn_as_they_are(
@@ -90,7 +95,7 @@ def test_hostile_words_are_drawn_as_they_are(
 def test_failures_are_one_line(run: Callable[..., Any], starter_store: Path, tmp_path: Path) -> None:
     done = run("lookup", "happy", "--store", starter_store, "--plot", "x.gif")
     assert done.returncode == 2
-    assert "'x.gif' ends in neither .png nor .svg." in done.stderr
+    assert "'x.gif' ends in none of .png, .svg, .pdf." in done.stderr
     done = run("lookup", "aboveboard", "--source", "morpholex", "--store", starter_store, "--plot", "x.svg")
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(r"error: aboveboard: no relations to draw in .*\n", done.stderr)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 import lexkit
-from lexkit.report.charts import keep_rate_panels, short_names
+from lexkit.report.keep_rate import keep_rate_panels, short_names
 from lexkit.report.page import write_report
 from lexkit.report.relations import pack_relations
 

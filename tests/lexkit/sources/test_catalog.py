@@ -7,7 +7,7 @@ import pytest
 
 from lexkit.sources.catalog import is_non_commercial, licence_of, licence_of_starter, load_catalog
 from lexkit.sources.data_files import data_file
-from lexkit.store.inputs import STARTER
+from lexkit.store.choose_sources import STARTER
 
 
 def test_every_source_says_where_it_comes_from() -> None:

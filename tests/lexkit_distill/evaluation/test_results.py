@@ -42,9 +42,9 @@ def test_a_full_disk_is_one_line_and_leaves_the_results_of_before(
 @pytest.mark.parametrize("name", ["folder", "file/results.json"])
 def test_what_cannot_be_written_is_told_before_anything_is_asked(tmp_path: Path, name: str, monkeypatch: Any) -> None:
     pytest.importorskip("lm_eval", reason="comes with the extra 'eval'")
+    from lexkit.progress import Progress
     from lexkit_distill.evaluation import run
     from lexkit_distill.evaluation.config import EvalConfig
-    from lexkit_distill.progress import Progress
 
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()

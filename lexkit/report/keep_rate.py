@@ -1,11 +1,13 @@
-"""Where the points of the keep-rate chart lie, in the units of its picture."""
+"""The keep rates of a store: laid out for the SVG of the report, which needs no matplotlib, and drawn to a file."""
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import pyarrow as pa
+
+from lexkit.figures import KINDS, picture
 
 KEEP_RATE = "SELECT * FROM keep_rate"
 """All columns, because stores of some versions have a column ``reading``; see `keep_rate_panels`."""
@@ -72,3 +74,28 @@ def short_names(names: list[str]) -> dict[str, str]:
     """Cut names that are paths to their last two parts, where that leaves them different."""
     cut = {name: "/".join(PurePosixPath(name).parts[-2:]) or name for name in names}
     return cut if len(set(cut.values())) == len(names) else {name: name for name in names}
+
+
+def plot_keep_rate(rates: pa.Table, tokenizer: str, path: Path) -> None:
+    """Draw what `Lexicon.keep_rate` returns, a panel for each reading and a line for each kind.
+
+    Raises:
+        LexkitError: as `lexkit.figures.picture`.
+        OSError: the file cannot be written.
+    """
+    curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for row in rates.to_pylist():
+        points = curves.setdefault(row["reading"], {}).setdefault(row["kind"], [])
+        points.append((row["max_tokens"], row["percent"]))
+    with picture(path, 3 * max(len(curves), 1), 3.2) as figure:
+        figure.suptitle(f"Relations that need at most m tokens a word, {tokenizer}")
+        for place, (reading, of_reading) in enumerate(curves.items(), 1):
+            axes = figure.add_subplot(1, len(curves), place)
+            for kind, points in of_reading.items():
+                marker = "o" if kind == "synonym" else "s"
+                axes.plot(*zip(*points, strict=True), color=KINDS[kind], marker=marker, label=f"{kind}s")
+            axes.set(title=f"{reading}\n{_READINGS[reading]}", xlabel="m", ylim=(0, 103), xticks=range(1, 6))
+            axes.grid(alpha=0.3)
+            if place == 1:
+                axes.set_ylabel("per cent kept")
+                axes.legend(loc="lower right")

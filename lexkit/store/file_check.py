@@ -10,7 +10,7 @@ from lexkit.errors import StoreError
 _MAGIC = slice(8, 12)  # a DuckDB file has "DUCK" after its first checksum
 
 
-def check_header(path: Path) -> None:
+def check_store_file(path: Path) -> None:
     """Make sure that a file is there and starts as a store does.
 
     Raises:

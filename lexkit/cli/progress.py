@@ -1,0 +1,84 @@
+"""How commands show the progress of a long job: a bar on a terminal, notes elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from lexkit.cli.output import console, is_terminal
+from lexkit.progress import Progress
+from lexkit.safe_output import SafeStream
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+
+def show_progress(quiet: bool) -> Progress:
+    """Return what shows progress on standard error: a bar on a terminal, notes elsewhere, nothing if *quiet*."""
+    return Progress() if quiet else _Bar() if is_terminal(sys.stderr) else _Notes()
+
+
+class _Notes(Progress):
+    """Notes only, on standard error."""
+
+    def note(self, text: str) -> None:
+        click.echo(f"note: {text}", err=True)
+
+
+class _Bar(Progress):
+    """The stage, how far it is, how fast, and the time it has taken and will take."""
+
+    def __init__(self) -> None:
+        from rich.file_proxy import FileProxy
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        class SafeProgress(RichProgress):
+            def start(self) -> None:
+                super().start()
+                for name in ("stdout", "stderr"):
+                    stream = getattr(sys, name)
+                    if isinstance(stream, FileProxy):  # which makes styles of escape sequences
+                        setattr(sys, name, SafeStream(cast("TextIO", stream)))
+
+        self._progress = SafeProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(20),
+            TextColumn("{task.fields[rate]}", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console(err=True),
+            redirect_stdout=is_terminal(sys.stdout),
+        )
+        self._task = self._progress.add_task("", visible=False, rate="")
+        self._name = ""
+
+    def stage(self, name: str) -> None:
+        self._progress.start()  # only now: a failure before the first stage must find the cursor where it was
+        self._finish()
+        self._name = name
+        self._task = self._progress.add_task(name, total=None, rate="")
+
+    def count(self, done: int, total: int | None, unit: str) -> None:
+        scale, unit, digits = (1e6, "MB", 1) if unit == "bytes" else (1, unit, 0)
+        of_total = "" if total is None else f" of {total / scale:,.{digits}f}"
+        speed = self._progress.tasks[-1].speed
+        self._progress.update(
+            self._task,
+            description=f"{self._name}: {done / scale:,.{digits}f}{of_total} {unit}",
+            completed=done,
+            total=total,
+            rate=f"{speed / scale:,.{digits}f} {unit}/s" if speed else "",
+        )
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        self._finish()
+        self._progress.stop()
+
+    def _finish(self) -> None:
+        self._progress.update(self._task, total=1, completed=1)
