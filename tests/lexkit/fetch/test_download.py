@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import random
@@ -24,8 +25,7 @@ from hypothesis import strategies as st
 
 from lexkit.errors import FetchError
 from lexkit.fetch.download import Fetched, fetch
-from lexkit.fetch.http import Failure, redirected
-from lexkit.fetch.transfer import Patience
+from lexkit.fetch.partial_download import Patience
 from lexkit.progress import Progress
 from lexkit.sources.cache import read_record
 from lexkit.sources.catalog import CatalogEntry, Download
@@ -297,41 +297,46 @@ class TestRefusals:
             (403, "403 Forbidden; the publisher does not serve this machine; see https://thing.example/"),
             (404, "404 Not Found; the publisher has moved or removed it; see https://thing.example/"),
             (410, "410 Gone; the publisher has moved or removed it; see https://thing.example/"),
-            (416, "416 Range Not Satisfiable; see https://thing.example/ for what has changed there"),
-            (418, "418 I'm a Teapot; see https://thing.example/"),
-            (204, "204 instead of the file; see https://thing.example/"),
-            (206, "206 instead of the file; see https://thing.example/"),
+            (416, "416 Requested Range Not Satisfiable; see https://thing.example/ for what has changed there"),
+            (418, "418 I'm a teapot; see https://thing.example/"),
+            (204, "204 No Content; see https://thing.example/"),
+            (206, "206 Partial Content; see https://thing.example/"),
+            (304, "304 Not Modified; see https://thing.example/"),
+            (799, "799; see https://thing.example/"),
         ],
     )
     def test_a_status(self, server: Any, tmp_path: Path, code: int, message: str) -> None:
         url = server.on(PATH, server.status(code))
         with pytest.raises(FetchError) as caught:
             fetch(entry(url), tmp_path)
-        words = str(caught.value).replace("Requested Range", "Range")  # as later Pythons have it
+        words = str(caught.value)
         assert words.startswith(f"{url}: the server answers {message}")
         assert len(server.requests) == 1
         assert names(tmp_path) == set()
 
     @pytest.mark.parametrize(
         "location",
-        ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "gopher://127.0.0.1/", "", "http://[/"],
+        [
+            "file:///etc/passwd",
+            "ftp://127.0.0.1/x",
+            "data:,x",
+            "gopher://127.0.0.1/",
+            "//[/",
+            "http://\xe9:x/",
+            "http://a..b/",
+        ],
     )
     def test_a_redirect_to_something_else_than_http(self, server: Any, tmp_path: Path, location: str) -> None:
-        with pytest.raises(FetchError, match="redirected to"):
+        with pytest.raises(FetchError, match=r"redirected from http to|not an address|cannot be reached"):
             fetch(entry(server.on(PATH, server.status(302, Location=location))), tmp_path)
         assert len(server.requests) == 1
         assert names(tmp_path) == set()
 
-    def test_a_redirect_to_itself(self, server: Any, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("location", [PATH, "", "#x"])
+    def test_a_redirect_to_itself(self, server: Any, tmp_path: Path, location: str) -> None:
         with pytest.raises(FetchError, match="redirected 10 times"):
-            fetch(entry(server.on(PATH, server.status(301, Location=PATH))), tmp_path)
+            fetch(entry(server.on(PATH, server.status(301, Location=location))), tmp_path)
         assert len(server.requests) == 10
-
-    def test_from_https_to_http(self) -> None:
-        with pytest.raises(Failure, match="redirected from https to http://mirror"):
-            redirected("https://thing.example/a", "http://mirror.example/a")
-        assert redirected("http://thing.example/a", "https://mirror.example/b") == "https://mirror.example/b"
-        assert redirected("https://thing.example/a/b", "../c d\x1b") == "https://thing.example/c%20d%1B"
 
     def test_tls(
         self, server: Any, tls_server: Any, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -371,9 +376,56 @@ class TestRefusals:
         fetch(entry(server.on(PATH, unknown), sha256=fingerprint(path)[0]), tmp_path / "cache")
         assert_whole(tmp_path / "cache")
 
+    @pytest.mark.parametrize("header", ["Content-Length: " + "9" * 5000, "Content-Length: -1", "X: " + "x" * 200_000])
+    def test_headers_without_measure(self, server: Any, tmp_path: Path, header: str) -> None:
+        def answer(handler: Any) -> None:
+            handler.wfile.write(f"HTTP/1.1 200 OK\r\n{header}\r\n\r\n".encode() + BODY)
+
+        with pytest.raises(FetchError, match="the answer is not HTTP"):
+            fetch(entry(server.on(PATH, answer)), tmp_path, patience=IMPATIENT)
+        assert names(tmp_path) == set()
+
+    def test_headers_without_end(self, server: Any, tmp_path: Path) -> None:
+        def answer(handler: Any) -> None:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            while True:
+                handler.wfile.write(b"X: x\r\n" * 10_000)
+
+        with pytest.raises(FetchError, match="the answer is not HTTP"):
+            fetch(entry(server.on(PATH, answer)), tmp_path, patience=IMPATIENT)
+
+    @pytest.mark.parametrize("etag", ['"\xe9"', '"\x1b[2J"'])
+    def test_an_etag_that_cannot_be_sent_back(self, server: Any, tmp_path: Path, etag: str) -> None:
+        answers = [server.send(BODY, etag=etag, stop_after=1000), server.send(BODY, etag=etag)]
+        fetch(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
+        assert server.requests[1]["Range"] is None
+        assert_whole(tmp_path)
+
+    @pytest.mark.parametrize("stated", [10, 500_000], ids=["less", "more"])
+    def test_a_length_that_is_a_lie(self, server: Any, tmp_path: Path, stated: int) -> None:
+        lie = server.send(BODY, stated=False, headers={"Content-Length": str(stated)})
+        thing = entry(server.on(PATH, lie), sha256=hashlib.sha256(BODY).hexdigest())
+        with pytest.raises(FetchError, match=r"its SHA-256 is|closed after 400,000 of 500,000 bytes"):
+            fetch(thing, tmp_path, patience=IMPATIENT)
+        assert "thing/data.bin" not in names(tmp_path)
+
+    def test_a_rest_that_is_longer_than_stated_is_cut(self, server: Any, tmp_path: Path) -> None:
+        def longer(handler: Any) -> None:
+            handler.send_response(206)
+            handler.send_header("Content-Range", f"bytes 1000-399999/{len(BODY)}")
+            handler.send_header("ETag", '"1"')
+            handler.send_header("Content-Length", str(len(BODY)))
+            handler.end_headers()
+            handler.wfile.write(BODY[1000:] + bytes(1000))
+
+        fetch(entry(server.on(PATH, server.send(BODY, stop_after=1000), longer)), tmp_path, patience=IMPATIENT)
+        assert_whole(tmp_path)
+
     def test_another_encoding(self, server: Any, tmp_path: Path) -> None:
         with pytest.raises(FetchError, match="another encoding than its own"):
-            fetch(entry(server.on(PATH, server.send(BODY, headers={"Content-Encoding": "br"}))), tmp_path)
+            fetch(entry(server.on(PATH, server.send(BODY, headers={"Content-Encoding": "gzip"}))), tmp_path)
+        assert server.requests[0]["Accept-Encoding"] == "identity"
+        assert names(tmp_path) == set()
 
     @pytest.mark.parametrize(
         ("file", "body", "message"),
@@ -408,8 +460,11 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("error", "message"),
         [
-            (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), "no network, or no DNS"),
-            (OSError(errno.ENETUNREACH, "Network is unreachable"), "the network cannot be reached"),
+            (
+                socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+                r"no network, or no DNS \(.*tion\)",
+            ),
+            (OSError(errno.ENETUNREACH, "Network is unreachable"), r"no network, or no DNS \(.*is unreachable\)"),
         ],
     )
     def test_no_network(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, message: str) -> None:
@@ -443,6 +498,39 @@ class TestRefusals:
         for url in ("file:///etc/passwd", "thing.example", "http://thing.example:port/"):
             with pytest.raises(FetchError, match=re.escape(url)):
                 fetch(entry(url), tmp_path)
+
+
+class TestProxies:
+    @pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
+    @pytest.mark.parametrize("scheme", ["", "http://"])
+    def test_one_for_http(
+        self, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, scheme: str
+    ) -> None:
+        monkeypatch.setenv(variable, scheme + server.url.removeprefix("http://"))
+        server.on("http://thing.example/x", server.send(BODY))
+        fetch(entry("http://thing.example/x"), tmp_path)
+        assert_whole(tmp_path)
+
+    @pytest.mark.parametrize("no_proxy", ["127.0.0.1,::1/128,[::1]", "*"])  # some of which httpx alone would reject
+    def test_none_where_the_environment_says_so(
+        self, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_proxy: str
+    ) -> None:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.setenv("no_proxy", no_proxy)
+        fetch(entry(server.on(PATH, server.send(BODY))), tmp_path)
+        assert_whole(tmp_path)
+
+    def test_one_that_refuses(self, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("https_proxy", server.url)
+        with pytest.raises(FetchError, match=r"the proxy refuses the connection \(501 .*; check http_proxy"):
+            fetch(entry("https://thing.example/x"), tmp_path)
+
+    @pytest.mark.parametrize("proxy", ["socks5://user:secret@127.0.0.1:9", "ftp://user:secret@x", "http://x:port"])
+    def test_one_that_cannot_be(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(FetchError, match="the proxy cannot be used") as caught:
+            fetch(entry("http://thing.example/x"), tmp_path)
+        assert "secret" not in str(caught.value)
 
 
 class TestTwoAtOnce:
@@ -552,7 +640,7 @@ from pathlib import Path
 from lexkit.progress import Progress
 from lexkit.sources.catalog import CatalogEntry, Download
 from lexkit.fetch.download import fetch
-from lexkit.fetch.transfer import Patience
+from lexkit.fetch.partial_download import Patience
 
 url, cache, options = sys.argv[1], sys.argv[2], sys.argv[3:]
 thing = CatalogEntry("thing", "A thing", "thing", "-", "-", "-", "-", (Download("data.bin", url),))
@@ -676,7 +764,7 @@ ANSWERS = st.sampled_from(
 
 
 @given(script=st.lists(st.tuples(ANSWERS, st.integers(0, 5000)), max_size=8), runs=st.integers(1, 3))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_server_does_a_file_is_whole_or_not_there(
     server: Any, tmp_path_factory: pytest.TempPathFactory, script: list[tuple[str, int]], runs: int
 ) -> None:
