@@ -180,19 +180,18 @@ class PartialDownload:
         return size if self.version.total is None or size <= self.version.total else 0
 
     def _attempt(self, progress: Progress, timeout: float) -> None:
-        done, version, headers = self._usable(), self.version, {}
-        if done and version is not None and version.validator is not None:
-            if done == version.total:
-                return
-            headers = {"Range": f"bytes={done}-", "If-Range": version.validator}
+        done, version = self._usable(), self.version
+        if done and version and done == version.total:
+            return
+        headers = {"Range": f"bytes={done}-", "If-Range": version.validator or ""} if done and version else {}
         with _reply(self._download.url, headers, timeout) as reply:
-            if version is None or not headers or reply.status_code not in (206, 416):
-                self.version, done = self._begin(reply), 0
+            if not (done and version and reply.status_code in (206, 416)):
+                version, done = self._begin(reply), 0
             elif not version.continues_in(reply, done):
                 self.version, self.resumed_at = None, 0
                 self.discard()
                 raise Failure("the server's file has changed, or it does not send parts as asked", _LATER, True)
-            self._copy(reply, done, progress)
+            self._copy(reply, done, version.total, progress)
 
     def _begin(self, reply: httpx.Response) -> Version:
         """Start the part from nothing."""
@@ -205,14 +204,13 @@ class PartialDownload:
             raise Failure(f"the server's file has {total:,} bytes, and the catalogue says {known.bytes:,}")
         if total is None and not is_chunked and known.sha256 is None:
             raise Failure("the server does not say how long the file is, so a broken one would look whole")
-        version = Version(known.url, headers.get("ETag"), headers.get("Last-Modified"), total)
+        self.version = version = Version(known.url, headers.get("ETag"), headers.get("Last-Modified"), total)
         self.resumed_at = 0
         self.path.write_bytes(b"")  # before the note, which would otherwise describe the old bytes
         write_atomically(self._note, msgspec.json.encode(version))
         return version
 
-    def _copy(self, reply: httpx.Response, done: int, progress: Progress) -> None:
-        total = self.version.total if self.version else None
+    def _copy(self, reply: httpx.Response, done: int, total: int | None, progress: Progress) -> None:
         free = shutil.disk_usage(self.path.parent).free
         if total is not None and free < total - done:
             raise OSError(errno.ENOSPC, f"no space: {total - done:,} bytes are to come, {free:,} are free")
