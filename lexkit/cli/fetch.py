@@ -10,7 +10,6 @@ import click
 from lexkit.cli.output import json_option, print_json, print_table, quiet_option
 from lexkit.cli.progress import show_progress
 from lexkit.errors import FetchError
-from lexkit.progress import Progress
 
 if TYPE_CHECKING:
     from lexkit.fetch.download import Fetched
@@ -26,14 +25,13 @@ def _parse_names(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 
     entries: dict[str, CatalogEntry] = {}
     for value in values:
-        selected = select(value)
-        if not selected:
-            raise click.BadParameter(_other_than(value), ctx, param)
-        entries.update({entry.name: entry for entry in selected})
+        entries.update({entry.name: entry for entry in select(value)})
+        if not select(value):
+            raise click.BadParameter(_message_for_unknown(value), ctx, param)
     return tuple(entries.values())
 
 
-def _other_than(name: str) -> str:
+def _message_for_unknown(name: str) -> str:
     """Say what there is instead of a source that does not exist."""
     from difflib import get_close_matches
 
@@ -81,15 +79,20 @@ def fetch(
     if not entries:
         _list(folder, as_json, quiet)
         return
+    from lexkit.fetch.download import fetch as fetch_source
+
     progress = show_progress(quiet)
     done: list[Fetched] = []
     failed: dict[str, FetchError] = {}
     try:
         for entry in entries:
             try:
-                done.append(_fetch_one(entry, folder, force, progress, silent=quiet or as_json))
+                done.append(fetch_source(entry, folder, force=force, progress=progress))
             except FetchError as error:
                 failed[entry.name] = error  # the other publishers may do better
+                continue
+            if not (quiet or as_json):
+                _print_fetched(entry, done[-1])
     except KeyboardInterrupt:
         click.echo("error: interrupted; fetch again to resume", err=True)
         ctx.exit(130)
@@ -103,80 +106,45 @@ def fetch(
         raise FetchError(f"{failed[first]}{also}")
 
 
-def _fetch_one(entry: CatalogEntry, folder: Path, force: bool, progress: Progress, silent: bool) -> Fetched:
-    from lexkit.fetch.download import fetch as fetch_source
-
-    fetched = fetch_source(entry, folder, force=force, progress=progress)
-    if not silent:
-        click.echo("\n".join(_summary(fetched)))
-        for note in _notes(entry, fetched):
-            click.echo(f"note: {entry.name}: {note}", err=True)
-    return fetched
-
-
-def _notes(entry: CatalogEntry, fetched: Fetched) -> list[str]:
+def _print_fetched(entry: CatalogEntry, fetched: Fetched) -> None:
     from lexkit.sources.wiktionary.thesaurus import FIXED, is_old
 
-    notes = [entry.note] if entry.note else []
-    if entry.has_thesaurus and is_old(fetched.record.last_modified):
-        notes.append(
-            f"made before {FIXED}, when wiktextract listed near-synonyms among antonyms; --force may get a new one"
-        )
-    return notes
-
-
-def _summary(fetched: Fetched) -> list[str]:
     record = fetched.record
+    how = f"fetched, from byte {fetched.resumed_at:,} on" if fetched.resumed_at else "fetched"
     if fetched.was_there:
         how = f"already there since {record.fetched_at}; --force fetches it again"
-    else:
-        how = f"fetched, from byte {fetched.resumed_at:,} on" if fetched.resumed_at else "fetched"
-    lines = [
-        f"{fetched.source}  {how}",
-        f"  {fetched.path}  {record.bytes:,} bytes",
-        f"  licence   {record.licence}: {record.licence_note}",
-        f"  cite      {record.citation}",
-    ]
+    click.echo(f"{fetched.source}  {how}\n  {fetched.path}  {record.bytes:,} bytes")
     if fetched.unpacked is not None:
-        lines.insert(2, f"  unpacked  {fetched.unpacked}")
-    return lines
+        click.echo(f"  unpacked  {fetched.unpacked}")
+    click.echo(f"  licence   {record.licence}: {record.licence_note}\n  cite      {record.citation}")
+    if entry.note:
+        click.echo(f"note: {entry.name}: {entry.note}", err=True)
+    if entry.has_thesaurus and is_old(record.last_modified):
+        why = f"made before {FIXED}, when wiktextract listed near-synonyms among antonyms; --force may get a new one"
+        click.echo(f"note: {entry.name}: {why}", err=True)
 
 
 def _document(fetched: Fetched) -> dict[str, Any]:
-    import msgspec
+    from msgspec import to_builtins
 
-    return {
-        "source": fetched.source,
-        "path": str(fetched.path),
-        "unpacked": None if fetched.unpacked is None else str(fetched.unpacked),
-        "was_there": fetched.was_there,
-        "resumed_at": fetched.resumed_at,
-        **msgspec.structs.asdict(fetched.record),
-    }
+    paths = {"path": str(fetched.path), "unpacked": None if fetched.unpacked is None else str(fetched.unpacked)}
+    return {**paths, "was_there": fetched.was_there, "resumed_at": fetched.resumed_at, **to_builtins(fetched.record)}
 
 
 def _list(folder: Path, as_json: bool, quiet: bool) -> None:
     from lexkit.sources.cache import place_of, read_record
     from lexkit.sources.catalog import load_catalog
 
-    rows = []
+    header = ("source", "fetched_at", "bytes", "licence", "path")
+    rows: list[tuple[str, str | None, int | None, str, str]] = []
     for entry in load_catalog().source:
-        record = read_record(place_of(entry, folder))
-        if record is None and entry.language is not None:
-            continue  # one of many
-        rows.append(
-            {
-                "source": entry.name,
-                "fetched_at": None if record is None else record.fetched_at,
-                "bytes": None if record is None else record.bytes,
-                "licence": entry.licence,
-                "path": str(place_of(entry, folder)),
-            }
-        )
+        path = place_of(entry, folder)
+        record = read_record(path)
+        if record is not None:
+            rows.append((entry.name, record.fetched_at, record.bytes, entry.licence, str(path)))
+        elif entry.language is None:  # those of one language are many
+            rows.append((entry.name, None, None, entry.licence, str(path)))
     if as_json:
-        print_json({"cache": str(folder), "sources": rows})
+        print_json({"cache": str(folder), "sources": [dict(zip(header, row, strict=True)) for row in rows]})
     elif not quiet:
-        header = tuple(rows[0])
-        print_table(
-            str(folder), header, [["-" if row[key] is None else str(row[key]) for key in header] for row in rows]
-        )
+        print_table(str(folder), header, [["-" if cell is None else str(cell) for cell in row] for row in rows])

@@ -1,8 +1,4 @@
-"""Fetching a source of the catalogue into the cache: one process at a time, and only what is whole and checked.
-
-The part of a broken download that has arrived stays beside the file, and the next run resumes there if the server's
-file is still the same.
-"""
+"""Bringing a source of the catalogue into the cache: one process at a time, and only what is whole and checked."""
 
 from __future__ import annotations
 
@@ -16,9 +12,7 @@ from pathlib import Path
 
 from lexkit.atomic_write import lock
 from lexkit.errors import FetchError
-from lexkit.fetch.http import Failure
-from lexkit.fetch.partial_download import Part, Version
-from lexkit.fetch.transfer import Patience, Transfer
+from lexkit.fetch.partial_download import Failure, PartialDownload, Patience
 from lexkit.fetch.unpack import is_unpacked, unpack
 from lexkit.progress import Progress
 from lexkit.sources.cache import FetchRecord, place_of, read_record, remove_record, write_record
@@ -27,6 +21,12 @@ from lexkit.sources.files import fingerprint
 
 _MAGIC = {".gz": b"\x1f\x8b", ".bz2": b"BZh", ".zip": b"PK", ".xlsx": b"PK"}
 _WEB_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_FREE_SPACE = "free some space, or choose another cache with --cache; then fetch again to resume"
+_FIXES = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EFBIG: "the file system or a limit (ulimit -f) allows no larger file; choose another cache with --cache",
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Fetched:
     was_there: bool
     """Whether it was there before, so that nothing was fetched."""
     resumed_at: int
-    """The byte from which an earlier run's download went on; 0 if from the beginning."""
+    """The byte at which an earlier run's download was resumed; 0 if it began at the beginning."""
     unpacked: Path | None
     """The folder that holds what was in the archive, if it is one."""
 
@@ -71,9 +71,9 @@ def fetch(
     there = None if force else _record_of(target, entry.to_fetch)
     if there is not None and (folder is None or is_unpacked(folder, there.sha256)):
         return Fetched(entry.name, target, there, True, 0, folder)
-    with _cache_errors(target), _locked(target):
-        record = None if force else _record_of(target, entry.to_fetch)
-        was_there, resumed_at = record is not None, 0
+    with _locked(target):
+        record, resumed_at = None if force else _record_of(target, entry.to_fetch), 0
+        was_there = record is not None
         if record is None:
             record, resumed_at = _bring(entry, target, progress or Progress(), patience or Patience())
         if folder is not None:
@@ -83,56 +83,47 @@ def fetch(
 
 def _record_of(target: Path, download: Download) -> FetchRecord | None:
     record = read_record(target)
-    if record is not None and download.sha256 not in (None, record.sha256):
-        return None  # an older file than the catalogue knows
-    return record
+    # another checksum: an older file than the catalogue knows
+    return record if record is not None and download.sha256 in (None, record.sha256) else None
 
 
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    held = lock(target.with_name(f"{target.name}.lock"))
-    if held is None:
-        raise FetchError(f"{target}: another lexkit is fetching it; wait until that is done, or stop it, and try again")
-    with held:
-        yield
-
-
-@contextmanager
-def _cache_errors(target: Path) -> Iterator[None]:
-    """Turn what the file system says into a message; network errors have become `Failure` before they get here."""
+    """Keep other processes out, and turn what the file system says into a message."""
     try:
-        yield
+        target.parent.mkdir(parents=True, exist_ok=True)
+        held = lock(target.with_name(f"{target.name}.lock"))
+        if held is None:
+            raise FetchError(f"{target}: another lexkit is fetching it; wait until that is done, or stop it")
+        with held:
+            yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            mend = "free some space, or choose another cache with --cache; then fetch again to resume"
-        elif error.errno == errno.EFBIG:
-            mend = "the file system or a limit (ulimit -f) allows no larger file; choose another cache with --cache"
-        else:
-            mend = "choose another cache with --cache or $LEXKIT_CACHE"
-        raise FetchError(f"{target}: cannot be written ({reason}); {mend}") from error
+        fix = _FIXES.get(error.errno or 0, "choose another cache with --cache or $LEXKIT_CACHE")
+        raise FetchError(f"{target}: cannot be written ({error.strerror or error}); {fix}") from error
 
 
 def _bring(entry: CatalogEntry, target: Path, progress: Progress, patience: Patience) -> tuple[FetchRecord, int]:
-    """Download, check, name and record the file; return the record, and the byte at which the download went on."""
-    download, part = entry.to_fetch, Part(target)
-    transfer = Transfer(download, part, progress, patience)
+    """Download, check, name and record the file; return the record, and the byte at which the download was resumed."""
+    download = entry.to_fetch
+    part = PartialDownload(download, target)
     try:
-        transfer.run()
+        part.complete(progress, patience)
     except Failure as failure:
         kept = f"; {part.size():,} bytes are kept for the next try" if part.size() else ""
-        raise FetchError(f"{download.url}: {failure.reason}; {_mend(failure, entry)}{kept}") from failure
+        fix = failure.fix.format(homepage=entry.homepage)
+        raise FetchError(f"{download.url}: {failure.reason}; {fix}{kept}") from failure
     progress.stage(f"check {download.file}")
-    version = part.version() or Version(download.url)
-    digest, size = _check(part, download)
+    digest, size = fingerprint(part.path)
+    if wrong := _difference(part.path, download, digest, size):
+        part.discard()
+        raise FetchError(f"{download.url}: {wrong}")
     record = FetchRecord(
         source=entry.name,
         url=download.url,
         sha256=digest,
         bytes=size,
-        etag=version.etag,
-        last_modified=version.last_modified,
+        etag=part.version.etag if part.version else None,
+        last_modified=part.version.last_modified if part.version else None,
         licence=entry.licence,
         licence_note=entry.licence_note,
         citation=entry.citation,
@@ -141,44 +132,22 @@ def _bring(entry: CatalogEntry, target: Path, progress: Progress, patience: Pati
     remove_record(target)
     part.publish()
     write_record(target, record)
-    return record, transfer.resumed_at
+    return record, part.resumed_at
 
 
-def _mend(failure: Failure, entry: CatalogEntry) -> str:
-    by_hand = f"see {entry.homepage}"
-    if failure.is_offline:
-        return "connect this machine, or fetch elsewhere and copy the cache here"
-    if failure.status in (401, 403, 451):
-        return f"the publisher does not serve this machine; {by_hand}"
-    if failure.status in (404, 410):
-        return f"the publisher has moved or removed it; {by_hand}"
-    if failure.is_transient:
-        return "fetch again later"
-    return f"{by_hand} for what has changed there"
-
-
-def _check(part: Part, download: Download) -> tuple[str, int]:
-    """Return checksum and size of a part that has come whole; remove one that is not what it should be.
-
-    Raises:
-        FetchError: a web page, another kind of file than its name says, or not what the catalogue says.
-    """
-    with part.path.open("rb") as stream:
+def _difference(path: Path, download: Download, digest: str, size: int) -> str | None:
+    """Say in what a file that has come whole differs from what it should be, or return None."""
+    with path.open("rb") as stream:
         start = stream.read(512)
-    digest, size = fingerprint(part.path)
-    wanted = _MAGIC.get(Path(download.file).suffix, b"")
-    wrong = None
+    suffix = Path(download.file).suffix
     if _WEB_PAGE.match(start):
-        wrong = "a web page came instead of the file; something on the way, such as a login page, may have sent it"
-    elif not size:
-        wrong = "an empty file came; fetch again later"
-    elif not start.startswith(wanted):
-        wrong = f"what came is not a {Path(download.file).suffix} file; fetch again later"
-    elif download.bytes not in (None, size):
-        wrong = f"{size:,} bytes came, and the catalogue says {download.bytes:,}; fetch again, or update lexkit"
-    elif download.sha256 not in (None, digest):
-        wrong = f"its SHA-256 is {digest}, and the catalogue says {download.sha256}; fetch again, or update lexkit"
-    if wrong is not None:
-        part.discard()
-        raise FetchError(f"{download.url}: {wrong}")
-    return digest, size
+        return "a web page came instead of the file; something on the way, such as a login page, may have sent it"
+    if not size:
+        return "an empty file came; fetch again later"
+    if not start.startswith(_MAGIC.get(suffix, b"")):
+        return f"what came is not a {suffix} file; fetch again later"
+    if download.bytes not in (None, size):
+        return f"{size:,} bytes came, and the catalogue says {download.bytes:,}; fetch again, or update lexkit"
+    if download.sha256 not in (None, digest):
+        return f"its SHA-256 is {digest}, and the catalogue says {download.sha256}; fetch again, or update lexkit"
+    return None

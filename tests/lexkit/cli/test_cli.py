@@ -67,6 +67,7 @@ class TestHelp:
             "duckdb",
             "pyarrow",
             "rich",
+            "httpx",
             "jinja2",
             "matplotlib",
             "msgspec",

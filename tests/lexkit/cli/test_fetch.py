@@ -16,7 +16,7 @@ import pytest
 
 import lexkit
 from lexkit.cli.main import main
-from lexkit.fetch.transfer import Patience
+from lexkit.fetch.partial_download import Patience
 from lexkit.sources import catalog
 from lexkit.sources.data_files import data_file
 
@@ -228,7 +228,7 @@ def test_ctrl_c(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> N
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lexkit.fetch.transfer.get", interrupted)
+    monkeypatch.setattr("lexkit.fetch.partial_download._client", interrupted)
     result = call("fetch", "morpholex")
     assert result == (130, "", "error: interrupted; fetch again to resume\n")
 

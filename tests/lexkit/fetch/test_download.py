@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import random
@@ -24,8 +25,7 @@ from hypothesis import strategies as st
 
 from lexkit.errors import FetchError
 from lexkit.fetch.download import Fetched, fetch
-from lexkit.fetch.http import Failure, redirected
-from lexkit.fetch.transfer import Patience
+from lexkit.fetch.partial_download import Patience
 from lexkit.progress import Progress
 from lexkit.sources.cache import read_record
 from lexkit.sources.catalog import CatalogEntry, Download
@@ -297,41 +297,46 @@ class TestRefusals:
             (403, "403 Forbidden; the publisher does not serve this machine; see https://thing.example/"),
             (404, "404 Not Found; the publisher has moved or removed it; see https://thing.example/"),
             (410, "410 Gone; the publisher has moved or removed it; see https://thing.example/"),
-            (416, "416 Range Not Satisfiable; see https://thing.example/ for what has changed there"),
-            (418, "418 I'm a Teapot; see https://thing.example/"),
-            (204, "204 instead of the file; see https://thing.example/"),
-            (206, "206 instead of the file; see https://thing.example/"),
+            (416, "416 Requested Range Not Satisfiable; see https://thing.example/ for what has changed there"),
+            (418, "418 I'm a teapot; see https://thing.example/"),
+            (204, "204 No Content; see https://thing.example/"),
+            (206, "206 Partial Content; see https://thing.example/"),
+            (304, "304 Not Modified; see https://thing.example/"),
+            (799, "799; see https://thing.example/"),
         ],
     )
     def test_a_status(self, server: Any, tmp_path: Path, code: int, message: str) -> None:
         url = server.on(PATH, server.status(code))
         with pytest.raises(FetchError) as caught:
             fetch(entry(url), tmp_path)
-        words = str(caught.value).replace("Requested Range", "Range")  # as later Pythons have it
+        words = str(caught.value)
         assert words.startswith(f"{url}: the server answers {message}")
         assert len(server.requests) == 1
         assert names(tmp_path) == set()
 
     @pytest.mark.parametrize(
         "location",
-        ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "gopher://127.0.0.1/", "", "http://[/"],
+        [
+            "file:///etc/passwd",
+            "ftp://127.0.0.1/x",
+            "data:,x",
+            "gopher://127.0.0.1/",
+            "//[/",
+            "http://\xe9:x/",
+            "http://a..b/",
+        ],
     )
     def test_a_redirect_to_something_else_than_http(self, server: Any, tmp_path: Path, location: str) -> None:
-        with pytest.raises(FetchError, match="redirected to"):
+        with pytest.raises(FetchError, match=r"redirected from http to|not an address|cannot be reached"):
             fetch(entry(server.on(PATH, server.status(302, Location=location))), tmp_path)
         assert len(server.requests) == 1
         assert names(tmp_path) == set()
 
-    def test_a_redirect_to_itself(self, server: Any, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("location", [PATH, "", "#x"])
+    def test_a_redirect_to_itself(self, server: Any, tmp_path: Path, location: str) -> None:
         with pytest.raises(FetchError, match="redirected 10 times"):
-            fetch(entry(server.on(PATH, server.status(301, Location=PATH))), tmp_path)
+            fetch(entry(server.on(PATH, server.status(301, Location=location))), tmp_path)
         assert len(server.requests) == 10
-
-    def test_from_https_to_http(self) -> None:
-        with pytest.raises(Failure, match="redirected from https to http://mirror"):
-            redirected("https://thing.example/a", "http://mirror.example/a")
-        assert redirected("http://thing.example/a", "https://mirror.example/b") == "https://mirror.example/b"
-        assert redirected("https://thing.example/a/b", "../c d\x1b") == "https://thing.example/c%20d%1B"
 
     def test_tls(
         self, server: Any, tls_server: Any, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -371,9 +376,56 @@ class TestRefusals:
         fetch(entry(server.on(PATH, unknown), sha256=fingerprint(path)[0]), tmp_path / "cache")
         assert_whole(tmp_path / "cache")
 
+    @pytest.mark.parametrize("header", ["Content-Length: " + "9" * 5000, "Content-Length: -1", "X: " + "x" * 200_000])
+    def test_headers_without_measure(self, server: Any, tmp_path: Path, header: str) -> None:
+        def answer(handler: Any) -> None:
+            handler.wfile.write(f"HTTP/1.1 200 OK\r\n{header}\r\n\r\n".encode() + BODY)
+
+        with pytest.raises(FetchError, match="the answer is not HTTP"):
+            fetch(entry(server.on(PATH, answer)), tmp_path, patience=IMPATIENT)
+        assert names(tmp_path) == set()
+
+    def test_headers_without_end(self, server: Any, tmp_path: Path) -> None:
+        def answer(handler: Any) -> None:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            while True:
+                handler.wfile.write(b"X: x\r\n" * 10_000)
+
+        with pytest.raises(FetchError, match="the answer is not HTTP"):
+            fetch(entry(server.on(PATH, answer)), tmp_path, patience=IMPATIENT)
+
+    @pytest.mark.parametrize("etag", ['"\xe9"', '"\x1b[2J"'])
+    def test_an_etag_that_cannot_be_sent_back(self, server: Any, tmp_path: Path, etag: str) -> None:
+        answers = [server.send(BODY, etag=etag, stop_after=1000), server.send(BODY, etag=etag)]
+        fetch(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
+        assert server.requests[1]["Range"] is None
+        assert_whole(tmp_path)
+
+    @pytest.mark.parametrize("stated", [10, 500_000], ids=["less", "more"])
+    def test_a_length_that_is_a_lie(self, server: Any, tmp_path: Path, stated: int) -> None:
+        lie = server.send(BODY, stated=False, headers={"Content-Length": str(stated)})
+        thing = entry(server.on(PATH, lie), sha256=hashlib.sha256(BODY).hexdigest())
+        with pytest.raises(FetchError, match=r"its SHA-256 is|closed after 400,000 of 500,000 bytes"):
+            fetch(thing, tmp_path, patience=IMPATIENT)
+        assert "thing/data.bin" not in names(tmp_path)
+
+    def test_a_rest_that_is_longer_than_stated_is_cut(self, server: Any, tmp_path: Path) -> None:
+        def longer(handler: Any) -> None:
+            handler.send_response(206)
+            handler.send_header("Content-Range", f"bytes 1000-399999/{len(BODY)}")
+            handler.send_header("ETag", '"1"')
+            handler.send_header("Content-Length", str(len(BODY)))
+            handler.end_headers()
+            handler.wfile.write(BODY[1000:] + bytes(1000))
+
+        fetch(entry(server.on(PATH, server.send(BODY, stop_after=1000), longer)), tmp_path, patience=IMPATIENT)
+        assert_whole(tmp_path)
+
     def test_another_encoding(self, server: Any, tmp_path: Path) -> None:
         with pytest.raises(FetchError, match="another encoding than its own"):
-            fetch(entry(server.on(PATH, server.send(BODY, headers={"Content-Encoding": "br"}))), tmp_path)
+            fetch(entry(server.on(PATH, server.send(BODY, headers={"Content-Encoding": "gzip"}))), tmp_path)
+        assert server.requests[0]["Accept-Encoding"] == "identity"
+        assert names(tmp_path) == set()
 
     @pytest.mark.parametrize(
         ("file", "body", "message"),
@@ -408,8 +460,11 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("error", "message"),
         [
-            (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), "no network, or no DNS"),
-            (OSError(errno.ENETUNREACH, "Network is unreachable"), "the network cannot be reached"),
+            (
+                socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+                r"no network, or no DNS \(.*tion\)",
+            ),
+            (OSError(errno.ENETUNREACH, "Network is unreachable"), r"no network, or no DNS \(.*is unreachable\)"),
         ],
     )
     def test_no_network(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, message: str) -> None:
@@ -443,6 +498,39 @@ class TestRefusals:
         for url in ("file:///etc/passwd", "thing.example", "http://thing.example:port/"):
             with pytest.raises(FetchError, match=re.escape(url)):
                 fetch(entry(url), tmp_path)
+
+
+class TestProxies:
+    @pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
+    @pytest.mark.parametrize("scheme", ["", "http://"])
+    def test_one_for_http(
+        self, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, scheme: str
+    ) -> None:
+        monkeypatch.setenv(variable, scheme + server.url.removeprefix("http://"))
+        server.on("http://thing.example/x", server.send(BODY))
+        fetch(entry("http://thing.example/x"), tmp_path)
+        assert_whole(tmp_path)
+
+    @pytest.mark.parametrize("no_proxy", ["127.0.0.1,::1/128,[::1]", "*"])  # some of which httpx alone would reject
+    def test_none_where_the_environment_says_so(
+        self, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_proxy: str
+    ) -> None:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.setenv("no_proxy", no_proxy)
+        fetch(entry(server.on(PATH, server.send(BODY))), tmp_path)
+        assert_whole(tmp_path)
+
+    def test_one_that_refuses(self, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("https_proxy", server.url)
+        with pytest.raises(FetchError, match=r"the proxy refuses the connection \(501 .*; check http_proxy"):
+            fetch(entry("https://thing.example/x"), tmp_path)
+
+    @pytest.mark.parametrize("proxy", ["socks5://user:secret@127.0.0.1:9", "ftp://user:secret@x", "http://x:port"])
+    def test_one_that_cannot_be(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(FetchError, match="the proxy cannot be used") as caught:
+            fetch(entry("http://thing.example/x"), tmp_path)
+        assert "secret" not in str(caught.value)
 
 
 class TestTwoAtOnce:
@@ -496,11 +584,10 @@ class TestTheDisk:
 
     def test_a_limit_on_the_size_of_files(self, server: Any, tmp_path: Path) -> None:
         url = server.on(PATH, server.send(BODY))
-        limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))\n"
-        result = run_fetcher(url, tmp_path, limit)
-        assert result.returncode == 1
-        assert "FetchError" in result.stderr
-        assert "(File too large); the file system or a limit (ulimit -f) allows no larger file" in result.stderr
+        codes, said = run_fetchers(url, {tmp_path: 150_000}, LIMIT_OF_SIZE)
+        assert codes == [1]
+        assert "FetchError" in said
+        assert "(File too large); the file system or a limit (ulimit -f) allows no larger file" in said
         assert "thing/data.bin" not in names(tmp_path)
         assert fetch(entry(url), tmp_path).resumed_at == 150_000
         assert_whole(tmp_path)
@@ -547,50 +634,68 @@ def without_rights(folder: Path) -> Iterator[None]:
 
 
 FETCHER = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 from lexkit.progress import Progress
 from lexkit.sources.catalog import CatalogEntry, Download
 from lexkit.fetch.download import fetch
-from lexkit.fetch.transfer import Patience
+from lexkit.fetch.partial_download import Patience
 
-url, cache, options = sys.argv[1], sys.argv[2], sys.argv[3:]
-thing = CatalogEntry("thing", "A thing", "thing", "-", "-", "-", "-", (Download("data.bin", url),))
-progress = Progress()
 {setup}
-fetch(thing, Path(cache), force="force" in options, progress=progress, patience=Patience(tries=2, sleep=lambda s: None))
+
+url, runs, options = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3:]
+thing = CatalogEntry("thing", "A thing", "thing", "-", "-", "-", "-", (Download("data.bin", url),))
+for cache, moment in runs:
+    progress = Progress()
+    child = os.fork()
+    if child == 0:
+        prepare(cache, moment, progress)
+        patience = Patience(tries=2, sleep=lambda seconds: None)
+        fetch(thing, Path(cache), force="force" in options, progress=progress, patience=patience)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(code, flush=True)
+    if code == 0:
+        break
+"""
+
+LIMIT_OF_SIZE = """
+def prepare(cache, moment, progress):
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (moment, moment))
 """
 
 KILL_AT_EVENT = """
-left = {moment}
-def watch(event, arguments):
-    global left
-    if event in ("open", "os.mkdir", "os.rename", "os.remove", "os.truncate", "fcntl.flock", "shutil.rmtree"):
-        if event == "fcntl.flock" or str(arguments[0]).startswith(cache):
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left -= 1
-sys.addaudithook(watch)
+def prepare(cache, moment, progress):
+    left = moment
+    def watch(event, arguments):
+        nonlocal left
+        if event in ("open", "os.mkdir", "os.rename", "os.remove", "os.truncate", "fcntl.flock", "shutil.rmtree"):
+            if event == "fcntl.flock" or str(arguments[0]).startswith(cache):
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left -= 1
+    sys.addaudithook(watch)
 """
-
 
 KILL_AT_BYTE = """
-def transfer(done, total):
-    if done >= {moment}:
-        os.kill(os.getpid(), signal.SIGKILL)
-progress.transfer = transfer
+def prepare(cache, moment, progress):
+    def transfer(done, total):
+        if done >= moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+    progress.transfer = transfer
 """
 
 
-def run_fetcher(url: str, cache: Path, setup: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Fetch in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-c", FETCHER.format(setup=setup), url, str(cache), *options],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run_fetchers(url: str, runs: dict[Path, int], setup: str, *options: str) -> tuple[list[int], str]:
+    """Fetch into each cache in a process of its own until one succeeds; return their exit codes and what they said.
+
+    The processes are forks of one that has imported everything, which takes longer than all the rest.
+    """
+    moments = json.dumps([(str(cache), moment) for cache, moment in runs.items()])
+    arguments = [sys.executable, "-c", FETCHER.format(setup=setup), url, moments, *options]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+    return [int(code) for code in done.stdout.split()], done.stderr
 
 
 def assert_survives(url: str, cache: Path, old: bytes | None) -> None:
@@ -604,70 +709,33 @@ def assert_survives(url: str, cache: Path, old: bytes | None) -> None:
 
 
 class TestKilled:
-    @pytest.mark.parametrize("moment", [5, 9, 12])
-    def test_between_two_changes_of_the_cache(self, server: Any, tmp_path: Path, moment: int) -> None:
-        url = server.on(PATH, server.send(BODY))
-        result = run_fetcher(url, tmp_path, KILL_AT_EVENT.format(moment=moment))
-        assert result.returncode == -signal.SIGKILL
-        assert_survives(url, tmp_path, None)
-
-    def test_in_the_middle_of_the_file(self, server: Any, tmp_path: Path) -> None:
-        url = server.on(PATH, server.send(BODY))
-        result = run_fetcher(url, tmp_path, KILL_AT_BYTE.format(moment=200_000))
-        assert result.returncode == -signal.SIGKILL
-        part = (tmp_path / "thing" / "data.bin.part").read_bytes()
-        assert 0 < len(part) < len(BODY)
-        assert BODY.startswith(part)
-        assert_survives(url, tmp_path, None)
-        assert server.requests[-1]["Range"] == f"bytes={len(part)}-"
-
-    @pytest.mark.slow
     @pytest.mark.parametrize("old", [None, NEW_BODY], ids=["first", "force"])
     def test_between_any_two_changes_of_the_cache(self, server: Any, tmp_path: Path, old: bytes | None) -> None:
-        options = [] if old is None else ["force"]
-        for moment in range(100):
-            cache = tmp_path / str(moment)
-            if old is not None:
-                fetch(entry(server.on(PATH, server.send(old, etag='"0"'))), cache)
-            url = server.on(PATH, server.send(BODY))
-            result = run_fetcher(url, cache, KILL_AT_EVENT.format(moment=moment), *options)
-            if result.returncode == 0:
-                break
-            assert result.returncode == -signal.SIGKILL, result.stderr
+        moments = {tmp_path / str(moment): moment for moment in range(60)}
+        if old is not None:
+            fetch(entry(server.on(PATH, server.send(old, etag='"0"'))), tmp_path / "0")
+            for cache in [*moments][1:]:
+                shutil.copytree(tmp_path / "0", cache)
+        url = server.on(PATH, server.send(BODY))
+        codes, said = run_fetchers(url, moments, KILL_AT_EVENT, *([] if old is None else ["force"]))
+        assert set(codes[:-1]) == {-signal.SIGKILL}, said
+        assert codes[-1] == 0
+        assert len(codes) > 10  # each of them was met
+        for cache, _ in zip(moments, codes[:-1], strict=False):
             assert_survives(url, cache, old)
-        assert 10 < moment < 99  # each of them was met
-        assert_whole(cache)
 
-    @pytest.mark.slow
-    def test_at_any_byte(self, server: Any, tmp_path: Path) -> None:
-        places = random.Random(6)
-        for moment in range(20):
-            cache = tmp_path / str(moment)
-            url = server.on(PATH, server.send(BODY))
-            assert kill_at_byte(server, url, cache, BODY, places.randrange(len(BODY))) == -signal.SIGKILL
-            server.on(PATH, server.send(BODY))
+    def test_in_the_middle_of_the_file(self, server: Any, tmp_path: Path) -> None:
+        url = server.on(PATH, server.send(BODY, block=10_000))
+        places = random.Random(6).sample(range(100_000, len(BODY)), 10)
+        moments = {tmp_path / str(place): place for place in places}
+        codes, said = run_fetchers(url, moments, KILL_AT_BYTE)
+        assert codes == [-signal.SIGKILL] * len(places), said
+        for cache in moments:
+            part = (cache / "thing" / "data.bin.part").read_bytes()
+            assert 0 < len(part) < len(BODY)
+            assert BODY.startswith(part)
             assert_survives(url, cache, None)
-
-
-def kill_at_byte(server: Any, url: str, cache: Path, body: bytes, place: int) -> int:
-    """Fetch in a process of its own, and kill it when the server has sent *place* bytes; return its exit code."""
-    reached, go_on = threading.Event(), threading.Event()
-
-    def wait(sent: int) -> None:
-        if sent >= place:
-            reached.set()
-            go_on.wait(20)
-
-    server.on(PATH, server.send(body, before=wait, block=10_000), server.send(body))
-    arguments = [sys.executable, "-c", FETCHER.format(setup=""), url, str(cache)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        try:
-            assert reached.wait(30)
-        finally:
-            process.kill()
-            go_on.set()
-        process.communicate()
-        return process.returncode
+            assert server.requests[-1]["Range"] == f"bytes={len(part)}-"
 
 
 ANSWERS = st.sampled_from(
@@ -676,7 +744,7 @@ ANSWERS = st.sampled_from(
 
 
 @given(script=st.lists(st.tuples(ANSWERS, st.integers(0, 5000)), max_size=8), runs=st.integers(1, 3))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_server_does_a_file_is_whole_or_not_there(
     server: Any, tmp_path_factory: pytest.TempPathFactory, script: list[tuple[str, int]], runs: int
 ) -> None:
