@@ -61,7 +61,7 @@ _LETTERS = (
 _SPACES = "  |^ | $"
 WORD = Rule(
     lambda text: is_word(text) and normalize_word(text) == text,
-    f"^[^{_LETTERS}]|[^{_LETTERS}0-9 '’.,!?&/()-]|{_SPACES}",  # noqa: RUF001
+    f"^$|^[^{_LETTERS}]|[^{_LETTERS}0-9 '’.,!?&/()-]|{_SPACES}",  # noqa: RUF001
     LONGEST_WORD,
 )
 TEXT = Rule(

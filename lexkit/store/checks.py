@@ -294,8 +294,10 @@ CHECKS = (
         LEFT JOIN (SELECT source, count(*) AS n FROM evidence WHERE rule IS NULL GROUP BY source) USING (source)
         WHERE n_records < 0 OR n_rejected < 0 OR (n > 0 AND n_records = 0)
             OR (kind = 'pairs' AND n > n_records - n_rejected)  -- a line states one relation
-            OR (kind = 'morpholex' AND n_records - n_rejected
-                <> (SELECT count(*) FROM morphology WHERE analyser = 'morpholex'))
+            OR (kind = 'morpholex' AND n_records
+                <> (SELECT count(*) FROM morphology WHERE analyser = 'morpholex')
+                + (SELECT coalesce(sum(rejection.n), 0) FROM rejection
+                   WHERE rejection.source = source.source AND reason <> 'an unknown part of speech'))
         """,
     ),
     Check(

@@ -26,8 +26,8 @@ def small_store(tmp_path_factory: pytest.TempPathFactory, tokenizer: str) -> Pat
     )
     antonyms = "unkind friendly\nbig small\ncruel kind\nx\n" + "a b\n" * 200
     (folder / "antonyms").write_text(antonyms, encoding="utf-8")
-    rows = ("unkind\t<un<{(kind)}", "kind\t{(kind)}", "unfriendly\t<un<{(friend)}>ly>")
-    (folder / "m.tsv").write_text("\n".join(["Word\tMorphoLexSegm", *rows, ""]), encoding="utf-8")
+    rows = ("unkind\t<un<{(kind)}\tJJ", "kind\t{(kind)}\tJJ|ZZ", "unfriendly\t<un<{(friend)}>ly>\tJJ")
+    (folder / "m.tsv").write_text("\n".join(["Word\tMorphoLexSegm\tPOS", *rows, ""]), encoding="utf-8")
     lexkit.build(
         folder / "s.duckdb",
         pairs=[("synonym", folder / "synonyms"), ("antonym", folder / "antonyms")],
