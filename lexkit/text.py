@@ -1,17 +1,22 @@
-"""How lexkit writes a word: one spelling for one word, whatever the source."""
+"""How lexkit writes a word, and what can be one: the same for every source, and for what users ask."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
+LONGEST_WORD = 1_000
+"""Characters of a word at most. The longest proverbs of Wiktionary have 300."""
+
 _SPACE = re.compile(r"\s+")
 # Soft hyphens, spaces of no width, marks of direction and byte order; joiners are letters of some scripts inside a word
-_INVISIBLE = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
+_INVISIBLE = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
 # Those of zero width, and the vowel separator of Mongolian
 _JOINERS = "\u200c\u200d\u180e"
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")  # but for white space
+# But for white space; with what only a program's own font can show
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\uf8ff\ufff9-\ufffb\U000f0000-\U0010ffff]")
 _NO_JOINERS = str.maketrans("", "", _JOINERS)
+_NAME = re.compile(r"[\w-]{1,50}")
 
 
 def normalize_word(text: str) -> str:
@@ -31,12 +36,21 @@ def normalize_word(text: str) -> str:
 
 
 def normalize_text(text: str) -> str:
-    r"""Return a gloss or a note as the store keeps it: without control characters, white space collapsed.
+    r"""Return a gloss or a note as the store keeps it: spelt as words are, and without control characters.
 
     >>> normalize_text("not\x00 kind;\n cruel")
     'not kind; cruel'
     """
-    return text if text.isprintable() else _SPACE.sub(" ", _CONTROL.sub("", text)).strip()
+    return normalize_word(text if text.isprintable() else _CONTROL.sub("", text))
+
+
+def printable(text: str) -> str:
+    r"""Return *text* for one line of a message or a table: all that nobody sees is a replacement character.
+
+    >>> printable("clear\x1b[2J\n")
+    'clear�[2J�'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def fold(word: str) -> str:
@@ -54,5 +68,16 @@ def _lower(character: str) -> str:
 
 
 def is_word(text: str) -> bool:
-    """Whether *text* can be a word of a store: it holds a letter and no control or surrogate character."""
-    return text.isalpha() or (any(map(str.isalpha, text)) and text.translate(_NO_JOINERS).isprintable())
+    r"""Whether *text* can be a word of a store: it holds a letter, and no control or surrogate character; not too long.
+
+    >>> is_word("rock 'n' roll"), is_word("12"), is_word("a\x1b[2J"), is_word("ha" * 1000)
+    (True, False, False, False)
+    """
+    return len(text) <= LONGEST_WORD and (
+        text.isalpha() or (any(map(str.isalpha, text)) and text.translate(_NO_JOINERS).isprintable())
+    )
+
+
+def is_name(text: str) -> bool:
+    """Whether *text* can name a part of speech or a scope, which a store joins by commas."""
+    return _NAME.fullmatch(text) is not None

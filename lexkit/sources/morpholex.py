@@ -17,7 +17,7 @@ from lexkit.sources import workbook
 from lexkit.sources.files import check_file, read_text
 from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Analysis, Record
-from lexkit.text import is_word, normalize_word
+from lexkit.text import normalize_word
 
 _WORD, _SEGMENTATION, _POS = "Word", "MorphoLexSegm", "POS"
 _SIGNS = frozenset("(){}<>")
@@ -92,7 +92,7 @@ def _analysis(
     if not word:
         report.reject(Reason.NO_WORD, example, where=where)
         return
-    if not is_word(word) or not _SIGNS.isdisjoint(word):
+    if not _SIGNS.isdisjoint(word):
         report.reject(Reason.NOT_A_WORD, example, where=where)
         return
     if word in seen:
@@ -103,10 +103,8 @@ def _analysis(
     except SegmentationError:
         report.reject(Reason.BAD_SEGMENTATION, example, where=where)
         return
-    if not all(is_word(morpheme.text) for morpheme in parsed.morphemes):
-        report.reject(Reason.BAD_SEGMENTATION, example, where=where)
-        return
     seen.add(word)
+    report.where = where
     pos = _parts_of_speech(cells[2], word, report, where)
     yield Analysis(word, segmentation, parsed.prefixes, parsed.roots, parsed.suffixes, pos)
 

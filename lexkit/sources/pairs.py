@@ -8,7 +8,6 @@ from pathlib import Path
 from lexkit.sources.files import open_binary
 from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Kind, Record, Statement
-from lexkit.text import is_word, normalize_word
 
 
 def read(path: Path, report: ReadReport, kind: Kind) -> Iterator[Record]:
@@ -28,6 +27,7 @@ def read(path: Path, report: ReadReport, kind: Kind) -> Iterator[Record]:
             if isinstance(result, Reason):
                 report.reject(result, line.decode("utf-8", "replace").strip(), line=number)
             else:
+                report.line = number
                 yield Statement(*result, kind)
 
 
@@ -37,11 +37,4 @@ def _parse(line: bytes) -> tuple[str, str] | Reason:
     except UnicodeDecodeError:
         return Reason.INVALID_UTF8
     columns = text.split("\t") if "\t" in text else text.split()
-    if len(columns) != 2:
-        return Reason.WRONG_COLUMNS
-    word, other = map(normalize_word, columns)
-    if not (is_word(word) and is_word(other)):
-        return Reason.NOT_A_WORD
-    if word == other:
-        return Reason.SELF
-    return word, other
+    return (columns[0], columns[1]) if len(columns) == 2 else Reason.WRONG_COLUMNS

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 
 from lexkit.sources.data_files import data_file
+from lexkit.text import is_name
 
 LIST = "parts_of_speech.tsv"
-_NAME = re.compile(r"[\w-]+")
 
 
 @cache
@@ -37,4 +36,4 @@ def read_pos(name: str) -> tuple[str | None, bool]:
     for name_or_part in (text.lower(), text.lower().split(",")[0]):
         if name_or_part in known:
             return known[name_or_part], True
-    return text if _NAME.fullmatch(text) else None, False
+    return text if is_name(text) else None, False

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from lexkit.text import printable
+
 _EXAMPLE_LENGTH = 160
 
 
@@ -29,7 +31,11 @@ class Reason(Enum):
     BAD_SEGMENTATION = "segmentation not in MorphoLEX notation"
     WRONG_COLUMNS = "wrong number of columns"
     TOO_LONG = "a line of more than 16 MiB"
+    NOT_A_NAME = "a part of speech or a scope that is not a name"
+    UNKNOWN_LABEL = "an unknown label of usage"
+    TOO_MANY = "a group of more than 1,000 words"
 
+    LONG_GLOSS = "a gloss cut to 10,000 characters"
     EMPTY_TARGET = "a linkage without a word"
     STUB = "an entry that says there is none"
     UNKNOWN_POS = "an unknown part of speech"
@@ -73,6 +79,9 @@ _BAD = frozenset(
         Reason.BAD_SEGMENTATION,
         Reason.WRONG_COLUMNS,
         Reason.TOO_LONG,
+        Reason.NOT_A_NAME,
+        Reason.UNKNOWN_LABEL,
+        Reason.TOO_MANY,
     }
 )
 
@@ -116,6 +125,7 @@ class ReadReport:
         licence: the licence that the file names, an SPDX identifier if it can be, else None.
         origin: the resource that the file says it comes from, else None; see `lexkit.sources.plugins.Reader`.
         line: the line of the file that the record comes from which is yielded next, if the reader says so.
+        where: its place otherwise, where the file has no lines.
     """
 
     def __init__(self) -> None:
@@ -125,6 +135,7 @@ class ReadReport:
         self.licence: str | None = None
         self.origin: str | None = None
         self.line: int | None = None
+        self.where = ""
         self._examples: dict[Reason | OwnReason, tuple[_Place, str]] = {}
         self._first_bad: tuple[_Place, Reason | OwnReason] | None = None
 
@@ -153,14 +164,14 @@ class ReadReport:
             where: the place otherwise, or more exactly: a row, a head, a word.
         """
         if reason not in self.rejected:
-            # an example must be storable and printable on one line, whatever the file held
-            text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in example[:_EXAMPLE_LENGTH])
-            self._examples[reason] = _Place(line, where), text
+            # both must be storable and printable on one line, whatever the file held
+            place, text = _Place(line, printable(where[:_EXAMPLE_LENGTH])), printable(example[:_EXAMPLE_LENGTH])
+            self._examples[reason] = place, text
         self.rejected[reason] = self.rejected.get(reason, 0) + 1
         if reason.bad:
             self.n_bad += 1
             if self._first_bad is None:
-                self._first_bad = _Place(line, where), reason
+                self._first_bad = _Place(line, printable(where[:_EXAMPLE_LENGTH])), reason
 
     def add(self, later: ReadReport, lines_before: int) -> None:
         """Add what a later block of the same file held, whose lines were counted from 1."""

@@ -19,6 +19,7 @@ from lexkit.errors import ArgumentError, SourceError
 from lexkit.morphology.affixes import AffixSet, affixes_of, languages
 from lexkit.progress import Progress
 from lexkit.sources.files import fingerprint
+from lexkit.sources.gate import let_in
 from lexkit.sources.plugins import option_of
 from lexkit.sources.read_report import ReadReport
 from lexkit.sources.roget.reader import Scope
@@ -29,6 +30,7 @@ from lexkit.store.relate import Derivation, make_relations
 from lexkit.store.spans import add_spans, load_tokenizers
 from lexkit.store.staging import Staging
 from lexkit.store.statistics import Statistics, collect_statistics
+from lexkit.text import printable
 
 _OTHER_CODES = {"no": "nb", "nn": "nb", "ger": "de", "deu": "de", "eng": "en", "spa": "es", "fre": "fr", "fra": "fr"}
 """What users may write for codes of Wiktionary."""
@@ -128,7 +130,7 @@ def build(
                 clock.stage(f"tokenize with {name}")
                 add_spans(connection, name, tokenizer)
             clock.stage("write")
-            uris = {source.name: source.asked or source.uri for source in chosen}
+            uris = {source.name: printable(source.asked or source.uri) for source in chosen}
             _write_meta(connection, options, {"sources": uris, "tokenizers": list(loaded), "affixes": affixes})
             record_checksums(connection)
             statistics = collect_statistics(connection)
@@ -203,7 +205,7 @@ def _cores() -> int:
 
 def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source: Source, max_rejected: float) -> None:
     report = ReadReport()
-    n_staged = staging.add(source.name, source.read(source.path, report))
+    n_staged = staging.add(source.name, let_in(source.read(source.path, report), report))
     if report.n_bad > max_rejected * report.n_records:
         share = report.n_bad / report.n_records
         raise SourceError(
@@ -224,11 +226,11 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
         [
             source.name,
             source.kind,
-            report.origin or source.origin,
-            source.uri,
+            printable(report.origin or source.origin),
+            printable(source.uri),
             digest,
             size,
-            report.licence or source.licence,
+            printable(licence) if (licence := report.licence or source.licence) else None,
             report.n_records,
             report.n_rejected,
             timestamp(),

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import duckdb
 
+from lexkit.sources import gate
 from lexkit.store.checksum import TABLES, checksum, recorded_checksums
 from lexkit.store.relate import derive_again, summarize_again
+from lexkit.text import printable
 
 
 class Check(NamedTuple):
@@ -86,6 +88,37 @@ def _summarized_otherwise(connection: duckdb.DuckDBPyConnection) -> list[tuple[s
     ).fetchall()
 
 
+def _wrong_words(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
+    """Find what the gate of a build would not let in."""
+    folded = connection.execute("SELECT word FROM word WHERE folded <> lower(word)").fetchall()
+    return sorted({*folded, *_faults(connection, "SELECT word FROM word", gate.WORD)})
+
+
+def _wrong_texts(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
+    frequencies = "SELECT word || ' ' || frequency FROM word WHERE NOT frequency BETWEEN 0 AND 9"
+    found = set(connection.execute(frequencies).fetchall())
+    for columns, rule in _TEXTS.items():
+        for column in columns.split(", "):
+            name, _, table = column.partition(" of ")
+            faults = _faults(connection, f"SELECT DISTINCT {name} FROM {table}", rule)
+            found.update((f"{column}: {fault}",) for (fault,) in faults)
+    return sorted(found)
+
+
+def _faults(connection: duckdb.DuckDBPyConnection, query: str, rule: gate.Rule) -> list[tuple[str]]:
+    column = connection.sql(query).to_arrow_table().column(0)
+    return [(printable(fault),) for fault in rule.faults(column)]
+
+
+_TEXTS = {
+    "sense of evidence, segmentation of morphology": gate.TEXT,
+    "uri of source, origin of source, licence of source, reason of rejection, example of rejection": gate.LINE,
+    "pos of evidence, scope of evidence, unnest(pos) of morphology": gate.NAME,
+    "unnest(usage_a) of evidence, unnest(usage_b) of evidence": gate.LABEL,
+    "unnest(prefixes) of morphology, unnest(roots) of morphology, unnest(suffixes) of morphology": gate.MORPHEME,
+}
+"""Which rules hold for which columns."""
+
 CHECKS = (
     Check(
         "E101",
@@ -102,9 +135,7 @@ CHECKS = (
     Check(
         "E104",
         "a word is not normalised, or its folded form is wrong",
-        "SELECT word FROM word WHERE word <> nfc_normalize(word) OR word <> trim(word) OR word = ''"
-        " OR regexp_matches(word, '  |[\\p{Cc}\\p{Zl}\\p{Zp}]') OR NOT regexp_matches(word, '\\pL')"
-        " OR folded <> lower(word)",
+        _wrong_words,
     ),
     Check(
         "E105",
@@ -141,6 +172,11 @@ CHECKS = (
         "E110",
         "a view does not show what the schema says",
         _other_views,
+    ),
+    Check(
+        "E111",
+        "a gloss, a part of speech, a label, a morpheme, a frequency or a note on a source is not what a build lets in",
+        _wrong_texts,
     ),
     Check(
         "E201",
@@ -258,8 +294,10 @@ CHECKS = (
         LEFT JOIN (SELECT source, count(*) AS n FROM evidence WHERE rule IS NULL GROUP BY source) USING (source)
         WHERE n_records < 0 OR n_rejected < 0 OR (n > 0 AND n_records = 0)
             OR (kind = 'pairs' AND n > n_records - n_rejected)  -- a line states one relation
-            OR (kind = 'morpholex' AND n_records - n_rejected
-                <> (SELECT count(*) FROM morphology WHERE analyser = 'morpholex'))
+            OR (kind = 'morpholex' AND n_records
+                <> (SELECT count(*) FROM morphology WHERE analyser = 'morpholex')
+                + (SELECT coalesce(sum(rejection.n), 0) FROM rejection
+                   WHERE rejection.source = source.source AND reason <> 'an unknown part of speech'))
         """,
     ),
     Check(

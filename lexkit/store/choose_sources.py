@@ -119,7 +119,7 @@ def choose_sources(
                 f"{file}: pairs of kind {name!r}; say synonym or antonym, perhaps with @ and their origin"
             )
         read_pairs = partial(pairs.read, kind=pair_kind)
-        uri = os.fsencode(file).decode("utf-8", "replace")  # a store cannot hold what is not text
+        uri = os.fspath(file)
         wanted.append(Source("pairs", "pairs", Path(file), uri, None, origin or "pairs", read_pairs, f"{name}={uri}"))
     for source in wanted:
         check_file(source.path)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import duckdb
 import pyarrow as pa
 
-from lexkit.sources.batches import SCHEMAS, Batch, batched
-from lexkit.sources.records import Analysis, Form, Group, Headword, Record, Statement
+from lexkit.sources.batches import SCHEMAS, Batch
+from lexkit.sources.records import Analysis, Form, Group, Headword, Statement
 
 _TABLES: dict[type, str] = {
     Headword: "stage_headword",
@@ -48,11 +48,11 @@ class Staging:
     def _set(self, memory: str, threads: int) -> None:
         self._connection.execute(f"SET memory_limit = '{memory}'; SET threads = {threads}")
 
-    def add(self, source: str, records: Iterable[Record | Batch]) -> int:
-        """Stage the records of one source, and return how many they are."""
+    def add(self, source: str, batches: Iterable[Batch]) -> int:
+        """Stage the records of one source, which the gate has let in, and return how many they are."""
         n_staged = 0
         waiting: dict[type, list[pa.Table]] = {record_type: [] for record_type in _TABLES}
-        for batch in batched(records):
+        for batch in batches:
             tables = waiting[batch.record_type]
             tables.append(batch.table)
             n_staged += batch.table.num_rows

@@ -15,10 +15,9 @@ from lexkit.sources.records import USAGES, Group, Headword, Record, Statement
 from lexkit.sources.roget.layouts import parse_heads
 from lexkit.sources.roget.opposites import Contrasts, Opposition, antonyms
 from lexkit.sources.roget.terms import Term, parse_terms
-from lexkit.text import fold, is_word, normalize_text, normalize_word
+from lexkit.text import fold, is_name, is_word, normalize_word
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_NAME = re.compile(r"[\w-]+")
 Scope = Literal["group", "paragraph"]
 HEADER = ("head", "name", "pos", "paragraph", "group", "term", "usage")
 """Columns of the table of facts, tab-separated, in this order; a table may lack the last."""
@@ -68,7 +67,7 @@ def _table(text: str, report: ReadReport) -> Iterator[Term]:
         if (
             len(row) not in (len(HEADER) - 1, len(HEADER))
             or not all(_NUMBER.fullmatch(cell) for cell in row[3:5])
-            or not _NAME.fullmatch(row[2])
+            or not is_name(row[2])
             or not set(usage) <= set(USAGES)
         ):
             report.reject(Reason.WRONG_COLUMNS, " | ".join(row), line=number)
@@ -80,8 +79,7 @@ def _table(text: str, report: ReadReport) -> Iterator[Term]:
         if not is_word(term):
             report.reject(Reason.NOT_A_WORD, " | ".join(row), line=number)
             continue
-        head, name = map(normalize_text, row[:2])
-        yield Term(head, name, row[2], int(row[3]), int(row[4]), term, usage)
+        yield Term(row[0], row[1], row[2], int(row[3]), int(row[4]), term, usage)
 
 
 def _synonyms(

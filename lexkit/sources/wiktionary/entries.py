@@ -39,7 +39,7 @@ from lexkit.sources.wiktionary.labels import read_marks
 from lexkit.sources.wiktionary.references import THESAURUS
 from lexkit.sources.wiktionary.senses import find_senses
 from lexkit.sources.wiktionary.targets import read_target
-from lexkit.text import is_word, normalize_text, normalize_word
+from lexkit.text import is_word, normalize_word
 
 _Labels = tuple[str, ...]
 _UNLABELLED: _Labels = ()
@@ -249,7 +249,7 @@ class _Reader:
                 targets, other_labels = (text,), _UNLABELLED
             else:
                 targets, other_labels = self._targets(word, pos, linkage, reason)
-            note = gloss or (_tidied(linkage.sense) if linkage.sense else None)
+            note = gloss or linkage.sense or None
             scope = None if note else "entry"
             if linkage.source:
                 note, scope = _sourced(linkage.source, note)
@@ -297,7 +297,7 @@ class _Reader:
     def _about(self, word: str, sense: Sense) -> _About:
         glosses = GLOSSES.decode(sense.glosses)
         # wiktextract lists a gloss after the more general ones it stands under
-        return *self._marks(word, sense), _tidied(glosses[-1]) if glosses else None
+        return *self._marks(word, sense), glosses[-1] if glosses else None
 
     def _bases(self, word: str, bases: list[Base], of: Sense, kind: FormKind) -> None:
         """Keep the word as a form of others, if the sense's tags say that it is one."""
@@ -357,15 +357,9 @@ def _about_all(senses: Sequence[Sense]) -> _About:
     return None, common or _UNLABELLED, None
 
 
-def _tidied(note: str | None) -> str | None:
-    """A gloss or a note without control characters; None if nothing is left of it."""
-    return normalize_text(note) or None if note else None
-
-
 def _sourced(source: str, note: str | None) -> tuple[str, str | None]:
     """Return a note with the page that a linkage comes from, and the scope of the linkage."""
-    page = normalize_text(source)
-    return f"{page}: {note}" if note else page, "thesaurus" if page.startswith(THESAURUS) else None
+    return f"{source}: {note}" if note else source, "thesaurus" if source.startswith(THESAURUS) else None
 
 
 def _shown(block: bytes, start: int, end: int) -> str:

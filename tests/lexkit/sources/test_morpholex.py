@@ -8,10 +8,16 @@ from xml.sax.saxutils import escape
 import pytest
 
 from lexkit.errors import SourceError
+from lexkit.sources import morpholex
 from lexkit.sources.data_files import data_file
-from lexkit.sources.morpholex import read
+from lexkit.sources.gate import let_in
 from lexkit.sources.read_report import ReadReport, Reason
-from lexkit.sources.records import Analysis
+from lexkit.sources.records import Analysis, Record
+
+
+def read(path: Path, report: ReadReport) -> list[Record]:
+    return [record for batch in let_in(morpholex.read(path, report), report) for record in batch.records()]
+
 
 _TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
 _RELS = "http://schemas.openxmlformats.org/package/2006/relationships"
@@ -141,7 +147,7 @@ def test_braces_too_deep_are_a_bad_row(tmp_path: Path) -> None:
     file = tmp_path / "m.tsv"
     file.write_text("Word\tMorphoLexSegm\nkind\t" + "{" * 5000 + "(kind)" + "}" * 5000, encoding="utf-8")
     report = ReadReport()
-    assert list(read(file, report)) == []
+    assert read(file, report) == []
     assert report.rejected == {Reason.BAD_SEGMENTATION: 1}
 
 

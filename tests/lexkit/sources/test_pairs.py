@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lexkit.sources.gate import let_in
 from lexkit.sources.pairs import read
 from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Statement
@@ -11,7 +12,8 @@ def test_two_words_a_line(tmp_path: Path) -> None:
     file = tmp_path / "pairs.txt"
     file.write_bytes(b"\xef\xbb\xbfkind nice\r\n\nice cream\tgelato\ncaf\xe9 x\none\na b c\nkind kind\nkind &\n")
     report = ReadReport()
-    assert list(read(file, report, "synonym")) == [
+    (batch,) = let_in(read(file, report, "synonym"), report)
+    assert list(batch.records()) == [
         Statement("kind", "nice", "synonym"),
         Statement("ice cream", "gelato", "synonym"),
     ]

@@ -17,6 +17,7 @@ import lexkit
 from lexkit.errors import PluginError, SourceError
 from lexkit.sources import checked
 from lexkit.sources.files import fingerprint
+from lexkit.sources.gate import let_in
 from lexkit.sources.plugins import Plugin, Reader, find, installed
 from lexkit.sources.read_report import OwnReason, ReadReport, Reason
 from lexkit.sources.records import Analysis, Group, Headword, Statement
@@ -179,7 +180,8 @@ def plugin(records: Iterable[Any] | Callable[[Path, ReadReport, str], Any]) -> P
 
 def tidied(records: Iterable[Any] | Callable[[Path, ReadReport, str], Any]) -> tuple[list[Any], ReadReport]:
     report = ReadReport()
-    return list(checked.read(Path("file"), report, plugin(records), "en")), report
+    batches = let_in(checked.read(Path("file"), report, plugin(records), "en"), report)
+    return [record for batch in batches for record in batch.records()], report
 
 
 class TestRecords:
@@ -195,10 +197,10 @@ class TestRecords:
         )
         assert records == [
             Headword("a b"),
-            Statement("caf\u00e9", "x y", "synonym", "noun", "one sense"),
-            Group(("a", "b")),
             Headword("c"),
-            Statement("a", "b", "antonym", None, "lone ?"),
+            Statement("caf\u00e9", "x y", "synonym", "noun", "one sense"),
+            Statement("a", "b", "antonym", None, "lone"),
+            Group(("a", "b")),
         ]
 
     def test_what_is_no_word_or_related_to_itself_is_counted(self) -> None:
@@ -206,8 +208,32 @@ class TestRecords:
             [Headword("12"), Statement("a", "", "synonym"), Statement("a", "a ", "antonym"), Group(("1", "\ud800"))]
         )
         assert records == []
-        assert report.rejected == {Reason.NOT_A_WORD: 4, Reason.SELF: 1}
+        assert report.rejected == {Reason.NOT_A_WORD: 4, Reason.SELF: 1}  # a statement counts once, a group by words
         assert report.examples[Reason.SELF] == "its 3rd record: a"
+
+    @pytest.mark.parametrize(
+        ("record", "reason", "example"),
+        [
+            (Statement("a", "b", "synonym", "noun,verb"), Reason.NOT_A_NAME, "noun,verb"),
+            (Statement("a", "b", "synonym", ""), Reason.NOT_A_NAME, ""),
+            (Statement("a", "b", "synonym", None, None, "\x1b[2J"), Reason.NOT_A_NAME, "\ufffd[2J"),
+            (Statement("a", "b", "synonym", usage=("odd",)), Reason.UNKNOWN_LABEL, "odd"),
+            (Group(("a", "b"), usage=(("slang",),)), Reason.MALFORMED, "2 words and the labels of 1"),
+            (Group(("a", "b"), apart=((1, 10**30),)), Reason.MALFORMED, f"places (1, {10**30}) of 2 words"),
+            (Group(tuple(f"w{n}" for n in range(1001))), Reason.TOO_MANY, "w0, w1 ..."),
+            (Headword("ha" * 501), Reason.NOT_A_WORD, "ha" * 80),
+        ],
+    )
+    def test_what_is_at_fault_is_refused_and_counted(self, record: Any, reason: Reason, example: str) -> None:
+        records, report = tidied([Headword("good"), record])
+        assert records == [Headword("good")]
+        assert report.rejected == {reason: 1}
+        assert report.examples == {reason: f"its 2nd record: {example}"}
+
+    def test_a_long_gloss_is_cut_and_counted(self) -> None:
+        records, report = tidied([Statement("a", "b", "synonym", None, "so " * 4000)])
+        assert records == [Statement("a", "b", "synonym", None, ("so " * 4000)[:10_000].strip())]
+        assert report.rejected == {Reason.LONG_GLOSS: 1}
 
     @pytest.mark.parametrize(
         ("number", "ordinal"), [(1, "1st"), (2, "2nd"), (11, "11th"), (22, "22nd"), (112, "112th"), (24723, "24,723rd")]
@@ -231,15 +257,14 @@ class TestRecords:
             (None, "None, which is no Headword"),
             (("a", "b", "synonym"), "which is no Headword"),
             (Analysis("a", "{(a)}", (), ("a",), ()), "which is no Headword"),
-            (Headword(b"a"), "the word b'a', which is not a string"),  # type: ignore[arg-type]
-            (Statement("a", None, "synonym"), "the word None, which is not a string"),  # type: ignore[arg-type]
-            (Statement("a", "b", "hypernym"), "the kind 'hypernym', which is neither"),  # type: ignore[arg-type]
-            (Statement("a", "b", ["synonym"]), "the kind ['synonym'], which is neither"),  # type: ignore[arg-type]
-            (Statement("a", "b", "synonym", "noun,verb"), "the part of speech 'noun,verb'"),
-            (Statement("a", "b", "synonym", ""), "the part of speech ''"),
-            (Statement("a", "b", "synonym", None, 3), "the sense 3, which is neither"),  # type: ignore[arg-type]
-            (Group("ab"), "the words 'ab', which are no tuple"),  # type: ignore[arg-type]
-            (Group(("a", 1)), "the word 1, which is not a string"),  # type: ignore[arg-type]
+            (Headword(b"a"), "word=b'a'): Expected `str`, got `bytes`"),  # type: ignore[arg-type]
+            (Statement("a", None, "synonym"), "Expected `str`, got `null` - at `$[1]`"),  # type: ignore[arg-type]
+            (Statement("a", "b", "hypernym"), "Invalid enum value 'hypernym'"),  # type: ignore[arg-type]
+            (Statement("a", "b", ["synonym"]), "Expected `str`, got `array`"),  # type: ignore[arg-type]
+            (Statement("a", "b", "synonym", None, 3), "Expected `str | null`, got `int`"),  # type: ignore[arg-type]
+            (Group("ab"), "Expected `array`, got `str`"),  # type: ignore[arg-type]
+            (Group(("a", 1)), "Expected `str`, got `int`"),  # type: ignore[arg-type]
+            (Group(("a", "b"), apart=((1.5, 2),)), "Expected `int`, got `float`"),  # type: ignore[arg-type]
         ],
     )
     def test_what_no_store_can_hold_ends_the_build(self, record: Any, message: str) -> None:
@@ -256,6 +281,8 @@ class TestRecords:
             (lambda path, report, language: {}[path], "fails after 0 records of file: KeyError: "),
             (lambda path, report, language: [Headword("a")], "does not count the records of file"),
             (lambda path, report, language: report.reject(Reason.MALFORMED, "x") or [], "does not count the records"),
+            (lambda path, report, language: setattr(report, "n_records", 10**30) or [Headword("a")], "does not count"),
+            (lambda path, report, language: setattr(report, "n_records", "1") or [Headword("a")], "does not count"),
             (lambda path, report, language: report.reject("odd", "x") or [], "fails after 0 records of file: Attri"),
             (
                 lambda path, report, language: setattr(report, "licence", 4) or [],

@@ -26,8 +26,8 @@ def small_store(tmp_path_factory: pytest.TempPathFactory, tokenizer: str) -> Pat
     )
     antonyms = "unkind friendly\nbig small\ncruel kind\nx\n" + "a b\n" * 200
     (folder / "antonyms").write_text(antonyms, encoding="utf-8")
-    rows = ("unkind\t<un<{(kind)}", "kind\t{(kind)}", "unfriendly\t<un<{(friend)}>ly>")
-    (folder / "m.tsv").write_text("\n".join(["Word\tMorphoLexSegm", *rows, ""]), encoding="utf-8")
+    rows = ("unkind\t<un<{(kind)}\tJJ", "kind\t{(kind)}\tJJ|ZZ", "unfriendly\t<un<{(friend)}>ly>\tJJ")
+    (folder / "m.tsv").write_text("\n".join(["Word\tMorphoLexSegm\tPOS", *rows, ""]), encoding="utf-8")
     lexkit.build(
         folder / "s.duckdb",
         pairs=[("synonym", folder / "synonyms"), ("antonym", folder / "antonyms")],
@@ -62,6 +62,10 @@ BREAKAGES = [
     ("E104", "UPDATE word SET word = 'b\tg', folded = 'b\tg' WHERE word = 'big'"),
     ("E104", "UPDATE word SET word = 'a' || chr(27) || '[2J', folded = 'a' || chr(27) || '[2j' WHERE word_id = 0"),
     ("E104", "UPDATE word SET word = '123', folded = '123' WHERE word_id = 0"),
+    ("E104", "UPDATE word SET word = 'b' || chr(0) || 'g', folded = 'b' || chr(0) || 'g' WHERE word = 'big'"),
+    ("E104", "UPDATE word SET word = 'a' || chr(8238), folded = 'a' || chr(8238) WHERE word_id = 0"),
+    ("E104", "UPDATE word SET word = 'e' || chr(769), folded = 'e' || chr(769) WHERE word_id = 0"),
+    ("E104", "UPDATE word SET word = repeat('a', 1001), folded = repeat('a', 1001) WHERE word_id = 0"),
     ("E105", "UPDATE relation SET word_a = word_b, word_b = word_a WHERE kind = 'synonym'"),
     ("E105", "UPDATE evidence SET word_a = word_b, word_b = word_a WHERE kind = 'synonym'"),
     ("E105", "UPDATE evidence SET from_a = from_b, from_b = from_a WHERE from_a IS NOT NULL"),
@@ -79,6 +83,16 @@ BREAKAGES = [
         "E110",
         "CREATE OR REPLACE VIEW synonyms AS SELECT word, word AS synonym, * EXCLUDE (word, antonym) FROM antonyms",
     ),
+    ("E111", "UPDATE evidence SET sense = 'a' || chr(27) || '[2J'"),
+    ("E111", "UPDATE evidence SET sense = repeat('long ', 3000)"),
+    ("E111", "UPDATE evidence SET pos = 'noun,verb'"),
+    ("E111", "UPDATE evidence SET usage_b = ['odd']"),
+    ("E111", "UPDATE morphology SET roots = ['ki' || chr(0) || 'nd']"),
+    ("E111", "UPDATE morphology SET segmentation = ''"),
+    ("E111", "UPDATE word SET frequency = 'inf'"),
+    ("E111", "UPDATE word SET frequency = 'nan'"),
+    ("E111", "UPDATE source SET uri = 'a' || chr(10) || 'b'"),
+    ("E111", "UPDATE rejection SET example = chr(155) || '2J'"),
     ("E201", "UPDATE negation SET base_id = 999"),
     ("E201", "UPDATE span SET word_id = 999 WHERE word_id = 0"),
     ("E201", "UPDATE evidence SET word_b = 999 WHERE kind = 'synonym'"),

@@ -1,0 +1,256 @@
+"""The gate between readers and the store: the one check of all that comes in, whatever reads it.
+
+Readers refuse what only they can know, such as a line with too many columns. What a word, a gloss, a part of speech, a
+scope, a label or a group can be is said here, for lexkit's own readers and for plugins, and `lexkit verify` asks the
+same functions. Where a record is at fault, it is refused and counted; its words are brought into the spelling of the
+store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
+from typing import NamedTuple, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lexkit.sources.batches import Batch, batched
+from lexkit.sources.read_report import ReadReport, Reason
+from lexkit.sources.records import FORM_KINDS, KINDS, USAGES, Analysis, Form, Group, Headword, Record, Statement
+from lexkit.text import LONGEST_WORD, is_name, is_word, normalize_text, normalize_word
+
+LONGEST_TEXT = 10_000
+"""Characters of a gloss at most, and of a segmentation."""
+MOST_WORDS = 1_000
+"""Words of a group at most: it states as many relations as it has pairs."""
+
+_T = TypeVar("_T")
+_Labels = tuple[str, ...]
+_Reject = Callable[[Reason, str], None]
+
+
+class _Refusal(Exception):
+    """Why a record is refused, a `Reason`, and the text at fault."""
+
+
+class Rule(NamedTuple):
+    """What the texts of a column must be."""
+
+    holds: Callable[[str], bool]
+    doubtful: str | None = None
+    """A regular expression of RE2. A text without a match will do, unless it is longer than `longest`."""
+    longest: int = 0
+    """Number of bytes that a text may have without being doubtful."""
+
+    def faults(self, column: pa.ChunkedArray) -> list[str]:
+        """Return the different texts of a column that do not do; nulls do."""
+        if self.doubtful is not None:
+            is_doubtful = pc.or_(
+                pc.match_substring_regex(column, self.doubtful), pc.greater(pc.binary_length(column), self.longest)
+            )
+            column = column.filter(is_doubtful)
+        return [text for text in column.unique().to_pylist() if text is not None and not self.holds(text)]
+
+
+# Letters that are none of two in another writing, so that NFC leaves them alone whatever stands beside them
+_LETTERS = (
+    "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0388-\u038a\u038e-\u03a1\u03a3-\u03ce\u0400-\u0481\u048a-\u04ff"
+    "\u05d0-\u05ea\u0621-\u063a\u0641-\u064a\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3"
+)
+_SPACES = "  |^ | $"
+WORD = Rule(
+    lambda text: is_word(text) and normalize_word(text) == text,
+    f"^$|^[^{_LETTERS}]|[^{_LETTERS}0-9 '’.,!?&/()-]|{_SPACES}",  # noqa: RUF001
+    LONGEST_WORD,
+)
+TEXT = Rule(
+    lambda text: bool(text) and len(text) <= LONGEST_TEXT and normalize_text(text) == text,
+    f"^$|[^{_LETTERS} -~\u2010-\u2015\u2018-\u201f\u2026]|{_SPACES}",
+    LONGEST_TEXT,
+)
+NAME = Rule(is_name)
+LABEL = Rule(USAGES.__contains__)
+MORPHEME = Rule(is_word)
+LINE = Rule(str.isprintable)
+RULES: dict[type, dict[str, Rule]] = {
+    Headword: {"word": WORD},
+    Statement: {
+        "word": WORD,
+        "other": WORD,
+        "kind": Rule(KINDS.__contains__),
+        "pos": NAME,
+        "sense": TEXT,
+        "scope": NAME,
+        "usage": LABEL,
+        "other_usage": LABEL,
+    },
+    Form: {"word": WORD, "lemma": WORD, "kind": Rule(FORM_KINDS.__contains__)},
+}
+"""Rules of the types of record that come in batches; a rule for a list is one for its items."""
+_PAIRS = {Statement: ("word", "other"), Form: ("word", "lemma")}
+
+
+def let_in(records: Iterable[Record | Batch], report: ReadReport) -> Iterator[Batch]:
+    """Yield what a store can hold of *records*, in batches, and tell *report* of the rest."""
+    return batched(_let_in(records, report))
+
+
+def _let_in(records: Iterable[Record | Batch], report: ReadReport) -> Iterator[Record | Batch]:
+    for number, record in enumerate(records, 1):
+        if isinstance(record, Batch):
+            yield from _screened(record, report)
+        else:
+            yield from _judged(record, report, number)
+
+
+def _screened(batch: Batch, report: ReadReport) -> Iterator[Record | Batch]:
+    """Yield the rows of a batch that are right, nearly always all, as they are, and judge the others one by one."""
+    masks = list(_masks(batch))
+    if not masks:
+        yield batch
+        return
+    is_wrong = reduce(pc.or_, masks)
+    yield Batch(batch.record_type, batch.table.filter(pc.invert(is_wrong)))
+    for record in Batch(batch.record_type, batch.table.filter(is_wrong)).records():
+        yield from _judged(record, report, str(record[0]))
+
+
+def _masks(batch: Batch) -> Iterator[pa.ChunkedArray | pa.Array]:
+    for name, rule in RULES[batch.record_type].items():
+        column = batch.table[name]
+        if pa.types.is_list(column.type):
+            if rule.faults(pc.list_flatten(column)):
+                yield pa.repeat(True, len(column))  # the labels of our own readers are never wrong
+        elif faults := rule.faults(column):
+            yield pc.is_in(column, pa.array(faults, column.type))
+    if pair := _PAIRS.get(batch.record_type):
+        is_same = pc.equal(*(batch.table[name] for name in pair))
+        if pc.any(is_same).as_py():
+            yield is_same
+
+
+def _judged(record: Record, report: ReadReport, place: int | str) -> Iterator[Record]:
+    """Yield a record as the store spells it, or what is left of it.
+
+    Args:
+        record: any.
+        report: gets what is refused, with the place that the reader says.
+        place: the place otherwise, or the number of the record.
+    """
+
+    def reject(reason: Reason, text: str) -> None:
+        if isinstance(report.line, int):
+            report.reject(reason, text, line=report.line)
+        else:
+            number = f"its {_ordinal(place)} record" if isinstance(place, int) else place
+            report.reject(reason, text, where=report.where or number)
+
+    try:
+        if type(record) is Group:
+            yield from _group(record, reject)
+        elif type(record) is Statement:
+            yield _statement(record, reject)
+        elif type(record) is Headword:
+            yield Headword(_word(record.word))
+        elif type(record) is Form:
+            yield Form(*_pair(record.word, record.lemma), _kind(record.kind, FORM_KINDS))
+        elif type(record) is Analysis:
+            yield _analysis(record)
+    except _Refusal as refusal:
+        reject(*refusal.args)
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
+
+
+def _statement(record: Statement, reject: _Reject) -> Statement:
+    words = _pair(record.word, record.other)
+    pos, scope = _name(record.pos), _name(record.scope)
+    usage, other_usage = _labels(record.usage), _labels(record.other_usage)
+    return Statement(*words, _kind(record.kind, KINDS), pos, _gloss(record.sense, reject), scope, usage, other_usage)
+
+
+def _group(record: Group, reject: _Reject) -> Iterator[Group | Headword]:
+    pos, scope = _name(record.pos), _name(record.scope)
+    if len(record.words) > MOST_WORDS:
+        raise _Refusal(Reason.TOO_MANY, f"{record.words[0]}, {record.words[1]} ...")
+    if record.usage and len(record.usage) != len(record.words):
+        raise _Refusal(Reason.MALFORMED, f"{len(record.words)} words and the labels of {len(record.usage)}")
+    words: dict[str, _Labels] = {}
+    for text, usage in zip(record.words, record.usage or ((),) * len(record.words), strict=True):
+        try:
+            words.setdefault(_word(text), _labels(usage))
+        except _Refusal as refusal:
+            reject(*refusal.args)
+    apart = _apart(record, list(words)) if record.apart else ()
+    if len(words) > 1:
+        usages = tuple(words.values()) if any(words.values()) else ()
+        yield Group(tuple(words), pos, _gloss(record.sense, reject), scope, usages, apart)
+    else:
+        yield from map(Headword, words)
+
+
+def _apart(record: Group, words: list[str]) -> tuple[tuple[int, int], ...]:
+    """The pairs of a record that are apart, as places among the words that are left of it."""
+    pairs = set()
+    for pair in record.apart:
+        if not all(1 <= place <= len(record.words) for place in pair):
+            raise _Refusal(Reason.MALFORMED, f"places {pair} of {len(record.words)} words")
+        a, b = (normalize_word(record.words[place - 1]) for place in pair)
+        if a in words and b in words and a != b:
+            first, second = sorted((words.index(a) + 1, words.index(b) + 1))
+            pairs.add((first, second))
+    return tuple(sorted(pairs))
+
+
+def _analysis(record: Analysis) -> Analysis:
+    word, segmentation = _word(record.word), record.segmentation
+    morphemes = (*record.prefixes, *record.roots, *record.suffixes)
+    if not (TEXT.holds(segmentation) and all(map(MORPHEME.holds, morphemes))):
+        raise _Refusal(Reason.BAD_SEGMENTATION, f"{word} {segmentation}")
+    for name in record.pos:
+        _name(name)
+    return record._replace(word=word)
+
+
+def _word(text: str) -> str:
+    word = normalize_word(text)
+    if not is_word(word):
+        raise _Refusal(Reason.NOT_A_WORD, text)
+    return word
+
+
+def _pair(text: str, other_text: str) -> tuple[str, str]:
+    word, other = _word(text), _word(other_text)
+    if word == other:
+        raise _Refusal(Reason.SELF, word)
+    return word, other
+
+
+def _name(name: str | None) -> str | None:
+    if name is not None and not is_name(name):
+        raise _Refusal(Reason.NOT_A_NAME, name)
+    return name
+
+
+def _kind(kind: _T, kinds: tuple[_T, ...]) -> _T:
+    if kind not in kinds:
+        raise _Refusal(Reason.MALFORMED, str(kind))
+    return kind
+
+
+def _labels(labels: _Labels) -> _Labels:
+    if unknown := [label for label in labels if label not in USAGES]:
+        raise _Refusal(Reason.UNKNOWN_LABEL, unknown[0])
+    return tuple(dict.fromkeys(labels)) if len(labels) > 1 else labels
+
+
+def _gloss(sense: str | None, reject: _Reject) -> str | None:
+    text = normalize_text(sense) if sense else ""
+    if len(text) > LONGEST_TEXT:
+        reject(Reason.LONG_GLOSS, text)
+        text = normalize_text(text[:LONGEST_TEXT])
+    return text or None
