@@ -319,7 +319,8 @@ def _tasks(options: argparse.Namespace, work: Path, with_torch: bool) -> list[Ta
     ]
     shares = [reader for reader in readers for _ in range(reader.share)]
     random.Random(0).shuffle(shares)
-    commands = [name for name in fuzz_kills.COMMANDS if with_torch or name not in fuzz_kills.DISTILL]
+    core = [name for name in fuzz_kills.COMMANDS if name not in fuzz_kills.DISTILL]
+    commands = [*core, *core, *fuzz_kills.DISTILL] if with_torch else core
     only, number = None, 0
     if options.only is not None:
         only, _, text = options.only.partition(":")

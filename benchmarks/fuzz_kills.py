@@ -142,8 +142,11 @@ def kill(name: str, work: Path, folder: Path, rng: random.Random) -> str:
             code = _wait(process, _LONGEST)
             killed += f"{'killed' if code == -signal.SIGKILL else f'ended with {code}'} after {moment:.2f} s; "
             assert code in (0, -signal.SIGKILL), (folder.parent / "killed.log").read_text("utf-8")
+            if code == 0:
+                break
             _checked(lambda: command.check(work, folder, False), folder, f"after a kill ({killed})")
-        _run_to_end(command.arguments(work, folder), folder, catalog)
+        if not (folder / "student" / "training.json").exists():  # a finished student is not trained again
+            _run_to_end(command.arguments(work, folder), folder, catalog)
         _checked(lambda: command.check(work, folder, True), folder, f"after the next run ({killed})")
         return killed
     finally:
@@ -327,7 +330,8 @@ def _copied(source: str, target: str) -> Callable[[Path, Path], None]:
 COMMANDS = {
     "build": Command(
         lambda work, folder: [
-            "build", "--quiet", "--jobs", "2", "--wiktionary", str(work / "large.jsonl"), "--output", str(folder / "s.duckdb"),
+            "build", "--quiet", "--jobs", "2", "--wiktionary", str(work / "large.jsonl"),
+            "--output", str(folder / "s.duckdb"),
         ],
         _copied("small.duckdb", "s.duckdb"),
         _check_build,

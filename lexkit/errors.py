@@ -6,6 +6,9 @@ after ``error:`` and exits with 1; everything else that escapes is a defect of l
 
 from __future__ import annotations
 
+_LONGEST_REASON = 400
+"""Characters that are quoted of another library's message."""
+
 
 class LexkitError(Exception):
     """Base of everything that lexkit raises on purpose."""
@@ -56,5 +59,9 @@ class Stopped(KeyboardInterrupt):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, without its full stop, or its kind if it says nothing."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(" .:")
+    """Return the first line of an error's message, without its full stop, or its kind if it says nothing.
+
+    Some libraries quote the whole file that they cannot read; only the beginning of that is returned.
+    """
+    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip().rstrip(" .:")
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} ..."

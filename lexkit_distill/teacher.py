@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lexkit.arguments import user_path
+from lexkit.errors import first_line
 from lexkit_distill.dense import dense_copy, is_quantized
 from lexkit_distill.errors import TeacherError
 from lexkit_distill.memory import is_out_of_memory
@@ -356,9 +357,8 @@ def loading_errors(name: str, gguf: str | None = None) -> Iterator[None]:
     except Exception as error:  # transformers, safetensors, gguf and the hub's client raise many kinds
         if is_out_of_memory(error):
             raise
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         file = f" (GGUF file {gguf})" if gguf else ""
         raise TeacherError(
-            f"{name}{file}: cannot be loaded as a causal language model ({reason.rstrip('.')}); "
+            f"{name}{file}: cannot be loaded as a causal language model ({first_line(error)}); "
             "give a folder that save_pretrained made, or a name on the hub"
         ) from error

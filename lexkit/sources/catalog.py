@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from lexkit.sources.data_files import data_file
+from lexkit.sources.data_files import data_file, reading
 
 
 class Download(msgspec.Struct, frozen=True):
@@ -85,8 +85,10 @@ def load_catalog() -> Catalog:
 
 @lru_cache
 def _load(path: Path) -> Catalog:
-    catalog = msgspec.toml.decode(path.read_bytes(), type=Catalog)
-    return msgspec.structs.replace(catalog, source=tuple(one for entry in catalog.source for one in _expanded(entry)))
+    with reading(path):
+        catalog = msgspec.toml.decode(path.read_bytes(), type=Catalog)
+        entries = tuple(one for entry in catalog.source for one in _expanded(entry))
+    return msgspec.structs.replace(catalog, source=entries)
 
 
 def _expanded(entry: CatalogEntry) -> list[CatalogEntry]:

@@ -20,7 +20,7 @@ import duckdb
 
 from lexkit import __version__
 from lexkit.atomic_write import keep_access, lock, sync
-from lexkit.errors import ArgumentError, StoreError
+from lexkit.errors import ArgumentError, StoreError, first_line
 from lexkit.store.header import check_header, has_duckdb_header, require_text
 
 SCHEMA_VERSION = 2
@@ -52,6 +52,20 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a store as `open_read_only` does, for queries of lexkit's own: if one fails, the store is damaged.
+
+    Raises:
+        StoreError: as `open_read_only`; or the store is damaged.
+    """
+    with open_read_only(path) as connection:
+        try:
+            yield connection
+        except duckdb.Error as error:
+            raise StoreError(f"{path}: damaged ({first_line(error)}); build it again") from error
 
 
 def connect(path: Path, jobs: int) -> duckdb.DuckDBPyConnection:
