@@ -156,6 +156,9 @@ def _make_wndb(folder: Path, rng: random.Random) -> Path:
 
 def _make_dump(folder: Path, rng: random.Random) -> Path:
     data = mutations.mutated_bytes(seeds.dump(), rng)
+    if rng.random() < 0.9:  # what is a whole dump takes wiktextract some seconds
+        place = rng.randrange(len(data) + 1)
+        data = data[:place] + rng.choice([b"<page>", b"</text>", b"<", b"&x;", b"<!DOCTYPE a>", b"\0"]) + data[place:]
     path = folder / "d.xml"
     path.write_bytes(mutations.compressed(data, "bz2") if rng.random() < 0.3 else data)
     return path

@@ -20,7 +20,7 @@ from lexkit.errors import LexkitError
 
 MEMORY = 3 << 30
 """Bytes that a forked process may map beyond what it has already."""
-SECONDS = 40.0
+SECONDS = 120.0
 """How long one input may take on a busy machine; what takes longer hangs."""
 LONGEST_LINE = 2000
 """Characters of an error message."""

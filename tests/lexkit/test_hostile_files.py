@@ -16,6 +16,8 @@ from lexkit.errors import LexkitError, SourceError, StoreError, TokenizerError
 from lexkit.morphology import affixes
 from lexkit.report.page import write_report
 from lexkit.sources import catalog, frequency
+from lexkit.sources.read_report import ReadReport
+from lexkit.sources.roget.reader import read_terms
 from lexkit.tokens.loading import load_tokenizer
 
 
@@ -96,6 +98,13 @@ def test_a_wrong_regular_expression_is_found_when_affixes_are_read(
     monkeypatch.setattr(affixes, "data_file", lambda name: file)
     with pytest.raises(LexkitError, match="missing \\), unterminated subpattern"):
         affixes.affixes_of("xy")
+
+
+def test_a_head_of_roget_with_brackets_that_nobody_closes(tmp_path: Path) -> None:
+    file = tmp_path / "roget.txt"
+    file.write_text(f"1. Existence {'[' * 100_000} -- N. existence, being; reality.\n", encoding="utf-8")
+    terms = [term.term for term in read_terms(file, ReadReport())]
+    assert terms == ["existence", "being", "reality"]
 
 
 def test_too_little_memory_for_a_query(small_store: Path, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
