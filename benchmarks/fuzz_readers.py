@@ -379,12 +379,14 @@ def _make_gguf(work: Path, folder: Path, rng: random.Random) -> Path:
 
 def _read_teacher(path: Path) -> bool:
     from lexkit_distill.chat import ChatTemplate
+    from lexkit_distill.checks import check_model
     from lexkit_distill.errors import TeacherError
     from lexkit_distill.memory import is_out_of_memory
     from lexkit_distill.teacher import load_teacher
 
     try:
         if path.is_dir():
+            check_model(str(path))
             teacher = load_teacher(str(path), dtype="float32", device="cpu")
         else:
             teacher = load_teacher(str(path.parent), gguf=path.name, dtype="float32", device="cpu")

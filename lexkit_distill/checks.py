@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexkit.arguments import user_path
-from lexkit.errors import LexkitError
+from lexkit.errors import LexkitError, first_line
 from lexkit.store.header import check_header
 from lexkit_distill.corpus import check_texts
 from lexkit_distill.disk import check_folder
@@ -84,21 +84,21 @@ def _downloaded(name: str, file: str) -> Path:
         with contextlib.redirect_stderr(io.StringIO()):
             return Path(hf_hub_download(name, file))
     except Exception as error:  # the hub's client raises many kinds
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        reason = first_line(error)
         if isinstance(error, GatedRepoError):
             reason = "its authors give access one by one: ask for it on the hub, and log in"
         elif isinstance(error, RepositoryNotFoundError):
             reason = "neither a folder here nor a model on the hub"
-        raise TeacherError(
-            f"{name}: cannot be loaded as a causal language model ({reason.rstrip('.')}); {_MODEL}"
-        ) from error
+        raise TeacherError(f"{name}: cannot be loaded as a causal language model ({reason}); {_MODEL}") from error
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise TeacherError(f"{path}: cannot be read ({error}); save the model again") from error
+        values: Any = json.loads(path.read_bytes())
+        if not isinstance(values, dict):
+            raise ValueError("not an object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise TeacherError(f"{path}: cannot be read ({first_line(error)}); save the model again") from error
     return values
 
 
