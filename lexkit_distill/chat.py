@@ -12,15 +12,17 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+from lexkit.bounds import TrialError, run_trial
 from lexkit_distill.errors import CorpusError, DataError
 
 Message = dict[str, Any]
 Span = tuple[int, int]
 """Where something begins and ends in a text, in characters."""
 _GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
+_GENERATION_TAG = re.compile(r"\{%[-+]?\s*(?:end)?generation\s*[-+]?%\}")
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _FIRST, _ANSWER, _SECOND = "lexkitplaceholderone", "lexkitplaceholdertwo", "lexkitplaceholderthree"
 
@@ -125,11 +127,14 @@ class ChatTemplate:
                 "use an instruct model, or give 'text'"
             )
         try:
+            _try(self._templates)
             return str(
                 self._tokenizer.apply_chat_template(
                     list(messages), tokenize=False, add_generation_prompt=prompt, tools=list(tools) or None
                 )
             )
+        except TrialError as error:
+            raise CorpusError(f"{where}: the chat template cannot be used ({error}); use another teacher") from error
         except Exception as error:  # a template may raise anything, most of all for roles it does not know
             reason = " ".join(str(error).split()).rstrip(".")
             raise CorpusError(
@@ -259,6 +264,13 @@ class ChatTemplate:
         return max((token for token in self._special if token in text), key=text.rfind, default="")
 
     @cached_property
+    def _templates(self) -> str:
+        """The template, or all templates of a tokenizer that has several, as plain Jinja."""
+        found = self._tokenizer.chat_template
+        whole = found if isinstance(found, str) else "".join(map(str, found.values()))
+        return _GENERATION_TAG.sub("", whole)
+
+    @cached_property
     def _special(self) -> set[str]:
         added = self._tokenizer.added_tokens_decoder.values()
         return {token.content for token in added if token.special} | set(self._tokenizer.all_special_tokens)
@@ -342,6 +354,12 @@ class ChatTemplate:
                 reaches_end = following == len(encoding.offsets) or encoding.offsets[following][0] >= turn.answer_end
                 result.append((begin, turn.end if reaches_end else stop))
         return result
+
+
+@lru_cache
+def _try(template: str) -> None:
+    """Make sure that a template ends; a process of its own runs it first, since nothing else could end it."""
+    run_trial("lexkit_distill.template_trial", data=template.encode("utf-8", "replace"), seconds=20)
 
 
 def _rewritten(where: str) -> DataError:

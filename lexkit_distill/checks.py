@@ -94,8 +94,10 @@ def _downloaded(name: str, file: str) -> Path:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        values: Any = json.loads(path.read_bytes())
+        if not isinstance(values, dict):
+            raise ValueError("not an object")
+    except (OSError, ValueError, RecursionError) as error:
         raise TeacherError(f"{path}: cannot be read ({first_line(error)}); save the model again") from error
     return values
 

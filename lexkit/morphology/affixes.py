@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from lexkit.morphology.look_alikes import LookAlikes
-from lexkit.sources.data_files import data_file
+from lexkit.sources.data_files import data_file, reading
 from lexkit.text import fold
 
 Position = Literal["prefix", "suffix"]
@@ -178,6 +178,16 @@ class Affixes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     def _names(self) -> re.Pattern[str]:
         return re.compile(self.names)
 
+    def compile(self) -> None:
+        """Compile every regular expression now, so that a wrong one is found when the file is read.
+
+        Raises:
+            re.error: one is wrong.
+        """
+        _ = self._verbs, self._verb_forms, self._names
+        for affix in self.affix:
+            _ = affix._bases, *((form._edge, form._changes) for form in affix.forms)
+
     @cached_property
     def list_of_look_alikes(self) -> LookAlikes:
         """The look-alikes, to be asked of words."""
@@ -217,7 +227,12 @@ def languages() -> list[str]:
 def affixes_of(language: str) -> Affixes | None:
     """Return what is known of negation in a language, by Wiktionary's code of it; None: nothing."""
     path = affix_file(language)
-    return msgspec.toml.decode(path.read_bytes(), type=Affixes) if path.exists() else None
+    if not path.exists():
+        return None
+    with reading(path):
+        rules = msgspec.toml.decode(path.read_bytes(), type=Affixes)
+        rules.compile()
+    return rules
 
 
 class Cutter:

@@ -81,7 +81,7 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
         _environment()
         .get_template("page.html")
         .render(
-            meta=dict(zip(*(column.to_pylist() for column in lexicon.sql("SELECT * FROM meta").columns), strict=True)),
+            meta=_meta(lexicon),
             counts=counts,
             relations=relations,
             packed=packed,
@@ -102,6 +102,14 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
     data = page.encode()
     write_atomically(path, data)
     return Report(path, len(data), relations, packed.n_relations)
+
+
+def _meta(lexicon: Lexicon) -> dict[str, str]:
+    meta = dict(zip(*(column.to_pylist() for column in lexicon.sql("SELECT * FROM meta").columns), strict=True))
+    for name in ("lexkit_version", "language", "built_at", "schema_version"):
+        if name not in meta:
+            raise StoreError(f"{lexicon.path}: damaged (its table meta has no {name}); build it again")
+    return meta
 
 
 def _require_page(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from lexkit.sources.data_files import data_file
+from lexkit.sources.data_files import data_file, reading
 
 _NON_COMMERCIAL = re.compile(
     r"(?<![a-z])nc(?![a-z])|by-?nc"
@@ -92,8 +92,10 @@ def load_catalog() -> Catalog:
 
 @lru_cache
 def _load(path: Path) -> Catalog:
-    catalog = msgspec.toml.decode(path.read_bytes(), type=Catalog)
-    return msgspec.structs.replace(catalog, source=tuple(one for entry in catalog.source for one in _expanded(entry)))
+    with reading(path):
+        catalog = msgspec.toml.decode(path.read_bytes(), type=Catalog)
+        entries = tuple(one for entry in catalog.source for one in _expanded(entry))
+    return msgspec.structs.replace(catalog, source=entries)
 
 
 def _expanded(entry: CatalogEntry) -> list[CatalogEntry]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from lexkit.errors import SourceError, first_line
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -11,3 +15,16 @@ def data_file(name: str) -> Path:
     """Return the path of a file of ``data_sources/``, for example ``starter/wiktionary.jsonl``."""
     installed = _PACKAGE / "data_sources"
     return (installed if installed.is_dir() else _PACKAGE.parent / "data_sources") / name
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Context manager. Whatever the block fails with is the fault of the file *path* of ``data_sources/``.
+
+    Raises:
+        SourceError: the file is damaged.
+    """
+    try:
+        yield
+    except Exception as error:  # of TOML, UTF-8, gzip, tables and regular expressions
+        raise SourceError(f"{path}: damaged ({first_line(error)}); correct it, or install lexkit again") from error

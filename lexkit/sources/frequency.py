@@ -8,7 +8,7 @@ from functools import cache
 import pyarrow as pa
 from pyarrow import csv
 
-from lexkit.sources.data_files import data_file
+from lexkit.sources.data_files import data_file, reading
 
 SCHEMA = pa.schema([("folded", pa.string()), ("zipf", pa.float64())])
 
@@ -23,6 +23,7 @@ def frequencies(language: str) -> pa.Table:
     path = data_file(f"frequency_{language}.tsv.gz")
     if not path.exists():
         return SCHEMA.empty_table()
-    text = pa.py_buffer(gzip.decompress(path.read_bytes()))
     options = {"parse_options": csv.ParseOptions(delimiter="\t", quote_char=False)}
-    return csv.read_csv(pa.BufferReader(text), **options).rename_columns(SCHEMA.names).cast(SCHEMA)
+    with reading(path):
+        text = pa.py_buffer(gzip.decompress(path.read_bytes()))
+        return csv.read_csv(pa.BufferReader(text), **options).rename_columns(SCHEMA.names).cast(SCHEMA)

@@ -18,7 +18,7 @@ from lexkit import __version__
 from lexkit.arguments import require_choice, require_number, require_path
 from lexkit.sources.catalog import is_non_commercial
 from lexkit.store import tables
-from lexkit.store.files import cursor, open_read_only
+from lexkit.store.files import cursor, reading
 from lexkit.store.publish_folder import published_folder
 from lexkit.store.readme import is_export, write_readme
 from lexkit.store.relate import exclude_sources
@@ -87,7 +87,7 @@ def export(
         require_choice("licence_free_of", licence_free_of, ("nc",))
     require_number("min_confidence", min_confidence, 0, 1, whole=False)
     without = unwanted(archaic, offensive)
-    with open_read_only(Path(store)) as opened:
+    with reading(Path(store)) as opened:
         connection = cursor(opened)
         name = None if tokenizer is None else tables.find_tokenizer(connection, tokenizer)
         wants_contested = contested if contested is not None else name is None

@@ -55,6 +55,20 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a store as `open_read_only` does, for queries of lexkit's own: if one fails, the store is damaged.
+
+    Raises:
+        StoreError: as `open_read_only`; or the store is damaged.
+    """
+    with open_read_only(path) as connection:
+        try:
+            yield connection
+        except duckdb.Error as error:
+            raise StoreError(f"{path}: damaged ({first_line(error)}); build it again") from error
+
+
 def connect(path: Path, jobs: int) -> duckdb.DuckDBPyConnection:
     """Open a database to build a store in, or to add to; what does not fit into memory spills into its folder."""
     return duckdb.connect(

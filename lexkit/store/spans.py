@@ -15,7 +15,7 @@ from lexkit.arguments import require_list, require_number, require_path
 from lexkit.errors import TokenizerError
 from lexkit.progress import Progress
 from lexkit.store.checksum import record_checksums
-from lexkit.store.files import changed, connect, open_read_only, timestamp
+from lexkit.store.files import changed, connect, reading, timestamp
 from lexkit.tokens.loading import choose, load_tokenizer
 from lexkit.tokens.spans import fingerprint, spans
 
@@ -76,7 +76,7 @@ def tokenize(
     loaded = load_tokenizers(tokenizers)
     # Taken before the tokenizers are set to cut nothing off and fill nothing up: it is the file that is recorded
     fingerprints = {name: fingerprint(tokenizer) for name, tokenizer in loaded.items()}
-    with open_read_only(target) as connection:
+    with reading(target) as connection:
         known = dict(connection.execute("SELECT tokenizer, fingerprint FROM tokenizer").fetchall())
         ((n_words,),) = connection.execute("SELECT count(*) FROM word").fetchall()
     wanted = {name: digest for name, digest in fingerprints.items() if known.get(name) != digest}
@@ -91,7 +91,7 @@ def tokenize(
             _change(target, {name: loaded[name] for name in wanted}, jobs, progress)
     finally:
         progress.close()
-    with open_read_only(target) as connection:
+    with reading(target) as connection:
         n_spans = dict(connection.execute("SELECT tokenizer, count(*) FROM span GROUP BY tokenizer").fetchall())
     return [
         Tokenized(

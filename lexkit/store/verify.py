@@ -14,7 +14,7 @@ import pyarrow as pa
 from lexkit.arguments import require_list, require_path
 from lexkit.errors import TokenizerError, first_line
 from lexkit.store.checks import CHECKS, Check
-from lexkit.store.files import open_read_only
+from lexkit.store.files import reading
 from lexkit.store.spans import load_tokenizers
 from lexkit.tokens.spans import fingerprint, spans
 
@@ -56,7 +56,7 @@ def verify_store(path: str | os.PathLike[str], tokenizers: Sequence[str] = ()) -
     require_path("path", path)
     require_list("tokenizers", tokenizers, "['NAME=PATH']")
     loaded = load_tokenizers(tokenizers)
-    with open_read_only(Path(path)) as connection:
+    with reading(Path(path)) as connection:
         for name, tokenizer in loaded.items():
             _require_recorded(connection, path, name, tokenizer)
         checks = [*CHECKS, *([Check(*SPANS, partial(_different, tokenizers=loaded))] if loaded else [])]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from lexkit.arguments import user_path
+from lexkit.bounds import run_trial
 from lexkit.errors import TokenizerError, first_line
 
 if TYPE_CHECKING:
@@ -57,16 +59,14 @@ def load_tokenizer(location: str) -> Tokenizer:
     Raises:
         TokenizerError: it cannot be found or read.
     """
-    from huggingface_hub.utils import logging as hub_logging
     from tokenizers import Tokenizer
 
     path = user_path(location)
     try:
-        if _is_path(location, path):
-            return Tokenizer.from_file(str(_file(path)))
-        # The hub's client reports every retry; one line at the end says it all
-        hub_logging.set_verbosity(logging.CRITICAL)
-        return Tokenizer.from_pretrained(location)
+        file = _file(path) if _is_path(location, path) else _downloaded(location)
+        status = file.stat()
+        _try(str(file), status.st_size, status.st_mtime_ns)
+        return Tokenizer.from_file(str(file))
     except TokenizerError:
         raise
     except Exception as error:  # the library raises plain Exception, and the hub's client many others
@@ -74,6 +74,21 @@ def load_tokenizer(location: str) -> Tokenizer:
             f"{location}: not a tokenizer that can be loaded ({first_line(error)}); give a tokenizer.json, its folder, "
             "or a hub name"
         ) from error
+
+
+@lru_cache
+def _try(file: str, size: int, changed: int) -> None:
+    """Make sure that the library survives a file, which it may not, without a second try in the same process."""
+    run_trial("lexkit.tokens.trial", file)
+
+
+def _downloaded(name: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import logging as hub_logging
+
+    # The hub's client reports every retry; one line at the end says it all
+    hub_logging.set_verbosity(logging.CRITICAL)
+    return Path(hf_hub_download(name, _FILE))
 
 
 def _is_path(text: str, path: Path) -> bool:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lexkit.errors import first_line
+from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses.dictionary import write_table
 from lexkit_distill.senses.plan import Plan
 from lexkit_distill.senses.sample import Occurrences
@@ -79,5 +81,12 @@ def _windows(
 
 
 def read_contexts(path: Path) -> pa.Table | None:
-    """Return the contexts of a dictionary, or None if they were deleted or not wanted."""
-    return pq.read_table(path, schema=SCHEMA) if path.exists() else None
+    """Return the contexts of a dictionary, or None if they were deleted or not wanted.
+
+    Raises:
+        DictionaryError: the file is damaged.
+    """
+    try:
+        return pq.read_table(path, schema=SCHEMA) if path.exists() else None
+    except (OSError, pa.ArrowException) as error:
+        raise DictionaryError(f"{path}: damaged ({first_line(error)}); delete it, or make it again") from error

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from lexkit.atomic_write import write_json
 from lexkit.errors import first_line
@@ -63,11 +63,11 @@ def read_meta(path: Path) -> Meta:
             f"{path}: no finished sense dictionary (no {META}); make it with 'lexkit distill senses --output {path}'"
         )
     try:
-        values: dict[str, Any] = json.loads(file.read_bytes())
+        values = msgspec.json.decode(file.read_bytes())
         if values["format"] > FORMAT:
             raise DictionaryError(f"{path}: of format {values['format']}, newer than this lexkit; update lexkit")
-        return Meta(**values)
-    except (ValueError, KeyError, TypeError) as error:
+        return msgspec.convert(values, Meta)
+    except (OSError, msgspec.MsgspecError, RecursionError, KeyError, TypeError) as error:
         raise DictionaryError(f"{file}: damaged ({first_line(error)}); make the dictionary again") from error
 
 

@@ -504,3 +504,20 @@ def test_real_templates_with_real_chats(name: str, vocabulary: Callable[[str], P
             *(answer + end for answer in answers[:-1]),
             thought + answers[-1] + end,
         ]
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{{ 'a' * 10000000000 }}", "it takes too much memory"),
+        ("{% for a in range(9999) %}{% for b in range(9999) %}{{ b }}{% endfor %}{% endfor %}", "more than 1,048,576"),
+    ],
+)
+def test_a_template_that_has_no_end(template: str, reason: str) -> None:
+    from types import SimpleNamespace
+
+    from lexkit_distill.chat import ChatTemplate
+
+    chats = ChatTemplate(SimpleNamespace(chat_template=template))
+    with pytest.raises(CorpusError, match=rf"^here: the chat template cannot be used \(.*{reason}.*\)"):
+        chats.text([{"role": "user", "content": "kind"}], "here")

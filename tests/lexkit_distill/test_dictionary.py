@@ -128,3 +128,12 @@ def test_sizes(text: str, size: int) -> None:
     from lexkit_distill.sizes import parse_size
 
     assert parse_size(text) == size
+
+
+def test_damaged_contexts(tmp_path: Path) -> None:
+    from lexkit_distill.errors import DictionaryError
+    from lexkit_distill.senses.contexts import read_contexts
+
+    (tmp_path / "contexts.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DictionaryError, match=r"contexts.parquet: damaged \(.*\); delete it, or make it again"):
+        read_contexts(tmp_path / "contexts.parquet")

@@ -29,6 +29,15 @@ def test_a_teacher_that_is_not_there(build: Build, tmp_path: Path) -> None:
     refused(build, TeacherError, "cannot be loaded as a causal language model", tmp_path, teacher=str(tmp_path / "no"))
 
 
+@pytest.mark.parametrize("config", ["[]", "[" * 100_000, "{"])
+def test_a_damaged_configuration(config: str, tmp_path: Path) -> None:
+    from lexkit_distill.checks import check_model
+
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
+    with pytest.raises(TeacherError, match=r"config.json: cannot be read \(.*\); save the model again"):
+        check_model(str(tmp_path))
+
+
 def test_an_encoder_decoder(build: Build, tmp_path: Path, teacher_folder: Path) -> None:
     import transformers
 
@@ -198,9 +207,10 @@ def test_an_unfinished_or_damaged_dictionary(build: Build, tmp_path: Path) -> No
     with pytest.raises(DictionaryError, match="damaged"):
         SenseDictionary(folder)
     meta = (folder / "meta.json").read_text(encoding="utf-8")
-    (folder / "meta.json").write_text(meta[:50], encoding="utf-8")
-    with pytest.raises(DictionaryError, match="damaged"):
-        SenseDictionary(folder)
+    for damaged in (meta[:50], "[]", "[" * 100_000, json.dumps({**json.loads(meta), "hidden_size": "32"})):
+        (folder / "meta.json").write_text(damaged, encoding="utf-8")
+        with pytest.raises(DictionaryError, match="damaged"):
+            SenseDictionary(folder)
     (folder / "meta.json").write_text(json.dumps({**json.loads(meta), "format": 99}), encoding="utf-8")
     with pytest.raises(DictionaryError, match="update lexkit"):
         SenseDictionary(folder)

@@ -216,6 +216,6 @@ def _split_labels(paragraphs: list[Paragraph]) -> Iterator[Paragraph]:
 
 def _name(title: str) -> str:
     """The name of a head without its notes: ``[Want, or absence of relation.]  Irrelation.`` -> ``Irrelation``."""
-    title = re.sub(r"\[[^\]]*\]\.?|\{[^}]*\}", " ", title)
+    title = re.sub(r"\[[^\[\]]*\]\.?|\{[^{}]*\}", " ", title)
     title = re.sub(r"[|^]|&c\.?", "", title)
     return " ".join(title.split()).rstrip(".,0123456789 ").lstrip(". ")

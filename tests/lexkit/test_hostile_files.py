@@ -1,0 +1,113 @@
+"""Faults that benchmarks/fuzz.py has found: what comes from elsewhere ends in one line, whatever is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import lexkit
+from lexkit.errors import LexkitError, SourceError, StoreError, TokenizerError
+from lexkit.morphology import affixes
+from lexkit.report.page import write_report
+from lexkit.sources import catalog, frequency
+from lexkit.sources.read_report import ReadReport
+from lexkit.sources.roget.reader import read_terms
+from lexkit.tokens.loading import load_tokenizer
+
+
+@pytest.fixture(scope="module")
+def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "pairs").write_text("kind friendly\nbig large\n", encoding="utf-8")
+    lexkit.build(folder / "s.duckdb", pairs=[("synonym", folder / "pairs")])
+    return folder / "s.duckdb"
+
+
+def changed_tokenizer(write_tokenizer: Callable[..., Path], folder: Path, **changes: object) -> Path:
+    file = write_tokenizer(folder / "t" / "tokenizer.json")
+    file.write_text(json.dumps({**json.loads(file.read_bytes()), **changes}), encoding="utf-8")
+    return file
+
+
+def test_a_tokenizer_that_fills_the_memory(write_tokenizer: Callable[..., Path], tmp_path: Path) -> None:
+    """A million letters for each, twice; the library would end the process."""
+    grow = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10**6}
+    normalizer = {"type": "Sequence", "normalizers": [grow, grow]}
+    file = changed_tokenizer(write_tokenizer, tmp_path, normalizer=normalizer)
+    with pytest.raises(TokenizerError, match=r"takes too much memory, or is damaged\); give a tokenizer.json"):
+        load_tokenizer(str(file))
+
+
+def test_messages_of_libraries_are_quoted_in_part(write_tokenizer: Callable[..., Path], tmp_path: Path) -> None:
+    file = changed_tokenizer(write_tokenizer, tmp_path, added_tokens="x" * 100_000)
+    with pytest.raises(TokenizerError, match=r"invalid type: string") as failure:
+        load_tokenizer(str(file))
+    assert len(str(failure.value)) < 1000
+
+
+def test_a_store_without_a_table(small_store: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copy(small_store, tmp_path / "s.duckdb"))
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("ALTER TABLE word RENAME TO other")
+    with pytest.raises(StoreError, match=rf"^{store}: damaged \(.*\); build it again$"):
+        lexkit.export(store, tmp_path / "export")
+
+
+def test_a_store_that_does_not_say_when_it_was_built(small_store: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copy(small_store, tmp_path / "s.duckdb"))
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("DELETE FROM meta WHERE key = 'built_at'")
+    with (
+        lexkit.open(store) as lexicon,
+        pytest.raises(StoreError, match="its table meta has no built_at"),
+    ):
+        write_report(lexicon, tmp_path / "report.html")
+
+
+def test_a_store_with_damaged_blocks(small_store: Path, tmp_path: Path) -> None:
+    store = tmp_path / "s.duckdb"
+    data = bytearray(small_store.read_bytes())
+    for place in range(1 << 16, len(data), 5000):
+        data[place] ^= 1
+    store.write_bytes(data)
+    with pytest.raises(StoreError):
+        lexkit.export(store, tmp_path / "export")
+
+
+@pytest.mark.parametrize("content", [b"title = ", b"\xff", b"title = 1\n", b"\x1f\x8b\x08"])
+def test_a_damaged_file_of_lexkits_own(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "x"
+    file.write_bytes(content)
+    for module, load in ((affixes, affixes.affixes_of), (frequency, frequency.frequencies), (catalog, None)):
+        monkeypatch.setattr(module, "data_file", lambda name: file)
+        with pytest.raises(SourceError, match=rf"^{file}: damaged \(.+\); correct it, or install lexkit again$"):
+            load("xx") if load else catalog.load_catalog()
+
+
+def test_a_wrong_regular_expression_is_found_when_affixes_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text('title = "X"\nsources = []\naffix = []\nverbs = "("\n', encoding="utf-8")
+    monkeypatch.setattr(affixes, "data_file", lambda name: file)
+    with pytest.raises(LexkitError, match="missing \\), unterminated subpattern"):
+        affixes.affixes_of("xy")
+
+
+def test_a_head_of_roget_with_brackets_that_nobody_closes(tmp_path: Path) -> None:
+    file = tmp_path / "roget.txt"
+    file.write_text(f"1. Existence {'[' * 100_000} -- N. existence, being; reality.\n", encoding="utf-8")
+    terms = [term.term for term in read_terms(file, ReadReport())]
+    assert terms == ["existence", "being", "reality"]
+
+
+def test_too_little_memory_for_a_query(small_store: Path, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = run("sql", "SELECT 1", "--memory", "64", "--store", small_store)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: the query takes too much memory; narrow it, or allow more\n"
