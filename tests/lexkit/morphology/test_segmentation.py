@@ -48,15 +48,16 @@ def test_anything_else_is_refused(notation: str) -> None:
         parse_segmentation(notation)
 
 
-morphemes = st.text(st.characters(blacklist_characters="<>(){}", blacklist_categories=["Cs"]), min_size=1)
+morphemes = st.text(st.characters(blacklist_characters="<>(){}", blacklist_categories=["Cs"]), min_size=1, max_size=9)
 roots = morphemes.map("({})".format)
 parts = st.recursive(
     roots | morphemes.map("<{}<".format) | morphemes.map(">{}>".format),
-    lambda inner: st.lists(inner, min_size=1).map(lambda ps: "{" + "".join(ps) + "}"),
+    lambda inner: st.lists(inner, min_size=1, max_size=5).map(lambda ps: "{" + "".join(ps) + "}"),
+    max_leaves=12,
 )
 
 
-@given(st.lists(parts), roots)
+@given(st.lists(parts, max_size=5), roots)
 def test_every_notation_of_the_grammar_is_read_whole(before: list[str], root: str) -> None:
     notation = "".join([*before, root])
     parsed = parse_segmentation(notation)

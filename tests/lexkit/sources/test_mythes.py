@@ -412,6 +412,7 @@ def test_the_thesauri_of_debian_lose_little_to_unknown_marks(language: str) -> N
     assert report.n_bad < 0.01 * report.n_records  # more would stop a build
 
 
+@pytest.mark.slow
 def test_the_english_thesaurus_of_debian(tmp_path: Path) -> None:
     file = of_debian("en")
     text = file.read_bytes()

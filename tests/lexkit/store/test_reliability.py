@@ -31,6 +31,10 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def letters(number: int) -> str:
+    return "".join(chr(ord("a") + int(digit)) for digit in str(number))
+
+
 def leftovers(folder: Path) -> list[str]:
     return [path.name for path in folder.glob(".*")]
 
@@ -186,12 +190,24 @@ class TestFullDisk:
         assert tree(tmp_path / "after") == tree(tmp_path / "before")
         assert leftovers(tmp_path / "after") == []
 
-    @pytest.mark.parametrize("size", [*(pytest.param(size << 20, marks=pytest.mark.slow) for size in (3, 5)), 8 << 20])
+    @pytest.mark.slow
+    @pytest.mark.parametrize("size", [3 << 20, 5 << 20, 8 << 20])
     def test_build(
         self, size: int, disk: Callable[..., subprocess.CompletedProcess[str]], small_store: Path, tmp_path: Path
     ) -> None:
         shutil.copy(small_store, tmp_path / "before" / "s.duckdb")
         self.assert_refused(disk(size, "build", "--output", "s.duckdb"), "s.duckdb", tmp_path)
+
+    @pytest.mark.parametrize("room", [1 << 18, 1 << 20])
+    def test_build_of_pairs(
+        self, room: int, disk: Callable[..., subprocess.CompletedProcess[str]], small_store: Path, tmp_path: Path
+    ) -> None:
+        """The disk is full when the store is begun, or in the middle of it."""
+        shutil.copy(small_store, tmp_path / "before" / "s.duckdb")
+        pairs = tmp_path / "many.txt"
+        pairs.write_text("".join(f"word{letters(i)} same{letters(i)}\n" for i in range(10_000)), encoding="utf-8")
+        done = disk(small_store.stat().st_size + room, "build", "--output", "s.duckdb", "--pairs", f"synonym={pairs}")
+        self.assert_refused(done, "s.duckdb", tmp_path)
 
     @pytest.mark.parametrize("share", [1.5, 2.1])
     def test_tokenize(
