@@ -40,7 +40,8 @@ SCHEMAS: dict[type, pa.Schema] = {
 }
 """Columns of each type of record, in the order of its fields."""
 
-_ROWS = 50_000
+_ROWS = 100_000
+"""Rows that are worth an INSERT, which takes some milliseconds however few they are."""
 
 
 class Batch(NamedTuple):
@@ -67,17 +68,30 @@ def _tupled(cell: Any) -> Any:  # noqa: ANN401
 
 
 def batched(records: Iterable[Record | Batch]) -> Iterator[Batch]:
-    """Collect records into batches of bounded size; what comes as a batch is passed on."""
+    """Collect records, and small batches, into batches of bounded size."""
     rows: dict[type, list[Any]] = {record_type: [] for record_type in SCHEMAS}
+    tables: dict[type, list[pa.Table]] = {record_type: [] for record_type in SCHEMAS}
     for record in records:
         if isinstance(record, Batch):
-            yield record
-            continue
-        collected = rows[type(record)]
-        collected.append(record)
-        if len(collected) == _ROWS:
-            yield Batch.of_columns(type(record), zip(*collected, strict=True))
-            collected.clear()
+            waiting = tables[record.record_type]
+            waiting.append(record.table)
+            if sum(table.num_rows for table in waiting) >= _ROWS:
+                yield _joined(record.record_type, waiting)
+        else:
+            collected = rows[type(record)]
+            collected.append(record)
+            if len(collected) == _ROWS:
+                yield Batch.of_columns(type(record), zip(*collected, strict=True))
+                collected.clear()
     for record_type, collected in rows.items():
         if collected:
-            yield Batch.of_columns(record_type, zip(*collected, strict=True))
+            tables[record_type].append(Batch.of_columns(record_type, zip(*collected, strict=True)).table)
+        if tables[record_type]:
+            yield _joined(record_type, tables[record_type])
+
+
+def _joined(record_type: type, tables: list[pa.Table]) -> Batch:
+    # In one chunk, since regular expressions are compiled again for each
+    batch = Batch(record_type, pa.concat_tables(tables).combine_chunks())
+    tables.clear()
+    return batch

@@ -93,18 +93,19 @@ _PAIRS = {Statement: ("word", "other"), Form: ("word", "lemma")}
 
 def let_in(records: Iterable[Record | Batch], report: ReadReport) -> Iterator[Batch]:
     """Yield what a store can hold of *records*, in batches, and tell *report* of the rest."""
-    return batched(_let_in(records, report))
+    for batch in batched(_judged_singly(records, report)):
+        yield from _screened(batch, report)
 
 
-def _let_in(records: Iterable[Record | Batch], report: ReadReport) -> Iterator[Record | Batch]:
+def _judged_singly(records: Iterable[Record | Batch], report: ReadReport) -> Iterator[Record | Batch]:
     for number, record in enumerate(records, 1):
         if isinstance(record, Batch):
-            yield from _screened(record, report)
+            yield record
         else:
             yield from _judged(record, report, number)
 
 
-def _screened(batch: Batch, report: ReadReport) -> Iterator[Record | Batch]:
+def _screened(batch: Batch, report: ReadReport) -> Iterator[Batch]:
     """Yield the rows of a batch that are right, nearly always all, as they are, and judge the others one by one."""
     masks = list(_masks(batch))
     if not masks:
@@ -112,12 +113,13 @@ def _screened(batch: Batch, report: ReadReport) -> Iterator[Record | Batch]:
         return
     is_wrong = reduce(pc.or_, masks)
     yield Batch(batch.record_type, batch.table.filter(pc.invert(is_wrong)))
-    for record in Batch(batch.record_type, batch.table.filter(is_wrong)).records():
-        yield from _judged(record, report, str(record[0]))
+    wrong = Batch(batch.record_type, batch.table.filter(is_wrong)).records()
+    if judged := [kept for record in wrong for kept in _judged(record, report, str(record[0]))]:
+        yield Batch.of_columns(batch.record_type, zip(*judged, strict=True))
 
 
 def _masks(batch: Batch) -> Iterator[pa.ChunkedArray | pa.Array]:
-    for name, rule in RULES[batch.record_type].items():
+    for name, rule in RULES.get(batch.record_type, {}).items():
         column = batch.table[name]
         if pa.types.is_list(column.type):
             if rule.faults(pc.list_flatten(column)):

@@ -18,8 +18,6 @@ _TABLES: dict[type, str] = {
     Analysis: "stage_analysis",
 }
 _MEMORY = "32MiB"
-_ROWS = 100_000
-"""Rows that are worth an INSERT, which takes some milliseconds however few they are."""
 
 
 class Staging:
@@ -51,21 +49,10 @@ class Staging:
     def add(self, source: str, batches: Iterable[Batch]) -> int:
         """Stage the records of one source, which the gate has let in, and return how many they are."""
         n_staged = 0
-        waiting: dict[type, list[pa.Table]] = {record_type: [] for record_type in _TABLES}
-        for batch in batches:
-            tables = waiting[batch.record_type]
-            tables.append(batch.table)
-            n_staged += batch.table.num_rows
-            if sum(table.num_rows for table in tables) >= _ROWS:
-                self._stage(batch.record_type, tables, source)
-        for record_type, tables in waiting.items():
-            if tables:
-                self._stage(record_type, tables, source)
+        for record_type, table in batches:
+            self._insert(f"INSERT INTO {_TABLES[record_type]} SELECT *, ? FROM batch", table, source)
+            n_staged += table.num_rows
         return n_staged
-
-    def _stage(self, record_type: type, tables: list[pa.Table], source: str) -> None:
-        self._insert(f"INSERT INTO {_TABLES[record_type]} SELECT *, ? FROM batch", pa.concat_tables(tables), source)
-        tables.clear()
 
     def _insert(self, statement: str, batch: pa.Table, *parameters: str) -> None:
         self._connection.register("batch", batch)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lexkit.sources.gate import let_in
 from lexkit.sources.parts_of_speech import common_names, read_pos
 from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import USAGES, Form, Headword, Record, Statement
@@ -250,7 +251,8 @@ class TestText:
         records, _ = read(
             "en", word="a", senses=[sense], antonyms=[{"word": "c", "sense": "\u0007of\tbirds", "source": "x\u0001"}]
         )
-        assert [s.sense for s in statements(records)] == ["not kind; cruel", "x: of birds"]
+        (batch,) = let_in(statements(records), ReadReport())
+        assert batch.table["sense"].to_pylist() == ["not kind; cruel", "x: of birds"]
 
     @pytest.mark.parametrize("source", ["Thesaurus:folly", "Thésaurus:folie", "อรรถาภิธาน:ระดู"])
     def test_thesauri_of_all_editions(self, read: Read, source: str) -> None:
