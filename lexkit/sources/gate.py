@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lexkit.sources.batches import Batch, batched
 from lexkit.sources.read_report import ReadReport, Reason
-from lexkit.sources.records import FORM_KINDS, KINDS, USAGES, Analysis, Form, Group, Headword, Record, Statement
+from lexkit.sources.records import USAGES, Analysis, Form, Group, Headword, Record, Statement
 from lexkit.text import LONGEST_WORD, is_name, is_word, normalize_text, normalize_word
 
 LONGEST_TEXT = 10_000
@@ -25,7 +25,6 @@ LONGEST_TEXT = 10_000
 MOST_WORDS = 1_000
 """Words of a group at most: it states as many relations as it has pairs."""
 
-_T = TypeVar("_T")
 _Labels = tuple[str, ...]
 _Reject = Callable[[Reason, str], None]
 
@@ -73,22 +72,10 @@ NAME = Rule(is_name)
 LABEL = Rule(USAGES.__contains__)
 MORPHEME = Rule(is_word)
 LINE = Rule(str.isprintable)
-RULES: dict[type, dict[str, Rule]] = {
-    Headword: {"word": WORD},
-    Statement: {
-        "word": WORD,
-        "other": WORD,
-        "kind": Rule(KINDS.__contains__),
-        "pos": NAME,
-        "sense": TEXT,
-        "scope": NAME,
-        "usage": LABEL,
-        "other_usage": LABEL,
-    },
-    Form: {"word": WORD, "lemma": WORD, "kind": Rule(FORM_KINDS.__contains__)},
-}
-"""Rules of the types of record that come in batches; a rule for a list is one for its items."""
-_PAIRS = {Statement: ("word", "other"), Form: ("word", "lemma")}
+_RULES = {"word": WORD, "other": WORD, "lemma": WORD, "pos": NAME, "sense": TEXT, "scope": NAME}
+_RULES_OF_ITEMS = {"usage": LABEL, "other_usage": LABEL}
+_COLUMNAR = (Headword, Statement, Form)
+"""Types of record that readers put into batches; the others come one by one."""
 
 
 def let_in(records: Iterable[Record | Batch], report: ReadReport) -> Iterator[Batch]:
@@ -107,7 +94,7 @@ def _judged_singly(records: Iterable[Record | Batch], report: ReadReport) -> Ite
 
 def _screened(batch: Batch, report: ReadReport) -> Iterator[Batch]:
     """Yield the rows of a batch that are right, nearly always all, as they are, and judge the others one by one."""
-    masks = list(_masks(batch))
+    masks = list(_masks(batch.table)) if batch.record_type in _COLUMNAR else []
     if not masks:
         yield batch
         return
@@ -118,16 +105,15 @@ def _screened(batch: Batch, report: ReadReport) -> Iterator[Batch]:
         yield Batch.of_columns(batch.record_type, zip(*judged, strict=True))
 
 
-def _masks(batch: Batch) -> Iterator[pa.ChunkedArray | pa.Array]:
-    for name, rule in RULES.get(batch.record_type, {}).items():
-        column = batch.table[name]
-        if pa.types.is_list(column.type):
-            if rule.faults(pc.list_flatten(column)):
-                yield pa.repeat(True, len(column))  # the labels of our own readers are never wrong
-        elif faults := rule.faults(column):
+def _masks(table: pa.Table) -> Iterator[pa.ChunkedArray | pa.Array]:
+    for name in table.column_names:
+        column = table[name]
+        if name in _RULES and (faults := _RULES[name].faults(column)):
             yield pc.is_in(column, pa.array(faults, column.type))
-    if pair := _PAIRS.get(batch.record_type):
-        is_same = pc.equal(*(batch.table[name] for name in pair))
+        elif name in _RULES_OF_ITEMS and _RULES_OF_ITEMS[name].faults(pc.list_flatten(column)):
+            yield pa.repeat(True, len(column))  # lexkit's own readers yield no unknown label, so this may take its time
+    for other in {"other", "lemma"}.intersection(table.column_names):
+        is_same = pc.equal(table["word"], table[other])
         if pc.any(is_same).as_py():
             yield is_same
 
@@ -156,7 +142,7 @@ def _judged(record: Record, report: ReadReport, place: int | str) -> Iterator[Re
         elif type(record) is Headword:
             yield Headword(_word(record.word))
         elif type(record) is Form:
-            yield Form(*_pair(record.word, record.lemma), _kind(record.kind, FORM_KINDS))
+            yield Form(*_pair(record.word, record.lemma), record.kind)
         elif type(record) is Analysis:
             yield _analysis(record)
     except _Refusal as refusal:
@@ -172,7 +158,7 @@ def _statement(record: Statement, reject: _Reject) -> Statement:
     words = _pair(record.word, record.other)
     pos, scope = _name(record.pos), _name(record.scope)
     usage, other_usage = _labels(record.usage), _labels(record.other_usage)
-    return Statement(*words, _kind(record.kind, KINDS), pos, _gloss(record.sense, reject), scope, usage, other_usage)
+    return Statement(*words, record.kind, pos, _gloss(record.sense, reject), scope, usage, other_usage)
 
 
 def _group(record: Group, reject: _Reject) -> Iterator[Group | Headword]:
@@ -236,12 +222,6 @@ def _name(name: str | None) -> str | None:
     if name is not None and not is_name(name):
         raise _Refusal(Reason.NOT_A_NAME, name)
     return name
-
-
-def _kind(kind: _T, kinds: tuple[_T, ...]) -> _T:
-    if kind not in kinds:
-        raise _Refusal(Reason.MALFORMED, str(kind))
-    return kind
 
 
 def _labels(labels: _Labels) -> _Labels:
