@@ -45,7 +45,7 @@ from fuzz_run import Died, Report, alone, forked, outcome
 
 import lexkit
 
-BLOCK = 20
+BLOCK = 40
 """Inputs, or statements, that one process tries one after the other."""
 _CORE = (
     "lexkit.cli.main",
@@ -317,8 +317,9 @@ def _tasks(options: argparse.Namespace, work: Path, with_torch: bool) -> list[Ta
         for reader in all_readers(work, with_torch=with_torch)
         if reader.name != "gguf" or (work / "teacher.gguf").exists()
     ]
-    shares = [reader for reader in readers for _ in range(reader.share)]
-    random.Random(0).shuffle(shares)
+    # Spread, so that a short round has some inputs for every reader
+    places = [((n + 0.4) / reader.share, reader.name, reader) for reader in readers for n in range(reader.share)]
+    shares = [reader for _, _, reader in sorted(places, key=lambda place: place[:2])]
     core = [name for name in fuzz_kills.COMMANDS if name not in fuzz_kills.DISTILL]
     commands = [*core, *core, *fuzz_kills.DISTILL] if with_torch else core
     only, number = None, 0

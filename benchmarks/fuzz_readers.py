@@ -40,7 +40,7 @@ class Reader:
 def all_readers(work: Path, *, with_torch: bool) -> list[Reader]:
     """Return all readers; *work* holds what they need, and is written here."""
     files = {
-        "wiktionary": (26, "w.jsonl", {"": seeds.wiktionary()}, mutations.mutated_json, True),
+        "wiktionary": (28, "w.jsonl", {"": seeds.wiktionary()}, mutations.mutated_json, True),
         "roget": (
             16,
             "r.txt",
@@ -72,7 +72,7 @@ def all_readers(work: Path, *, with_torch: bool) -> list[Reader]:
         Reader("catalog", 1, partial(_make_toml, "catalog.toml"), _read_catalog),
         Reader("frequency", 1, _make_frequency, _read_frequency),
         Reader("tokenizer", 8, partial(_make_tokenizer, seeds.tokenizers()), _read_tokenizer, partial(_tokenize, work)),
-        Reader("store", 5, partial(_make_store, work), _read_store),
+        Reader("store", 3, partial(_make_store, work), _read_store),
     ]
     if with_torch:
         readers += [

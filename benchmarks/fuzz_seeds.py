@@ -300,7 +300,7 @@ def gguf(path: Path, tokenizer: bytes) -> Path:
     writer.add_token_merges(merges)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(0)
-    writer.add_chat_template("{{ messages[0]['content'] }}")
+    writer.add_chat_template("{% for message in messages %}{{ message['content'] }}</s>{% endfor %}")
     rng = np.random.default_rng(0)
     shapes = {"token_embd.weight": (len(tokens), 32), "output_norm.weight": (32,), "output.weight": (len(tokens), 32)}
     layer = {"attn_norm": (32,), "attn_q": (32, 32), "attn_k": (16, 32), "attn_v": (16, 32), "attn_output": (32, 32)}

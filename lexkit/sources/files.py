@@ -77,6 +77,8 @@ def _compression(path: Path) -> str | None:
 
 _DECOMPRESSORS = {"bzip2": bz2.BZ2Decompressor, "xz": lzma.LZMADecompressor}
 _BLOCK = 1 << 16
+_LONGEST_TEXT = 1 << 28
+"""Bytes of a text that is read as a whole; Roget's has 2 MB."""
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zX": "xz", b"\x28\xb5\x2f\xfd": "Zstandard"}
 
 
@@ -99,6 +101,8 @@ def open_binary(path: Path) -> Iterator[IO[bytes]]:
         except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
             reason = str(error).rstrip(".") or type(error).__name__
             raise SourceError(f"{path}: broken {compression} ({reason}); download it again") from error
+        except MemoryError as error:
+            raise SourceError(f"{path}: {compression} of more than fits into memory; is it the right file?") from error
 
 
 def _decompressed(raw: IO[bytes], compression: str) -> IO[bytes]:
@@ -152,7 +156,9 @@ def read_text(path: Path) -> str:
         SourceError: as `open_binary`; or not UTF-8, naming the line.
     """
     with open_binary(path) as stream:
-        data = stream.read()
+        data = stream.read(_LONGEST_TEXT + 1)
+    if len(data) > _LONGEST_TEXT:
+        raise SourceError(f"{path}: a text of more than {_LONGEST_TEXT:,} bytes; is it the right file?")
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import lexkit
 from lexkit.errors import LexkitError, SourceError, StoreError, TokenizerError
 from lexkit.morphology import affixes
 from lexkit.report.page import write_report
-from lexkit.sources import catalog, frequency
+from lexkit.sources import catalog, files, frequency
 from lexkit.sources.read_report import ReadReport
 from lexkit.sources.roget.reader import read_terms
 from lexkit.tokens.loading import load_tokenizer
@@ -105,6 +106,31 @@ def test_a_head_of_roget_with_brackets_that_nobody_closes(tmp_path: Path) -> Non
     file.write_text(f"1. Existence {'[' * 100_000} -- N. existence, being; reality.\n", encoding="utf-8")
     terms = [term.term for term in read_terms(file, ReadReport())]
     assert terms == ["existence", "being", "reality"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_text_without_end(packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_LONGEST_TEXT", 1000)
+    file = tmp_path / "roget.txt"
+    file.write_bytes(gzip.compress(b"a" * 1001) if packed else b"a" * 1001)
+    with pytest.raises(SourceError, match="a text of more than 1,000 bytes; is it the right file"):
+        files.read_text(file)
+
+
+def test_more_than_fits_into_memory(tmp_path: Path) -> None:
+    file = tmp_path / "packed"
+    file.write_bytes(gzip.compress(b"a"))
+    with pytest.raises(SourceError, match="gzip of more than fits into memory"), files.open_binary(file):
+        raise MemoryError
+
+
+def test_a_wordnet_without_synsets(tmp_path: Path) -> None:
+    file = tmp_path / "w.xml"
+    entry = '<LexicalEntry id="e"><Lemma writtenForm="kind" partOfSpeech="a"/><Sense id="s" synset="y"/></LexicalEntry>'
+    lexicon = f'<Lexicon id="w" label="W" language="en" email="x" license="x" version="1">{entry}</Lexicon>'
+    file.write_text(f"<LexicalResource>{lexicon}</LexicalResource>", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"no synsets in it; give"):
+        lexkit.build(tmp_path / "s.duckdb", sources=[("wordnet", file)])
 
 
 def test_too_little_memory_for_a_query(small_store: Path, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:

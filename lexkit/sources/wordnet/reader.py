@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from lexkit.errors import SourceError
+from lexkit.errors import SourceError, first_line
 from lexkit.sources.catalog import load_catalog
 from lexkit.sources.files import check_file, open_binary
 from lexkit.sources.plugins import Reader
@@ -40,7 +40,11 @@ def read(path: Path, report: ReadReport, language: str = "en") -> Iterator[Recor
         synsets = _read_members(path, report, language)
     # RuntimeError is what zipfile says of a password, and of a compression that it does not know
     except (OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{path}: cannot be read ({error}); give {_WHAT}, or download it again") from error
+        raise SourceError(
+            f"{path}: cannot be read ({first_line(error)}); give {_WHAT}, or download it again"
+        ) from error
+    if report.n_rejected and not report.n_records:
+        raise SourceError(f"{path}: no synsets in it; give {_WHAT}")
     yield from records(synsets, report)
 
 
