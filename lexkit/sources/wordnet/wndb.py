@@ -65,8 +65,12 @@ def _parse(fields: list[str]) -> tuple[str, tuple[str, ...], tuple[Pointer, ...]
     Raises:
         ValueError, IndexError: the fields are not those of a synset.
     """
+    if not re.fullmatch("[0-9A-Fa-f]{2}", fields[3]):  # as many digits as the format has, wndb(5WN)
+        raise ValueError("not a number of words")
     offset, n_words = fields[0], int(fields[3], 16)
     after_words = 4 + 2 * n_words
+    if not re.fullmatch("[0-9]{3}", fields[after_words]):
+        raise ValueError("not a number of pointers")
     n_pointers = int(fields[after_words])
     pointers = fields[after_words + 1 : after_words + 1 + 4 * n_pointers]
     if not offset.isdecimal() or n_words < 1 or len(pointers) != 4 * n_pointers:

@@ -139,6 +139,7 @@ class TestFaults:
             "a word",
             "00000200 03 n",
             "00000200 03 n 02 food 0 000 | one word of two",
+            "00000200 03 n 0000001 food 0 000 | a number of words of seven digits",
             "00000200 03 n 00 000 | no words",
             "00000200 03 n 01 food 0 001 @ 00000100 n | a pointer of three fields",
             "00000200 03 n 01 food 0 -1 | fewer pointers than none",
