@@ -253,10 +253,10 @@ class TestFolder:
     def test_a_failure_leaves_the_old_export(
         self, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_swap: bool
     ) -> None:
-        from lexkit.store import export, folders
+        from lexkit.store import export, publish_folder
 
         if not can_swap:
-            monkeypatch.setattr(folders, "_exchanged", lambda a, b: False)
+            monkeypatch.setattr(publish_folder, "_exchanged", lambda a, b: False)
         lexkit.export(store, tmp_path / "out", form="csv")
         before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
         monkeypatch.setattr(export, "write_readme", lambda *_: 1 / 0)
