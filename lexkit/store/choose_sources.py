@@ -16,7 +16,7 @@ from lexkit.sources.batches import Batch
 from lexkit.sources.cache import read_record, resolve
 from lexkit.sources.catalog import licence_of, licence_of_starter
 from lexkit.sources.data_files import data_file
-from lexkit.sources.dumps.check import is_dump
+from lexkit.sources.dumps.dump_reader import is_dump
 from lexkit.sources.dumps.extraction import extract
 from lexkit.sources.files import check_file, check_folder
 from lexkit.sources.plugins import find

@@ -1,1 +1,1 @@
-"""MediaWiki XML dumps of Wiktionary, made into wiktextract's JSON lines by wiktextract in processes of its own."""
+"""Makes JSON lines of MediaWiki XML dumps of Wiktionary, by wiktextract in bounded processes of its own."""

@@ -1,4 +1,4 @@
-"""The cache, with a stand-in for the development version of wiktextract, whose pages take no time."""
+"""The cache, with a stand-in for wiktextract whose pages take no time."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import bz2
 import gzip
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ import lexkit
 from lexkit.errors import SourceError
 from lexkit.progress import Progress
 from lexkit.sources.dumps.extraction import extract
-from lexkit.sources.dumps.wiktwords import Development, Released, find_installed, wiktwords_of
 
 
 class Told(Progress):
@@ -45,84 +43,60 @@ class Told(Progress):
 
 
 def entries(path: Path) -> list[Any]:
-    return [json.loads(line) for line in gzip.open(path, "rt", encoding="utf-8")]
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
 
 
 def leftovers(cache: Path) -> list[str]:
-    """What lies in the cache beside results, locks, and what wiktwords said of itself."""
+    """What lies in the cache beside results and locks."""
     names = [file.name for file in (cache / "wiktextract").iterdir()]
-    return [name for name in names if not name.endswith((".jsonl.gz", ".lock", ".txt"))]
+    return [name for name in names if not name.endswith((".jsonl.gz", ".lock"))]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("dump.xml", marks=pytest.mark.slow),
-        "dump.xml.bz2",
-        pytest.param("a dump; $(false) 'of' x.dat", marks=pytest.mark.slow),
-    ],
-)
+def put_corpus(cache: Path) -> None:
+    corpus = cache / "nltk_data" / "corpora" / "brown"
+    corpus.mkdir(parents=True)
+    (corpus / "cats.txt").write_text("ca01 news\n")
+
+
+@pytest.mark.parametrize("name", ["dump.xml", "a dump; $(false) 'of' \udcff.bz2"])
 def test_a_dump_becomes_entries_of_the_language(
-    write_dump: Callable[..., Path], development: Path, cache: Path, name: str
+    write_dump: Callable[..., Path], calls: Path, cache: Path, name: str
 ) -> None:
     told = Told()
-    path = extract(write_dump(name), language="en", progress=told)
+    path = extract(write_dump(name), progress=told)
     assert [entry["word"] for entry in entries(path)] == ["glad", "sad"]
     assert path.parent == cache / "wiktextract"
     assert leftovers(cache) == []
-    assert (3, 3, "pages") in told.counts
-    assert [stage.split()[0] for stage in told.stages] == ["check", "check", "collect", "extract"]
+    assert (3, None, "pages") in told.counts
+    assert told.counts[-1] == (3, 3, "pages")
+    assert [stage.split()[0] for stage in told.stages] == ["check", "read", "extract"]
+    assert told.notes == ["wiktextract runs without NLTK's Brown corpus, and less well; 'lexkit fetch brown' gets it"]
 
 
-@pytest.mark.slow
-def test_a_dump_is_extracted_once(write_dump: Callable[..., Path], development: Path, tmp_path: Path) -> None:
-    path = write_dump("dump.xml")
+def test_a_dump_is_extracted_once_for_a_language_and_a_corpus(
+    write_dump: Callable[..., Path], calls: Path, tmp_path: Path, cache: Path
+) -> None:
+    path = write_dump()
     first = extract(path)
-    again = extract(shutil.copy(path, tmp_path / "renamed"))
-    assert first == again
-    assert development.read_text() == "collect\nextract\n"
-
-
-@pytest.mark.slow
-def test_dump_language_corpus_and_wiktextract_make_a_difference(
-    write_dump: Callable[..., Path], development: Path, cache: Path
-) -> None:
-    path = write_dump("dump.xml")
-    results = [extract(path), extract(path, language="fr")]
-    results.append(extract(write_dump("other.xml", {"glad": "==en==\n[[happy]]"})))
-    corpus = cache / "nltk_data" / "corpora" / "brown"
-    corpus.mkdir(parents=True)
-    (corpus / "cats.txt").write_text("ca01 news\n")
-    results.append(extract(path))
-    for record in development.parents[2].glob("site/wikitextprocessor*/RECORD"):
-        record.write_text("wikitextprocessor/__init__.py,sha256=1,0\n")
-    results.append(extract(path))
-    assert len(set(results)) == len(results)
-
-
-@pytest.mark.slow
-def test_the_user_is_told_of_the_stand_in_and_of_nothing_else(
-    write_dump: Callable[..., Path], development: Path, cache: Path
-) -> None:
+    assert extract(shutil.copy(path, tmp_path / "renamed")) == first
+    assert calls.read_text() == "collect\nextract\n"
+    french = extract(path, language="fr")
+    assert [entry["word"] for entry in entries(french)] == ["triste"]
+    put_corpus(cache)
     told = Told()
-    extract(write_dump(), progress=told)
-    assert len(told.notes) == 1
-    assert "'lexkit fetch brown'" in told.notes[0]
-    corpus = cache / "nltk_data" / "corpora" / "brown"
-    corpus.mkdir(parents=True)
-    (corpus / "cats.txt").write_text("ca01 news\n")
-    extract(write_dump(), progress=told)
-    assert len(told.notes) == 1
+    with_corpus = extract(path, progress=told)
+    assert told.notes == []
+    assert len({first, french, with_corpus}) == 3
 
 
-@pytest.mark.slow
-def test_the_store_names_the_dump(write_dump: Callable[..., Path], development: Path, tmp_path: Path) -> None:
+def test_the_store_names_the_dump(write_dump: Callable[..., Path], calls: Path, tmp_path: Path) -> None:
     path = write_dump("dump.xml.bz2")
     store = tmp_path / "store.duckdb"
     summary = lexkit.build(store, wiktionary=[path])
     with lexkit.open(store) as lexicon:
         assert {neighbor.word for neighbor in lexicon.synonyms("glad")} == {"happy", "content"}
-    with duckdb.connect(str(store), read_only=True) as connection:
+    with closing(duckdb.connect(str(store), read_only=True)) as connection:
         row = connection.execute("SELECT source, kind, uri, sha256, bytes, n_records FROM source").fetchone()
     assert row is not None
     assert row[:3] == ("wiktionary", "wiktionary", str(path))
@@ -130,71 +104,74 @@ def test_the_store_names_the_dump(write_dump: Callable[..., Path], development: 
     assert any("extract" in stage for stage in summary.stages)
 
 
-@pytest.mark.slow
-def test_the_command_line_notes_on_standard_error(
-    write_dump: Callable[..., Path], development: Path, run: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
-    path = write_dump("dump.xml")
-    done = run("build", "--wiktionary", path, "--json", env={"HOME": str(path.parent)})
-    assert json.loads(done.stdout)["statistics"]["words"] == 5
-    assert done.stderr.startswith("note: wiktextract runs without NLTK's Brown corpus")
-    assert len(done.stderr.splitlines()) == 1
-    quiet = run("build", "--wiktionary", path, "--quiet", env={"HOME": str(path.parent)})
-    assert (quiet.stdout, quiet.stderr) == ("", "")
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("how", "reason"),
-    [("fail", "(ValueError: page 7 is too hard)"), ("die", "(killed by SIGKILL"), ("leave a worker", "(killed by SIG")],
+    ("fake", "reason"),
+    [
+        ("extract: fail", "wiktextract failed (ValueError: this is too hard); run again to resume"),
+        ("collect: die", "wiktextract failed (killed by SIGKILL, perhaps for want of memory); run again"),
+        ("extract: leave a worker and die", "wiktextract failed (killed by SIGKILL"),
+        ("collect: take all memory", "wiktextract failed (it takes more than 2,048 MiB of memory); run again"),
+    ],
 )
 def test_a_failure_of_wiktextract_is_one_line(
-    write_dump: Callable[..., Path],
-    development: Path,
-    cache: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    how: str,
-    reason: str,
+    write_dump: Callable[..., Path], calls: Path, monkeypatch: pytest.MonkeyPatch, fake: str, reason: str
 ) -> None:
     path = write_dump()
-    monkeypatch.setenv("FAKE", how)
+    monkeypatch.setenv("FAKE", fake)
     with pytest.raises(SourceError) as caught:
         extract(path)
-    assert str(caught.value).startswith(f"{path}: wiktextract 1.99.7 failed {reason}")
+    assert str(caught.value).startswith(f"{path}: {reason}")
     assert "\n" not in str(caught.value)
-    assert processes_in(cache) == []
+    assert_gone(calls)
     monkeypatch.delenv("FAKE")
     assert len(entries(extract(path))) == 2
+    assert calls.read_text().count("collect") == (2 if fake.startswith("collect") else 1)
 
 
-@pytest.mark.slow
-def test_pages_that_wiktextract_gives_up_are_counted(
-    write_dump: Callable[..., Path], development: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [("fail", "ValueError: this is too hard"), ("die", "its process died, or took more than 600 seconds")],
+)
+def test_pages_on_which_wiktextract_fails_are_counted(
+    write_dump: Callable[..., Path], calls: Path, monkeypatch: pytest.MonkeyPatch, how: str, reason: str
 ) -> None:
-    monkeypatch.setenv("FAKE", "give up pages")
+    monkeypatch.setenv("FAKE", f"page glad: {how}")
     told = Told()
-    extract(write_dump(), progress=told)
-    assert told.notes[1:] == ["wiktextract failed on 2 pages of dump.xml, first on glad"]
+    assert [entry["word"] for entry in entries(extract(write_dump(), progress=told))] == ["sad"]
+    assert told.notes[1:] == [f"pages on which wiktextract failed: 1, first 'glad' ({reason})"]
 
 
 @pytest.mark.parametrize("language", ["xx", "English", "../en", ""])
-def test_an_unknown_language_is_refused(write_dump: Callable[..., Path], development: Path, language: str) -> None:
-    with pytest.raises(SourceError, match=r"is not a language code|a code"):
-        extract(write_dump(), language=language)
-    assert not development.exists() or "collect" not in development.read_text()
-
-
-@pytest.mark.slow
-def test_a_dump_without_the_language_is_refused(
-    write_dump: Callable[..., Path], development: Path, cache: Path
+def test_an_unknown_language_is_refused(
+    write_dump: Callable[..., Path], calls: Path, cache: Path, language: str
 ) -> None:
-    with pytest.raises(SourceError, match="no entry in it"):
+    with pytest.raises(SourceError, match=r"knows no language '.*'; give --language a code such as en"):
+        extract(write_dump(), language=language)
+    assert not calls.exists()
+    assert leftovers(cache) == []
+
+
+def test_a_dump_without_the_language_is_refused(write_dump: Callable[..., Path], calls: Path, cache: Path) -> None:
+    with pytest.raises(SourceError, match="no entry of the language 'en'"):
         extract(write_dump(pages={"triste": "==fr==\n[[malheureux]]"}))
     assert leftovers(cache) == []
 
 
+def test_a_broken_dump_is_refused_and_leaves_nothing(write_dump: Callable[..., Path], calls: Path, cache: Path) -> None:
+    path = write_dump("dump.xml.bz2")
+    data = bz2.decompress(path.read_bytes())
+    for broken in (path.read_bytes()[:-9], b'<!DOCTYPE m [<!ENTITY a "b">]>' + data):
+        path.write_bytes(broken)
+        with pytest.raises(SourceError) as caught:
+            extract(path)
+        assert str(caught.value).startswith(str(path))
+        assert "\n" not in str(caught.value)
+        assert leftovers(cache) == []
+    assert not calls.exists()
+
+
 def test_a_cache_that_cannot_be_written_is_one_line(
-    write_dump: Callable[..., Path], development: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write_dump: Callable[..., Path], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "occupied").write_text("")
     monkeypatch.setenv("LEXKIT_CACHE", str(tmp_path / "occupied"))
@@ -202,160 +179,71 @@ def test_a_cache_that_cannot_be_written_is_one_line(
         extract(write_dump())
 
 
-@pytest.mark.slow
-def test_wiktextract_is_never_imported_here(write_dump: Callable[..., Path], development: Path) -> None:
-    extract(write_dump())
-    assert not {"wiktextract", "wikitextprocessor"} & set(sys.modules)
+def test_another_wiktextract_is_refused(write_dump: Callable[..., Path], calls: Path, tmp_path: Path) -> None:
+    (tmp_path / "site" / "wikitextprocessor.py").write_text("")
+    with pytest.raises(SourceError, match=r"check that wiktextract 1\.99\.7 is installed"):
+        extract(write_dump())
 
 
-@pytest.mark.slow
-def test_two_at_once_extract_once(
-    write_dump: Callable[..., Path], development: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_wiktextract_the_user_is_told_what_to_install(
+    write_dump: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FAKE_SECONDS", "0.2")
+    monkeypatch.setattr(sys, "path", [])
+    with pytest.raises(SourceError, match="wiktextract is not installed; 'pip install wiktextract"):
+        extract(write_dump())
+
+
+def test_two_at_once_extract_once(write_dump: Callable[..., Path], calls: Path) -> None:
     path, told, results = write_dump(), [Told(), Told()], []
     threads = [threading.Thread(target=lambda t=t: results.append(extract(path, progress=t))) for t in told]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert len(results) == 2
     assert len(set(results)) == 1
-    assert development.read_text() == "collect\nextract\n"
-    # how the threads are scheduled decides whether the second comes before the first is done
-    assert sum("waiting for it" in note for t in told for note in t.notes) <= 1
+    assert calls.read_text() == "collect\nextract\n"
 
 
-def processes_in(folder: Path) -> list[int]:
-    """Processes whose working folder is in *folder*; those that are being killed get some seconds to go."""
-    if not Path("/proc/self/cwd").exists():
-        pytest.skip("no /proc to look for processes in")
-    for _ in range(100):
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if (process / "cwd").readlink().is_relative_to(folder):
-                    found.append(int(process.name))
-            except OSError:
-                continue
-        if not found:
-            return []
-        time.sleep(0.1)
-    return found
+def pids(calls: Path) -> list[int]:
+    return [int(line.split()[1]) for line in calls.read_text().splitlines() if line.startswith("pid")]
 
 
-@contextmanager
-def building(path: Path, store: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "lexkit", "build", "--quiet", "--wiktionary", path, "--output", store]
-    environment = os.environ | {"HOME": str(store.parent)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        yield process
-        process.kill()
+def assert_gone(calls: Path) -> None:
+    """The processes that the stand-in named have ended; those that are being killed get some seconds to go."""
+    deadline = time.monotonic() + 60
+    for pid in pids(calls):
+        while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize(
-    ("phase", "how"),
-    [
-        ("collect", signal.SIGKILL),
-        *(
-            pytest.param(phase, how, marks=pytest.mark.slow)
-            for phase, how in [
-                ("collect", signal.SIGINT),
-                ("collect", signal.SIGTERM),
-                ("extract", signal.SIGINT),
-                ("extract", signal.SIGTERM),
-                ("extract", signal.SIGKILL),
-            ]
-        ),
-    ],
+    ("place", "how"), [("collect", signal.SIGKILL), ("page sad", signal.SIGKILL), ("page sad", signal.SIGINT)]
 )
-def test_no_process_outlives_a_stopped_build(
+def test_no_process_outlives_a_stopped_extraction(
     write_dump: Callable[..., Path],
-    development: Path,
+    calls: Path,
     cache: Path,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    phase: str,
+    place: str,
     how: signal.Signals,
 ) -> None:
-    path, store = write_dump("dump.xml.bz2"), tmp_path / "store.duckdb"
-    monkeypatch.setenv("FAKE_SECONDS", "0.5" if phase == "collect" else "0.1")
-    with building(path, store) as process:
-        wait_for(lambda: development.exists() and phase in development.read_text(), process)
-        process.send_signal(how)
-        assert process.wait(20) == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[how]
-    assert processes_in(cache) == []
-    assert not store.exists()
-    assert not list((cache / "wiktextract").glob("*.jsonl.gz"))
-    monkeypatch.delenv("FAKE_SECONDS")
-    lexkit.build(store, wiktionary=[path])
-    # pages that were collected are not collected again
-    assert development.read_text().split().count("collect") == (2 if phase == "collect" else 1)
-
-
-@pytest.mark.slow
-def test_twelve_builds_killed_at_random_moments_leave_nothing_half(
-    write_dump: Callable[..., Path], development: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, store = write_dump("dump.xml.bz2"), tmp_path / "store.duckdb"
-    reference = entries(extract(path))
-    shutil.rmtree(cache)
-    chance = random.Random(7)
-    monkeypatch.setenv("FAKE_SECONDS", "0.05")
-    for _ in range(12):
-        with building(path, store) as process:
-            time.sleep(chance.uniform(0.2, 1.6))
-            process.kill()
-        for whole in cache.glob("wiktextract/*.jsonl.gz"):
-            assert entries(whole) == reference
-            whole.unlink()
-    assert entries(extract(path)) == reference
-    assert leftovers(cache) == []
-
-
-RELEASED = "usage: wiktwords [--language LANGUAGE] [--cache CACHE] [--num-threads NUM_THREADS]"
-DEVELOPMENT = "usage: wiktwords [--dump-file-language-code CODE] [--language-code CODE] [--db-path PATH]"
-
-
-def test_the_two_kinds_are_told_by_their_help() -> None:
-    assert isinstance(wiktwords_of(RELEASED), Released)
-    assert isinstance(wiktwords_of(DEVELOPMENT), Development)
-    with pytest.raises(SourceError, match="unknown kind"):
-        wiktwords_of("usage: wiktwords [--help]")
-
-
-def test_options_that_the_development_version_has_had_for_some_time_only() -> None:
-    old = wiktwords_of(DEVELOPMENT)
-    new = wiktwords_of(f"{DEVELOPMENT} [--edition CODE] [--skip-extraction]")
-    assert "--dump-file-language-code" in old.collect("d.bz2", "en", "en")
-    assert "--page" in old.collect("d.bz2", "en", "en")
-    assert new.collect("d.bz2", "en", "fr")[2:7] == ["--edition", "en", "--language-code", "fr", "--skip-extraction"]
-    assert "--page" not in new.extract("en", "fr", "French", 2)
-
-
-def test_without_wiktextract_the_user_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(SourceError, match="'pip install wiktextract'"):
-        find_installed()
-
-
-def test_broken_dumps_are_refused_before_wiktextract_runs(
-    write_dump: Callable[..., Path], development: Path, run: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
     path = write_dump("dump.xml.bz2")
-    data = bz2.decompress(path.read_bytes())
-    bomb = b'<!DOCTYPE m [<!ENTITY a "b">]>'
-    for broken in (path.read_bytes()[:-9], bomb + data, b"<mediawiki></mediawiki>", b"<html></html>"):
-        path.write_bytes(broken)
-        done = run("build", "--wiktionary", path, "--quiet", env={"HOME": str(path.parent)})
-        assert done.returncode == 1
-        assert done.stderr.startswith(f"error: {path}")
-        assert len(done.stderr.splitlines()) == 1
-    assert not development.exists()
+    code = (
+        "import pathlib, sys; from lexkit.sources.dumps.extraction import extract; extract(pathlib.Path(sys.argv[1]))"
+    )
+    environment = os.environ | {"FAKE": f"{place}: hang"}
+    with subprocess.Popen([sys.executable, "-c", code, path], env=environment, stderr=subprocess.DEVNULL) as process:
+        while not (calls.exists() and pids(calls)):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(how)
+        assert process.wait(60) == -how
+    assert_gone(calls)
+    assert not list((cache / "wiktextract").glob("*.jsonl.gz"))
+    assert [entry["word"] for entry in entries(extract(path))] == ["glad", "sad"]
+    # pages that were collected are not collected again
+    assert calls.read_text().split().count("collect") == (2 if place == "collect" else 1)
+    assert leftovers(cache) == []

@@ -90,7 +90,7 @@ def related(store: Path) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.slow
-def test_a_dump_of_three_pages(write_dump: Callable[..., Path], cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dump_of_three_pages(write_dump: Callable[..., Path], cache: Path) -> None:
     dump = write_dump("dump.xml.bz2", PAGES)
     assert {(s.word, s.other, s.kind) for s in statements(extract(dump, jobs=2))} >= {
         ("glad", "happy", "synonym"),
@@ -98,20 +98,11 @@ def test_a_dump_of_three_pages(write_dump: Callable[..., Path], cache: Path, mon
         ("glad", "sad", "antonym"),
         ("sad", "blue", "synonym"),
     }
-    monkeypatch.setattr("shutil.which", lambda name: None)  # where there is no bzcat
     batches = reader.read(extract(dump, language="fr"), ReadReport(), "fr")
     french = [record for batch in batches for record in batch.records()]
     assert ("triste", "malheureux", "synonym") in {record[:3] for record in french if isinstance(record, Statement)}
     with pytest.raises(SourceError, match="knows no language 'xx'"):
         extract(dump, language="xx")
-
-
-@pytest.mark.slow
-def test_a_dump_of_another_wiktionary_is_refused_by_the_released_version(
-    write_dump: Callable[..., Path], cache: Path
-) -> None:
-    with pytest.raises(SourceError, match="a dump of the Wiktionary in 'fr'"):
-        extract(write_dump(pages=PAGES, edition="fr"))
 
 
 @pytest.mark.slow
@@ -147,16 +138,14 @@ def test_an_extraction_killed_twice_gives_the_same_bytes(
     code = (
         "import sys, pathlib; from lexkit.sources.dumps.extraction import extract; extract(pathlib.Path(sys.argv[1]))"
     )
-    work, journal, collected = tmp_path / "killed" / "wiktextract", b"", set()
-    for n_pages in (20, 100):
+    work, collected = tmp_path / "killed" / "wiktextract", set()
+    for n_batches in (1, 2):
         with subprocess.Popen([sys.executable, "-c", code, dump], env=os.environ | {"HOME": str(tmp_path)}) as process:
-            while journal.count(b"\n") < n_pages:
+            while len(list(work.glob("*.partial/results/*.json"))) < n_batches:
                 assert process.poll() is None
                 time.sleep(0.05)
-                before, journal = journal, b"".join(map(Path.read_bytes, work.glob("*/journal.jsonl")))
-                assert journal.startswith(before[: before.rfind(b"\n") + 1])
             process.send_signal(signal.SIGKILL)
-        collected |= {file.stat().st_mtime_ns for file in work.glob("*/pages")}
-    assert journal.count(b"\n") < len(kept)
+        collected |= {file.stat().st_mtime_ns for file in work.glob("*.partial/pages")}
+    assert not list(work.glob("*.jsonl.gz"))
     assert len(collected) == 1
     assert extract(dump, jobs=1).read_bytes() == whole

@@ -1,0 +1,143 @@
+"""Running a module of lexkit in a process of its own, with a limit on its memory and on how long it may be silent.
+
+Foreign parsers run like this. One that asks for too much memory, crashes, hangs or is killed ends that process alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from lexkit.errors import SourceError, first_line
+
+_START = "import sys; sys.path[0] = sys.argv[1]; from lexkit.sources.bounded_process import start; start(*sys.argv[2:])"
+_ROOT = str(Path(__file__).resolve().parents[2])
+_REASON = 300
+PATIENCE = 3600
+"""Seconds after which a process that sends nothing is killed."""
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "PYTHONWARNINGS": "ignore"}
+"""For the same result every time, from parsers that go through sets."""
+_REFUSED = 3
+"""Exit code of a process that says itself, in one whole line, what is wrong."""
+
+
+class ProcessError(Exception):
+    """The process failed; the message is the reason in a few words."""
+
+
+def run(
+    module: str,
+    arguments: Sequence[str],
+    memory: int,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    keep_open: Sequence[int] = (),
+) -> Iterator[Any]:
+    """Run ``main(send, *arguments)`` of a module and yield what it sends, JSON values.
+
+    The process and its children, a session of their own, are killed when the iterator ends and when this process ends.
+
+    Args:
+        module: its full name.
+        arguments: passed on to ``main``.
+        memory: bytes of address space that each process may take.
+        environment: variables for the process, besides those of this one.
+        keep_open: descriptors that the processes inherit, such as a lock that they have to hold.
+
+    Raises:
+        SourceError: ``main`` has raised it.
+        ProcessError: the process failed otherwise, or was killed.
+    """
+    command = [sys.executable, "-c", _START, _ROOT, str(memory), str(PATIENCE), module, *arguments]
+    with (
+        tempfile.TemporaryFile() as complaints,
+        subprocess.Popen(
+            command,
+            env=os.environ | _ENVIRONMENT | dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            pass_fds=keep_open,
+            start_new_session=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            with suppress(msgspec.DecodeError):  # a line that the process was killed in the middle of
+                yield from map(msgspec.json.decode, process.stdout)
+            process.wait()
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode:
+            complaints.seek(0)
+            said = complaints.read().decode("utf-8", "replace").strip().split("\n")[-1]
+            if process.returncode == _REFUSED:
+                raise SourceError(said)
+            raise ProcessError(_reason(process.returncode, said))
+
+
+def _reason(code: int, said: str) -> str:
+    if code == -signal.SIGALRM:
+        return f"nothing came of it for {PATIENCE:,} seconds"
+    if code < 0:
+        want = ", perhaps for want of memory" if -code in (signal.SIGKILL, signal.SIGABRT) else ""
+        return f"killed by {signal.Signals(-code).name}{want}"
+    return "".join(c if c.isprintable() else " " for c in said[:_REASON]).strip().rstrip(":.") or f"exit code {code}"
+
+
+def start(memory: str, patience: str, module: str, *arguments: str) -> None:
+    """Do what `run` asks for, in the process that it has started."""
+    _bound_memory(int(memory))
+    _end_with_parent()
+    channel = os.fdopen(os.dup(1), "wb", 0)
+    # the end of the channel is the end of this process, not of its workers, each of which watches for the parent's end
+    os.register_at_fork(after_in_child=channel.close)
+    os.register_at_fork(after_in_child=_end_with_parent)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where a parser prints
+    encode = msgspec.json.Encoder().encode
+
+    def send(value: Any) -> None:  # noqa: ANN401
+        signal.alarm(int(patience))
+        channel.write(encode(value) + b"\n")
+
+    signal.alarm(int(patience))
+    try:
+        import_module(module).main(send, *arguments)
+    except MemoryError:
+        sys.exit(f"it takes more than {int(memory) >> 20:,} MiB of memory")
+    except SourceError as error:
+        sys.stderr.write(f"\n{error}\n")
+        sys.exit(_REFUSED)
+    except Exception as error:
+        sys.exit(f"{type(error).__name__}: {first_line(error)}")
+
+
+def _bound_memory(memory: int) -> None:
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    bound = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _end_with_parent() -> None:
+    """Kill the group when standard input ends: the parent holds the other end of it and writes nothing."""
+
+    def watch() -> None:
+        os.read(0, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
