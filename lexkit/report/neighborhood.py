@@ -75,7 +75,8 @@ def plot_neighborhood(
     picture = BytesIO()
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         # letters that matplotlib's font lacks become boxes in a PNG; an SVG leaves the choice of a font to its viewer
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        odd = "Glyph .* missing from|Matplotlib currently does not support"
+        warnings.filterwarnings("ignore", message=odd, category=UserWarning)
         figure = Figure(figsize=(2 * _HALF_WIDTH, 2 * half_height), facecolor=_PAPER)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(-_HALF_WIDTH, _HALF_WIDTH), ylim=(-half_height, half_height))
