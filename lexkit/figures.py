@@ -72,7 +72,8 @@ def picture(
     data = BytesIO()
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         # letters that matplotlib's font lacks become boxes; an SVG leaves the choice of a font to its viewer
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        odd = "Glyph .* missing from|Matplotlib currently does not support"
+        warnings.filterwarnings("ignore", message=odd, category=UserWarning)
         figure = Figure(figsize=(width, height), layout=layout)
         yield figure
         check_figure(figure)
