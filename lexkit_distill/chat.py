@@ -9,13 +9,14 @@ of three placeholders.
 from __future__ import annotations
 
 import re
+import tempfile
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from lexkit.bounds import TrialError, run_trial
+from lexkit.bounded_process import ProcessError, run
 from lexkit_distill.errors import CorpusError, DataError
 
 Message = dict[str, Any]
@@ -24,6 +25,8 @@ Span = tuple[int, int]
 _GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 _GENERATION_TAG = re.compile(r"\{%[-+]?\s*(?:end)?generation\s*[-+]?%\}")
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
+_MEMORY, _PATIENCE = 1 << 30, 20
+"""Bytes and seconds that a template may take for a short chat."""
 _FIRST, _ANSWER, _SECOND = "lexkitplaceholderone", "lexkitplaceholdertwo", "lexkitplaceholderthree"
 
 
@@ -133,7 +136,7 @@ class ChatTemplate:
                     list(messages), tokenize=False, add_generation_prompt=prompt, tools=list(tools) or None
                 )
             )
-        except TrialError as error:
+        except ProcessError as error:
             raise CorpusError(f"{where}: the chat template cannot be used ({error}); use another teacher") from error
         except Exception as error:  # a template may raise anything, most of all for roles it does not know
             reason = " ".join(str(error).split()).rstrip(".")
@@ -359,7 +362,10 @@ class ChatTemplate:
 @lru_cache
 def _try(template: str) -> None:
     """Make sure that a template ends; a process of its own runs it first, since nothing else could end it."""
-    run_trial("lexkit_distill.template_trial", data=template.encode("utf-8", "replace"), seconds=20)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(template.encode("utf-8", "replace"))
+        file.flush()
+        list(run("lexkit_distill.template_trial", [file.name], _MEMORY, patience=_PATIENCE))
 
 
 def _rewritten(where: str) -> DataError:

@@ -1,35 +1,33 @@
-"""A program that renders a short chat with a chat template; see `lexkit.bounds.run_trial`."""
+"""A program that renders a short chat with a chat template; see `lexkit.bounded_process`."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-_MEMORY = 1 << 30
 _CHAT = [{"role": role, "content": "kind"} for role in ("system", "user", "assistant", "user")]
 _LONGEST = 1 << 20
 """Characters of a chat of four words."""
 
 
-def main() -> None:
-    """Try the template on standard input; exit with the reason if it fills the memory. What rejects chats is fine."""
+def main(send: Callable[[Any], None], file: str) -> None:
+    """Try the template in a file; fail with the reason if it fills the memory. What rejects chats is fine."""
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    from lexkit.bounds import bound_memory
-
-    bound_memory(_MEMORY)
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
-    template = sys.stdin.buffer.read().decode("utf-8", "replace")
+    template = Path(file).read_text(encoding="utf-8")
     for chat, asks in ((_CHAT, False), (_CHAT[1:], False), (_CHAT[1:], True)):
-        length = 0
-        with contextlib.suppress(Exception):
-            try:
-                parts = environment.from_string(template).generate(messages=chat, add_generation_prompt=asks)
-                for part in parts:
-                    length += len(part)
-                    if length > _LONGEST:
-                        sys.exit(f"it makes more than {_LONGEST:,} characters of a chat of four words")
-            except MemoryError:
-                sys.exit("it takes too much memory")
+        try:
+            length = 0
+            for part in environment.from_string(template).generate(messages=chat, add_generation_prompt=asks):
+                length += len(part)
+                if length > _LONGEST:
+                    sys.exit(f"it makes more than {_LONGEST:,} characters of a chat of four words")
+        except MemoryError:
+            raise
+        except Exception:  # a template may reject a chat
+            continue

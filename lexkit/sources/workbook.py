@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from lexkit.sources import bounded_process
+from lexkit import bounded_process
 
 _MEMORY = 2 << 30
 """Bytes that the process may take; MorphoLEX-English needs a tenth of that."""

@@ -41,7 +41,7 @@ def test_a_tokenizer_that_fills_the_memory(write_tokenizer: Callable[..., Path],
     grow = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10**6}
     normalizer = {"type": "Sequence", "normalizers": [grow, grow]}
     file = changed_tokenizer(write_tokenizer, tmp_path, normalizer=normalizer)
-    with pytest.raises(TokenizerError, match=r"takes too much memory, or is damaged\); give a tokenizer.json"):
+    with pytest.raises(TokenizerError, match=r"\(.*memory\); give a tokenizer.json"):
         load_tokenizer(str(file))
 
 

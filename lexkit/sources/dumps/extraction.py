@@ -13,9 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lexkit.atomic_write import lock
+from lexkit.bounded_process import ProcessError, run
 from lexkit.errors import SourceError
 from lexkit.progress import Progress
-from lexkit.sources.bounded_process import ProcessError, run
 from lexkit.sources.cache import cache_folder
 from lexkit.sources.dumps.brown_corpus import find_brown, write_standin
 from lexkit.sources.files import fingerprint

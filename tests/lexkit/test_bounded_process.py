@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from lexkit import bounded_process
+from lexkit.bounded_process import ProcessError, run
 from lexkit.errors import SourceError
-from lexkit.sources import bounded_process
-from lexkit.sources.bounded_process import ProcessError, run
 
 CHILD = """
 import os, signal, sys, time
 from lexkit.errors import SourceError
-from lexkit.sources import bounded_process
+from lexkit import bounded_process
 
 def main(send, how, *rest):
     print("noise")
@@ -64,7 +64,7 @@ def test_a_refusal_comes_through(start: Callable[..., Iterator[Any]]) -> None:
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
-        ("fail", r"ValueError: bad  \[31m thing"),
+        ("fail", r"ValueError: bad \[31m thing"),
         ("exit", "exit code 5"),
         ("memory", "it takes more than 1,024 MiB of memory"),
         ("abort", "killed by SIGABRT, perhaps for want of memory"),
@@ -102,7 +102,7 @@ def test_processes_end_with_the_iterator(start: Callable[..., Iterator[Any]]) ->
 
 def test_processes_end_with_the_parent(start: Callable[..., Iterator[Any]]) -> None:
     code = (
-        "from lexkit.sources.bounded_process import run; values = run('bounded_child', ['hang'], 1 << 30); "
+        "from lexkit.bounded_process import run; values = run('bounded_child', ['hang'], 1 << 30); "
         "print(*next(values), flush=True); next(values)"
     )
     with subprocess.Popen(

@@ -22,8 +22,8 @@ import msgspec
 
 from lexkit.errors import SourceError, first_line
 
-_START = "import sys; sys.path[0] = sys.argv[1]; from lexkit.sources.bounded_process import start; start(*sys.argv[2:])"
-_ROOT = str(Path(__file__).resolve().parents[2])
+_START = "import sys; sys.path[0] = sys.argv[1]; from lexkit.bounded_process import start; start(*sys.argv[2:])"
+_ROOT = str(Path(__file__).resolve().parents[1])
 _REASON = 300
 PATIENCE = 3600
 """Seconds after which a process that sends nothing is killed."""
@@ -43,6 +43,7 @@ def run(
     memory: int,
     environment: Mapping[str, str] = MappingProxyType({}),
     keep_open: Sequence[int] = (),
+    patience: int | None = None,
 ) -> Iterator[Any]:
     """Run ``main(send, *arguments)`` of a module and yield what it sends, JSON values.
 
@@ -54,12 +55,14 @@ def run(
         memory: bytes of address space that each process may take.
         environment: variables for the process, besides those of this one.
         keep_open: descriptors that the processes inherit, such as a lock that they have to hold.
+        patience: seconds for which the process may send nothing; `PATIENCE` by default.
 
     Raises:
         SourceError: ``main`` has raised it.
         ProcessError: the process failed otherwise, or was killed.
     """
-    command = [sys.executable, "-c", _START, _ROOT, str(memory), str(PATIENCE), module, *arguments]
+    seconds = patience or PATIENCE
+    command = [sys.executable, "-c", _START, _ROOT, str(memory), str(seconds), module, *arguments]
     with (
         tempfile.TemporaryFile() as complaints,
         subprocess.Popen(
@@ -85,15 +88,16 @@ def run(
             said = complaints.read().decode("utf-8", "replace").strip().split("\n")[-1]
             if process.returncode == _REFUSED:
                 raise SourceError(said)
-            raise ProcessError(_reason(process.returncode, said))
+            raise ProcessError(_reason(process.returncode, said, seconds))
 
 
-def _reason(code: int, said: str) -> str:
+def _reason(code: int, said: str, seconds: int) -> str:
     if code == -signal.SIGALRM:
-        return f"nothing came of it for {PATIENCE:,} seconds"
+        return f"nothing came of it for {seconds:,} seconds"
     if code < 0:
         want = ", perhaps for want of memory" if -code in (signal.SIGKILL, signal.SIGABRT) else ""
         return f"killed by {signal.Signals(-code).name}{want}"
+    said = said.removeprefix("pyo3_runtime.PanicException: ")  # what Rust raises besides exceptions
     return "".join(c if c.isprintable() else " " for c in said[:_REASON]).strip().rstrip(":.") or f"exit code {code}"
 
 
