@@ -31,8 +31,9 @@ def run_trial(module: str, *arguments: str, data: bytes = b"", seconds: float = 
     Raises:
         TrialError: it failed, was ended for want of memory, or took too long.
     """
-    # In the place of the current folder, which need not be trusted
-    start = f"import sys; sys.path[0] = {str(_ROOT)!r}; from {module} import main; main()"
+    # Modules come from where this process has them, and not from the current folder, which need not be trusted
+    paths = [str(_ROOT), *filter(None, sys.path)]
+    start = f"import sys; sys.path[:] = {paths!r}; from {module} import main; main()"
     command = [sys.executable, "-c", start, *arguments]
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=seconds, check=False)
