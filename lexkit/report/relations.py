@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from lexkit.errors import StoreError
 from lexkit.safe_output import printable
 from lexkit.store.lexicon import Lexicon
 
@@ -71,12 +72,15 @@ def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
     table = lexicon.sql(_RELATIONS, [limit])
     columns = [column.to_pylist() for column in table.columns]
     counts, steps = [0] * len(places), []
-    for first, pairs in groupby(zip(columns[0], columns[1], strict=True), key=itemgetter(0)):
-        before = places[first]
-        for _, second in pairs:
-            counts[places[first]] += 1
-            steps.append(places[second] - before)
-            before = places[second]
+    try:
+        for first, pairs in groupby(zip(columns[0], columns[1], strict=True), key=itemgetter(0)):
+            before = places[first]
+            for _, second in pairs:
+                counts[places[first]] += 1
+                steps.append(places[second] - before)
+                before = places[second]
+    except KeyError as error:
+        raise StoreError(f"{lexicon.path}: damaged (a relation of no word, {error}); build it again") from error
     labels: dict[tuple[object, ...], int] = {}
     label = [labels.setdefault(row, len(labels)) for row in zip(*columns[4:], strict=True)]
     document = {

@@ -71,6 +71,15 @@ def test_a_store_that_does_not_say_when_it_was_built(small_store: Path, tmp_path
         write_report(lexicon, tmp_path / "report.html")
 
 
+def test_a_store_whose_words_have_ids_of_another_type(small_store: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copy(small_store, tmp_path / "s.duckdb"))
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("CREATE TABLE other AS SELECT * REPLACE (word_id::VARCHAR AS word_id) FROM word")
+        connection.execute("ALTER TABLE word RENAME TO old; ALTER TABLE other RENAME TO word")
+    with lexkit.open(store) as lexicon, pytest.raises(StoreError, match="damaged"):
+        write_report(lexicon, tmp_path / "report.html")
+
+
 def test_a_store_with_damaged_blocks(small_store: Path, tmp_path: Path) -> None:
     store = tmp_path / "s.duckdb"
     data = bytearray(small_store.read_bytes())
