@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if Path(__file__).parent in item.path.parents and "without_torch" not in item.name:
                 item.add_marker(skip)
     else:
-        torch.set_num_threads(1)
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or 1))  # .ci/run tries several
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -51,7 +51,7 @@ def text(tmp_path_factory: pytest.TempPathFactory, make_sentences: Callable[...,
 
 
 @pytest.fixture(scope="module")
-def demos(tmp_path_factory: pytest.TempPathFactory, tiny: Path, text: Path) -> Demos:
+def demos(tmp_path_factory: pytest.TempPathFactory, tiny: Path, text: Path, made_starter_store: None) -> Demos:
     from lexkit_distill.checks import DONE
     from lexkit_distill.training import run
 
