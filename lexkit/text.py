@@ -79,5 +79,5 @@ def is_word(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether *text* can name a part of speech or a scope, which a store joins by commas."""
+    """Whether *text* can name a part of speech; a store joins such names by commas."""
     return _NAME.fullmatch(text) is not None

@@ -69,10 +69,11 @@ TEXT = Rule(
     LONGEST_TEXT,
 )
 NAME = Rule(is_name)
+SCOPE = Rule(lambda text: is_name(text.replace(" ", "_")))  # such as "old thesaurus"
 LABEL = Rule(USAGES.__contains__)
 MORPHEME = Rule(is_word)
 LINE = Rule(str.isprintable)
-_RULES = {"word": WORD, "other": WORD, "lemma": WORD, "pos": NAME, "sense": TEXT, "scope": NAME}
+_RULES = {"word": WORD, "other": WORD, "lemma": WORD, "pos": NAME, "sense": TEXT, "scope": SCOPE}
 _RULES_OF_ITEMS = {"usage": LABEL, "other_usage": LABEL}
 _COLUMNAR = (Headword, Statement, Form)
 """Types of record that readers put into batches; the others come one by one."""
@@ -156,13 +157,13 @@ def _ordinal(number: int) -> str:
 
 def _statement(record: Statement, reject: _Reject) -> Statement:
     words = _pair(record.word, record.other)
-    pos, scope = _name(record.pos), _name(record.scope)
+    pos, scope = _name(record.pos), _name(record.scope, SCOPE)
     usage, other_usage = _labels(record.usage), _labels(record.other_usage)
     return Statement(*words, record.kind, pos, _gloss(record.sense, reject), scope, usage, other_usage)
 
 
 def _group(record: Group, reject: _Reject) -> Iterator[Group | Headword]:
-    pos, scope = _name(record.pos), _name(record.scope)
+    pos, scope = _name(record.pos), _name(record.scope, SCOPE)
     if len(record.words) > MOST_WORDS:
         raise _Refusal(Reason.TOO_MANY, f"{record.words[0]}, {record.words[1]} ...")
     if record.usage and len(record.usage) != len(record.words):
@@ -218,8 +219,8 @@ def _pair(text: str, other_text: str) -> tuple[str, str]:
     return word, other
 
 
-def _name(name: str | None) -> str | None:
-    if name is not None and not is_name(name):
+def _name(name: str | None, rule: Rule = NAME) -> str | None:
+    if name is not None and not rule.holds(name):
         raise _Refusal(Reason.NOT_A_NAME, name)
     return name
 

@@ -113,7 +113,8 @@ def _faults(connection: duckdb.DuckDBPyConnection, query: str, rule: gate.Rule) 
 _TEXTS = {
     "sense of evidence, segmentation of morphology": gate.TEXT,
     "uri of source, origin of source, licence of source, reason of rejection, example of rejection": gate.LINE,
-    "pos of evidence, scope of evidence, unnest(pos) of morphology": gate.NAME,
+    "pos of evidence, unnest(pos) of morphology": gate.NAME,
+    "scope of evidence": gate.SCOPE,
     "unnest(usage_a) of evidence, unnest(usage_b) of evidence": gate.LABEL,
     "unnest(prefixes) of morphology, unnest(roots) of morphology, unnest(suffixes) of morphology": gate.MORPHEME,
 }

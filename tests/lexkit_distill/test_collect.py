@@ -221,7 +221,7 @@ import os, signal, sys
 from lexkit_distill.senses import sample
 from lexkit_distill.senses.build import build_senses
 from lexkit_distill.senses.config import SensesConfig
-write, limit = sample.write_whole, int(sys.argv[1])
+write, limit = sample.write_atomically, int(sys.argv[1])
 count = 0
 def counted(path, data):
     global count
@@ -230,7 +230,7 @@ def counted(path, data):
         path.with_name(path.name + ".new").write_bytes(data[:100])
         os.kill(os.getpid(), signal.SIGKILL)
     write(path, data)
-sample.write_whole = counted
+sample.write_atomically = counted
 build_senses(SensesConfig(teacher={str(teacher_folder)!r}, corpus=({str(corpus)!r},), output={str(tmp_path / "cut")!r},
     k=4, max_per_token=20, dtype="float32", device="cpu", batch_tokens=64, memory_budget=64 * 300))
 """

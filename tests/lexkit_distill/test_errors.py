@@ -158,7 +158,7 @@ def test_a_full_disk(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise OSError(28, "No space left on device", str(path))
 
     with monkeypatch.context() as patched:
-        patched.setattr(sample, "write_whole", full)
+        patched.setattr(sample, "write_atomically", full)
         refused(build, SampleError, "No space left on device.*run the same command again", tmp_path)
     assert (build("refused") / "meta.json").exists()
 

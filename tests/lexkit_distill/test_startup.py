@@ -131,7 +131,7 @@ def place(tmp_path: Path) -> Path:
     for name in ("teacher", "senses", "done", "empty"):
         (tmp_path / name).mkdir()
     hints: dict[str, Any] = Meta.__annotations__
-    meta = Meta(**{name: 0 if hint == "int" else "" for name, hint in hints.items()})
+    meta = Meta(**{name: 0 if hint.startswith("int") else "" for name, hint in hints.items()})
     files = {
         "teacher/config.json": json.dumps({"num_hidden_layers": 4, "max_position_embeddings": 128}),
         "senses/meta.json": json.dumps({**asdict(meta), "format": FORMAT}),

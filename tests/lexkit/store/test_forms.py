@@ -107,6 +107,7 @@ def test_explain_and_relation_take_forms(lexicon: Lexicon) -> None:
 
 
 def test_a_source_comes_before_the_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lexkit.sources.batches import batched
     from lexkit.sources.records import Form, Statement
     from lexkit.store import build
 
@@ -115,7 +116,7 @@ def test_a_source_comes_before_the_rules(tmp_path: Path, monkeypatch: pytest.Mon
 
     def add(staging: Any, source: str, records: Any) -> int:
         forms = [Form("found", "find", "inflection"), Form("fand", "find", "spelling")]
-        return real(staging, source, [*records, *forms, Statement("founds", "find", "synonym")])
+        return real(staging, source, [*records, *batched([*forms, Statement("founds", "find", "synonym")])])
 
     monkeypatch.setattr(build.Staging, "add", add)
     lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", tmp_path / "s.tsv")])

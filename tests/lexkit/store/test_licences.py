@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 import lexkit
 from lexkit.morphology.affixes import AffixSet
 from lexkit.progress import Progress
-from lexkit.sources.batches import Batch
+from lexkit.sources.batches import Batch, batched
 from lexkit.sources.data_files import data_file
 from lexkit.sources.plugins import Plugin, Reader
 from lexkit.sources.read_report import ReadReport
 from lexkit.sources.records import Analysis, Form, Group, Headword, Record, Statement
-from lexkit.store import inputs, tables
+from lexkit.store import choose_sources, tables
 from lexkit.store.files import cursor
 from lexkit.store.relate import Derivation, exclude_sources, make_relations
 from lexkit.store.staging import Staging
@@ -81,9 +81,12 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
     ):
         files[name] = folder / name
         files[name].write_text(text + "\n", encoding="utf-8")
-    options = inputs.Options("en", True, "group", 1, Progress())
+    options = choose_sources.Options("en", True, "group", 1, Progress())
     others = [("wordnet", files["x.xml"]), ("mythes", files["y.dat"])]
-    chosen = inputs.choose_sources(files["w"], files["r"], files["m"], [("synonym", files["p"])], others, options)
+    pairs = [("synonym", files["p"])]
+    chosen = choose_sources.choose_sources(files["w"], files["r"], files["m"], pairs, others, options)
+        files["w"], files["r"], files["m"], [("synonym", files["p"])], others, options
+    )
     found = {}
     for source in chosen:
         report = ReadReport()
@@ -105,7 +108,7 @@ def build(sources: Mapping[str, Read], language: str = "en", affixes: AffixSet =
     connection.execute("ATTACH ':memory:' AS store; USE store.main;" + SCHEMA.read_text("utf-8"))
     with Staging(connection) as staging:
         for name, source in sources.items():
-            staging.add(name, source.records)
+            staging.add(name, batched(source.records))
             row = [name, source.kind, source.origin, name, "", 0, None, 1, 0, ""]
             connection.execute("INSERT INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     make_relations(connection, Derivation(language, affixes))
@@ -277,7 +280,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> None:
             yield Statement(word, other, kind, "verb" if word.endswith("ar") else "adj")  # type: ignore[arg-type]
 
     reader = Reader("said", "lines", read, None, None)
-    monkeypatch.setattr(inputs, "find", lambda name: Plugin(name, "tests 1", reader))
+    monkeypatch.setattr(choose_sources, "find", lambda name: Plugin(name, "tests 1", reader))
 
 
 @pytest.mark.usefixtures("plugin")
