@@ -85,8 +85,6 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
     others = [("wordnet", files["x.xml"]), ("mythes", files["y.dat"])]
     pairs = [("synonym", files["p"])]
     chosen = choose_sources.choose_sources(files["w"], files["r"], files["m"], pairs, others, options)
-        files["w"], files["r"], files["m"], [("synonym", files["p"])], others, options
-    )
     found = {}
     for source in chosen:
         report = ReadReport()
