@@ -105,7 +105,7 @@ def _asked(name: str, paths: list[Path]) -> dict[str, Any]:
 
 
 def _read_source(name: str, path: Path) -> bool:
-    from lexkit.store.inputs import Options, choose_sources
+    from lexkit.store.choose_sources import Options, choose_sources
 
     from lexkit.sources.read_report import ReadReport
 
