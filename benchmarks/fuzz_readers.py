@@ -105,9 +105,8 @@ def _asked(name: str, paths: list[Path]) -> dict[str, Any]:
 
 
 def _read_source(name: str, path: Path) -> bool:
-    from lexkit.store.choose_sources import Options, choose_sources
-
     from lexkit.sources.read_report import ReadReport
+    from lexkit.store.choose_sources import Options, choose_sources
 
     asked: dict[str, Any] = {"wiktionary": (), "roget": (), "morpholex": None, "pairs": (), "sources": ()}
     options = Options("en", True, "group", 1, Progress())
