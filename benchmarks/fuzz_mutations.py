@@ -84,13 +84,15 @@ NASTY_BYTES = [
     b"BZh9",
     b"\x1f\x8b\x08",
 ]
+_LONGEST = 1 << 21
+"""Bytes of an input, which may double several times."""
 _DIGITS = re.compile(rb"[0-9]+")
 
 
 def mutated_bytes(data: bytes, rng: random.Random) -> bytes:
     """Return *data* after one to four changes of bytes, lines or numbers."""
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4))):
-        data = rng.choice(_BYTE_CHANGES)(data, rng)
+        data = rng.choice(_BYTE_CHANGES)(data, rng)[:_LONGEST]
     return data
 
 

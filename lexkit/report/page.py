@@ -105,7 +105,8 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
 
 
 def _meta(lexicon: Lexicon) -> dict[str, str]:
-    meta = dict(zip(*(column.to_pylist() for column in lexicon.sql("SELECT * FROM meta").columns), strict=True))
+    rows = lexicon.sql("SELECT key, value FROM meta")
+    meta = dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
     for name in ("lexkit_version", "language", "built_at", "schema_version"):
         if name not in meta:
             raise StoreError(f"{lexicon.path}: damaged (its table meta has no {name}); build it again")

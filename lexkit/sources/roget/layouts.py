@@ -190,20 +190,20 @@ def _head(pattern: re.Pattern[str], block: list[_Line]) -> Head:
 
 
 def _paragraphs(block: list[_Line]) -> list[Paragraph]:
-    paragraphs: list[Paragraph] = []
+    pieces: list[tuple[int, list[str]]] = []
     open_brackets = 0
     for line in block:
         # No paragraph starts inside "[Henry\nV. ...]" or "{opp.\n87}", nor between "St." and "Swithin", where #10681
         # takes every stop at the end of a line for the end of a paragraph.
-        if line.starts and open_brackets <= 0 and not (paragraphs and _ABBREVIATED.search(paragraphs[-1].text)):
-            paragraphs.append(Paragraph("", line.text.strip(), line.number))
+        last = pieces[-1][1][-1] if pieces else ""
+        if line.starts and open_brackets <= 0 and not _ABBREVIATED.search(last):
+            pieces.append((line.number, [line.text.strip()]))
             open_brackets = 0
         else:
-            last = paragraphs[-1]
-            glue = "" if last.text.endswith("-") and not last.text.endswith("--") else " "
-            paragraphs[-1] = last._replace(text=last.text + glue + line.text.strip())
+            glue = "" if last.endswith("-") and not last.endswith("--") else " "
+            pieces[-1][1].extend((glue, line.text.strip()))
         open_brackets += sum(sign * line.text.count(bracket) for bracket, sign in _BRACKETS.items())
-    return paragraphs
+    return [Paragraph("", "".join(texts), number) for number, texts in pieces]
 
 
 def _split_labels(paragraphs: list[Paragraph]) -> Iterator[Paragraph]:

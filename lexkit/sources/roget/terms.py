@@ -56,7 +56,7 @@ _REFERENCE_WITHOUT_ET_CETERA = re.compile(r"\([^()]*\)\s*\d+[a-z]?(?:\.\d+)?")
 _PARENTHESIS = re.compile(r"\([^()]*\)")
 _BRACKET = re.compile(r"\[([^\[\]]*)\]")
 _BRACE = re.compile(r"\{[^{}]*\}")
-_GREEK = re.compile(r"<gr/.*?/gr>")
+_GREEK = re.compile(r"<gr/(?:(?!<gr/).)*?/gr>")
 # The scans lose some paragraph breaks: "proportion. link, tie, bond of union."
 _GROUP_BREAK = re.compile(rf";|(?<=[a-z\])\"{_CODE}]{{3}})\s*\.\s+(?=[a-z])|(?<=[a-z{_CODE}])\s+\.\s+(?=[a-z])")
 _EXCLAMATION_BREAK = re.compile(r"[!?,]+")  # "hush! silence! soft!"
@@ -67,6 +67,8 @@ _LABEL_NUMBER = re.compile(r"\s+\d+[a-z]?(?:\.\d+)?$|(?<=[a-z]{3})\.?\d$|^\d{3}[
 _UNCLOSED_QUOTE = re.compile(r"(?<=\s)'(?=[^']*$)")
 _SEE = re.compile(r"^see\b.*\d|^see (?:also )?[A-Z]")
 _ATTRIBUTED = "\x01"
+_LONGEST = 1000
+"""Characters of a term before it is cleaned."""
 _EDGES = " \t\"'`|^*!?.:,-_=+/"
 _SIGNS = re.compile(r"[|^*\"]|\s[!'](?=\s|$)|[\x00-\x1f]")
 _SPACE_BEFORE_COMMA = re.compile(r"\s+,")
@@ -102,7 +104,7 @@ _MARKS = {
 }
 _MARK_AFTER_STOP = re.compile(rf"([!?])\s*([{_CODE}]+)")  # "adieu! [Fr.]"
 _DAGGER = re.compile(r"\|!?|\^")
-_ASTERISK = re.compile(rf"\s?\*+(?=\s*(?:[,;.!{_CODE}]|$))")
+_ASTERISK = re.compile(rf"\s?(?<!\*)\*+(?=\s*(?:[,;.!{_CODE}]|$))")
 """Slang, in etext #22."""
 
 
@@ -212,6 +214,8 @@ def _parts(text: str, pos: str) -> list[str]:
 
 
 def _clean(part: str, pos: str) -> tuple[Reason | None, str]:
+    if len(part) > _LONGEST:
+        return Reason.NOT_A_WORD, part
     text = normalize_word(part.replace(_ATTRIBUTED, " "))
     if not text.isalpha():
         text = _SPACE_BEFORE_COMMA.sub(",", _SIGNS.sub(" ", text))

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from lexkit.sources.wiktionary.references import words_of
 
+_LONGEST_INDEX = 200
+"""Characters of an index."""
 _BETWEEN = re.compile(r"[\s,;/()\[\]+&、]+")
 _NUMBER = r"\d{1,4}"  # no entry has as many senses, and int() refuses longer ones
 _RANGE = re.compile(r"([\w.]{1,20})[-\u2010-\u2014~〜](\w{1,4}(?:\.\w{1,4}){0,4})")
@@ -51,6 +53,8 @@ def _tidied(label: str | int | None) -> str:
 
 def _expanded(index: str, named: Sequence[str]) -> set[str]:
     """The labels that an index such as ``1.1-3, 2.1`` or ``1a, b`` stands for."""
+    if len(index) > _LONGEST_INDEX:
+        return set()
     if index.strip("()[]. ") in named:
         return {index.strip("()[]. ")}
     found: set[str] = set()

@@ -29,6 +29,8 @@ _WORD = rf"(?![\u00bc-\u00be\u1369-\u137c\u2150-\u218b\u2460-\u249b]){_LETTER}+(
 _PLAIN = re.compile(rf"{_WORD}(?:[ '’-]{_WORD})*")  # noqa: RUF001
 _PLAIN_ASCII = re.compile(r"[A-Za-z]+(?:[ '-][A-Za-z]+)*")  # the same for most words, in half the time
 _NOT_PLAIN = FIRST_WORDS | {"to", "and", "or", "more", "lua", "script"}
+_LONGEST = 2000
+"""Characters of a target, which may be a list of words."""
 _ENTITY = re.compile(r"&(?:[a-zA-Z]+|#\d+|#x[\da-fA-F]+);")
 # Each is replaced by what a reader of the page sees of it
 _MARKUP = [
@@ -114,6 +116,8 @@ def read_target(text: str, pos: str | None, language: str = "en") -> Target:
         return (), (), Reason.THESAURUS_PAGE if text in _THESAURI else Reason.CROSS_REFERENCE
     if TEMPLATE.match(text):
         return (), (), Reason.PLACEHOLDER
+    if len(text) > _LONGEST:
+        return (), (), Reason.NOT_A_WORD
     if "&" in text:
         text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     if _SHORT_LIST.fullmatch(text):
