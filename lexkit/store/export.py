@@ -120,7 +120,8 @@ def export(
 
 
 def _sources(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = connection.sql("SELECT * FROM source ORDER BY source").to_arrow_table().to_pylist()
+    query = "SELECT source, kind, origin, coalesce(uri, '') AS uri, sha256, licence FROM source ORDER BY source"
+    rows: list[dict[str, Any]] = connection.sql(query).to_arrow_table().to_pylist()
     return rows
 
 

@@ -52,10 +52,11 @@ def test_messages_of_libraries_are_quoted_in_part(write_tokenizer: Callable[...,
     assert len(str(failure.value)) < 1000
 
 
-def test_a_store_without_a_table(small_store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["ALTER TABLE word RENAME TO other", "ALTER TABLE source RENAME uri TO other"])
+def test_a_store_without_a_table_or_a_column(small_store: Path, tmp_path: Path, change: str) -> None:
     store = Path(shutil.copy(small_store, tmp_path / "s.duckdb"))
     with duckdb.connect(str(store)) as connection:
-        connection.execute("ALTER TABLE word RENAME TO other")
+        connection.execute(change)
     with pytest.raises(StoreError, match=rf"^{store}: damaged \(.*\); build it again$"):
         lexkit.export(store, tmp_path / "export")
 
