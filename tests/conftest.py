@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import lexkit
+
+# How long an example takes depends on the machine and on what else runs there
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("LEXKIT_TEST_DATA") or ROOT.parent / "shared" / "data")
