@@ -56,7 +56,7 @@ def markdown(value: object) -> str:
 
 
 def check_figure(figure: Figure) -> None:
-    """Make every text of a picture printable: SVG allows no control characters, and a dollar is no formula."""
+    """Make every text of a picture printable, as SVG must be, and let no dollar sign begin a formula."""
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):

@@ -82,7 +82,7 @@ def memory_failures(kind: type[LexkitError], what: str, advice: Callable[[], str
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that there is no memory left on the processor or on a GPU."""
+    """Return whether an error means that the memory has run out, of the processor or of a GPU."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or (

@@ -120,7 +120,9 @@ def _memory_limit(memory: int) -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_DATA, (wanted if soft < 0 else min(wanted, soft), hard))
     try:
         yield
-    except (MemoryError, RuntimeError) as error:  # the latter where there is no memory for another thread
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "start new thread" not in str(error):  # for want of memory, too
+            raise
         raise QueryError("the query takes too much memory; narrow it, or allow more") from error
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from lexkit.arguments import require_choice, require_number, require_path, require_text
-from lexkit.errors import ArgumentError, QueryError, StoreError, first_line
+from lexkit.errors import ArgumentError, QueryError
 from lexkit.sources.records import KINDS, Kind
-from lexkit.store.files import cursor, open_read_only
 from lexkit.store.index import Index
 from lexkit.store.neighbors import find_neighbors
+from lexkit.store.open_store import OpenStore
 from lexkit.store.query import run_select
 from lexkit.store.resolver import Resolver
 from lexkit.store.results import Evidence, Neighbor, WordForm, unwanted
@@ -31,7 +29,6 @@ from lexkit.store.tables import relations as relation_table
 from lexkit.text import normalize_word
 
 _CONTRADICTED = "contradicted:"
-_PATIENCE = 0.05  # seconds between attempts to interrupt a query
 
 
 def open(path: str | os.PathLike[str]) -> Lexicon:
@@ -59,11 +56,8 @@ class Lexicon:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         require_path("path", path)
         self.path = Path(path)
-        self._connection = open_read_only(self.path)
-        self._closed = False
+        self._store = OpenStore(self.path)
         self._lock = threading.Lock()
-        self._idle = threading.Condition()
-        self._cursors: list[duckdb.DuckDBPyConnection] = []
 
     def __enter__(self) -> Lexicon:
         return self
@@ -75,37 +69,7 @@ class Lexicon:
 
     def close(self) -> None:
         """Let go of the file; further questions are refused, and queries of other threads are given up."""
-        with self._idle:
-            self._closed = True
-            while self._cursors:
-                for borrowed in self._cursors:
-                    borrowed.interrupt()  # again and again, as it is lost on a query that is about to start
-                self._idle.wait(_PATIENCE)
-            self._connection.close()
-
-    @contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Lend a connection of one's own; what fails on it fails because the store is closed, or damaged."""
-        with self._idle:
-            self._require_open()
-            borrowed = cursor(self._connection)
-            self._cursors.append(borrowed)
-        try:
-            yield borrowed
-        except (duckdb.Error, QueryError) as error:
-            self._require_open()
-            if isinstance(error, (duckdb.InterruptException, QueryError)):
-                raise
-            raise StoreError(f"{self.path}: damaged ({first_line(error)}); build it again") from error
-        finally:
-            with self._idle:
-                self._cursors.remove(borrowed)  # first: what is closed cannot be interrupted
-                borrowed.close()
-                self._idle.notify_all()
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise StoreError(f"{self.path}: is closed; open it again with lexkit.open")
+        self._store.close()
 
     def __contains__(self, word: str) -> bool:
         return bool(self.find(word))
@@ -231,7 +195,7 @@ class Lexicon:
         require_choice("kind", kind, KINDS)
         require_number("min_confidence", min_confidence, 0, 1, whole=False)
         without = unwanted(archaic, offensive)
-        with self._cursor() as connection:
+        with self._store.connection() as connection:
             return find_neighbors(connection, lambda: self._resolver, words, kind, direct, min_confidence, without)
 
     def relation(self, word: str, other: str, *, forms: bool = False) -> list[Kind]:
@@ -338,7 +302,7 @@ class Lexicon:
         require_number("min_confidence", min_confidence, 0, 1, whole=False)
         if tokenizer is not None:
             tokenizer = self.tokenizer(tokenizer)
-        with self._cursor() as connection:
+        with self._store.connection() as connection:
             return relation_table(
                 connection,
                 kind,
@@ -383,7 +347,7 @@ class Lexicon:
             QueryError: the store has no such tokenizer.
         """
         require_text("tokenizer", asked, "'llama'")
-        with self._cursor() as connection:
+        with self._store.connection() as connection:
             return find_tokenizer(connection, asked)
 
     def sources(self) -> list[str]:
@@ -392,7 +356,7 @@ class Lexicon:
 
     def statistics(self) -> Statistics:
         """Count what the store holds."""
-        with self._cursor() as connection:
+        with self._store.connection() as connection:
             return collect_statistics(connection)
 
     def sql(
@@ -418,11 +382,11 @@ class Lexicon:
         Raises:
             QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
         """
-        with self._cursor() as connection:
+        with self._store.connection() as connection:
             return run_select(connection, query, params, timeout, max_rows)
 
     def _rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with self._cursor() as connection:
+        with self._store.connection() as connection:
             return connection.execute(sql, list(params)).fetchall()
 
     @cached_property
@@ -435,11 +399,11 @@ class Lexicon:
 
     @property
     def _resolver(self) -> Resolver:
-        self._require_open()
+        self._store.require_open()
         with self._lock:  # one thread loads, the others wait
             return self._loaded
 
     @cached_property
     def _loaded(self) -> Resolver:
-        with self._cursor() as connection:
+        with self._store.connection() as connection:
             return Resolver(Index(connection), lambda query: self._rows(query, []))

@@ -67,7 +67,7 @@ def tokenize(
     Raises:
         StoreError: not a store, not writable, or being changed by another process.
         TokenizerError: a tokenizer cannot be loaded, or the store has another one of its name.
-        ArgumentError: *tokenizers* is no list, or *jobs* no number from 1 on.
+        ArgumentError: *tokenizers* is not a list, or *jobs* is not a whole number of at least 1.
     """
     require_list("tokenizers", tokenizers, "['NAME=PATH']")
     require_number("jobs", jobs, 1)

@@ -43,9 +43,9 @@ _RELEVANT = (
 def preview(context: click.Context, /, limit: int | None, as_json: bool, **_: Any) -> None:  # noqa: ANN401
     """Show training rows exactly as 'train' sees them, without loading the teacher's weights.
 
-    Predicted tokens are highlighted (in [brackets] where there is no terminal). Given --senses, words with synonyms or
-    antonyms are underlined (marked with a *). Counts of all rows follow. All options of 'train' are accepted; those
-    that only concern the training change nothing here.
+    Predicted tokens are highlighted on a terminal, and stand in [brackets] elsewhere. With --senses, words that have
+    synonyms or antonyms are underlined on a terminal, and marked with a * elsewhere. Counts of all rows follow. All
+    options of 'train' are accepted; those that only concern the training change nothing here.
 
     \b
     Example:

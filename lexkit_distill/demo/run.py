@@ -140,7 +140,7 @@ def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
                 f"{folder}: a demo with another {' and '.join(other)} is there; remove it, or give another --output"
             )
     elif any(path.name != LOCK for path in folder.iterdir()):
-        raise TrainingError(f"{folder}: holds something that is no demo; give another --output")
+        raise TrainingError(f"{folder}: holds other files than a demo; give another --output")
     else:
         write_json(mark, what)
     (folder / "text").mkdir(exist_ok=True)

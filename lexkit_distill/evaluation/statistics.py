@@ -69,7 +69,7 @@ class Comparison:
 
 
 def estimate(measure: Measure, seed: int) -> Estimate:
-    """Return the figure of a measure. With a single row there is no interval."""
+    """Return the value of a measure, with its interval where there are at least two rows."""
     values, statistic = measure.values, _STATISTICS[measure.kind]
     n = len(values)
     value = float(statistic(values[None])[0])

@@ -195,7 +195,7 @@ class Sampler:
         self._state.parts.append((name, len(occurrences)))
 
     def _prune(self) -> None:
-        """Rewrite the parts of which a good deal is no longer among the smallest keys."""
+        """Write parts again without the rows that smaller keys have pushed out, where these are over a tenth."""
         parts = [Part(self._folder / name) for name, _ in self._state.parts]
         tokens = np.concatenate([part.occurrences.tokens for part in parts])
         keys = np.concatenate([part.occurrences.keys for part in parts])

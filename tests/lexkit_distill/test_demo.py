@@ -206,7 +206,7 @@ def test_a_folder_of_another_demo_or_of_something_else_is_left_alone(demos: Demo
     assert "a demo with another seed is there; remove it, or give another --output" in str(other.exception)
     (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
     strange = invoke("--output", str(tmp_path), *demos.arguments[2:])
-    assert "holds something that is no demo; give another --output" in str(strange.exception)
+    assert "holds other files than a demo; give another --output" in str(strange.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 

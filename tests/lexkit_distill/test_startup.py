@@ -118,7 +118,7 @@ REFUSALS = {
         (f"{EVAL} perplexity --text corpus.txt --teacher ./nowhere", 1, "./nowhere: no such folder"),
         ("distill demo --text nowhere.txt", 1, "nowhere.txt: no such file"),
         ("distill demo --teacher ./nowhere", 1, "./nowhere: no such folder"),
-        ("distill demo --teacher teacher --output done", 1, "holds something that is no demo"),
+        ("distill demo --teacher teacher --output done", 1, "holds other files than a demo"),
     ],
 }
 

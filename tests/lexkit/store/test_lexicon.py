@@ -379,7 +379,7 @@ def test_closing_gives_up_what_other_threads_ask(starter_store: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(lexicon.sql, slow) for _ in range(2)]
         asked += [pool.submit(lambda: [lexicon.relations().num_rows for _ in range(10_000)]) for _ in range(2)]
-        while len(lexicon._cursors) < 3:
+        while len(lexicon._store._borrowed) < 3:
             pass
         lexicon.close()
         for future in asked:
