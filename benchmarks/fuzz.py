@@ -304,7 +304,9 @@ def _survivors(work: Any, numbers: list[int], folder: Path) -> Iterator[tuple[in
                 raise Died("the process is gone")
         except Died as error:
             rest = rest[rest.index(current) + 1 :] if current in rest else rest
-            yield current, "failed", str(error)
+            # how `lexkit sql` ends a query that DuckDB does not interrupt
+            is_ended = str(error).startswith("exit code 1: error: the query took longer")
+            yield current, "refused" if is_ended else "failed", str(error)
 
 
 def _names(folder: Path) -> set[str]:
