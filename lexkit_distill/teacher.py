@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lexkit.arguments import user_path
+from lexkit.bounded_process import run
 from lexkit.errors import first_line
 from lexkit_distill.dense import dense_copy, is_quantized
 from lexkit_distill.errors import TeacherError
@@ -28,6 +29,8 @@ HEAD_TOKENS = 1024
 """Tokens whose logits exist at a time: with 128,256 words in the vocabulary, 0.5 GB in fp32."""
 _SPLITS_DIGITS = ("smollm", "starcoder", "refact", "command-r")
 """Pre-tokenizers (GGUF's ``tokenizer.ggml.pre``) that separate all digits, which transformers' GGUF reader omits."""
+_MEMORY, _PATIENCE = 4 << 30, 120
+"""Bytes beyond the size of a GGUF file, and seconds, that its header may take."""
 _GGUF_SPECIAL = {
     "bos_token": "tokenizer.ggml.bos_token_id",
     "eos_token": "tokenizer.ggml.eos_token_id",
@@ -207,6 +210,8 @@ def load_teacher(
         # cuDNN plans attention again for every shape of a batch, and texts have many lengths
         torch.backends.cuda.enable_cudnn_sdp(False)
     with quiet_transformers(), loading_errors(name, gguf):
+        if gguf:
+            _try(Path(folder) / gguf)
         config = AutoConfig.from_pretrained(folder, **source)
         if getattr(config, "is_encoder_decoder", False):
             raise TeacherError(f"{name}: an encoder-decoder ({config.model_type}); use a decoder-only model")
@@ -306,6 +311,11 @@ def _make_ordinary(model: Any) -> None:  # noqa: ANN401
             del part.quantization_config
 
 
+def _try(gguf: Path) -> None:
+    """Read a GGUF file in a bounded process first; its numbers may promise anything."""
+    list(run("lexkit_distill.gguf_trial", [str(gguf)], _MEMORY + gguf.stat().st_size, patience=_PATIENCE))
+
+
 def _restore_tokenizer(tokenizer: Any, path: Path) -> None:  # noqa: ANN401
     """Give the tokenizer what the GGUF file has and transformers' reader leaves out.
 
@@ -353,8 +363,9 @@ def loading_errors(name: str, gguf: str | None = None) -> Iterator[None]:
         yield
     except TeacherError:
         raise
-    except Exception as error:  # transformers, safetensors, gguf and the hub's client raise many kinds
-        if is_out_of_memory(error):
+    except BaseException as error:  # transformers, safetensors, gguf and the hub's client raise many kinds
+        is_panic = type(error).__name__ == "PanicException"  # of libraries in Rust, and no Exception
+        if not (isinstance(error, Exception) or is_panic) or is_out_of_memory(error):
             raise
         file = f" (GGUF file {gguf})" if gguf else ""
         raise TeacherError(
