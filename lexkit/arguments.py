@@ -11,6 +11,8 @@ from lexkit.errors import ArgumentError
 
 MOST_JOBS = 256
 """Most processes or threads that a build starts."""
+LANGUAGE_CODE = r"[A-Za-z0-9-]{1,50}"
+"""A regular expression of the codes by which Wiktionary names languages, such as en and zh-min-nan."""
 LARGEST = 2**31 - 1
 """The largest whole number that any argument may be."""
 LONGEST_WAIT = 1_000_000

@@ -24,8 +24,7 @@ from lexkit.errors import SourceError, first_line
 
 _START = "import sys; sys.path[0] = sys.argv[1]; from lexkit.bounded_process import start; start(*sys.argv[2:])"
 _ROOT = str(Path(__file__).resolve().parents[1])
-_REASON = 300
-PATIENCE = 3600
+LONGEST_SILENCE = 3600
 """Seconds after which a process that sends nothing is killed."""
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "PYTHONWARNINGS": "ignore"}
 """For the same result every time, from parsers that go through sets."""
@@ -43,7 +42,7 @@ def run(
     memory: int,
     environment: Mapping[str, str] = MappingProxyType({}),
     keep_open: Sequence[int] = (),
-    patience: int | None = None,
+    silence: int | None = None,
 ) -> Iterator[Any]:
     """Run ``main(send, *arguments)`` of a module and yield what it sends, JSON values.
 
@@ -55,13 +54,13 @@ def run(
         memory: bytes of address space that each process may take.
         environment: variables for the process, besides those of this one.
         keep_open: descriptors that the processes inherit, such as a lock that they have to hold.
-        patience: seconds for which the process may send nothing; `PATIENCE` by default.
+        silence: seconds for which the process may send nothing; `LONGEST_SILENCE` by default.
 
     Raises:
         SourceError: ``main`` has raised it.
         ProcessError: the process failed otherwise, or was killed.
     """
-    seconds = patience or PATIENCE
+    seconds = silence or LONGEST_SILENCE
     command = [sys.executable, "-c", _START, _ROOT, str(memory), str(seconds), module, *arguments]
     with (
         tempfile.TemporaryFile() as complaints,
@@ -93,15 +92,15 @@ def run(
 
 def _reason(code: int, said: str, seconds: int) -> str:
     if code == -signal.SIGALRM:
-        return f"nothing came of it for {seconds:,} seconds"
+        return f"it was silent for {seconds:,} s"
     if code < 0:
         want = ", perhaps for want of memory" if -code in (signal.SIGKILL, signal.SIGABRT) else ""
         return f"killed by {signal.Signals(-code).name}{want}"
     said = said.removeprefix("pyo3_runtime.PanicException: ")  # what Rust raises besides exceptions
-    return "".join(c if c.isprintable() else " " for c in said[:_REASON]).strip().rstrip(":.") or f"exit code {code}"
+    return first_line(ProcessError(said)) if said.strip() else f"exit code {code}"
 
 
-def start(memory: str, patience: str, module: str, *arguments: str) -> None:
+def start(memory: str, silence: str, module: str, *arguments: str) -> None:
     """Do what `run` asks for, in the process that it has started."""
     _bound_memory(int(memory))
     _end_with_parent()
@@ -113,10 +112,10 @@ def start(memory: str, patience: str, module: str, *arguments: str) -> None:
     encode = msgspec.json.Encoder().encode
 
     def send(value: Any) -> None:  # noqa: ANN401
-        signal.alarm(int(patience))
+        signal.alarm(int(silence))
         channel.write(encode(value) + b"\n")
 
-    signal.alarm(int(patience))
+    signal.alarm(int(silence))
     try:
         import_module(module).main(send, *arguments)
     except MemoryError:
@@ -125,7 +124,8 @@ def start(memory: str, patience: str, module: str, *arguments: str) -> None:
         sys.stderr.write(f"\n{error}\n")
         sys.exit(_REFUSED)
     except Exception as error:
-        sys.exit(f"{type(error).__name__}: {first_line(error)}")
+        kind = "" if type(error) is Exception else f"{type(error).__name__}: "
+        sys.exit(f"{kind}{first_line(error)}")
 
 
 def _bound_memory(memory: int) -> None:

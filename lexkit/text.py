@@ -44,10 +44,10 @@ def normalize_text(text: str) -> str:
     return normalize_word(text if text.isprintable() else _CONTROL.sub("", text))
 
 
-def printable(text: str) -> str:
+def without_unprintable(text: str) -> str:
     r"""Return *text* for one line of a message or a table: all that nobody sees is a replacement character.
 
-    >>> printable("clear\x1b[2J\n")
+    >>> without_unprintable("clear\x1b[2J\n")
     'clear�[2J�'
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
@@ -79,5 +79,5 @@ def is_word(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether *text* can name a part of speech; a store joins such names by commas."""
+    """Whether *text* can name a part of speech or a scope; a store joins such names by commas."""
     return _NAME.fullmatch(text) is not None

@@ -25,7 +25,7 @@ Span = tuple[int, int]
 _GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 _GENERATION_TAG = re.compile(r"\{%[-+]?\s*(?:end)?generation\s*[-+]?%\}")
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
-_MEMORY, _PATIENCE = 1 << 30, 20
+_MEMORY, _SILENCE = 1 << 30, 20
 """Bytes and seconds that a template may take for a short chat."""
 _FIRST, _ANSWER, _SECOND = "lexkitplaceholderone", "lexkitplaceholdertwo", "lexkitplaceholderthree"
 
@@ -365,7 +365,7 @@ def _try(template: str) -> None:
     with tempfile.NamedTemporaryFile() as file:
         file.write(template.encode("utf-8", "replace"))
         file.flush()
-        list(run("lexkit_distill.template_trial", [file.name], _MEMORY, patience=_PATIENCE))
+        list(run("lexkit_distill.template_trial", [file.name], _MEMORY, silence=_SILENCE))
 
 
 def _rewritten(where: str) -> DataError:

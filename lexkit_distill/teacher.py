@@ -29,7 +29,7 @@ HEAD_TOKENS = 1024
 """Tokens whose logits exist at a time: with 128,256 words in the vocabulary, 0.5 GB in fp32."""
 _SPLITS_DIGITS = ("smollm", "starcoder", "refact", "command-r")
 """Pre-tokenizers (GGUF's ``tokenizer.ggml.pre``) that separate all digits, which transformers' GGUF reader omits."""
-_MEMORY, _PATIENCE = 4 << 30, 120
+_MEMORY, _SILENCE = 4 << 30, 120
 """Bytes beyond the size of a GGUF file, and seconds, that its header may take."""
 _GGUF_SPECIAL = {
     "bos_token": "tokenizer.ggml.bos_token_id",
@@ -313,7 +313,7 @@ def _make_ordinary(model: Any) -> None:  # noqa: ANN401
 
 def _try(gguf: Path) -> None:
     """Read a GGUF file in a bounded process first; its numbers may promise anything."""
-    list(run("lexkit_distill.gguf_trial", [str(gguf)], _MEMORY + gguf.stat().st_size, patience=_PATIENCE))
+    list(run("lexkit_distill.gguf_trial", [str(gguf)], _MEMORY + gguf.stat().st_size, silence=_SILENCE))
 
 
 def _restore_tokenizer(tokenizer: Any, path: Path) -> None:  # noqa: ANN401

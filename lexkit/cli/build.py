@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
 
-from lexkit.arguments import MOST_JOBS, user_path
+from lexkit.arguments import LANGUAGE_CODE, MOST_JOBS, user_path
 from lexkit.cli.output import FiniteRange, json_option, print_json, quiet_option
 from lexkit.cli.progress import show_progress
 
@@ -34,6 +35,12 @@ def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, 
             )
         parsed.append((kind, file))
     return tuple(parsed)
+
+
+def _check_language(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not re.fullmatch(LANGUAGE_CODE, value):
+        raise click.BadParameter(f"{value!r} is not a code such as 'en', as Wiktionary has them.", ctx, param)
+    return value
 
 
 def _parse_sources(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -81,7 +88,14 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     metavar="NAME=PATH",
     help="A file or folder for the reader NAME; `lexkit sources` lists them.",
 )
-@click.option("--language", default="en", show_default=True, metavar="CODE", help="Wiktionary's language code.")
+@click.option(
+    "--language",
+    default="en",
+    show_default=True,
+    callback=_check_language,
+    metavar="CODE",
+    help="Wiktionary's language code.",
+)
 @click.option("--no-headwords", is_flag=True, help="Leave out words of Wiktionary that have no relations.")
 @click.option(
     "--roget-scope",

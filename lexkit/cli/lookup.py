@@ -265,6 +265,6 @@ def _require_word(lexicon: Lexicon, word: str, forms: bool, kinds: tuple[str, ..
     found = list(dict.fromkeys(other for words in answering for other in words))
     if not found:
         near = lexicon.suggest(word)
-        hint = f"near words: {', '.join(near)}" if near else "no word is spelt similarly; check the spelling"
+        hint = f"similar words: {', '.join(near)}" if near else "no similar words found; check the spelling"
         raise LexkitError(f"{word!r} is not in {lexicon.path}; {hint}")
     return found, lexicon.forms(word) if forms else []

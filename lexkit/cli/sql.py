@@ -14,7 +14,8 @@ import click
 
 from lexkit.arguments import LARGEST, LONGEST_WAIT
 from lexkit.cli.output import FiniteRange, is_terminal, open_store, print_table, store_option, to_json
-from lexkit.errors import QueryError, first_line
+from lexkit.errors import QueryError
+from lexkit.safe_output import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,7 +99,7 @@ def _watchdog(timeout: float) -> Iterator[None]:
 
 def _end(timeout: float) -> None:
     # Not with click.echo, which may wait for a lock that the hanging thread holds
-    sys.stderr.write(f"error: the query took longer than {timeout:g} s; narrow it, or allow more time with --timeout\n")
+    sys.stderr.write(f"error: the query took longer than {timeout:g} s; narrow it, or raise --timeout\n")
     sys.stderr.flush()
     os._exit(1)
 
@@ -123,7 +124,9 @@ def _memory_limit(memory: int) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "start new thread" not in str(error):  # for want of memory, too
             raise
-        raise QueryError("the query takes too much memory; narrow it, or allow more") from error
+        from lexkit.store.query import OUT_OF_MEMORY
+
+        raise QueryError(OUT_OF_MEMORY) from error
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
@@ -138,8 +141,9 @@ def _print_rows(table: pa.Table, form: str) -> None:
         if table.num_rows > _SHOWN_ROWS:
             click.echo(f"{table.num_rows - _SHOWN_ROWS:,} rows more; --format csv prints them all", err=True)
     elif form == "csv":
-        cells = [[_cell(value) for value in row] for row in _rows(table)]
-        csv.writer(sys.stdout, lineterminator="\n").writerows([names, *cells])
+        rows = [names, *([_cell(value) for value in row] for row in _rows(table))]
+        # made printable here, as Python 3.10 can't write a NUL
+        csv.writer(sys.stdout, lineterminator="\n").writerows([list(map(printable, row)) for row in rows])
     elif form == "json":
         click.echo(to_json([dict(zip(names, row, strict=True)) for row in _rows(table)]))
     else:
@@ -168,7 +172,8 @@ def _values(column: pa.ChunkedArray, name: str) -> list[Any]:
         return column.to_pylist()  # type: ignore[no-any-return]
     except (ValueError, OverflowError) as error:  # DATE 'infinity', years beyond 9999
         raise QueryError(
-            f"column {name!r} has a value that cannot be printed ({first_line(error)}); make it text with ::VARCHAR"
+            f"column {name!r} has a value that cannot be printed, such as a date after 9999; make it text with "
+            "::VARCHAR"
         ) from error
 
 

@@ -37,22 +37,22 @@ class Rule(NamedTuple):
     """What the texts of a column must be."""
 
     holds: Callable[[str], bool]
-    doubtful: str | None = None
-    """A regular expression of RE2. A text without a match will do, unless it is longer than `longest`."""
+    suspect: str | None = None
+    """A regular expression of RE2: only texts that match it, and longer ones than `longest`, are tested."""
     longest: int = 0
-    """Number of bytes that a text may have without being doubtful."""
+    """Number of bytes that a text may have without being tested."""
 
     def faults(self, column: pa.ChunkedArray) -> list[str]:
-        """Return the different texts of a column that do not do; nulls do."""
-        if self.doubtful is not None:
-            is_doubtful = pc.or_(
-                pc.match_substring_regex(column, self.doubtful), pc.greater(pc.binary_length(column), self.longest)
+        """Return the texts of a column that break the rule, each once; a null breaks none."""
+        if self.suspect is not None:
+            is_suspect = pc.or_(
+                pc.match_substring_regex(column, self.suspect), pc.greater(pc.binary_length(column), self.longest)
             )
-            column = column.filter(is_doubtful)
+            column = column.filter(is_suspect)
         return [text for text in column.unique().to_pylist() if text is not None and not self.holds(text)]
 
 
-# Letters that are none of two in another writing, so that NFC leaves them alone whatever stands beside them
+# Letters that NFC never joins with what stands beside them, nor writes otherwise
 _LETTERS = (
     "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0388-\u038a\u038e-\u03a1\u03a3-\u03ce\u0400-\u0481\u048a-\u04ff"
     "\u05d0-\u05ea\u0621-\u063a\u0641-\u064a\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3"
@@ -69,11 +69,10 @@ TEXT = Rule(
     LONGEST_TEXT,
 )
 NAME = Rule(is_name)
-SCOPE = Rule(lambda text: is_name(text.replace(" ", "_")))  # such as "old thesaurus"
 LABEL = Rule(USAGES.__contains__)
 MORPHEME = Rule(is_word)
 LINE = Rule(str.isprintable)
-_RULES = {"word": WORD, "other": WORD, "lemma": WORD, "pos": NAME, "sense": TEXT, "scope": SCOPE}
+_RULES = {"word": WORD, "other": WORD, "lemma": WORD, "pos": NAME, "sense": TEXT, "scope": NAME}
 _RULES_OF_ITEMS = {"usage": LABEL, "other_usage": LABEL}
 _COLUMNAR = (Headword, Statement, Form)
 """Types of record that readers put into batches; the others come one by one."""
@@ -157,13 +156,13 @@ def _ordinal(number: int) -> str:
 
 def _statement(record: Statement, reject: _Reject) -> Statement:
     words = _pair(record.word, record.other)
-    pos, scope = _name(record.pos), _name(record.scope, SCOPE)
+    pos, scope = _name(record.pos), _name(record.scope)
     usage, other_usage = _labels(record.usage), _labels(record.other_usage)
     return Statement(*words, record.kind, pos, _gloss(record.sense, reject), scope, usage, other_usage)
 
 
 def _group(record: Group, reject: _Reject) -> Iterator[Group | Headword]:
-    pos, scope = _name(record.pos), _name(record.scope, SCOPE)
+    pos, scope = _name(record.pos), _name(record.scope)
     if len(record.words) > MOST_WORDS:
         raise _Refusal(Reason.TOO_MANY, f"{record.words[0]}, {record.words[1]} ...")
     if record.usage and len(record.usage) != len(record.words):
@@ -174,7 +173,7 @@ def _group(record: Group, reject: _Reject) -> Iterator[Group | Headword]:
             words.setdefault(_word(text), _labels(usage))
         except _Refusal as refusal:
             reject(*refusal.args)
-    apart = _apart(record, list(words)) if record.apart else ()
+    apart = _places_apart(record, list(words)) if record.apart else ()
     if len(words) > 1:
         usages = tuple(words.values()) if any(words.values()) else ()
         yield Group(tuple(words), pos, _gloss(record.sense, reject), scope, usages, apart)
@@ -182,7 +181,7 @@ def _group(record: Group, reject: _Reject) -> Iterator[Group | Headword]:
         yield from map(Headword, words)
 
 
-def _apart(record: Group, words: list[str]) -> tuple[tuple[int, int], ...]:
+def _places_apart(record: Group, words: list[str]) -> tuple[tuple[int, int], ...]:
     """The pairs of a record that are apart, as places among the words that are left of it."""
     pairs = set()
     for pair in record.apart:
@@ -219,8 +218,8 @@ def _pair(text: str, other_text: str) -> tuple[str, str]:
     return word, other
 
 
-def _name(name: str | None, rule: Rule = NAME) -> str | None:
-    if name is not None and not rule.holds(name):
+def _name(name: str | None) -> str | None:
+    if name is not None and not is_name(name):
         raise _Refusal(Reason.NOT_A_NAME, name)
     return name
 

@@ -25,12 +25,17 @@ _TAKEN = ("affix", "rules")
 """What a store calls lexkit's affixes and its rules, beside its sources."""
 
 BUILT_IN = {
-    "wiktionary": ("FILE", "JSON lines of wiktextract or kaikki.org, or a MediaWiki XML dump"),
-    "roget": ("FILE", "Project Gutenberg's etext #22 or #10681, or a table of it"),
-    "morpholex": ("FILE", "the .xlsx workbook, or a table of text"),
-    "pairs": ("KIND[@ORIGIN]=FILE", "text, two words a line; KIND is synonym or antonym"),
+    "wiktionary": (
+        "Wiktionary, as extracted by wiktextract",
+        "FILE",
+        "JSON lines of wiktextract or kaikki.org, or a MediaWiki XML dump",
+    ),
+    "roget": ("Roget's Thesaurus of 1911", "FILE", "Project Gutenberg's etext #22 or #10681, or a table of it"),
+    "morpholex": ("MorphoLEX-English", "FILE", "the .xlsx workbook, or a table of text"),
+    "pairs": ("lists of word pairs", "KIND[@ORIGIN]=FILE", "text, two words a line; KIND is synonym or antonym"),
 }
-"""The readers for which `lexkit build` has options of their names: what follows the option, and what they read."""
+"""The readers for which `lexkit build` has options of their names: the resource, what follows the option, and what
+they read."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +191,7 @@ def _built_in() -> list[Listed]:
     from lexkit import __version__
 
     listed = []
-    for name, (value, reads) in BUILT_IN.items():
+    for name, (title, value, reads) in BUILT_IN.items():
         entries = [entry for entry in load_catalog().source if entry.kind == name]
         first = entries[0] if entries else None
         listed.append(
@@ -194,11 +199,11 @@ def _built_in() -> list[Listed]:
                 name,
                 f"lexkit {__version__}",
                 f"{option_of(name)} {value}",
-                first.title if first else "lists of word pairs",
+                title,
                 reads,
                 first.licence if first else None,
                 first.licence_note if first else "each list has its own",
-                " ".join(entry.citation for entry in entries) or None,
+                " ".join(dict.fromkeys(entry.citation for entry in entries)) or None,
             )
         )
     return listed

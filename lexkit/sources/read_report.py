@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lexkit.text import printable
+from lexkit.text import without_unprintable
 
 _EXAMPLE_LENGTH = 160
 
@@ -18,7 +18,7 @@ class Reason(Enum):
 
     The first group are *bad records*, faults of the file; a build stops when they are more than
     ``--max-rejected`` of a file's records. The second group are left out by a rule of lexkit. An unknown part of
-    speech, mark or sense is counted, too, though what has it is kept.
+    speech, mark or sense, and a gloss that is cut, are counted, too, though what has them is kept.
     """
 
     INVALID_JSON = "invalid JSON"
@@ -165,13 +165,16 @@ class ReadReport:
         """
         if reason not in self.rejected:
             # both must be storable and printable on one line, whatever the file held
-            place, text = _Place(line, printable(where[:_EXAMPLE_LENGTH])), printable(example[:_EXAMPLE_LENGTH])
+            place, text = (
+                _Place(line, without_unprintable(where[:_EXAMPLE_LENGTH])),
+                without_unprintable(example[:_EXAMPLE_LENGTH]),
+            )
             self._examples[reason] = place, text
         self.rejected[reason] = self.rejected.get(reason, 0) + 1
         if reason.bad:
             self.n_bad += 1
             if self._first_bad is None:
-                self._first_bad = _Place(line, printable(where[:_EXAMPLE_LENGTH])), reason
+                self._first_bad = _Place(line, without_unprintable(where[:_EXAMPLE_LENGTH])), reason
 
     def add(self, later: ReadReport, lines_before: int) -> None:
         """Add what a later block of the same file held, whose lines were counted from 1."""

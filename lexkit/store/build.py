@@ -14,7 +14,7 @@ from typing import get_args
 import duckdb
 
 from lexkit import __version__
-from lexkit.arguments import MOST_JOBS, require_choice, require_list, require_number, require_path
+from lexkit.arguments import LANGUAGE_CODE, MOST_JOBS, require_choice, require_list, require_number, require_path
 from lexkit.errors import ArgumentError, SourceError
 from lexkit.morphology.affixes import AffixSet, affixes_of, languages
 from lexkit.progress import Progress
@@ -30,7 +30,7 @@ from lexkit.store.relate import Derivation, make_relations
 from lexkit.store.spans import add_spans, load_tokenizers
 from lexkit.store.staging import Staging
 from lexkit.store.statistics import Statistics, collect_statistics
-from lexkit.text import printable
+from lexkit.text import without_unprintable
 
 _OTHER_CODES = {"no": "nb", "nn": "nb", "ger": "de", "deu": "de", "eng": "en", "spa": "es", "fre": "fr", "fra": "fr"}
 """What users may write for codes of Wiktionary."""
@@ -130,7 +130,7 @@ def build(
                 clock.stage(f"tokenize with {name}")
                 add_spans(connection, name, tokenizer)
             clock.stage("write")
-            uris = {source.name: printable(source.asked or source.uri) for source in chosen}
+            uris = {source.name: without_unprintable(source.asked or source.uri) for source in chosen}
             _write_meta(connection, options, {"sources": uris, "tokenizers": list(loaded), "affixes": affixes})
             record_checksums(connection)
             statistics = collect_statistics(connection)
@@ -164,7 +164,7 @@ def _check_arguments(
     require_choice("affixes", affixes, get_args(AffixSet))
     require_number("max_rejected", max_rejected, 0, 1, whole=False)
     require_number("jobs", jobs, 1, MOST_JOBS)
-    if not isinstance(language, str) or not re.fullmatch(r"[A-Za-z0-9-]{1,50}", language):
+    if not isinstance(language, str) or not re.fullmatch(LANGUAGE_CODE, language):
         raise ArgumentError(f"language={language!r}: give the code that Wiktionary has for it, such as 'en'")
 
 
@@ -226,11 +226,11 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
         [
             source.name,
             source.kind,
-            printable(report.origin or source.origin),
-            printable(source.uri),
+            without_unprintable(report.origin or source.origin),
+            without_unprintable(source.uri),
             digest,
             size,
-            printable(licence) if (licence := report.licence or source.licence) else None,
+            without_unprintable(licence) if (licence := report.licence or source.licence) else None,
             report.n_records,
             report.n_rejected,
             timestamp(),

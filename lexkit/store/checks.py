@@ -15,7 +15,7 @@ import duckdb
 from lexkit.sources import gate
 from lexkit.store.checksum import TABLES, checksum, recorded_checksums
 from lexkit.store.relate import derive_again, summarize_again
-from lexkit.text import printable
+from lexkit.text import without_unprintable
 
 
 class Check(NamedTuple):
@@ -107,14 +107,13 @@ def _wrong_texts(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
 
 def _faults(connection: duckdb.DuckDBPyConnection, query: str, rule: gate.Rule) -> list[tuple[str]]:
     column = connection.sql(query).to_arrow_table().column(0)
-    return [(printable(fault),) for fault in rule.faults(column)]
+    return [(without_unprintable(fault),) for fault in rule.faults(column)]
 
 
 _TEXTS = {
     "sense of evidence, segmentation of morphology": gate.TEXT,
     "uri of source, origin of source, licence of source, reason of rejection, example of rejection": gate.LINE,
-    "pos of evidence, unnest(pos) of morphology": gate.NAME,
-    "scope of evidence": gate.SCOPE,
+    "pos of evidence, scope of evidence, unnest(pos) of morphology": gate.NAME,
     "unnest(usage_a) of evidence, unnest(usage_b) of evidence": gate.LABEL,
     "unnest(prefixes) of morphology, unnest(roots) of morphology, unnest(suffixes) of morphology": gate.MORPHEME,
 }
@@ -135,7 +134,7 @@ CHECKS = (
     Check("E103", "a word stands twice", "SELECT word FROM word GROUP BY word HAVING count(*) > 1"),
     Check(
         "E104",
-        "a word is not normalised, or its folded form is wrong",
+        "a word has no letter, is not normalised, or has a wrong folded form",
         _wrong_words,
     ),
     Check(

@@ -151,14 +151,14 @@ def _check_schema(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
         return
     rows = connection.execute("SELECT value FROM meta WHERE key = 'lexkit_version'").fetchall()
     maker = f"lexkit {rows[0][0]}" if rows else "another lexkit"
-    mend = (
+    remedy = (
         "update lexkit with 'pip install -U lexkit'"
         if version > SCHEMA_VERSION
         else f"build it again with 'lexkit build --output {path}' and the sources that its table meta names"
     )
     raise StoreError(
         f"{path}: store of schema {version}, made by {maker}; lexkit {__version__} reads schema {SCHEMA_VERSION}; "
-        f"{mend} (docs/upgrading.md)"
+        f"{remedy} (docs/upgrading.md)"
     )
 
 

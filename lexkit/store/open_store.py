@@ -11,8 +11,7 @@ import duckdb
 
 from lexkit.errors import QueryError, StoreError, first_line
 from lexkit.store.files import cursor, open_read_only
-
-_PATIENCE = 0.05  # seconds between attempts to interrupt a query
+from lexkit.store.query import INTERRUPT_INTERVAL
 
 
 class OpenStore:
@@ -64,6 +63,6 @@ class OpenStore:
             self._is_closed = True
             while self._borrowed:
                 for borrowed in self._borrowed:
-                    borrowed.interrupt()  # again and again, as it is lost on a query that is about to start
-                self._change.wait(_PATIENCE)
+                    borrowed.interrupt()
+                self._change.wait(INTERRUPT_INTERVAL)
             self._connection.close()

@@ -13,7 +13,9 @@ import pyarrow as pa
 from lexkit.arguments import LONGEST_WAIT, require_number
 from lexkit.errors import ArgumentError, QueryError, first_line
 
-_PATIENCE = 0.05  # seconds between attempts to interrupt a query
+INTERRUPT_INTERVAL = 0.05
+"""Seconds between attempts to interrupt a query, as one is lost on a query that is about to start."""
+OUT_OF_MEMORY = "the query takes too much memory; narrow it, or raise the memory limit"
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(\w*)", re.DOTALL)
 
 
@@ -45,18 +47,20 @@ def run_select(
         finally:
             expired = not running.done()
             while not running.done():
-                connection.interrupt()  # again and again, as it is lost on a query that is about to start
-                wait([running], _PATIENCE)
+                connection.interrupt()
+                wait([running], INTERRUPT_INTERVAL)
     try:
         return running.result()
     except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
         reason = first_line(error)
         if expired:
-            message = f"the query took longer than {timeout:g} s; narrow it, or allow more time"
-        elif isinstance(error, MemoryError) or "Out of Memory" in reason:
-            message = "the query takes too much memory; narrow it, or allow more"
-        else:
+            message = f"the query took longer than {timeout:g} s; narrow it, or raise the timeout"
+        elif isinstance(error, MemoryError) or reason.startswith("Out of Memory"):
+            message = OUT_OF_MEMORY
+        elif isinstance(error, (duckdb.CatalogException, duckdb.BinderException)):
             message = f"{reason}; 'lexkit sql --schema' shows the tables and views"
+        else:
+            message = reason
         raise QueryError(message) from error
 
 
@@ -95,7 +99,7 @@ def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) ->
     except duckdb.ParserException as error:
         if not is_explained:
             raise
-        raise QueryError("EXPLAIN is refused but for one SELECT, without options") from error
+        raise QueryError(f"EXPLAIN takes one SELECT and no options ({first_line(error)})") from error
     if len(statements) != 1:
         raise QueryError(f"{len(statements)} statements; give exactly one SELECT")
     # Some versions of DuckDB take a PRAGMA for the SELECT that it stands for
@@ -113,5 +117,5 @@ def _rows_of(relation: duckdb.DuckDBPyRelation, max_rows: int | None) -> pa.Tabl
         batches.append(batch)
         n_rows += batch.num_rows
         if max_rows is not None and n_rows > max_rows:
-            raise QueryError(f"the query gives more than {max_rows:,} rows; add a LIMIT, or allow more")
+            raise QueryError(f"the query gives more than {max_rows:,} rows; add a LIMIT, or raise max_rows")
     return pa.Table.from_batches(batches, reader.schema)

@@ -52,7 +52,7 @@ def write_readme(folder: Path, form: str, tables: dict[str, pa.Table], facts: di
     parts = ["---", "configs:"]
     for place, name in enumerate(tables):
         parts += [f"- config_name: {name}", f"  data_files: {name}.{form}", *(["  default: true"] if not place else [])]
-    parts += ["---", "", _TITLE, "", *_contents(form, tables, facts), "", *_licences(facts)]
+    parts += ["---", "", _TITLE, "", *_contents(form, tables, facts), *_licences(facts)]
     (folder / _NAME).write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -67,7 +67,7 @@ def _contents(form: str, tables: dict[str, pa.Table], facts: dict[str, Any]) -> 
     parts = []
     for name, table in tables.items():
         columns = _COLUMNS[name] + (_COLUMNS["tokens"] if "token_ids_a" in table.column_names else "")
-        parts += [f"## {name}.{form}: {table.num_rows:,} rows", "", columns]
+        parts += [f"## {name}.{form}: {table.num_rows:,} rows", "", *columns.splitlines(), ""]
     if form == "csv":
         parts += ["Lists are joined by spaces.", ""]
     tokenizer = facts["tokenizer"]
@@ -87,7 +87,7 @@ def _contents(form: str, tables: dict[str, pa.Table], facts: dict[str, Any]) -> 
     if facts["left_out"]:
         names = ", ".join(map(markdown, facts["left_out"]))
         parts += [f"What rests on these sources is left out, derivations included: {names}.", ""]
-    return parts[:-1]
+    return parts
 
 
 def _licences(facts: dict[str, Any]) -> list[str]:

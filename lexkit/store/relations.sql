@@ -155,7 +155,7 @@ statement AS (
         min(distance) AS distance, if(count(*) = count(usage_a), min(usage_a), NULL) AS usage_a,
         if(count(*) = count(usage_b), min(usage_b), NULL) AS usage_b
     FROM stated
-    WHERE coalesce(scope, '') NOT IN ('similar', 'old thesaurus')  -- what is only near is no ground for more
+    WHERE coalesce(scope, '') NOT IN ('similar', 'old_thesaurus')  -- what is only near is no ground for more
     GROUP BY word_a, word_b, kind, source, pos
 ),
 step AS (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _FILE = "tokenizer.json"
-_MEMORY, _PATIENCE = 2 << 30, 60
+_MEMORY, _SILENCE = 2 << 30, 60
 """Bytes and seconds that a tokenizer may take for a few words."""
 _MODELS = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "vocab.json", "tekken.json")
 """What a folder holds that has a tokenizer in another form."""
@@ -81,7 +81,7 @@ def load_tokenizer(location: str) -> Tokenizer:
 @lru_cache
 def _try(file: str, size: int, changed: int) -> None:
     """Make sure that the library survives a file, which it may not, without a second try in the same process."""
-    list(run("lexkit.tokens.trial", [file], _MEMORY, patience=_PATIENCE))
+    list(run("lexkit.tokens.trial", [file], _MEMORY, silence=_SILENCE))
 
 
 def _downloaded(name: str) -> Path:

@@ -77,7 +77,7 @@ ASKED: list[tuple[Callable[[Lexicon], object], str]] = [
     (lambda lexicon: lexkit.open(None), "path=None: give a path"),  # type: ignore[arg-type]
     (lambda lexicon: lexkit.build(5), "output=5: give a path"),  # type: ignore[arg-type]
     (lambda lexicon: lexkit.export(lexicon.path, None), "folder=None: give a path"),  # type: ignore[arg-type]
-    (lambda lexicon: lexicon.sql("SELECT ?"), "Values were not provided for the following"),
+    (lambda lexicon: lexicon.sql("SELECT ?"), "parameter"),
     (lambda lexicon: lexkit.export(lexicon.path, "x", form="xml"), "form='xml': no such value"),  # type: ignore[arg-type]
     (
         lambda lexicon: lexkit.export(lexicon.path, "x", licence_free_of="by"),  # type: ignore[arg-type]

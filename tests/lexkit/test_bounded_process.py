@@ -85,8 +85,8 @@ def wait_for_end(pid: int) -> None:
 def test_a_process_that_is_silent_too_long_is_ended(
     start: Callable[..., Iterator[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded_process, "PATIENCE", 1)
-    with pytest.raises(ProcessError, match=r"^nothing came of it for 1 seconds$"):
+    monkeypatch.setattr(bounded_process, "LONGEST_SILENCE", 1)
+    with pytest.raises(ProcessError, match=r"^it was silent for 1 s$"):
         for pids in start("hang"):
             assert len(pids) == 2
     wait_for_end(pids[1])

@@ -59,6 +59,7 @@ REFUSALS = {
         ("report --store nowhere", 1, "nowhere: no such store"),
         ("export out --store nowhere", 1, "nowhere: no such store"),
         ("build --pairs corpus.txt", 2, "is not synonym=FILE or antonym=FILE"),
+        ("build --language e_s", 2, "'e_s' is not a code such as 'en'"),
         ("lookup", 2, "Missing argument 'WORD'"),
     ],
     "senses": [

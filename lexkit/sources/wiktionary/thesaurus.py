@@ -20,7 +20,7 @@ from lexkit.sources.batches import Batch
 from lexkit.sources.records import Statement
 
 FIXED = datetime.date(2025, 12, 18)
-SCOPE = "old thesaurus"
+SCOPE = "old_thesaurus"
 """The scope of antonyms that may be near-synonyms; `data_sources/reliability.tsv` says how sure they are."""
 
 

@@ -278,7 +278,7 @@ class TestLookUp:
     def test_a_miss_suggests_near_words(self, run: Run, starter_store: Path) -> None:
         done = run("lookup", "hapyness", "--store", starter_store)
         assert done.returncode == 1
-        assert re.match(r"error: 'hapyness' is not in .*; near words: happiness, ", done.stderr)
+        assert re.match(r"error: 'hapyness' is not in .*; similar words: happiness, ", done.stderr)
 
     def test_an_unknown_source_is_named(self, run: Run, starter_store: Path) -> None:
         done = run("lookup", "happy", "--source", "wordnet", "--store", starter_store)
@@ -412,7 +412,7 @@ class TestSql:
     def test_too_much_memory(self, run: Run, small_store: Path, query: str) -> None:
         done = run("sql", query, "--store", small_store, "--memory", "300", env={})
         assert done.returncode == 1
-        assert done.stderr == "error: the query takes too much memory; narrow it, or allow more\n"
+        assert done.stderr == "error: the query takes too much memory; narrow it, or raise the memory limit\n"
 
     def test_what_cannot_be_interrupted_is_ended(self, small_store: Path) -> None:
         # one call of a function after the other, each of minutes, in which DuckDB does not look for interrupts

@@ -275,7 +275,7 @@ def test_antonyms_of_an_old_extract(
     assert ("note: 1 antonyms from Thesaurus pages have a low confidence" in built.err) == bool(n_marked)
     with lexkit.open(store) as lexicon:
         (row,) = lexicon.sql("SELECT scope, sense FROM evidence").to_pylist()
-        assert row == {"scope": "old thesaurus" if n_marked else "thesaurus", "sense": "Thesaurus:concise: wordy"}
+        assert row == {"scope": "old_thesaurus" if n_marked else "thesaurus", "sense": "Thesaurus:concise: wordy"}
         sure = [neighbor.word for neighbor in lexicon.antonyms("bombastic", min_confidence=0.5)]
         assert sure == ([] if n_marked else ["verbose"])
 

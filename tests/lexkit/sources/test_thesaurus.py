@@ -38,7 +38,7 @@ def test_antonyms_from_the_page_of_another_word_are_doubtful(tmp_path: Path, las
     found, notes = scopes(tmp_path / "w.jsonl", last_modified)
     assert found == {
         "pompous": "thesaurus",
-        "verbose": "old thesaurus",
+        "verbose": "old_thesaurus",
         "terse": None,
         "plain": "thesaurus",
         "rust": "thesaurus",

@@ -158,6 +158,20 @@ class TestFiles:
                 assert file.read_bytes() == (tmp_path / f"b-{form}" / file.name).read_bytes(), file.name
 
 
+class TestReadme:
+    @pytest.mark.parametrize("tokenizer", [None, "bytes"])
+    def test_it_documents_every_column_of_every_table(self, store: Path, tmp_path: Path, tokenizer: str | None) -> None:
+        lexkit.export(store, tmp_path / "out", tokenizer=tokenizer)
+        tables = sorted((tmp_path / "out").glob("*.parquet"))
+        assert len(tables) == (2 if tokenizer is None else 1)
+        for table in tables:
+            section = (tmp_path / "out/README.md").read_text("utf-8").partition(f"\n## {table.name}")[2]
+            rows = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+            documented = [column.strip() for row in rows[2:] for column in row.split("|")[1].split(",")]
+            columns = pq.read_schema(table).names
+            assert documented[: len(columns)] == columns
+
+
 class TestLicences:
     def test_they_are_in_the_metadata_and_the_readme_and_no_path_of_this_machine(
         self, store: Path, tmp_path: Path
