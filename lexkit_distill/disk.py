@@ -41,15 +41,18 @@ def disk_failures(kind: type[LexkitError], place: Path, advice: str) -> Iterator
     except LexkitError:
         raise
     except Exception as error:
-        reason = _reason(error)
+        reason = disk_reason(error)
         if reason is None:
             raise
         name = error.filename if isinstance(error, OSError) else None
         raise kind(f"{name or place}: cannot be written ({reason}); {advice}") from error
 
 
-def _reason(error: Exception) -> str | None:
-    """What the system says, if it is about the disk. Only Python's own errors have a number; others have its words."""
+def disk_reason(error: Exception) -> str | None:
+    """Return what the system says, or None if an error is not about the disk.
+
+    Only Python's own errors have a number; others have the system's words.
+    """
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno) if error.errno in _ERRORS else None
     text = str(error)

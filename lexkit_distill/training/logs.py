@@ -22,6 +22,7 @@ from typing import Any
 
 from lexkit.atomic_write import write_atomically, write_json
 from lexkit.errors import first_line
+from lexkit_distill.disk import disk_reason
 from lexkit_distill.errors import TrainingError
 
 COLUMNS = (
@@ -170,9 +171,9 @@ def _tracker_failures(name: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise TrainingError(f"--log-with {name} needs the package {name}; pip install {name}") from error
-    except OSError:
-        raise
     except Exception as error:  # each has its own kinds
+        if isinstance(error, OSError) or disk_reason(error) is not None:  # TensorFlow has errors of its own
+            raise
         reason = first_line(error)
         raise TrainingError(
             f"--log-with {name}: {reason}; correct its settings, or run the command again without it to resume"

@@ -166,7 +166,7 @@ def test_nearest_is_a_full_search(composed: Any) -> None:
     own, found = composed.nearest(composed.senses("kind"), 1)
     assert (
         found[:, 0].tolist()
-        == candidates(composed, int(composed.index["token_ids"][composed.find("kind")][0]), "own").tolist()
+        == candidates(composed, composed.index["token_ids"][composed.find("kind")][0].as_py(), "own").tolist()
     )
     assert float(own.abs().max()) < 1e-3
 

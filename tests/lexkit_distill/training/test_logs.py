@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lexkit_distill.disk import disk_failures
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.training.logs import Log
 
@@ -153,3 +154,22 @@ def test_a_package_that_is_missing_and_a_tracker_that_fails(tmp_path: Path, monk
     log.close()
     assert csv_steps(tmp_path) == [1]
     assert json.loads((tmp_path / "trackers.json").read_bytes())["step"] == 0
+
+
+def test_a_full_disk_is_no_fault_of_the_tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class OutOfRangeError(Exception):
+        """What TensorBoard's writer raises where TensorFlow is installed."""
+
+    def fails(*_: Any) -> None:
+        raise OutOfRangeError("events.out.tfevents.1; File too large")
+
+    service = Service()
+    monkeypatch.setitem(sys.modules, "wandb", service)  # type: ignore[arg-type]
+    log = Log(tmp_path, 0, trackers=["wandb"])
+    service._tell = fails  # type: ignore[method-assign]
+    with (
+        pytest.raises(TrainingError, match=r"^student: cannot be written \(File too large\); free some space$"),
+        disk_failures(TrainingError, Path("student"), "free some space"),
+    ):
+        log.write(row(1))
+    log.close()

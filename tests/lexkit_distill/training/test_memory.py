@@ -186,6 +186,7 @@ class TestTooLittleMemory:
         train(configured(**{**options, "micro_batch_size": fits}))
         assert [int(row["step"]) for row in log(tmp_path / "student")] == list(range(1, 11))
 
+    @pytest.mark.slow
     def test_the_system_refuses_memory(self, configured: Configured, tmp_path: Path) -> None:
         """With a limit that is set after the check, as if others took the memory meanwhile."""
         script = """
