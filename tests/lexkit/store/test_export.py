@@ -203,6 +203,7 @@ class TestLicences:
         assert {row["source"] for row in facts["sources"]} <= {"affix", "pairs", "pairs:2"}
         assert "morpholex" in (tmp_path / "free/README.md").read_text("utf-8")  # that it is left out
 
+    @pytest.mark.slow
     def test_free_of_nc_on_real_data(self, real_store: Path, tmp_path: Path) -> None:
         lexkit.export(real_store, tmp_path / "all")
         lexkit.export(real_store, tmp_path / "free", licence_free_of="nc")
