@@ -169,12 +169,26 @@ def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
 
 def _values(column: pa.ChunkedArray, name: str) -> list[Any]:
     try:
+        if _has_midnight_at_the_end(column):
+            raise ValueError("Python would make 00:00:00 of it")
         return column.to_pylist()  # type: ignore[no-any-return]
-    except (ValueError, OverflowError) as error:  # DATE 'infinity', years beyond 9999
+    except (ValueError, OverflowError) as error:  # DATE 'infinity', years beyond 9999, as well
         raise QueryError(
-            f"column {name!r} has a value that cannot be printed, such as a date after 9999; make it text with "
-            "::VARCHAR"
+            f"column {name!r} has a value that cannot be printed, such as a date after 9999 or the time 24:00:00; "
+            "make it text with ::VARCHAR"
         ) from error
+
+
+def _has_midnight_at_the_end(column: pa.ChunkedArray) -> bool:
+    """Whether one of the times is 24:00:00, which Python does not have."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_time64(column.type):
+        return False
+    day = 86_400 * (10**6 if column.type.unit == "us" else 10**9)
+    latest: int | None = pc.max(column.cast("int64")).as_py()
+    return latest is not None and latest >= day
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401

@@ -37,7 +37,7 @@ def read(path: Path, report: ReadReport, plugin: Plugin, language: str) -> Itera
         raise
     except _WrongRecord as error:
         raise PluginError(f"{plugin} yields as record {number} of {path} {error}; tell its authors") from error
-    except Exception as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         raise PluginError(
             f"{plugin} fails after {number:,} records of {path}: {describe(error)}; tell its authors"
         ) from error

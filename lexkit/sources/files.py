@@ -72,6 +72,8 @@ def is_compressed(path: Path) -> bool:
 def _compression(path: Path) -> str | None:
     with path.open("rb") as stream:
         start = stream.read(4)
+    if start[1:] == _SKIPPABLE and start[0] >> 4 == 5:  # 0x50 to 0x5f, which RFC 8878, 3.1.2, allows before the data
+        return "Zstandard"
     return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
 
 
@@ -79,6 +81,7 @@ _DECOMPRESSORS = {"bzip2": bz2.BZ2Decompressor, "xz": lzma.LZMADecompressor}
 _BLOCK = 1 << 16
 _LONGEST_TEXT = 1 << 28
 """Bytes of a text that is read as a whole; Roget's has 2 MB."""
+_SKIPPABLE = b"\x2a\x4d\x18"
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zX": "xz", b"\x28\xb5\x2f\xfd": "Zstandard"}
 
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from lexkit.sources.batches import Batch, batched
 from lexkit.sources.read_report import ReadReport, Reason
-from lexkit.sources.records import USAGES, Analysis, Form, Group, Headword, Record, Statement
+from lexkit.sources.records import USAGES, Analysis, Form, Group, Headword, Kind, Record, Statement
 from lexkit.text import LONGEST_WORD, is_name, is_word, normalize_text, normalize_word
 
 LONGEST_TEXT = 10_000
@@ -156,13 +156,13 @@ def _ordinal(number: int) -> str:
 
 def _statement(record: Statement, reject: _Reject) -> Statement:
     words = _pair(record.word, record.other)
-    pos, scope = _name(record.pos), _name(record.scope)
+    pos, scope = _name(record.pos), _scope(record.scope, record.kind)
     usage, other_usage = _labels(record.usage), _labels(record.other_usage)
     return Statement(*words, record.kind, pos, _gloss(record.sense, reject), scope, usage, other_usage)
 
 
 def _group(record: Group, reject: _Reject) -> Iterator[Group | Headword]:
-    pos, scope = _name(record.pos), _name(record.scope)
+    pos, scope = _name(record.pos), _scope(record.scope, "synonym")
     if len(record.words) > MOST_WORDS:
         raise _Refusal(Reason.TOO_MANY, f"{record.words[0]}, {record.words[1]} ...")
     if record.usage and len(record.usage) != len(record.words):
@@ -216,6 +216,12 @@ def _pair(text: str, other_text: str) -> tuple[str, str]:
     if word == other:
         raise _Refusal(Reason.SELF, word)
     return word, other
+
+
+def _scope(scope: str | None, kind: Kind) -> str | None:
+    if scope == "indirect" and kind != "antonym":  # it names a rule, by which antonyms alone are derived
+        raise _Refusal(Reason.NOT_A_NAME, f"{scope} of a {kind}")
+    return _name(scope)
 
 
 def _name(name: str | None) -> str | None:

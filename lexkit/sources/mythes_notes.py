@@ -15,12 +15,15 @@ import msgspec
 from lexkit.sources.data_files import data_file
 from lexkit.sources.read_report import OwnReason, Reason
 from lexkit.sources.records import KINDS, USAGES, Kind
+from lexkit.text import LONGEST_WORD
 
 _NOTE = re.compile(r"\(([^()]*)\)|\[([^][]*)\]")
 SIGNS = re.compile(r"[][(){}<>\"/\ufffd…]|\.\.|ï¿½")
 """What makes a term more than words."""
 _USUAL = re.compile(r"([^][(){}<>\"/\ufffd…¿.,;:]*[^][(){}<>\"/\ufffd…¿.,;:\s])\s+\(([^()]*)\)")
 """A term with one note, after it."""
+_LONGEST = 4 * LONGEST_WORD
+"""Characters of a term with its notes; a longer one is refused as it stands, since nested notes take their square."""
 _BRACKET = re.compile(r"[][(){}<>]")
 _GAP = re.compile(r"\.\.|…")
 _LOST = re.compile("\ufffd|ï¿½")
@@ -196,6 +199,8 @@ class Notes:
         end, where marks of relations stand. Where it touches a word, it is letters that may be left out:
         ``Angestellte(r)``.
         """
+        if len(text) > _LONGEST:
+            return _Term(text, None, ())
         if usual := _USUAL.fullmatch(text):
             said = self._said(usual[2])
             word = _trimmed(usual[1])

@@ -148,6 +148,7 @@ def _check_schema(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     if version is None:
         raise StoreError(f"{path}: a DuckDB file, but not a lexkit store; make one with 'lexkit build --output FILE'")
     if version == SCHEMA_VERSION:
+        _refuse_macros(path, connection)
         return
     rows = connection.execute("SELECT value FROM meta WHERE key = 'lexkit_version'").fetchall()
     maker = f"lexkit {rows[0][0]}" if rows else "another lexkit"
@@ -162,13 +163,22 @@ def _check_schema(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def _refuse_macros(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a store with functions of its own, which would take the place of DuckDB's in every question."""
+    found = connection.execute(
+        "SELECT function_name FROM duckdb_functions() WHERE database_name = ? AND NOT internal LIMIT 1", [_CATALOG]
+    ).fetchone()
+    if found is not None:
+        raise StoreError(f"{path}: damaged (it has a macro {found[0]!r}, which no build makes); build it again")
+
+
 def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     """The schema version of a store, or None for a DuckDB file that is none."""
     try:
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     except duckdb.Error:
         return None
-    return int(row[0]) if row is not None and str(row[0]).isdecimal() else None
+    return int(row[0]) if row is not None and re.fullmatch("[0-9]{1,9}", str(row[0])) else None
 
 
 @contextlib.contextmanager

@@ -372,7 +372,8 @@ class Lexicon:
         Args:
             query: SQL in DuckDB's dialect; ``?``, or ``$name``, stands for a parameter.
             params: values of the parameters, in their order or by name.
-            timeout: seconds after which the query is given up; None waits.
+            timeout: seconds after which the query is given up; None waits. DuckDB ends some functions first that work
+                on one huge value, such as ``repeat``.
             max_rows: rows beyond which the query is given up; None takes them all.
 
         Returns:

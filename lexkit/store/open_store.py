@@ -26,7 +26,8 @@ class OpenStore:
         self._connection = open_read_only(path)
         self._is_closed = False
         self._change = threading.Condition()
-        self._borrowed: list[duckdb.DuckDBPyConnection] = []
+        self._borrowed: dict[duckdb.DuckDBPyConnection, int] = {}
+        """Connections, and the threads that have them."""
 
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -38,7 +39,7 @@ class OpenStore:
         with self._change:
             self.require_open()
             borrowed = cursor(self._connection)
-            self._borrowed.append(borrowed)
+            self._borrowed[borrowed] = threading.get_ident()
         try:
             yield borrowed
         except (duckdb.Error, QueryError) as error:
@@ -48,7 +49,7 @@ class OpenStore:
             raise StoreError(f"{self.path}: damaged ({first_line(error)}); build it again") from error
         finally:
             with self._change:
-                self._borrowed.remove(borrowed)  # first: what is closed cannot be interrupted
+                del self._borrowed[borrowed]  # first: what is closed cannot be interrupted
                 borrowed.close()
                 self._change.notify_all()
 
@@ -61,8 +62,11 @@ class OpenStore:
         """Let go of the file; no further connection is lent, and queries on those that are lent are given up."""
         with self._change:
             self._is_closed = True
+            own = threading.get_ident()  # which may be here out of a signal handler, in the middle of a query
             while self._borrowed:
                 for borrowed in self._borrowed:
                     borrowed.interrupt()
+                if set(self._borrowed.values()) == {own}:
+                    break
                 self._change.wait(INTERRUPT_INTERVAL)
             self._connection.close()

@@ -16,6 +16,9 @@ from lexkit.errors import ArgumentError, QueryError, first_line
 INTERRUPT_INTERVAL = 0.05
 """Seconds between attempts to interrupt a query, as one is lost on a query that is about to start."""
 OUT_OF_MEMORY = "the query takes too much memory; narrow it, or raise the memory limit"
+_NOT_OF_ARROW = re.compile(r"\b(?:UHUGEINT|BIT|BIGNUM|VARINT|TIME WITH TIME ZONE)(?!\w)")
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
+"""Names of fields and values of an ENUM in the name of a type."""
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(\w*)", re.DOTALL)
 
 
@@ -35,7 +38,8 @@ def run_select(
     if not isinstance(query, str) or not _is_text(query):
         raise ArgumentError(f"query={query!r}: give one SELECT as text")
     if isinstance(params, (str, bytes)) or not isinstance(params, (Sequence, Mapping)):
-        raise ArgumentError(f"params={params!r}: give a list of values, or a dict of them by name")
+        shown = " ".join(repr(params).split())[:80]
+        raise ArgumentError(f"params={shown}: give a list of values, or a dict of them by name")
     if timeout is not None and (type(timeout) not in (int, float) or not 0 < timeout <= LONGEST_WAIT):
         raise ArgumentError(f"timeout={timeout!r}: give seconds, more than 0 and at most {LONGEST_WAIT:,}")
     require_number("max_rows", max_rows, 1)
@@ -109,7 +113,16 @@ def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) ->
         raise QueryError(f"{name} is refused; a store is read with one SELECT")
 
 
+def _require_types_of_arrow(relation: duckdb.DuckDBPyRelation) -> None:
+    """Refuse types whose values Arrow has no place for, so that others would come out."""
+    for name, kind in zip(relation.columns, map(str, relation.types), strict=True):
+        found = _NOT_OF_ARROW.search(_QUOTED.sub("", kind))
+        if found:
+            raise QueryError(f"column {name!r} has the type {found[0]}, which Arrow lacks; make it text with ::VARCHAR")
+
+
 def _rows_of(relation: duckdb.DuckDBPyRelation, max_rows: int | None) -> pa.Table:
+    _require_types_of_arrow(relation)
     # through Arrow's interface for streams, which every version of DuckDB has, and where errors come as Arrow's
     reader = pa.RecordBatchReader.from_stream(relation)
     batches, n_rows = [], 0

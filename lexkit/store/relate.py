@@ -44,8 +44,11 @@ class Derivation(NamedTuple):
     def of_store(cls, connection: duckdb.DuckDBPyConnection) -> Derivation:
         """Return how the relations of an open store were derived."""
         ((text,),) = connection.execute("SELECT value FROM meta WHERE key = 'options'").fetchall()
-        options = json.loads(text)
-        return cls(options["language"], options["affixes"])
+        try:
+            options = json.loads(text)
+            return cls(options["language"], options["affixes"])
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise duckdb.DataError(f"options in meta: {type(error).__name__}") from error  # as of any other damage
 
 
 def make_relations(connection: duckdb.DuckDBPyConnection, derivation: Derivation) -> None:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 _TEXTS = (*"word unkind ice cream naïve Paris 東京 🙂".split(), string.printable, "a" * 1000, "un" * 500, " " * 1000)
+_LARGEST_ID = 2**31 - 1
+"""What a store can hold."""
 
 
 def main(send: Callable[[Any], None], file: str) -> None:
@@ -17,6 +19,9 @@ def main(send: Callable[[Any], None], file: str) -> None:
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     tokenizer = Tokenizer.from_file(file)
+    ids = sorted(tokenizer.get_vocab(with_added_tokens=True).values())
+    if ids and ids[-1] > _LARGEST_ID:
+        raise ValueError(f"a token has the id {ids[-1]:,}")
     tokenizer.no_truncation()
     tokenizer.no_padding()
     for text in _TEXTS:

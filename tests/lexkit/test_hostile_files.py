@@ -20,6 +20,7 @@ from lexkit.report.page import write_report
 from lexkit.sources import catalog, files, frequency
 from lexkit.sources.read_report import ReadReport
 from lexkit.sources.roget.reader import read_terms
+from lexkit.store.verify import verify_store
 from lexkit.tokens.loading import load_tokenizer
 
 
@@ -43,6 +44,15 @@ def test_a_tokenizer_that_fills_the_memory(write_tokenizer: Callable[..., Path],
     normalizer = {"type": "Sequence", "normalizers": [grow, grow]}
     file = changed_tokenizer(write_tokenizer, tmp_path, normalizer=normalizer)
     with pytest.raises(TokenizerError, match=r"\(.*memory\); give a tokenizer.json"):
+        load_tokenizer(str(file))
+
+
+def test_a_tokenizer_with_an_id_that_no_store_can_hold(write_tokenizer: Callable[..., Path], tmp_path: Path) -> None:
+    file = write_tokenizer(tmp_path / "t" / "tokenizer.json")
+    content = json.loads(file.read_bytes())
+    content["model"]["vocab"]["far"] = 2**32 - 1
+    file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(TokenizerError, match=r"\(ValueError: a token has the id 4,294,967,295\); give a"):
         load_tokenizer(str(file))
 
 
@@ -89,6 +99,30 @@ def test_a_store_with_damaged_blocks(small_store: Path, tmp_path: Path) -> None:
     store.write_bytes(data)
     with pytest.raises(StoreError):
         lexkit.export(store, tmp_path / "export")
+
+
+def test_a_store_with_a_macro_in_the_place_of_a_function(small_store: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copy(small_store, tmp_path / "s.duckdb"))
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("CREATE MACRO list_contains(a, b) AS true")
+    with pytest.raises(StoreError, match=r"damaged \(it has a macro 'list_contains', which no build makes\)"):
+        lexkit.open(store)
+
+
+def test_a_store_of_a_schema_version_with_five_thousand_digits(small_store: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copy(small_store, tmp_path / "s.duckdb"))
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", ["9" * 5000])
+    with pytest.raises(StoreError, match="not a lexkit store"):
+        lexkit.open(store)
+
+
+@pytest.mark.parametrize("options", ["[" * 200_000, "[]", "{}", "no JSON"])
+def test_a_store_whose_options_cannot_be_read(small_store: Path, tmp_path: Path, options: str) -> None:
+    store = Path(shutil.copy(small_store, tmp_path / "s.duckdb"))
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'options'", [options])
+    assert {finding.code for finding in verify_store(store)} == {"E212", "E215"}
 
 
 @pytest.mark.parametrize("content", [b"title = ", b"\xff", b"title = 1\n", b"\x1f\x8b\x08"])
@@ -150,6 +184,23 @@ def test_a_head_of_roget_with_a_sign_a_hundred_thousand_times(sign: str, tmp_pat
     file.write_text(f"1. Existence -- N. existence, being; {sign * 100_000} ; reality.\n", encoding="utf-8")
     terms = [term.term for term in read_terms(file, ReadReport())]
     assert terms[:2] == ["existence", "being"]
+
+
+def test_a_term_of_mythes_in_fifty_thousand_brackets(tmp_path: Path) -> None:
+    """It took minutes, since the inner ones were taken away one after the other."""
+    term = "(" * 50_000 + "x" + ")" * 50_000
+    (tmp_path / "th.dat").write_text(f"UTF-8\nkind|1\n-|{term}|friendly\n", encoding="utf-8")
+    lexkit.build(tmp_path / "s.duckdb", sources=[("mythes", tmp_path / "th.dat")])
+    with lexkit.open(tmp_path / "s.duckdb") as lexicon:
+        assert [neighbor.word for neighbor in lexicon.synonyms("kind")] == ["friendly"]
+        assert [(row.n, row.reason) for row in lexicon.statistics().rejections] == [(1, "not a word")]
+
+
+def test_a_tag_of_a_wordnet_that_is_as_long_as_the_file(tmp_path: Path) -> None:
+    """It took minutes, since it was read from its beginning again with each block."""
+    (tmp_path / "w.xml").write_bytes(b"<LexicalResource" + b" " * (20 << 20))
+    with pytest.raises(SourceError, match="broken XML"):
+        lexkit.build(tmp_path / "s.duckdb", sources=[("wordnet", tmp_path / "w.xml")])
 
 
 def test_fields_of_wiktionary_with_a_sign_a_hundred_thousand_times(tmp_path: Path) -> None:

@@ -95,7 +95,10 @@ class _Lexicons:
         self._text: list[str] = []
 
     def read(self, stream: IO[bytes]) -> None:
-        while block := stream.read(_BLOCK):
+        n_bytes = 0
+        # Expat reads a tag that is not complete from its beginning again: as much more each time keeps that linear
+        while block := stream.read(max(_BLOCK, n_bytes - self._parser.CurrentByteIndex)):
+            n_bytes += len(block)
             self._parser.Parse(block)
         self._parser.Parse(b"", True)
 

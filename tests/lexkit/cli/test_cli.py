@@ -373,10 +373,33 @@ class TestSql:
 
     @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
     def test_what_cannot_be_printed(self, run: Run, small_store: Path, form: str) -> None:
-        for value in ("DATE 'infinity'", "TIMESTAMP '294247-01-10 04:00:54'", "[DATE '10000-01-01']"):
+        for value in (
+            "DATE 'infinity'",
+            "TIMESTAMP '294247-01-10 04:00:54'",
+            "[DATE '10000-01-01']",
+            "TIME '24:00:00'",
+        ):
             done = run("sql", f"SELECT {value} AS d", "--format", form, "--store", small_store)
             assert (done.returncode, done.stdout) == (1, "")
             assert re.fullmatch(r"error: column 'd' has a value .* with ::VARCHAR\n", done.stderr)
+
+    @pytest.mark.parametrize(
+        ("value", "name"),
+        [
+            ("340282366920938463463374607431768211455::UHUGEINT", "UHUGEINT"),
+            ("[BIT '101']", "BIT"),
+            ("{'a': '9'::BIGNUM}", "BIGNUM"),
+            ("TIMETZ '12:00:00+15:59:59'", "TIME WITH TIME ZONE"),
+        ],
+    )
+    def test_types_that_arrow_lacks(self, run: Run, small_store: Path, value: str, name: str) -> None:
+        done = run("sql", f"SELECT {value} AS d", "--store", small_store)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"error: column 'd' has the type {name}, which Arrow lacks; make it text with ::VARCHAR\n"
+
+    def test_names_of_such_types_are_no_types(self, run: Run, small_store: Path) -> None:
+        done = run("sql", "SELECT {'BIT': 5} AS d, 'BIT'::ENUM('BIT', 'a''BIGNUM') AS e", "--store", small_store)
+        assert (done.returncode, done.stdout) == (0, 'd,e\n"{""BIT"": 5}",BIT\n')
 
     def test_columns_of_one_name(self, run: Run, small_store: Path) -> None:
         done = run("sql", "SELECT 1 AS x, 2 AS x", "--store", small_store)

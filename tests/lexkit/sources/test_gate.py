@@ -333,6 +333,8 @@ def _mended(record: Any, kept: list[Any]) -> bool:
     [
         (Statement("kind", "good", "synonym", "noun, verb"), Reason.NOT_A_NAME),
         (Statement("kind", "good", "synonym", None, None, " - x "), Reason.NOT_A_NAME),
+        (Statement("kind", "good", "synonym", scope="indirect"), Reason.NOT_A_NAME),
+        (Group(("kind", "good"), scope="indirect"), Reason.NOT_A_NAME),
         (Statement("kind", "\u202ekind", "synonym"), Reason.SELF),
         (Statement("kind", "12345", "synonym"), Reason.NOT_A_WORD),
         (Headword("a" * 1001), Reason.NOT_A_WORD),

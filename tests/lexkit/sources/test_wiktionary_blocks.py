@@ -123,8 +123,9 @@ class TestCompression:
             lambda data: gzip.compress(data[:1000]) + gzip.compress(data[1000:]),
             lambda data: bz2.compress(data[:1000]) + bz2.compress(data[1000:]),
             lambda data: zstd(data[:1000]) + zstd(data[1000:]),
+            lambda data: b"\x5f\x2a\x4d\x18\4\0\0\0note" + zstd(data),
         ],
-        ids=["gzip", "bzip2", "zstd", "gzip members", "bzip2 streams", "zstd frames"],
+        ids=["gzip", "bzip2", "zstd", "gzip members", "bzip2 streams", "zstd frames", "zstd after a skippable frame"],
     )
     def test_any_compression_is_read(self, pack: Callable[[bytes], bytes], content: bytes, tmp_path: Path) -> None:
         plain, packed = tmp_path / "plain", tmp_path / "packed"  # told by content, not by name

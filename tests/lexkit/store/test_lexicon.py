@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -371,6 +372,18 @@ class TestFilesThatAreNoStores:
         path.write_bytes(starter_store.read_bytes()[:100_000])
         with pytest.raises(StoreError, match="cannot be opened"):
             lexkit.open(path)
+
+
+def test_closing_out_of_a_signal_handler_gives_up_the_query_that_it_interrupts(starter_store: Path) -> None:
+    lexicon = lexkit.open(starter_store)
+    before = signal.signal(signal.SIGALRM, lambda *_: lexicon.close())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(StoreError, match="is closed; open it again"):
+            lexicon.sql("SELECT count(*) FROM evidence a, evidence b, evidence c")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_closing_gives_up_what_other_threads_ask(starter_store: Path) -> None:
