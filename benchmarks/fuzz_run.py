@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import resource
@@ -50,12 +51,13 @@ def forked(work: Callable[[Report], None], log: Path, seconds: float = SECONDS, 
     process = os.fork()
     if process == 0:
         os.close(reader)
-        _work(work, writer, log, memory)
+        _work(work, writer, log, seconds, memory)
     os.close(writer)
     try:
         yield from _reports(reader, seconds)
     except TimeoutError as error:
-        raise Died(f"no result within {seconds:g} s") from error
+        hung_in = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if " line " in line]
+        raise Died(f"no result within {seconds:g} s; {' < '.join(hung_in[:12])}") from error
     finally:
         os.close(reader)
         with contextlib.suppress(ProcessLookupError):
@@ -67,8 +69,14 @@ def forked(work: Callable[[Report], None], log: Path, seconds: float = SECONDS, 
         raise Died(f"{name}: {' / '.join(log.read_text('utf-8', 'replace').splitlines()[-3:])[:500]}")
 
 
-def _work(work: Callable[[Report], None], writer: int, log: Path, memory: int) -> NoReturn:
+def _work(work: Callable[[Report], None], writer: int, log: Path, seconds: float, memory: int) -> NoReturn:
     code = 1
+
+    def report(value: Any) -> None:  # noqa: ANN401
+        # what it hangs in, for the message of `Died`
+        faulthandler.dump_traceback_later(0.9 * seconds, file=2)
+        _write(writer, json.dumps(value).encode() + b"\n")
+
     try:
         os.setpgid(0, 0)
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
@@ -78,7 +86,7 @@ def _work(work: Callable[[Report], None], writer: int, log: Path, memory: int) -
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (mapped + memory, mapped + memory))
-        work(lambda value: _write(writer, json.dumps(value).encode() + b"\n"))
+        work(report)
         code = 0
     except BaseException:
         traceback.print_exc()

@@ -27,6 +27,8 @@ from lexkit_distill.weights import files_digest, values_digest, weight_files
 
 HEAD_TOKENS = 1024
 """Tokens whose logits exist at a time: with 128,256 words in the vocabulary, 0.5 GB in fp32."""
+_MOST_LAYERS = 10_000
+"""More than any model has; transformers makes as many as a configuration says, whatever the weights have."""
 _SPLITS_DIGITS = ("smollm", "starcoder", "refact", "command-r")
 """Pre-tokenizers (GGUF's ``tokenizer.ggml.pre``) that separate all digits, which transformers' GGUF reader omits."""
 _MEMORY, _SILENCE = 4 << 30, 120
@@ -213,8 +215,7 @@ def load_teacher(
         if gguf:
             _try(Path(folder) / gguf)
         config = AutoConfig.from_pretrained(folder, **source)
-        if getattr(config, "is_encoder_decoder", False):
-            raise TeacherError(f"{name}: an encoder-decoder ({config.model_type}); use a decoder-only model")
+        _check_config(name, config)
         tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, **source)
         if gguf:
             from transformers import GgufConfig
@@ -243,6 +244,15 @@ def load_teacher(
 def _check_alone() -> None:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         raise TeacherError("--device-map auto: one process takes all GPUs; leave it out, or start one process only")
+
+
+def _check_config(name: str, config: Any) -> None:  # noqa: ANN401  # of transformers
+    """Refuse what is no decoder, or would never be made."""
+    if getattr(config, "is_encoder_decoder", False):
+        raise TeacherError(f"{name}: an encoder-decoder ({config.model_type}); use a decoder-only model")
+    layers = getattr(config.get_text_config(), "num_hidden_layers", None)
+    if isinstance(layers, int) and layers > _MOST_LAYERS:
+        raise TeacherError(f"{name}: its config.json asks for {layers:,} layers; save the model again")
 
 
 def _quantization(name: str, config: Any, gguf: str | None, quantize: Quantize, dtype: str) -> Any:  # noqa: ANN401

@@ -79,9 +79,11 @@ def sql(
                 "SELECT table_name AS name, string_agg(column_name || ' ' || data_type, ', ' ORDER BY ordinal_position)"
                 " AS columns FROM information_schema.columns WHERE table_schema = 'main' GROUP BY ALL ORDER BY name"
             )
+        # The watchdog starts first: for want of memory, starting a thread may never return. It ends before printing: a
+        # slow reader is not a slow query
+        with _watchdog(timeout), _memory_limit(memory):
+            table = lexicon.sql(query, timeout=timeout, max_rows=max_rows)
         with _memory_limit(memory):
-            with _watchdog(timeout):  # which ends before printing: a slow reader is not a slow query
-                table = lexicon.sql(query, timeout=timeout, max_rows=max_rows)
             _print_rows(table, form or ("table" if is_terminal(sys.stdout) else "csv"))
 
 

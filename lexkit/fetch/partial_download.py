@@ -128,7 +128,7 @@ class PartialDownload:
         try:
             version = msgspec.json.decode(self._note.read_bytes(), type=Version)
             self.version = version if version.url == download.url else None
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, ValueError):  # ValueError: not JSON, not UTF-8, or other fields
             pass
         self.resumed_at = self._usable()
 

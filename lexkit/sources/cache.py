@@ -66,7 +66,7 @@ def read_record(path: Path) -> FetchRecord | None:
     try:
         record = msgspec.json.decode(_record_path(path).read_bytes(), type=FetchRecord)
         return record if path.stat().st_size == record.bytes else None
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: not JSON, not UTF-8, or other fields
         return None
     except OSError as error:
         raise FetchError(f"{path}: cannot be read ({error.strerror}); check the permissions of the cache") from error

@@ -203,7 +203,7 @@ def published(target: Path, elsewhere: str = "choose another --output") -> Itera
         _check_target(target, place)
     except OSError as error:
         raise StoreError(
-            f"{target}: its folder cannot be read ({error.strerror}); fix its permissions, or {elsewhere}"
+            f"{target}: its folder cannot be read ({error.strerror}); check its name and permissions, or {elsewhere}"
         ) from error
     try:
         with claimed(target, place) as folder:
@@ -286,7 +286,8 @@ def claimed(target: Path, place: Path) -> Iterator[Path]:
         folder, held = _claim(target, place)
     except OSError as error:
         raise StoreError(
-            f"{target}: its folder cannot be written ({error.strerror}); fix its permissions, or choose another"
+            f"{target}: its folder cannot be written ({error.strerror}); check its name and permissions, or choose "
+            "another"
         ) from error
     try:
         with held:

@@ -67,7 +67,7 @@ def read_meta(path: Path) -> Meta:
         if values["format"] > FORMAT:
             raise DictionaryError(f"{path}: of format {values['format']}, newer than this lexkit; update lexkit")
         return msgspec.convert(values, Meta)
-    except (OSError, msgspec.MsgspecError, RecursionError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise DictionaryError(f"{file}: damaged ({first_line(error)}); make the dictionary again") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,6 +45,13 @@ def test_an_encoder_decoder(build: Build, tmp_path: Path, teacher_folder: Path) 
     config = transformers.T5Config(d_model=16, d_ff=16, num_layers=1, num_heads=2, vocab_size=400)
     config.save_pretrained(tmp_path / "t5")
     refused(build, TeacherError, "encoder-decoder", tmp_path, teacher=str(tmp_path / "t5"))
+
+
+def test_a_teacher_of_more_layers_than_it_could_ever_have(build: Build, tmp_path: Path, teacher_folder: Path) -> None:
+    folder = Path(shutil.copytree(teacher_folder, tmp_path / "deep"))
+    config = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2**64}), encoding="utf-8")
+    refused(build, TeacherError, "asks for 18,446,744,073,709,551,616 layers", tmp_path, teacher=str(folder))
 
 
 def test_messages_without_a_chat_template(build: Build, tmp_path: Path, make_teacher: Callable[..., Path]) -> None:
@@ -207,8 +215,9 @@ def test_an_unfinished_or_damaged_dictionary(build: Build, tmp_path: Path) -> No
     with pytest.raises(DictionaryError, match="damaged"):
         SenseDictionary(folder)
     meta = (folder / "meta.json").read_text(encoding="utf-8")
-    for damaged in (meta[:50], "[]", "[" * 100_000, json.dumps({**json.loads(meta), "hidden_size": "32"})):
-        (folder / "meta.json").write_text(damaged, encoding="utf-8")
+    not_utf8 = meta.replace('"', '"\udced', 1)
+    for damaged in (meta[:50], "[]", "[" * 100_000, not_utf8, json.dumps({**json.loads(meta), "hidden_size": "32"})):
+        (folder / "meta.json").write_text(damaged, encoding="utf-8", errors="surrogateescape")
         with pytest.raises(DictionaryError, match="damaged"):
             SenseDictionary(folder)
     (folder / "meta.json").write_text(json.dumps({**json.loads(meta), "format": 99}), encoding="utf-8")

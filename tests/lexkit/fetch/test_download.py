@@ -230,7 +230,9 @@ class TestGoingOn:
         assert len(server.requests) == asked
         assert_whole(tmp_path)
 
-    @pytest.mark.parametrize("note", [b"", b"{", b"[]", b'{"url": "http://127.0.0.1:9/other", "etag": "\\"1\\""}'])
+    @pytest.mark.parametrize(
+        "note", [b"", b"{", b"[]", b'{"\xed', b'{"url": "http://127.0.0.1:9/other", "etag": "\\"1\\""}']
+    )
     def test_not_from_a_part_of_who_knows_what(self, server: Any, tmp_path: Path, note: bytes) -> None:
         (tmp_path / "thing").mkdir()
         (tmp_path / "thing" / "data.bin.part").write_bytes(b"who knows what")
