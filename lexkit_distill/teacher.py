@@ -247,7 +247,7 @@ def _check_alone() -> None:
 
 
 def _check_config(name: str, config: Any) -> None:  # noqa: ANN401  # of transformers
-    """Refuse what is no decoder, or would never be made."""
+    """Refuse an encoder-decoder, and a model that would never be made."""
     if getattr(config, "is_encoder_decoder", False):
         raise TeacherError(f"{name}: an encoder-decoder ({config.model_type}); use a decoder-only model")
     layers = getattr(config.get_text_config(), "num_hidden_layers", None)
