@@ -53,7 +53,15 @@ def shown(document: Path) -> Iterator[tuple[str, str]]:
             yield command, output
 
 
-@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+SLOW_DOCS = {"data-model.md", "negation.md", "report.md"}
+"""Those whose commands take longest."""
+
+
+@pytest.mark.parametrize(
+    "document",
+    [pytest.param(path, marks=pytest.mark.slow) if path.name in SLOW_DOCS else path for path in DOCS],
+    ids=lambda path: path.name,
+)
 def test_shown_commands_print_what_is_shown(
     document: Path, tmp_path: Path, starter_store: Path, run: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_signal_while_states_are_read_loses_none(
     assert contents(build("stopped", **options)) == contents(whole)
 
 
+@pytest.mark.slow
 def test_nothing_is_written_after_a_run_has_failed(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ COUNT = "document.getElementById('table-status').textContent"
 
 SCRIPTS = "שמח\tglad\nשמח\tmerry\nl’homme\tadulte\nStraße\tWeg\nοδός\tδρόμος\nısparta\tşehir\nמים\tmayim\n"  # noqa: RUF001
 
+pytestmark = pytest.mark.slow
+
 
 def page_of(store: Path, folder: Path, **options: Any) -> Path:
     with lexkit.open(store) as lexicon:

@@ -402,7 +402,7 @@ def of_debian(language: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "language", [name if name in ("cs", "pl", "uk") else pytest.param(name, marks=pytest.mark.slow) for name in FILES]
+    "language", [name if name in ("pl", "uk") else pytest.param(name, marks=pytest.mark.slow) for name in FILES]
 )
 def test_the_thesauri_of_debian_lose_little_to_unknown_marks(language: str) -> None:
     report = ReadReport()

@@ -121,6 +121,7 @@ def test_a_grid_is_every_combination_and_names_stand_for_what_they_say(
     assert {point.key for point in read_sweep(path).points}.isdisjoint(point.key for point in points)
 
 
+@pytest.mark.slow
 def test_the_teacher_is_asked_once_the_choice_is_by_validation_and_only_the_chosen_is_tested(
     sweep_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
