@@ -81,9 +81,9 @@ def sql(
             )
         # The watchdog starts first: for want of memory, starting a thread may never return. It ends before printing: a
         # slow reader is not a slow query
-        with _watchdog(timeout), _memory_limit(memory):
+        with _memory_failures(), _watchdog(timeout), _memory_limit(memory):
             table = lexicon.sql(query, timeout=timeout, max_rows=max_rows)
-        with _memory_limit(memory):
+        with _memory_failures(), _memory_limit(memory):
             _print_rows(table, form or ("table" if is_terminal(sys.stdout) else "csv"))
 
 
@@ -107,12 +107,25 @@ def _end(timeout: float) -> None:
 
 
 @contextmanager
-def _memory_limit(memory: int) -> Iterator[None]:
-    """Hold the block to *memory* MiB. DuckDB's own limit leaves out the strings that functions make and the result.
+def _memory_failures() -> Iterator[None]:
+    """Context manager. Make one clear line of want of memory.
 
     Raises:
-        QueryError: the memory is not enough.
+        QueryError: the memory was not enough, for a thread or for anything else.
     """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "start new thread" not in str(error):
+            raise
+        from lexkit.store.query import OUT_OF_MEMORY
+
+        raise QueryError(OUT_OF_MEMORY) from error
+
+
+@contextmanager
+def _memory_limit(memory: int) -> Iterator[None]:
+    """Hold the block to *memory* MiB. DuckDB's own limit leaves out the strings that functions make and the result."""
     try:
         import resource
     except ImportError:  # Windows
@@ -123,12 +136,6 @@ def _memory_limit(memory: int) -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_DATA, (wanted if soft < 0 else min(wanted, soft), hard))
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "start new thread" not in str(error):  # for want of memory, too
-            raise
-        from lexkit.store.query import OUT_OF_MEMORY
-
-        raise QueryError(OUT_OF_MEMORY) from error
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 

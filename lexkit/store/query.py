@@ -45,7 +45,10 @@ def run_select(
     require_number("max_rows", max_rows, 1)
     # In a thread of its own: in this one, DuckDB would hear of Ctrl-C only when the query has ended
     with ThreadPoolExecutor(1) as executor:
-        running = executor.submit(_rows, connection, query, params, max_rows)
+        try:
+            running = executor.submit(_rows, connection, query, params, max_rows)
+        except RuntimeError as error:  # it cannot start a thread
+            raise QueryError(OUT_OF_MEMORY) from error
         try:
             wait([running], timeout)
         finally:

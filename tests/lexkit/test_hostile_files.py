@@ -7,6 +7,7 @@ import inspect
 import json
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import duckdb
 import pytest
 
 import lexkit
-from lexkit.errors import LexkitError, SourceError, StoreError, TokenizerError
+from lexkit.cli.sql import sql
+from lexkit.errors import LexkitError, QueryError, SourceError, StoreError, TokenizerError
 from lexkit.morphology import affixes
 from lexkit.report.page import write_report
 from lexkit.sources import catalog, files, frequency
@@ -210,6 +212,22 @@ def test_fields_of_wiktionary_with_a_sign_a_hundred_thousand_times(tmp_path: Pat
     lexkit.build(tmp_path / "s.duckdb", wiktionary=tmp_path / "w.jsonl")
     with lexkit.open(tmp_path / "s.duckdb") as lexicon:
         assert {neighbor.word for neighbor in lexicon.synonyms("kind")} == {"mild", "friendly"}
+
+
+@pytest.mark.parametrize("asked", ["Lexicon.sql", "lexkit sql"])
+def test_a_thread_that_cannot_start(small_store: Path, monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
+    def fails(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with lexkit.open(small_store) as lexicon:
+        monkeypatch.setattr(threading.Thread, "start", fails)
+        with pytest.raises(
+            QueryError, match=r"^the query takes too much memory; narrow it, or raise the memory limit$"
+        ):
+            if asked == "Lexicon.sql":
+                lexicon.sql("SELECT 1")
+            else:
+                sql.main(["SELECT 1", "--store", str(small_store)], standalone_mode=False)
 
 
 def test_too_little_memory_for_a_query(small_store: Path, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
