@@ -165,11 +165,12 @@ def _check_schema(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
 
 def _refuse_macros(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
     """Refuse a store with functions of its own, which would take the place of DuckDB's in every question."""
+    # fetched whole: with DuckDB 1.5, a result that is not at its end loses the next Ctrl-C
     found = connection.execute(
-        "SELECT function_name FROM duckdb_functions() WHERE database_name = ? AND NOT internal LIMIT 1", [_CATALOG]
-    ).fetchone()
-    if found is not None:
-        raise StoreError(f"{path}: damaged (it has a macro {found[0]!r}, which no build makes); build it again")
+        f"SELECT min(function_name) FROM duckdb_functions() WHERE database_name = '{_CATALOG}' AND NOT internal"
+    ).fetchall()
+    if found != [(None,)]:
+        raise StoreError(f"{path}: damaged (it has a macro {found[0][0]!r}, which no build makes); build it again")
 
 
 def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
