@@ -7,6 +7,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from lexkit.atomic_write import lock
 from lexkit.errors import LexkitError, first_line
@@ -61,6 +64,20 @@ def disk_reason(error: Exception) -> str | None:
     if isinstance(error, OSError) and any(words in text for words in _NUMPY):
         return text
     return next((words for words in map(os.strerror, _ERRORS) if words in text), None)
+
+
+def read_json(path: Path, kind: type[LexkitError], advice: str) -> dict[str, Any]:
+    """Return the object in a JSON file that lexkit wrote.
+
+    Raises:
+        LexkitError: of this *kind*, with the *advice*: the file is damaged.
+        OSError: it cannot be read.
+    """
+    try:
+        values = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (ValueError, RecursionError) as error:
+        raise kind(f"{path}: damaged ({first_line(error)}); {advice}") from error
+    return values
 
 
 def check_folder(folder: Path, kind: type[LexkitError], option: str = "--output") -> None:

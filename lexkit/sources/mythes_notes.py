@@ -23,7 +23,7 @@ SIGNS = re.compile(r"[][(){}<>\"/\ufffd…]|\.\.|ï¿½")
 _USUAL = re.compile(r"([^][(){}<>\"/\ufffd…¿.,;:]*[^][(){}<>\"/\ufffd…¿.,;:\s])\s+\(([^()]*)\)")
 """A term with one note, after it."""
 _LONGEST = 4 * LONGEST_WORD
-"""Characters of a term with its notes; a longer one is refused as it stands, since nested notes take their square."""
+"""Characters of a term with its notes. Longer ones are refused unread: their time grows with the square of it."""
 _BRACKET = re.compile(r"[][(){}<>]")
 _GAP = re.compile(r"\.\.|…")
 _LOST = re.compile("\ufffd|ï¿½")

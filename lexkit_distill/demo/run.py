@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from lexkit_distill.demo.comparison import MEASURES, NOTE, StudentComparison, pl
 from lexkit_distill.demo.config import DemoConfig
 from lexkit_distill.demo.teacher import NAME, dense_teacher, packaged_weights
 from lexkit_distill.demo.text import Text, read_text
-from lexkit_distill.disk import LOCK, disk_failures, only_run
+from lexkit_distill.disk import LOCK, disk_failures, only_run, read_json
 from lexkit_distill.errors import TeacherError, TrainingError
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.meta import META, read_meta
@@ -27,6 +26,7 @@ from lexkit_distill.training.config import TrainConfig, preset
 
 MARK = "demo.json"
 """Says what a folder is a demonstration of; written first."""
+_AGAIN = "remove the folder to begin the demo again"
 STEPS, EVAL_EVERY, TRAINED, MAX_LENGTH = 64, 8, 2, 128
 
 
@@ -134,7 +134,7 @@ def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
     what = {"teacher": config.teacher, "text": text.fingerprint, "seed": config.seed, "lexkit": lexkit.__version__}
     mark = folder / MARK
     if mark.exists():
-        other = [name for name, value in json.loads(mark.read_bytes()).items() if value != what.get(name)]
+        other = [name for name, value in read_json(mark, TrainingError, _AGAIN).items() if value != what.get(name)]
         if other:
             raise TrainingError(
                 f"{folder}: a demo with another {' and '.join(other)} is there; remove it, or give another --output"
@@ -196,7 +196,7 @@ def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, 
         summary = train(changed(config, lr=0.0, max_steps=1, eval_every=1), progress, dry_run=True)
         assert summary is not None
         write_json(path, summary.outcome.held_out)
-    found: dict[str, float] = json.loads(path.read_bytes())
+    found: dict[str, float] = read_json(path, TrainingError, _AGAIN)
     return found
 
 
@@ -207,7 +207,7 @@ def _trained(config: TrainConfig, progress: Progress) -> dict[str, float]:
         from lexkit_distill.training.run import train
 
         train(config, progress)
-    done: dict[str, Any] = json.loads((folder / DONE).read_bytes())
+    done: dict[str, Any] = read_json(folder / DONE, TrainingError, _AGAIN)
     found: dict[str, float] = done["outcome"]["held_out"]
     return found
 
@@ -217,7 +217,7 @@ def _compared(
 ) -> StudentComparison:
     start = {"step": 0, **{name: held_out["untrained"][name] for name in MEASURES}}
     logs = {name: read_log(folder / name) for name in ("kd", "dskd")}
-    plan = json.loads((folder / "kd" / DONE).read_bytes())["plan"]
+    plan = read_json(folder / "kd" / DONE, TrainingError, _AGAIN)["plan"]
     return StudentComparison(
         teacher=Path(config.teacher).name,
         text=text.name,

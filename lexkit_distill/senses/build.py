@@ -7,7 +7,6 @@ of them see.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from lexkit.arguments import user_path
 from lexkit.atomic_write import write_atomically, write_json
 from lexkit.errors import LexkitError
 from lexkit.progress import Progress
-from lexkit_distill.disk import LOCK, disk_failures, only_run
+from lexkit_distill.disk import LOCK, disk_failures, only_run, read_json
 from lexkit_distill.errors import SampleError
 from lexkit_distill.memory import memory_failures
 from lexkit_distill.processes import Processes
@@ -169,11 +168,11 @@ def _check_same_sample(config: SensesConfig, teacher: Teacher, folder: Path) -> 
     }
     path = folder / "sample.json"
     if not path.exists() or not any(folder.glob("state-*")):  # no state was read: nothing is lost by a new start
-        if not path.exists() or json.loads(path.read_bytes()) != what:
+        if not path.exists() or read_json(path, SampleError, "remove the folder to sample again") != what:
             (folder / "plan.json").unlink(missing_ok=True)
             write_json(path, what)
         return
-    before = json.loads(path.read_bytes())
+    before = read_json(path, SampleError, "remove the folder to sample again")
     if teacher.is_of(before["teacher"]):
         what["teacher"] = before["teacher"]
     for name, value in what.items():

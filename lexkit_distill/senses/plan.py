@@ -9,7 +9,6 @@ DuckDB sorts, in bounded memory and on disk where it must. A document that occur
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +27,8 @@ from lexkit.atomic_write import sync, write_json
 from lexkit.progress import Progress
 from lexkit_distill.chat import ChatTemplate
 from lexkit_distill.corpus import Document, documents
-from lexkit_distill.errors import CorpusError
+from lexkit_distill.disk import read_json
+from lexkit_distill.errors import CorpusError, SampleError
 from lexkit_distill.keys import UInt64, document_hash
 from lexkit_distill.tokenization import TextEncoder
 
@@ -124,7 +124,7 @@ def open_plan(folder: Path) -> Plan | None:
     path = folder / "plan.json"
     if not path.exists():
         return None
-    return Plan(folder, **json.loads(path.read_bytes()))
+    return Plan(folder, **read_json(path, SampleError, "remove it to plan again"))
 
 
 def batches(plan: Plan, batch_tokens: int) -> Iterator[PieceBatch]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lexkit_distill.disk import read_json
+from lexkit_distill.errors import TrainingError
 
 if TYPE_CHECKING:
     from lexkit_distill.sweep.config import Point
@@ -19,7 +21,7 @@ def read_run(point: Point) -> RunRecord | None:
     path = Path(point.config.run.output) / RUN
     if not path.exists():
         return None
-    records: RunRecord = json.loads(path.read_bytes())
+    records: RunRecord = read_json(path, TrainingError, "remove the folder to run it again")
     return None if "error" in records else {**records, "values": point.values}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -16,7 +15,7 @@ from pathlib import Path
 from lexkit.atomic_write import write_json
 from lexkit.errors import LexkitError, Stopped
 from lexkit.progress import Progress
-from lexkit_distill.disk import disk_failures, only_run
+from lexkit_distill.disk import disk_failures, only_run, read_json
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sweep.config import Point, SweepConfig
 from lexkit_distill.sweep.records import RunRecord, describe, read_run
@@ -197,7 +196,8 @@ def _exported(config: SweepConfig, chosen: Setting, worker: Worker, progress: Pr
     best = min(chosen.runs, key=lambda run: sum(run["validation"][name] for name in config.metric.split("+")))
     point = next(point for point in config.points if point.key == best["key"])
     folder, mark = config.output / STUDENT, config.output / STUDENT / "sweep.json"
-    if mark.exists() and json.loads(mark.read_bytes())["key"] == best["key"]:
+    saved = read_json(mark, TrainingError, "remove the folder to save the student again") if mark.exists() else {}
+    if saved.get("key") == best["key"]:
         return folder
     progress.stage("saving the student")
     worker.export(point, folder, best, progress)

@@ -182,7 +182,7 @@ def _senses(point: Point) -> RunRecord:
 
 
 def read_log(path: Path) -> list[dict[str, float | None]]:
-    """Read a run's log: a row a step, None where there is no evaluation."""
+    """Read a run's log: one row for each step, with None for what was not evaluated at that step."""
     with path.open(newline="", encoding="utf-8") as file:
         return [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]
 

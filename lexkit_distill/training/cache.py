@@ -17,7 +17,6 @@ rounded to bf16, which in bf16 arithmetic they are anyway. A model with a soft c
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -30,7 +29,7 @@ import torch
 from torch import Tensor
 
 from lexkit.atomic_write import lock, sync, write_atomically, write_json
-from lexkit.errors import first_line
+from lexkit_distill.disk import read_json
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sizes import format_size
 from lexkit_distill.supervision.nearest import Candidates, Supervision, places_of
@@ -287,7 +286,7 @@ def _reserve(sizes: dict[Path, int]) -> None:
     """Make files of the given *sizes* in bytes, or extend existing ones, so that the disk has room for all data.
 
     Raises:
-        TrainingError: there is no such room.
+        TrainingError: the disk does not have that much room.
         OSError: the system finds that there is none after all; no new file is left.
     """
     new = [path for path in sizes if not path.exists()]
@@ -329,10 +328,7 @@ def _check(folder: Path, meta: dict[str, Any]) -> None:
     path = folder / "meta.json"
     if not path.exists():
         return
-    try:
-        theirs = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise TrainingError(f"{path}: damaged ({first_line(error)}); remove the cache") from error
+    theirs = read_json(path, TrainingError, "remove the cache")
     for name, value in meta.items():
         if theirs.get(name) != value:
             what = {"frozen_layers": "number of frozen layers", "shares_prefix": "kind of student"}.get(name, name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import logging
 import os
 import threading
@@ -22,7 +21,7 @@ from typing import Any
 
 from lexkit.atomic_write import write_atomically, write_json
 from lexkit.errors import first_line
-from lexkit_distill.disk import disk_reason
+from lexkit_distill.disk import disk_reason, read_json
 from lexkit_distill.errors import TrainingError
 
 COLUMNS = (
@@ -130,7 +129,7 @@ def _runs(folder: Path, step: int, trackers: Sequence[str], told: int) -> dict[s
     path = folder / _RUNS
     runs: dict[str, Any] = {"step": 0}
     if step and path.exists():
-        runs |= json.loads(path.read_bytes())
+        runs |= read_json(path, TrainingError, "remove it to begin new runs")
         runs["step"] = max(runs["step"], told)
     if "wandb" in trackers:
         runs.setdefault("wandb", uuid.uuid4().hex[:8])

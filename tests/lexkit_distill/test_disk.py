@@ -7,19 +7,22 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from lexkit_distill.disk import disk_failures, only_run
+from lexkit_distill.disk import disk_failures, only_run, read_json
 from lexkit_distill.errors import SampleError, TrainingError
+from lexkit_distill.sweep.records import read_run
 
 Limited = Callable[[int], AbstractContextManager[None]]
 HOLDER = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from lexkit_distill.disk import only_run
 from lexkit_distill.errors import TrainingError
 with only_run(Path(sys.argv[1]), TrainingError):
@@ -131,3 +134,19 @@ class TestOnlyRun:
         (tmp_path / "file").touch()
         with pytest.raises(TrainingError, match="file: a file, not a folder; choose another --sample"):
             only_run(tmp_path / "file", TrainingError, "--sample").__enter__()
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"[" * 100_000, b'{"key": "\xed"}', b'{"key": 1'])
+def test_a_damaged_file_of_ones_own_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes(content)
+    with pytest.raises(TrainingError, match=r"run\.json: damaged \(.+\); remove it$") as caught:
+        read_json(path, TrainingError, "remove it")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_sweep_with_a_damaged_record_says_what_to_remove(tmp_path: Path) -> None:
+    point = SimpleNamespace(config=SimpleNamespace(run=SimpleNamespace(output=str(tmp_path))))
+    (tmp_path / "run.json").write_text("{", encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"damaged .*; remove the folder to run it again"):
+        read_run(point)  # type: ignore[arg-type]
