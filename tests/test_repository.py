@@ -53,7 +53,7 @@ def shown(document: Path) -> Iterator[tuple[str, str]]:
             yield command, output
 
 
-SLOW_DOCS = {"data-model.md", "negation.md", "report.md"}
+SLOW_DOCS = {"data-model.md", "negation.md", "report.md", "sql-cookbook.md"}
 """Those whose commands take longest."""
 
 

@@ -150,6 +150,7 @@ def test_a_demo_that_is_done_is_printed_again_and_makes_nothing(
     assert invoke(*demos.arguments, "--quiet").output == ""
 
 
+@pytest.mark.slow
 def test_a_signal_in_a_training_stops_the_demo(demos: Demos, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from lexkit.errors import Stopped
     from lexkit_distill.demo.config import DemoConfig

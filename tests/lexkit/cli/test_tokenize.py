@@ -43,6 +43,7 @@ def test_tokenize_says_what_it_did(run: Run, tokenized: Path) -> None:
     assert (row["tokenizer"], row["outcome"], row["words"]) == ("other", "added", 6)
 
 
+@pytest.mark.slow
 def test_verify_compares_the_spans_of_tokenizers_that_it_is_given(run: Run, tokenized: Path) -> None:
     done = run("verify")
     assert done.returncode == 0

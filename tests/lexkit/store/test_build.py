@@ -64,6 +64,7 @@ def build_from(tmp_path: Path) -> Callable[..., Path]:
 
 
 KIND = "kind {(kind)}; unkind <un<{(kind)}; friendly {(friend)}>ly>; unfriendly <un<{(friend)}>ly>"
+STORES = ["starter_store", pytest.param("real_store", marks=pytest.mark.slow)]
 
 
 class TestTable1:
@@ -78,21 +79,21 @@ class TestTable1:
         ("interest", "zeal", "synonym", "dis-"),
     )
 
-    @pytest.mark.parametrize("store", ["starter_store", "real_store"])
+    @pytest.mark.parametrize("store", STORES)
     def test_all_six_come_out(self, store: str, request: pytest.FixtureRequest) -> None:
         with lexkit.open(request.getfixturevalue(store)) as lexicon:
             for word, other, kind, rule in self.DERIVED:
                 assert kind in lexicon.relation(word, other), (word, other)
                 assert rule in {e.rule for e in lexicon.explain(word, other) if e.kind == kind}
 
-    @pytest.mark.parametrize("store", ["starter_store", "real_store"])
+    @pytest.mark.parametrize("store", STORES)
     def test_what_is_stated_stays(self, store: str, request: pytest.FixtureRequest) -> None:
         with lexkit.open(request.getfixturevalue(store)) as lexicon:
             assert lexicon.relation("happy", "unhappy") == ["antonym"]
             assert lexicon.relation("unkind", "friendly") == ["antonym"]
             assert lexicon.relation("quit", "discontinue") == ["synonym"]
 
-    @pytest.mark.parametrize("store", ["starter_store", "real_store"])
+    @pytest.mark.parametrize("store", STORES)
     @pytest.mark.parametrize("word", ["invaluable", "infamous", "disease", "onboard", "decipher", "income"])
     def test_look_alikes_derive_nothing(self, store: str, word: str, request: pytest.FixtureRequest) -> None:
         with lexkit.open(request.getfixturevalue(store)) as lexicon:
@@ -307,6 +308,7 @@ class TestNegation:
             assert [n.word for n in lexicon.synonyms("fault", same_pos=True)] == ["error", "blame"]
             assert [n.word for n in lexicon.synonyms("faultless", same_pos=True)] == ["accurate", "blameless"]
 
+    @pytest.mark.slow
     def test_pairs_that_the_authors_code_gets_wrong(self, real_store: Path) -> None:
         with lexkit.open(real_store) as lexicon:
             for word, other in (("come", "revenue"), ("board", "onboard"), ("code", "decipher"), ("habit", "inhabit")):
@@ -335,6 +337,7 @@ class TestDeterminism:
 
 
 class TestRecordOfTheBuild:
+    @pytest.mark.slow
     def test_sources_and_rejections(self, real_store: Path) -> None:
         found = tables(real_store, "source", "rejection")
         sources = {row[0]: row for row in found["source"]}
@@ -382,6 +385,7 @@ class TestRecordOfTheBuild:
         ]  # fmt: skip
         assert list(summary.stages) == recorder.seen[:-1]
 
+    @pytest.mark.slow
     def test_roget_is_as_large_as_it_should_be(self, real_store: Path) -> None:
         with lexkit.open(real_store) as lexicon:
             counts = lexicon.statistics()

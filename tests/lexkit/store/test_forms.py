@@ -157,6 +157,7 @@ class TestCommandLine:
         assert found.stderr == "mice: form of mouse\nrodents: form of rodent\n"
 
 
+@pytest.mark.slow
 def test_everyday_words_of_the_real_sources(real_store: Path) -> None:
     pairs = (
         "ran run, mice mouse, happier happy, children child, went go, better good, stopped stop, studies study,"

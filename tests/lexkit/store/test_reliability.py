@@ -239,6 +239,7 @@ class TestFullDisk:
         done = disk(1 << 20, "export", "out", "--format", form, "--store", starter_store)
         self.assert_refused(done, "out", tmp_path)
 
+    @pytest.mark.slow
     def test_report(
         self,
         disk: Callable[..., subprocess.CompletedProcess[str]],

@@ -96,7 +96,7 @@ def test_other_trainings_on_the_same_data_need_no_teacher(
     assert len(list((tmp_path / "cache").glob("candidates-*/candidates.bin"))) == 2
 
 
-@pytest.mark.parametrize("at", [6, 14])
+@pytest.mark.parametrize("at", [6, pytest.param(14, marks=pytest.mark.slow)])
 def test_a_run_with_a_cache_that_died_goes_on_bit_for_bit(
     configured: Configured, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ def options(config: Any) -> list[str]:
     return arguments
 
 
+@pytest.mark.slow
 def test_the_printed_configuration_is_read_back_and_options_count_more(run: Run, tmp_path: Path) -> None:
     import yaml
 

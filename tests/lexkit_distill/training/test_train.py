@@ -137,7 +137,7 @@ def test_the_loss_does_not_depend_on_the_micro_batches(configured: Configured, t
     assert losses[2] == pytest.approx(losses[0], rel=1e-5)
 
 
-@pytest.mark.parametrize("at", [3, 9, 14])
+@pytest.mark.parametrize("at", [3, *(pytest.param(at, marks=pytest.mark.slow) for at in (9, 14))])
 def test_a_run_that_died_goes_on_bit_for_bit(
     configured: Configured, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
