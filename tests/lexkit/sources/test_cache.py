@@ -118,3 +118,11 @@ def test_the_word_fetched_instead_of_a_file(tmp_path: Path, monkeypatch: pytest.
     assert resolve("morpholex", "fetched") == [(path, select("morpholex")[0].to_fetch.url)]
     assert resolve("morpholex", "./fetched") == [(Path("fetched"), "./fetched")]
     assert resolve("roget", tmp_path / "x") == [(tmp_path / "x", str(tmp_path / "x"))]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"name": "\xed"}'])
+def test_a_file_with_a_damaged_record_is_not_there(tmp_path: Path, content: bytes) -> None:
+    path = put("morpholex", tmp_path)
+    (record,) = set(path.parent.iterdir()) - {path}
+    record.write_bytes(content)
+    assert read_record(path) is None
