@@ -41,7 +41,7 @@ import fuzz_kills
 import fuzz_seeds
 import fuzz_sql
 from fuzz_readers import Reader, all_readers
-from fuzz_run import Died, Report, alone, forked, outcome
+from fuzz_run import Died, Report, alone, forked, limit_memory, outcome
 
 import lexkit
 
@@ -244,6 +244,7 @@ class Statements(Task):
                 with fuzz_sql.open_store(folder) as lexicon:
                     for number in rest:
                         report((number, "begun", ""))
+                        limit_memory()  # anew: some queries leave gigabytes of addresses mapped, which are no memory
                         statement = self.statement(tried, folder, number)
                         as_command = number % 2 == 1
                         # Bind them now, since the loop goes on

@@ -84,8 +84,7 @@ def _work(work: Callable[[Report], None], writer: int, log: Path, seconds: float
         os.dup2(os.open(os.devnull, os.O_RDWR), 1)
         os.dup2(1, 0)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + memory, mapped + memory))
+        limit_memory(memory)
         work(report)
         code = 0
     except BaseException:
@@ -94,6 +93,12 @@ def _work(work: Callable[[Report], None], writer: int, log: Path, seconds: float
         # Tell the parent to stop waiting before the process is freed, and skip what an interpreter does at its end
         sys.stderr.flush()
         os._exit(code)
+
+
+def limit_memory(memory: int = MEMORY) -> None:
+    """Let this process map *memory* bytes beyond what it has now."""
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + memory, resource.RLIM_INFINITY))
 
 
 def _write(descriptor: int, data: bytes) -> None:

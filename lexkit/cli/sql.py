@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -125,19 +126,30 @@ def _memory_failures() -> Iterator[None]:
 
 @contextmanager
 def _memory_limit(memory: int) -> Iterator[None]:
-    """Hold the block to *memory* MiB. DuckDB's own limit leaves out the strings that functions make and the result."""
+    """Hold the block to *memory* MiB more than the process has.
+
+    DuckDB's own limit leaves out the strings that functions make and the result.
+    """
     try:
         import resource
     except ImportError:  # Windows
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = memory << 20
+    wanted = _data_size() + (memory << 20)
     resource.setrlimit(resource.RLIMIT_DATA, (wanted if soft < 0 else min(wanted, soft), hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _data_size() -> int:
+    """Bytes of addresses that count towards RLIMIT_DATA; 0 on systems other than Linux, where nothing is limited."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def _print_rows(table: pa.Table, form: str) -> None:
