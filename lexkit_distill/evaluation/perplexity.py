@@ -171,10 +171,10 @@ def _log_probabilities(model: Teacher, ids: Tensor, last: int) -> Iterator[Tenso
     """Yield (n, V) of the next token at the *last* positions but one, some positions at a time, in fp32."""
     hidden = model.last_hidden(ids)[0, -last - 1 : -1]
     for part in torch.split(hidden, _TOKENS_AT_ONCE):
-        yield _head(model)(part).float().log_softmax(-1)
+        yield head_of(model)(part).float().log_softmax(-1)
 
 
-def _head(model: Teacher) -> Callable[[Tensor], Tensor]:
+def head_of(model: Teacher) -> Callable[[Tensor], Tensor]:
     """Return the function from hidden states to logits, with what some families do to them after the head."""
     head, config = model.model.get_output_embeddings(), model.model.config
     cap = getattr(config, "final_logit_softcapping", None)  # Gemma 2

@@ -1,0 +1,317 @@
+"""Items of the probe: a head word, options of which one is right, and the bands it counts in.
+
+An antonym and a synonym item of a head share their options: an antonym, a synonym and two unrelated words. Which of
+the four is the most frequent, the second, the third and the last is balanced over the heads of each cell (part of
+speech, frequency, stated or derived), so that knowing how frequent words are gains nothing. A negation item asks for
+a word and for its negation which of the same two options means the same; whoever prefers one of the options for its
+own sake is right once and wrong once.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from lexkit.errors import QueryError
+from lexkit.probe.frames import ItemType
+from lexkit.store.lexicon import Lexicon
+
+_T = TypeVar("_T")
+MIN_CONFIDENCE = 0.9
+"""Of the relations that items rest on."""
+PARTS_OF_SPEECH = ("adj", "adv", "noun", "verb")
+_COMMON, _RARE = 4.5, 3.5
+"""Zipf frequencies from which a head is common, and below which it is rare."""
+_LOWEST = 2.5
+"""Zipf frequency that a word of an item has at least: once in three million words."""
+_DISTANCE = 1.0
+"""How far, on the Zipf scale, an unrelated word may be from the nearer of antonym and synonym."""
+_TRIES = 40
+"""Words looked at before a head is given up for want of an unrelated one."""
+_PAIRS = 6
+"""Pairs of an antonym and a synonym of a head that are considered, the best first."""
+_MOST_USES = 3
+"""How often a word is an option of the same kind."""
+_RANKS = tuple(itertools.permutations(range(4), 2))
+"""Places of antonym and synonym among the options, from the most frequent."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question to a model."""
+
+    id: str
+    """``antonym/hot``; ``negation/kind`` and ``negation/unkind`` are two of one pair."""
+    type: ItemType
+    head: str
+    group: str
+    """The word over which intervals are drawn: the head, or the base of a negation."""
+    options: tuple[str, ...]
+    right: int
+    """Place of the right option."""
+    frequency: str
+    """Band of the head: ``common``, ``middle`` or ``rare``."""
+    pos: str
+    relation: str
+    """``stated`` or ``derived``: the relation of head and right option, or, in negation, of the pair."""
+    before: str = ""
+    """In substitution, the text before the head's place."""
+    after: str = ""
+    """In substitution, the text after it."""
+
+
+def make_items(lexicon: Lexicon, heads: int = 1000, seed: int = 0) -> list[Item]:
+    """Make the antonym, synonym and negation items of a store.
+
+    Args:
+        lexicon: the store; it needs frequencies of words.
+        heads: heads at most of antonym and synonym items, and pairs at most of negation items.
+        seed: chooses. The same store and seed give the same items, and fewer heads are the first of more.
+
+    Raises:
+        QueryError: the store has no frequencies, or too few relations of high confidence for an item.
+    """
+    words = _Words(lexicon)
+    chosen = _choices(words, Random(f"{seed} choices"), heads)
+    found = chosen + _negations(lexicon, words, Random(f"{seed} negation"), heads)
+    if not found:
+        raise QueryError(
+            f"no items can be made of this store: it has no word with both a synonym and an antonym of confidence "
+            f"{MIN_CONFIDENCE} or more; build it from more sources"
+        )
+    return found
+
+
+class _Words:
+    """The words that items may have, and what is known of their relations."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        rows = lexicon.sql(
+            "SELECT word, frequency FROM word WHERE frequency IS NOT NULL AND label IS NULL "
+            "AND regexp_full_match(word, '\\p{Ll}{3,}') ORDER BY word"
+        )
+        self.frequency: dict[str, float] = {
+            word: frequency
+            for word, frequency in zip(rows["word"].to_pylist(), rows["frequency"].to_pylist(), strict=True)
+            if frequency >= _LOWEST
+        }
+        if not self.frequency:
+            raise QueryError(
+                "this store has no frequencies of words, without which chance cannot be told from knowledge; build it "
+                "with a language that lexkit has frequencies of (en)"
+            )
+        self.related: dict[str, set[str]] = defaultdict(set)
+        """By word, whatever it is related to, on whatever evidence."""
+        self.good: dict[str, dict[tuple[str, str], list[tuple[str, str]]]] = {
+            kind: defaultdict(list) for kind in ("synonym", "antonym")
+        }
+        """By kind, by (word, part of speech): related words, the best first, and whether that is stated or derived."""
+        pools: dict[str, set[str]] = defaultdict(set)
+        for kind, good in self.good.items():
+            table = lexicon.sql(
+                f"SELECT word, {kind} AS other, pos, direct, NOT contested AND same_pos AND len(usage) = 0 "
+                f"AND confidence >= {MIN_CONFIDENCE} AS is_good FROM {kind}s ORDER BY word, weight DESC, other"
+            ).to_pydict()
+            for word, other, pos, direct, is_good in zip(*table.values(), strict=True):
+                self.related[word].add(other)
+                if word not in self.frequency:
+                    continue
+                for part in pos:
+                    pools[part].add(word)
+                if is_good and other in self.frequency and not _alike(word, other):
+                    for part in pos:
+                        good[word, part].append((other, "stated" if direct else "derived"))
+        self.pools = {
+            part: sorted(pools[part], key=lambda word: (self.frequency[word], word)) for part in PARTS_OF_SPEECH
+        }
+        self._keys = {part: [self.frequency[word] for word in pool] for part, pool in self.pools.items()}
+
+    def between(self, part: str, low: float, high: float) -> list[str]:
+        """Words of a part of speech with frequencies between two, both excluded."""
+        keys = self._keys[part]
+        return self.pools[part][bisect.bisect_right(keys, low) : bisect.bisect_left(keys, high)]
+
+    def band(self, word: str) -> str:
+        """Band of a word's frequency."""
+        frequency = self.frequency[word]
+        return "common" if frequency >= _COMMON else "rare" if frequency < _RARE else "middle"
+
+    def are_near(self, word: str, other: str) -> bool:
+        """Whether two words are related, or both to a third, or look alike."""
+        return (
+            other in self.related[word]
+            or not self.related[word].isdisjoint(self.related[other])
+            or _alike(word, other)
+        )
+
+
+def _alike(word: str, other: str) -> bool:
+    """Whether the letters give a relation away: one word in the other, or both with one beginning or end of four."""
+    short, long = sorted((word, other), key=len)
+    return short in long or word[:4] == other[:4] or (len(short) > 5 and word[-5:] == other[-5:])
+
+
+def _choices(words: _Words, random: Random, heads: int) -> list[Item]:
+    """Antonym and synonym items, as many of each permutation of frequencies in each cell."""
+    cells: dict[tuple[str, ...], dict[tuple[int, int], list[list[Item]]]] = defaultdict(lambda: defaultdict(list))
+    candidates = sorted(words.good["antonym"].keys() & words.good["synonym"].keys())
+    random.shuffle(candidates)
+    used: set[str] = set()
+    uses: Counter[tuple[str, str]] = Counter()
+    for head, part in candidates:
+        if head in used or part not in words.pools:
+            continue
+        built = _choice(words, random, head, part, cells, uses)
+        if built is not None:
+            used.add(head)
+            cell, ranks, items, options = built
+            cells[cell][ranks].append(items)
+            uses.update(options)
+    # each permutation as often as the rarest of its cell
+    rounds: list[list[list[Item]]] = []
+    for cell in sorted(cells):
+        ranked = [cells[cell][ranks] for ranks in _RANKS]
+        rounds += [list(one) for one in zip(*ranked, strict=False)]
+    random.shuffle(rounds)
+    found = [pair for one in rounds for pair in one][: heads // len(_RANKS) * len(_RANKS)]
+    return [item for pair in found for item in pair]
+
+
+def _choice(
+    words: _Words,
+    random: Random,
+    head: str,
+    part: str,
+    cells: dict[tuple[str, ...], dict[tuple[int, int], list[list[Item]]]],
+    uses: Counter[tuple[str, str]],
+) -> tuple[tuple[str, ...], tuple[int, int], list[Item], list[tuple[str, str]]] | None:
+    """The items of a head with the permutation that its cell has fewest of; None where there are none."""
+    antonyms, synonyms = words.good["antonym"][head, part], words.good["synonym"][head, part]
+    pairs = [
+        (antonym, way, synonym)
+        for (antonym, way), (synonym, _) in _best_first(antonyms, synonyms)
+        if antonym not in words.related[synonym] or antonym in _of(words, synonym, part)
+        if antonym != synonym and not _alike(antonym, synonym)
+        if uses[antonym, "antonym"] < _MOST_USES and uses[synonym, "synonym"] < _MOST_USES
+        if words.frequency[antonym] != words.frequency[synonym]
+    ]
+    plans = []
+    for place, (antonym, way, synonym) in enumerate(pairs[:_PAIRS]):
+        cell = (part, words.band(head), way)
+        first = words.frequency[antonym] > words.frequency[synonym]
+        plans += [
+            (len(cells[cell][ranks]), place, random.random(), ranks, cell, antonym, synonym)
+            for ranks in _RANKS
+            if (ranks[0] < ranks[1]) == first
+        ]
+    for _, _, _, ranks, cell, antonym, synonym in sorted(plans):
+        others = _others(words, random, head, part, antonym, synonym, ranks, uses)
+        if others is None:
+            continue
+        options = [antonym, synonym, *others]
+        random.shuffle(options)
+        items = [
+            Item(
+                f"{kind}/{head}", kind, head, head, tuple(options), options.index(right), cell[1], part, cell[2]
+            )
+            for kind, right in (("antonym", antonym), ("synonym", synonym))
+        ]
+        kept = [(antonym, "antonym"), (synonym, "synonym"), *((other, "other") for other in others)]
+        return cell, ranks, items, kept
+    return None
+
+
+def _best_first(first: Sequence[_T], second: Sequence[_T]) -> list[tuple[_T, _T]]:
+    """All pairs of two lists, those from the beginnings of both first."""
+    places = itertools.product(range(len(first)), range(len(second)))
+    return [(first[i], second[j]) for i, j in sorted(places, key=lambda place: (sum(place), place))]
+
+
+def _of(words: _Words, word: str, part: str) -> set[str]:
+    """Antonyms of a word."""
+    return {other for other, _ in words.good["antonym"][word, part]}
+
+
+def _others(
+    words: _Words,
+    random: Random,
+    head: str,
+    part: str,
+    antonym: str,
+    synonym: str,
+    ranks: tuple[int, int],
+    uses: Counter[tuple[str, str]],
+) -> list[str] | None:
+    """Two unrelated words that put antonym and synonym at their places, or None."""
+    high, low = sorted((words.frequency[antonym], words.frequency[synonym]), reverse=True)
+    first, second = min(ranks), max(ranks)
+    limits = (
+        [(high, high + _DISTANCE)] * first
+        + [(low, high)] * (second - first - 1)
+        + [(low - _DISTANCE, low)] * (3 - second)
+    )
+    found: list[str] = []
+    for limit in limits:
+        pool = words.between(part, *limit)
+        for _ in range(min(_TRIES, len(pool))):
+            other = random.choice(pool)
+            if other not in found and uses[other, "other"] < _MOST_USES and not any(
+                other == word or words.are_near(word, other) for word in (head, antonym, synonym)
+            ):
+                found.append(other)
+                break
+        else:
+            return None
+    return found
+
+
+def _negations(lexicon: Lexicon, words: _Words, random: Random, pairs: int) -> list[Item]:
+    """Negation items, two for each pair of a word and its negation."""
+    table = lexicon.sql(
+        "SELECT b.word AS base, n.word AS negated FROM negation "
+        "JOIN word b ON b.word_id = base_id JOIN word n ON n.word_id = negation.word_id "
+        "WHERE NOT reverses AND same_pos ORDER BY ALL"
+    ).to_pydict()
+    candidates = list(zip(table["base"], table["negated"], strict=True))
+    random.shuffle(candidates)
+    used: set[str] = set()
+    found: list[Item] = []
+    for base, negated in candidates:
+        if len(used) == pairs:
+            break
+        if base in used or base not in words.frequency or negated not in words.frequency:
+            continue
+        options = next(_negation_options(words, base, negated), None)
+        if options is None:
+            continue
+        used.add(base)
+        *texts, part, way = options
+        places = [0, 1]
+        random.shuffle(places)
+        shown = (texts[places[0]], texts[places[1]])
+        found += [
+            Item(f"negation/{head}", "negation", head, base, shown, shown.index(right), words.band(base), part, way)
+            for head, right in ((base, texts[0]), (negated, texts[1]))
+        ]
+    return found
+
+
+def _negation_options(words: _Words, base: str, negated: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield what means the same as a word and as its negation, the part of speech, and where the latter comes from."""
+    for part in PARTS_OF_SPEECH:
+        synonyms = words.good["synonym"][base, part]
+        antonyms = [(word, way) for word, way in words.good["antonym"][base, part] if word != negated]
+        pairs = [
+            (synonym, antonym, part, way)
+            for synonym, (antonym, way) in (
+                ((first[0], second) for first, second in _best_first(synonyms, antonyms))
+            )
+            if not any(_alike(one, other) for one in (synonym, antonym) for other in (base, negated))
+            if synonym != antonym and antonym not in words.related[synonym] - _of(words, synonym, part)
+        ]
+        yield from pairs

@@ -1,0 +1,126 @@
+"""Log-likelihoods of sentences that begin alike and end differently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lexkit.progress import Progress
+from lexkit_distill.evaluation.perplexity import head_of
+from lexkit_distill.teacher import HEAD_TOKENS, Teacher
+
+Floats = npt.NDArray[np.float64]
+
+
+@torch.inference_mode()
+def log_likelihoods(
+    groups: Sequence[Sequence[str]], model: Teacher, batch_tokens: int, progress: Progress
+) -> list[Floats]:
+    """Return for each group of sentences (n,) their log-likelihoods in nats, less that of the tokens they begin with.
+
+    Sentences are tokenized whole, and a group counts from the first token in which two of its sentences differ, so
+    that it does not matter where in a sentence the tokens of the differing words begin. A beginning that several
+    sentences share, in whichever group, is read once.
+
+    Args:
+        groups: sentences of each group; none is the beginning of another.
+        model: predicts.
+        batch_tokens: tokens that the model reads at a time, padding included.
+        progress: hears how many of the beginnings are read.
+
+    Raises:
+        TeacherError: a sentence has tokens that the model lacks.
+    """
+    texts = sorted({text for group in groups for text in group})
+    ids = dict(zip(texts, _token_ids(texts, model), strict=True))
+    starts = [_common(*(ids[text] for text in group)) for group in groups]
+    asked: dict[tuple[int, ...], int] = {}
+    """By sentence, the first token that has to be predicted."""
+    for group, start in zip(groups, starts, strict=True):
+        for text in group:
+            asked[ids[text]] = min(start, asked.get(ids[text], start))
+    logs: dict[tuple[int, ...], Floats] = {}
+    rows = sorted(_rows(asked).items(), key=lambda row: (-len(row[0]), row[0]))
+    done = 0
+    for part in _batches(rows, batch_tokens):
+        for sentence, found in _predict(part, asked, model).items():
+            logs[sentence] = found
+        done += len(part)
+        progress.count(done, len(rows), "beginnings")
+    return [
+        np.array([logs[ids[text]][start - asked[ids[text]] :].sum() for text in group])
+        for group, start in zip(groups, starts, strict=True)
+    ]
+
+
+def _token_ids(texts: list[str], model: Teacher) -> list[tuple[int, ...]]:
+    found = []
+    for text, one in zip(texts, model.encoder.encode(texts), strict=True):
+        model.encoder.check(one.ids, text)
+        begun = tuple(model.encoder.begun(one.ids))
+        # Without a token before it, the first one is not predicted, and is the same in all sentences of a group
+        found.append(begun)
+    return found
+
+
+def _common(*sentences: tuple[int, ...]) -> int:
+    """How many tokens all begin with."""
+    first, last = min(sentences), max(sentences)
+    return next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+
+
+def _rows(asked: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], list[tuple[int, ...]]]:
+    """By what the model reads, the sentences whose tokens it predicts: what begins something else is not read alone."""
+    rows: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    longest: tuple[int, ...] = ()
+    for sentence in sorted(asked, key=lambda one: one[:-1], reverse=True):
+        context = sentence[:-1]
+        if longest[: len(context)] != context:
+            longest = context
+        rows.setdefault(longest, []).append(sentence)
+    return rows
+
+
+def _batches(
+    rows: list[tuple[tuple[int, ...], list[tuple[int, ...]]]], batch_tokens: int
+) -> list[list[tuple[tuple[int, ...], list[tuple[int, ...]]]]]:
+    batches: list[list[tuple[tuple[int, ...], list[tuple[int, ...]]]]] = []
+    for row in rows:  # the longest first
+        if not batches or (len(batches[-1]) + 1) * len(batches[-1][0][0]) > batch_tokens:
+            batches.append([])
+        batches[-1].append(row)
+    return batches
+
+
+def _predict(
+    rows: list[tuple[tuple[int, ...], list[tuple[int, ...]]]], asked: dict[tuple[int, ...], int], model: Teacher
+) -> dict[tuple[int, ...], Floats]:
+    """By sentence, the log-probabilities of its tokens from the first that is asked for."""
+    ids = torch.zeros(len(rows), len(rows[0][0]), dtype=torch.long)
+    places, targets = [], []
+    for number, (context, sentences) in enumerate(rows):
+        ids[number, : len(context)] = torch.tensor(context)
+        for sentence in sentences:
+            for place in range(asked[sentence], len(sentence)):
+                places.append((number, place - 1))
+                targets.append(sentence[place])
+    hidden = model.last_hidden(ids.to(model.device))
+    where = torch.tensor(places, device=hidden.device)
+    found = _log_probabilities(hidden[where[:, 0], where[:, 1]], torch.tensor(targets, device=hidden.device), model)
+    values = iter(np.split(found, np.cumsum([len(s) - asked[s] for _, sentences in rows for s in sentences])[:-1]))
+    return {sentence: next(values) for _, sentences in rows for sentence in sentences}
+
+
+def _log_probabilities(hidden: Tensor, targets: Tensor, model: Teacher) -> Floats:
+    """(n,) of tokens (n,) that follow hidden states (n, d)."""
+    head = head_of(model)
+    parts = [
+        head(states).float().log_softmax(-1).gather(1, tokens[:, None])[:, 0].double().cpu()
+        for states, tokens in zip(hidden.split(HEAD_TOKENS), targets.split(HEAD_TOKENS), strict=True)
+    ]
+    result: Floats = torch.cat(parts).numpy()
+    return result
