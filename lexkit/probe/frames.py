@@ -1,7 +1,8 @@
 """The sentences of the probe, in English.
 
-In each frame the option comes last, so that the likelihoods of two sentences differ by those of their options. Its
-neutral frame says nothing of the head, and begins with the same word.
+In each frame the option comes last. What its neutral frame, which says nothing of the head, makes of an option is
+taken from the score of that option. Both begin with the same word, so that what stands before every option of a frame
+and its neutral frame can be read as their common beginning.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ ITEM_TYPES: tuple[ItemType, ...] = get_args(ItemType)
 
 
 class Frame(NamedTuple):
-    """A sentence with a place for the head, and the same without it."""
+    """A sentence up to the option, with a place for the head, and the same without a head."""
 
     sentence: str
     neutral: str
@@ -22,12 +23,19 @@ class Frame(NamedTuple):
 FRAMES: dict[ItemType, tuple[Frame, ...]] = {
     "antonym": (
         Frame("The opposite of {head} is", "The next word is"),
-        Frame("It is not {head}. On the contrary, it is", "It is known. That is to say, it is"),
+        Frame("It was either {head} or", "It was either this or"),
+        Frame("It is not {head}. On the contrary, it is", "It is as I said. To be clear, it is"),
     ),
     "synonym": (
         Frame("The word {head} means the same as the word", "The next word is the same as the word"),
-        Frame("It is {head}. In other words, it is", "It is known. That is to say, it is"),
+        Frame("A synonym of {head} is", "A word of English is"),
+        Frame("It is {head}. In other words, it is", "It is as I said. In other words, it is"),
     ),
-    "negation": (Frame("It is {head}. In other words, it is", "It is known. That is to say, it is"),),
+    "negation": (
+        Frame("The word {head} means the same as the word", "The next word is the same as the word"),
+        Frame("It is {head}, which means that it is", "It is so, which means that it is"),
+        Frame("It is {head}. In other words, it is", "It is as I said. In other words, it is"),
+    ),
+    "substitution": (Frame("{before} {option}{after}", "The next word is"),),
 }
-"""By type of item; sentences of texts take their place in substitution."""
+"""By type of item. A sentence of the text is the frame of substitution."""

@@ -65,29 +65,37 @@ class Item:
     """In substitution, the text after it."""
 
 
-def make_items(lexicon: Lexicon, heads: int = 1000, seed: int = 0) -> list[Item]:
-    """Make the antonym, synonym and negation items of a store.
+def make_items(lexicon: Lexicon, heads: int = 1000, seed: int = 0, text: str | None = None) -> list[Item]:
+    """Make the items of a store.
 
     Args:
-        lexicon: the store; it needs frequencies of words.
-        heads: heads at most of antonym and synonym items, and pairs at most of negation items.
-        seed: chooses. The same store and seed give the same items, and fewer heads are the first of more.
+        lexicon: an English store with frequencies of words.
+        heads: heads at most of antonym and synonym items, pairs at most of negation items, and sentences at most.
+        seed: chooses. The same store, text and seed give the same items, and fewer heads are the first of more.
+        text: running text for items of substitution; without it there are none.
 
     Raises:
-        QueryError: the store has no frequencies, or too few relations of high confidence for an item.
+        QueryError: the store is not English, has no frequencies, or has too few relations of high confidence.
     """
-    words = _Words(lexicon)
-    chosen = _choices(words, Random(f"{seed} choices"), heads)
-    found = chosen + _negations(lexicon, words, Random(f"{seed} negation"), heads)
+    from lexkit.probe.substitution import substitution_items
+
+    language = lexicon.sql("SELECT value FROM meta WHERE key = 'language'")["value"].to_pylist()
+    if language != ["en"]:
+        raise QueryError(f"the sentences of the probe are English, and this store is not: {', '.join(language)}")
+    words = Words(lexicon)
+    found = _choices(words, Random(f"{seed} choices"), heads)
+    found += _negations(lexicon, words, Random(f"{seed} negation"), heads)
     if not found:
         raise QueryError(
-            f"no items can be made of this store: it has no word with both a synonym and an antonym of confidence "
+            "no items can be made of this store: it has too few words with both a synonym and an antonym of confidence "
             f"{MIN_CONFIDENCE} or more; build it from more sources"
         )
+    if text is not None:
+        found += substitution_items(words, text, heads, seed)
     return found
 
 
-class _Words:
+class Words:
     """The words that items may have, and what is known of their relations."""
 
     def __init__(self, lexicon: Lexicon) -> None:
@@ -123,7 +131,7 @@ class _Words:
                     continue
                 for part in pos:
                     pools[part].add(word)
-                if is_good and other in self.frequency and not _alike(word, other):
+                if is_good and other in self.frequency and not are_alike(word, other):
                     for part in pos:
                         good[word, part].append((other, "stated" if direct else "derived"))
         self.pools = {
@@ -146,17 +154,17 @@ class _Words:
         return (
             other in self.related[word]
             or not self.related[word].isdisjoint(self.related[other])
-            or _alike(word, other)
+            or are_alike(word, other)
         )
 
 
-def _alike(word: str, other: str) -> bool:
+def are_alike(word: str, other: str) -> bool:
     """Whether the letters give a relation away: one word in the other, or both with one beginning or end of four."""
     short, long = sorted((word, other), key=len)
     return short in long or word[:4] == other[:4] or (len(short) > 5 and word[-5:] == other[-5:])
 
 
-def _choices(words: _Words, random: Random, heads: int) -> list[Item]:
+def _choices(words: Words, random: Random, heads: int) -> list[Item]:
     """Antonym and synonym items, as many of each permutation of frequencies in each cell."""
     cells: dict[tuple[str, ...], dict[tuple[int, int], list[list[Item]]]] = defaultdict(lambda: defaultdict(list))
     candidates = sorted(words.good["antonym"].keys() & words.good["synonym"].keys())
@@ -183,7 +191,7 @@ def _choices(words: _Words, random: Random, heads: int) -> list[Item]:
 
 
 def _choice(
-    words: _Words,
+    words: Words,
     random: Random,
     head: str,
     part: str,
@@ -194,9 +202,9 @@ def _choice(
     antonyms, synonyms = words.good["antonym"][head, part], words.good["synonym"][head, part]
     pairs = [
         (antonym, way, synonym)
-        for (antonym, way), (synonym, _) in _best_first(antonyms, synonyms)
+        for (antonym, way), (synonym, _) in best_first(antonyms, synonyms)
         if antonym not in words.related[synonym] or antonym in _of(words, synonym, part)
-        if antonym != synonym and not _alike(antonym, synonym)
+        if antonym != synonym and not are_alike(antonym, synonym)
         if uses[antonym, "antonym"] < _MOST_USES and uses[synonym, "synonym"] < _MOST_USES
         if words.frequency[antonym] != words.frequency[synonym]
     ]
@@ -215,30 +223,29 @@ def _choice(
             continue
         options = [antonym, synonym, *others]
         random.shuffle(options)
+        answers: tuple[tuple[ItemType, str], ...] = (("antonym", antonym), ("synonym", synonym))
         items = [
-            Item(
-                f"{kind}/{head}", kind, head, head, tuple(options), options.index(right), cell[1], part, cell[2]
-            )
-            for kind, right in (("antonym", antonym), ("synonym", synonym))
+            Item(f"{kind}/{head}", kind, head, head, tuple(options), options.index(right), cell[1], part, cell[2])
+            for kind, right in answers
         ]
         kept = [(antonym, "antonym"), (synonym, "synonym"), *((other, "other") for other in others)]
         return cell, ranks, items, kept
     return None
 
 
-def _best_first(first: Sequence[_T], second: Sequence[_T]) -> list[tuple[_T, _T]]:
+def best_first(first: Sequence[_T], second: Sequence[_T]) -> list[tuple[_T, _T]]:
     """All pairs of two lists, those from the beginnings of both first."""
     places = itertools.product(range(len(first)), range(len(second)))
     return [(first[i], second[j]) for i, j in sorted(places, key=lambda place: (sum(place), place))]
 
 
-def _of(words: _Words, word: str, part: str) -> set[str]:
+def _of(words: Words, word: str, part: str) -> set[str]:
     """Antonyms of a word."""
     return {other for other, _ in words.good["antonym"][word, part]}
 
 
 def _others(
-    words: _Words,
+    words: Words,
     random: Random,
     head: str,
     part: str,
@@ -260,8 +267,10 @@ def _others(
         pool = words.between(part, *limit)
         for _ in range(min(_TRIES, len(pool))):
             other = random.choice(pool)
-            if other not in found and uses[other, "other"] < _MOST_USES and not any(
-                other == word or words.are_near(word, other) for word in (head, antonym, synonym)
+            if (
+                other not in found
+                and uses[other, "other"] < _MOST_USES
+                and not any(other == word or words.are_near(word, other) for word in (head, antonym, synonym))
             ):
                 found.append(other)
                 break
@@ -270,7 +279,7 @@ def _others(
     return found
 
 
-def _negations(lexicon: Lexicon, words: _Words, random: Random, pairs: int) -> list[Item]:
+def _negations(lexicon: Lexicon, words: Words, random: Random, pairs: int) -> list[Item]:
     """Negation items, two for each pair of a word and its negation."""
     table = lexicon.sql(
         "SELECT b.word AS base, n.word AS negated FROM negation "
@@ -301,17 +310,15 @@ def _negations(lexicon: Lexicon, words: _Words, random: Random, pairs: int) -> l
     return found
 
 
-def _negation_options(words: _Words, base: str, negated: str) -> Iterator[tuple[str, str, str, str]]:
+def _negation_options(words: Words, base: str, negated: str) -> Iterator[tuple[str, str, str, str]]:
     """Yield what means the same as a word and as its negation, the part of speech, and where the latter comes from."""
     for part in PARTS_OF_SPEECH:
         synonyms = words.good["synonym"][base, part]
         antonyms = [(word, way) for word, way in words.good["antonym"][base, part] if word != negated]
         pairs = [
             (synonym, antonym, part, way)
-            for synonym, (antonym, way) in (
-                ((first[0], second) for first, second in _best_first(synonyms, antonyms))
-            )
-            if not any(_alike(one, other) for one in (synonym, antonym) for other in (base, negated))
+            for synonym, (antonym, way) in (((first[0], second) for first, second in best_first(synonyms, antonyms)))
+            if not any(are_alike(one, other) for one in (synonym, antonym) for other in (base, negated))
             if synonym != antonym and antonym not in words.related[synonym] - _of(words, synonym, part)
         ]
         yield from pairs

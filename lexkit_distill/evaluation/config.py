@@ -10,7 +10,7 @@ from lexkit_distill.senses.config import DType
 from lexkit_distill.tasks import TASKS, find_task
 from lexkit_distill.tasks.task import Task
 
-_MEASURES = ("perplexity", "lexical")
+_MEASURES = ("perplexity", "lexical", "words")
 """Tasks without questions."""
 _SHOTS = [f"{task.name} {task.shots}" for task in TASKS.values() if task.shots != Task.shots]
 Protocol = Literal["paper", "likelihood"]
@@ -51,7 +51,12 @@ class EvalConfig(Config):
     data: str | None = field(default=None, metadata={"metavar": "DIR"})
     """Folder with the files of the tasks. [default: the Hugging Face hub]"""
     text: str | None = field(default=None, metadata={"metavar": "FILE"})
-    """Held-out text for perplexity. [default: text/wikitext2-valid.txt or wiki.valid.tokens in --data]"""
+    """Held-out text for perplexity, and for the sentences of words. [default: text/wikitext2-valid.txt or
+    wiki.valid.tokens in --data]"""
+    store: str | None = field(default=None, metadata={"metavar": "FILE"})
+    """Store that the items of words are made from."""
+    heads: int = field(default=1000, metadata={"min": 12})
+    """Head words of each type of items of words, at most, drawn by --seed."""
     teacher: str | None = field(default=None, metadata={"metavar": "NAME_OR_PATH"})
     """Teacher with the same tokenizer, from which perplexity also measures the divergence."""
     output: str = field(default="results.json", metadata={"metavar": "FILE"})

@@ -27,7 +27,7 @@ def log_likelihoods(
     sentences share, in whichever group, is read once.
 
     Args:
-        groups: sentences of each group; none is the beginning of another.
+        groups: sentences of each group.
         model: predicts.
         batch_tokens: tokens that the model reads at a time, padding included.
         progress: hears how many of the beginnings are read.
@@ -61,16 +61,15 @@ def _token_ids(texts: list[str], model: Teacher) -> list[tuple[int, ...]]:
     found = []
     for text, one in zip(texts, model.encoder.encode(texts), strict=True):
         model.encoder.check(one.ids, text)
-        begun = tuple(model.encoder.begun(one.ids))
-        # Without a token before it, the first one is not predicted, and is the same in all sentences of a group
-        found.append(begun)
+        found.append(tuple(model.encoder.begun(one.ids)))
     return found
 
 
 def _common(*sentences: tuple[int, ...]) -> int:
-    """How many tokens all begin with."""
+    """How many tokens all begin with, short of the whole of one."""
     first, last = min(sentences), max(sentences)
-    return next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return max(min(same, *(len(sentence) - 1 for sentence in sentences)), 1)
 
 
 def _rows(asked: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], list[tuple[int, ...]]]:
@@ -120,7 +119,7 @@ def _log_probabilities(hidden: Tensor, targets: Tensor, model: Teacher) -> Float
     head = head_of(model)
     parts = [
         head(states).float().log_softmax(-1).gather(1, tokens[:, None])[:, 0].double().cpu()
-        for states, tokens in zip(hidden.split(HEAD_TOKENS), targets.split(HEAD_TOKENS), strict=True)
+        for states, tokens in zip(torch.split(hidden, HEAD_TOKENS), torch.split(targets, HEAD_TOKENS), strict=True)
     ]
     result: Floats = torch.cat(parts).numpy()
     return result

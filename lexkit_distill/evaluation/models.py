@@ -18,6 +18,7 @@ from lexkit_distill.evaluation.lexical import score_lexical
 from lexkit_distill.evaluation.perplexity import score_text
 from lexkit_distill.evaluation.prepare import PreparedTask
 from lexkit_distill.evaluation.results import Results, TaskScores, answer_scores, summarize, write
+from lexkit_distill.evaluation.words import score_words
 from lexkit_distill.memory import memory_failures
 from lexkit_distill.processes import Processes
 from lexkit_distill.teacher import Teacher, load_teacher
@@ -111,6 +112,13 @@ def _job(task: str, config: EvalConfig, data: EvalData, processes: Processes) ->
         assert pairs is not None, "read_data has read them"
         return lambda model, progress: (
             score_lexical(pairs, model, config.seed, progress) if processes.is_first else None
+        )
+
+    if task == "words":
+        items = data.items
+        assert items is not None, "read_data has made them"
+        return lambda model, progress: score_words(
+            items, model, batch_size=config.batch_size, processes=processes, progress=progress
         )
 
     def questions(model: Teacher, progress: Progress) -> TaskScores | None:

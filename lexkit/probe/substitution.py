@@ -1,0 +1,98 @@
+"""Sentences of a text in which a word is to be replaced by its synonym rather than its antonym."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from random import Random
+
+from lexkit.probe.items import Item, Words, are_alike, best_first
+
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+_WORD = re.compile(r"(?<![\w'\u2019@-])[a-z]{3,}(?![\w'\u2019@-])")
+_SHORTEST, _LONGEST = 8, 40
+"""Words of a sentence."""
+_NEEDS_ARTICLE = re.compile(r"\b(?:an?|more|most|very) $", re.IGNORECASE)
+"""Before a word whose first letter, or part of speech, tells what can stand there."""
+
+
+def substitution_items(words: Words, text: str, number: int, seed: int) -> list[Item]:
+    """Make items of a text: each head once, with its synonym and its antonym in its place.
+
+    In each cell (part of speech, frequency), as often as not the synonym is the more frequent of the two.
+
+    Args:
+        words: of the store.
+        text: running English text.
+        number: items at most.
+        seed: chooses heads and sentences.
+    """
+    places: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    heads = {word: part for word, part in _unambiguous(words)}
+    for before, word, after in _places(text):
+        if word in heads:
+            places[word].append((before, after))
+    random = Random(f"{seed} substitution")
+    cells: dict[tuple[str, str], dict[bool, list[Item]]] = defaultdict(lambda: {True: [], False: []})
+    for head in sorted(places):
+        part = heads[head]
+        before, after = random.choice(places[head])
+        sides = cells[part, words.band(head)]
+        found = [
+            (synonym, antonym, way)
+            for (synonym, _), (antonym, way) in best_first(
+                words.good["synonym"][head, part], words.good["antonym"][head, part]
+            )
+            if not are_alike(synonym, antonym) and words.frequency[synonym] != words.frequency[antonym]
+        ]
+        if not found:
+            continue
+        synonym, antonym, way = found[0]
+        options = [synonym, antonym]
+        random.shuffle(options)
+        sides[words.frequency[synonym] > words.frequency[antonym]].append(
+            Item(
+                f"substitution/{head}",
+                "substitution",
+                head,
+                head,
+                tuple(options),
+                options.index(synonym),
+                words.band(head),
+                part,
+                way,
+                before,
+                after,
+            )
+        )
+    pairs = []
+    for cell in sorted(cells):
+        sides = cells[cell]
+        for side in sides.values():
+            random.shuffle(side)
+        pairs += list(zip(sides[True], sides[False], strict=False))
+    random.shuffle(pairs)
+    return [item for pair in pairs[: number // 2] for item in pair]
+
+
+def _unambiguous(words: Words) -> Iterator[tuple[str, str]]:
+    """Yield words with synonyms and antonyms that are related to others as one part of speech only."""
+    parts: dict[str, set[str]] = defaultdict(set)
+    for kind in words.good.values():
+        for word, part in kind:
+            parts[word].add(part)
+    for word, part in sorted(words.good["synonym"].keys() & words.good["antonym"].keys()):
+        if len(parts[word]) == 1:
+            yield word, part
+
+
+def _places(text: str) -> Iterator[tuple[str, str, str]]:
+    for sentence in _SENTENCE.finditer(text):
+        whole = sentence[0].strip()
+        if not _SHORTEST <= len(whole.split()) <= _LONGEST or "<unk>" in whole:
+            continue
+        for word in _WORD.finditer(whole):
+            before = whole[: word.start()]
+            if before.strip() and before.endswith(" ") and not _NEEDS_ARTICLE.search(before):
+                yield before.rstrip(), word[0], whole[word.end() :]

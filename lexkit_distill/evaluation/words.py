@@ -1,0 +1,166 @@
+"""What a model knows of words: the items of `lexkit.probe`, judged by likelihood.
+
+The score of an option is the log-likelihood of the frame that ends in it, less that of the neutral frame, so that an
+option gains nothing by being likely in itself: a model that pays no attention to the head holds all options equal,
+and is at chance in every band. The highest score is the answer; several that share it have an equal part of it.
+Beside it, `*_raw` compares log-likelihoods as they are, and `*_byte` divides them by the length of the option.
+A head's value is the mean over its frames (and, in negation, over the word and its negation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lexkit.probe.frames import FRAMES, ITEM_TYPES
+from lexkit.probe.items import Item
+from lexkit.progress import Progress
+from lexkit_distill.errors import EvaluationError
+from lexkit_distill.evaluation.likelihood import log_likelihoods
+from lexkit_distill.evaluation.results import TaskScores
+from lexkit_distill.evaluation.statistics import Measure
+from lexkit_distill.processes import Processes
+from lexkit_distill.teacher import Teacher
+
+LEAST_HEADS = 30
+"""Heads without which a band has no figure."""
+_TOKENS = 512
+"""Tokens read at a time for each prompt of a batch; sentences are short."""
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WordScore:
+    """What a model makes of an item."""
+
+    task: str
+    id: str
+    head: str
+    group: str
+    options: tuple[str, ...]
+    target: str
+    bands: tuple[str, ...]
+    log_likelihood: list[list[float]]
+    """By frame, by option: in nats, less what all options of the frame have in common."""
+    neutral: list[list[float]]
+    """The same in the neutral frame."""
+    correct: dict[str, float]
+    """Share of frames in which it is right, by each kind of score."""
+
+
+def score_words(
+    items: Sequence[Item], model: Teacher, *, batch_size: int, processes: Processes, progress: Progress
+) -> TaskScores | None:
+    """Return accuracies of a model on items, by type and band; each process answers its share.
+
+    Returns:
+        None in processes other than the first.
+
+    Raises:
+        EvaluationError: the tokenizer can write none of the items.
+    """
+    written = [item for item in items if _can_write(item, model)]
+    if not written:
+        raise EvaluationError(f"words: the tokenizer of {model.name} can write none of the {len(items):,} items' words")
+    scores = _score(written[processes.number :: processes.number_of], model, batch_size * _TOKENS, progress)
+    if processes.number_of > 1:
+        parts: list[list[WordScore] | None] | None = [None] * processes.number_of if processes.is_first else None
+        torch.distributed.gather_object(scores, parts)
+        if parts is None:
+            return None
+        by_id = {score.id: score for part in parts for score in part or ()}
+        scores = [by_id[item.id] for item in written]
+    return _measures(scores, len(items) - len(written))
+
+
+def sentences(item: Item) -> list[tuple[list[str], list[str]]]:
+    """Return for each frame of an item its sentence with each option, and the neutral one with each."""
+    found = []
+    for frame in FRAMES[item.type]:
+        if item.type == "substitution":
+            own = [f"{item.before} {option}{item.after}" for option in item.options]
+        else:
+            own = [f"{frame.sentence.format(head=item.head)} {option}" for option in item.options]
+        found.append((own, [f"{frame.neutral} {option}" for option in item.options]))
+    return found
+
+
+def _can_write(item: Item, model: Teacher) -> bool:
+    unknown = model.tokenizer.unk_token_id
+    if unknown is None:
+        return True
+    texts = [f" {word}" for word in (item.head, *item.options)]
+    return not any(unknown in one.ids for one in model.encoder.encode(texts))
+
+
+def _score(items: Sequence[Item], model: Teacher, batch_tokens: int, progress: Progress) -> list[WordScore]:
+    asked = [sentences(item) for item in items]
+    groups = [group for frames in asked for pair in frames for group in pair]
+    found = iter(log_likelihoods(groups, model, batch_tokens, progress) if groups else [])
+    scores = []
+    for item, frames in zip(items, asked, strict=True):
+        pairs = [(next(found), next(found)) for _ in frames]
+        own, neutral = np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
+        length = np.array([len(option.encode()) for option in item.options])
+        kinds = {"": own - neutral, "_raw": own, "_byte": own / length}
+        scores.append(
+            WordScore(
+                item.type,
+                item.id,
+                item.head,
+                item.group,
+                item.options,
+                item.options[item.right],
+                (item.frequency, item.pos, item.relation, _tokens_band(item, model)),
+                own.tolist(),
+                neutral.tolist(),
+                {name: float(np.mean([_credit(row, item.right) for row in rows])) for name, rows in kinds.items()},
+            )
+        )
+    return scores
+
+
+def _credit(scores: Floats, right: int) -> float:
+    """1 where the right option alone is the highest, the equal part of it where others are as high, otherwise 0."""
+    highest = scores >= scores.max() - 1e-9
+    return float(highest[right] / highest.sum())
+
+
+def _tokens_band(item: Item, model: Teacher) -> str:
+    (encoding,) = model.encoder.encode([f" {item.options[item.right]}"])
+    return "one_token" if len(encoding.ids) == 1 else "several_tokens"
+
+
+def _measures(scores: Sequence[WordScore], unwritable: int) -> TaskScores:
+    measures: list[Measure] = []
+    too_few: dict[str, int] = {}
+
+    def add(name: str, key: str, chosen: Sequence[WordScore]) -> None:
+        by_group: dict[str, list[float]] = {}
+        for score in chosen:
+            by_group.setdefault(score.group, []).append(score.correct[key])
+        if 0 < len(by_group) < LEAST_HEADS:
+            too_few[name] = len(by_group)
+        elif by_group:
+            values = np.array([[np.mean(of_head)] for of_head in by_group.values()])
+            measures.append(Measure(name, values, rows=sha256(repr(list(by_group)).encode()).hexdigest()))
+
+    for kind in ITEM_TYPES:
+        of_type = [score for score in scores if score.task == kind]
+        for key in ("", "_raw", "_byte"):
+            add(f"{kind}{key}", key, of_type)
+        for place, band in sorted({(place, band) for score in of_type for place, band in enumerate(score.bands)}):
+            add(f"{kind}_{band}", "", [score for score in of_type if score.bands[place] == band])
+    if not measures:
+        raise EvaluationError(
+            f"words: no type of item has more than {max(too_few.values())} heads, and a figure needs {LEAST_HEADS}; "
+            "build the store from more sources, or raise --heads"
+        )
+    counts = {kind: len({score.group for score in scores if score.task == kind}) for kind in ITEM_TYPES}
+    details = {"heads": counts, "too_few_heads": too_few, "unwritable_items": unwritable}
+    return TaskScores(measures, details, list(scores))
