@@ -36,6 +36,7 @@ FRAMES: dict[ItemType, tuple[Frame, ...]] = {
         Frame("It is {head}, which means that it is", "It is so, which means that it is"),
         Frame("It is {head}. In other words, it is", "It is as I said. In other words, it is"),
     ),
-    "substitution": (Frame("{before} {option}{after}", "The next word is"),),
 }
-"""By type of item. A sentence of the text is the frame of substitution."""
+"""By type of item. In substitution, a sentence of a text is the frame."""
+NEUTRAL_END = "and the next word is"
+"""In substitution, what follows the first word of the sentence in the neutral frame."""

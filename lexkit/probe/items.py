@@ -18,7 +18,7 @@ from random import Random
 from typing import TypeVar
 
 from lexkit.errors import QueryError
-from lexkit.probe.frames import ItemType
+from lexkit.probe.frames import FRAMES, NEUTRAL_END, ItemType
 from lexkit.store.lexicon import Lexicon
 
 _T = TypeVar("_T")
@@ -63,6 +63,24 @@ class Item:
     """In substitution, the text before the head's place."""
     after: str = ""
     """In substitution, the text after it."""
+
+    def sentences(self) -> list[tuple[list[str], list[str]]]:
+        """Return for each frame its sentence with each option, and its neutral one with each."""
+        if self.type == "substitution":
+            first = self.before.split(maxsplit=1)[0]
+            return [
+                (
+                    [f"{self.before} {option}{self.after}" for option in self.options],
+                    [f"{first} {NEUTRAL_END} {option}" for option in self.options],
+                )
+            ]
+        return [
+            (
+                [f"{frame.sentence.format(head=self.head)} {option}" for option in self.options],
+                [f"{frame.neutral} {option}" for option in self.options],
+            )
+            for frame in FRAMES[self.type]
+        ]
 
 
 def make_items(lexicon: Lexicon, heads: int = 1000, seed: int = 0, text: str | None = None) -> list[Item]:

@@ -52,7 +52,7 @@ def write_readme(folder: Path, form: str, tables: dict[str, pa.Table], facts: di
     parts = ["---", "configs:"]
     for place, name in enumerate(tables):
         parts += [f"- config_name: {name}", f"  data_files: {name}.{form}", *(["  default: true"] if not place else [])]
-    parts += ["---", "", _TITLE, "", *_contents(form, tables, facts), *_licences(facts)]
+    parts += ["---", "", _TITLE, "", *_contents(form, tables, facts), *licences(facts)]
     (folder / _NAME).write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -90,7 +90,12 @@ def _contents(form: str, tables: dict[str, pa.Table], facts: dict[str, Any]) -> 
     return parts
 
 
-def _licences(facts: dict[str, Any]) -> list[str]:
+def licences(facts: dict[str, Any]) -> list[str]:
+    """Return the lines of a README on the sources of files, their licences, and what to cite.
+
+    Args:
+        facts: has `sources`, rows of the table `source`, and `has_frequencies`.
+    """
     parts = [
         "## Sources and licences",
         "",

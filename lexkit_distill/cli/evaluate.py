@@ -75,6 +75,16 @@ def _print(results: Results) -> None:
                     "cut off. Use fewer --shots",
                     err=True,
                 )
+            if details.get("unwritable_items"):
+                click.echo(
+                    f"{task}: {details['unwritable_items']:,} items have words that the tokenizer of the {who} cannot "
+                    "write; they are left out",
+                    err=True,
+                )
+        few = result.details.get("too_few_heads")
+        if few:
+            named = ", ".join(f"{name} ({n})" for name, n in few.items())
+            click.echo(f"{task}: no figures for fewer than {result.details['least_heads']} heads: {named}", err=True)
 
 
 def _number(value: float | None) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lexkit.probe.frames import FRAMES, ITEM_TYPES
+from lexkit.probe.frames import ITEM_TYPES
 from lexkit.probe.items import Item
 from lexkit.progress import Progress
 from lexkit_distill.errors import EvaluationError
@@ -78,18 +78,6 @@ def score_words(
     return _measures(scores, len(items) - len(written))
 
 
-def sentences(item: Item) -> list[tuple[list[str], list[str]]]:
-    """Return for each frame of an item its sentence with each option, and the neutral one with each."""
-    found = []
-    for frame in FRAMES[item.type]:
-        if item.type == "substitution":
-            own = [f"{item.before} {option}{item.after}" for option in item.options]
-        else:
-            own = [f"{frame.sentence.format(head=item.head)} {option}" for option in item.options]
-        found.append((own, [f"{frame.neutral} {option}" for option in item.options]))
-    return found
-
-
 def _can_write(item: Item, model: Teacher) -> bool:
     unknown = model.tokenizer.unk_token_id
     if unknown is None:
@@ -99,7 +87,7 @@ def _can_write(item: Item, model: Teacher) -> bool:
 
 
 def _score(items: Sequence[Item], model: Teacher, batch_tokens: int, progress: Progress) -> list[WordScore]:
-    asked = [sentences(item) for item in items]
+    asked = [item.sentences() for item in items]
     groups = [group for frames in asked for pair in frames for group in pair]
     found = iter(log_likelihoods(groups, model, batch_tokens, progress) if groups else [])
     scores = []
@@ -162,5 +150,5 @@ def _measures(scores: Sequence[WordScore], unwritable: int) -> TaskScores:
             "build the store from more sources, or raise --heads"
         )
     counts = {kind: len({score.group for score in scores if score.task == kind}) for kind in ITEM_TYPES}
-    details = {"heads": counts, "too_few_heads": too_few, "unwritable_items": unwritable}
+    details = {"heads": counts, "least_heads": LEAST_HEADS, "too_few_heads": too_few, "unwritable_items": unwritable}
     return TaskScores(measures, details, list(scores))

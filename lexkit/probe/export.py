@@ -1,0 +1,138 @@
+"""Items as tasks of lm-evaluation-harness, in a folder that needs nothing of lexkit."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+
+from lexkit import __version__
+from lexkit.arguments import require_number, require_path
+from lexkit.probe.frames import ITEM_TYPES
+from lexkit.probe.items import Item, make_items
+from lexkit.store.export import Exported
+from lexkit.store.lexicon import Lexicon
+from lexkit.store.publish_folder import published_folder
+from lexkit.store.readme import licences
+
+_TITLE = "# Items on synonyms and antonyms, made by lexkit"
+_ITEMS, _README, _UTILS, _GROUP = "items.jsonl", "README.md", "utils.py", "lexkit_words"
+_TASK = """\
+task: lexkit_{type}
+custom_dataset: !function utils.documents
+dataset_kwargs:
+  item_type: {type}
+output_type: multiple_choice
+test_split: test
+doc_to_text: "{{{{first}}}}"
+doc_to_choice: "{{{{choices}}}}"
+doc_to_target: "{{{{right}}}}"
+process_results: !function utils.process_results
+metric_list:
+  - metric: acc
+    aggregation: mean
+    higher_is_better: true
+  - metric: acc_raw
+    aggregation: mean
+    higher_is_better: true
+"""
+
+
+def export_items(
+    lexicon: Lexicon, folder: str | os.PathLike[str], heads: int = 1000, seed: int = 0, text: str | None = None
+) -> list[Exported]:
+    """Write the items of a store as tasks of lm-evaluation-harness: a document for each item and frame.
+
+    Args:
+        lexicon: as for `lexkit.probe.items.make_items`, like what follows the folder.
+        folder: made, or replaced in one step if it is an earlier export of items.
+        heads: of each type, at most.
+        seed: chooses them.
+        text: for items of substitution.
+
+    Returns:
+        The files, README aside.
+
+    Raises:
+        ArgumentError: *heads* is not a whole number above 0.
+        QueryError: the store has no items; see `make_items`.
+        StoreError: the folder cannot be written or holds something else.
+    """
+    require_path("folder", folder)
+    require_number("heads", heads, 1)
+    items = make_items(lexicon, heads, seed, text)
+    documents = [document for item in items for document in _documents(item)]
+    types = [kind for kind in ITEM_TYPES if any(item.type == kind for item in items)]
+    contents = {
+        _ITEMS: msgspec.json.Encoder().encode_lines(documents),
+        _UTILS: files("lexkit.probe").joinpath("lm_eval_utils.py").read_bytes(),
+        f"{_GROUP}.yaml": f"group: {_GROUP}\ntask: [{', '.join(f'lexkit_{kind}' for kind in types)}]\n".encode(),
+        **{f"lexkit_{kind}.yaml": _TASK.format(type=kind).encode() for kind in types},
+    }
+    with published_folder(Path(folder), is_export_of_items) as new:
+        for name, content in contents.items():
+            (new / name).write_bytes(content)
+        (new / _README).write_text(_readme(lexicon, items, heads, seed), encoding="utf-8")
+    rows = {_ITEMS: len(documents)}
+    return [Exported(name, rows.get(name, 0), len(content)) for name, content in contents.items()]
+
+
+def is_export_of_items(folder: Path) -> bool:
+    """Whether a folder holds an export of items and nothing else."""
+    names = {file.name for file in folder.iterdir()}
+    known = {_ITEMS, _README, _UTILS, f"{_GROUP}.yaml", *(f"lexkit_{kind}.yaml" for kind in ITEM_TYPES)}
+    return names <= {*known, "__pycache__"} and _TITLE in (folder / _README).read_text("utf-8", "replace")
+
+
+def _documents(item: Item) -> list[dict[str, object]]:
+    """What all sentences begin with, what comes after a space, and the item.
+
+    The harness tokenizes a sentence whole, and counts from the first token after its beginning.
+    """
+    found: list[dict[str, object]] = []
+    for number, (own, neutral) in enumerate(item.sentences()):
+        first = own[0].split(" ", 1)[0]
+        found.append(
+            {
+                "id": f"{item.id}/{number}",
+                "type": item.type,
+                "head": item.head,
+                "options": item.options,
+                "right": item.right,
+                "bands": [item.frequency, item.pos, item.relation],
+                "first": first,
+                "choices": [sentence[len(first) + 1 :] for sentence in (*own, *neutral)],
+            }
+        )
+    return found
+
+
+def _readme(lexicon: Lexicon, items: list[Item], heads: int, seed: int) -> str:
+    counts = Counter(item.type for item in items)
+    sources = lexicon.sql("SELECT source, kind, origin, uri AS file, sha256, licence FROM source ORDER BY source")
+    rows = [{**row, "file": Path(row["file"] or "").name} for row in sources.to_pylist()]
+    parts = [
+        _TITLE,
+        "",
+        "    lm_eval --model hf --model_args pretrained=MODEL --include_path . --tasks lexkit_words",
+        "",
+        "Each line of items.jsonl is an item in one frame. The options of an item are at the end of the same sentence;",
+        "`acc` compares what the sentence gives an option beyond a neutral one, so that options gain nothing by being",
+        "frequent. `acc_raw` compares the sentences alone.",
+        "",
+        "| task | items | options | chance |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| lexkit_{kind} | {counts[kind]:,} | {(n := 4 if kind in ('antonym', 'synonym') else 2)} | {1 / n} |"
+            for kind in ITEM_TYPES
+            if counts[kind]
+        ),
+        "",
+        f"Made by lexkit {__version__}, with `heads={heads}` and `seed={seed}`, of:",
+        "",
+        *licences({"sources": rows, "has_frequencies": True}),
+    ]
+    return "\n".join(parts) + "\n"

@@ -1,0 +1,37 @@
+"""What the tasks beside this file need of lm-evaluation-harness: their documents, and how they are scored.
+
+`lexkit export --format lm-eval` copies this file, which needs nothing of lexkit.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def documents(item_type: str, **_: object) -> dict[str, Any]:
+    """Return the documents of a type of item: one for each item and frame."""
+    import datasets
+
+    lines = Path(__file__).with_name("items.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [document for document in map(json.loads, lines) if document["type"] == item_type]
+    return {"test": datasets.Dataset.from_list(found)}
+
+
+def process_results(document: dict[str, Any], results: list[tuple[float, bool]]) -> dict[str, float]:
+    """Score the sentences with each option against the neutral ones, which follow them."""
+    logs = [log_likelihood for log_likelihood, _ in results]
+    n = len(document["options"])
+    own, neutral = logs[:n], logs[n:]
+    right = document["right"]
+    return {
+        "acc": _credit([a - b for a, b in zip(own, neutral, strict=True)], right),
+        "acc_raw": _credit(own, right),
+    }
+
+
+def _credit(scores: list[float], right: int) -> float:
+    """1 where the right option alone is the highest, the equal part of it where others are as high, otherwise 0."""
+    highest = [score >= max(scores) - 1e-4 for score in scores]
+    return highest[right] / sum(highest)

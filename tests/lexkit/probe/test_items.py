@@ -1,0 +1,227 @@
+"""Items of the probe: what they rest on, and that frequency gains nothing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+import lexkit
+from lexkit.errors import QueryError
+from lexkit.probe.frames import FRAMES
+from lexkit.probe.items import Item, Words, make_items
+from lexkit.probe.substitution import substitution_items
+from lexkit.store.lexicon import Lexicon
+
+ADJECTIVES = (
+    "absent abstract acceptable active adequate afraid alive amateur ancient artificial beautiful bitter blunt calm"
+    " cheap clumsy cold common complete dangerous deep dirty dull empty false famous guilty loud rich safe wild weak"
+)
+TEXT = "\n".join(
+    f"In the end it was known to all of them that the {word} one was theirs ." for word in ADJECTIVES.split()
+)
+
+
+@pytest.fixture(scope="module")
+def lexicon(starter_store: Path) -> Lexicon:
+    return lexkit.open(starter_store)
+
+
+@pytest.fixture(scope="module")
+def items(lexicon: Lexicon) -> list[Item]:
+    return make_items(lexicon, 1000)
+
+
+@pytest.fixture(scope="module")
+def words(lexicon: Lexicon) -> Words:
+    return Words(lexicon)
+
+
+@pytest.fixture(scope="module")
+def every_item(lexicon: Lexicon) -> list[Item]:
+    """All items of the store, of which cells are whole."""
+    return make_items(lexicon, 10**6)
+
+
+def cells(items: list[Item]) -> dict[tuple[str, str, str], list[Item]]:
+    found = defaultdict(list)
+    for item in items:
+        found[item.pos, item.frequency, item.relation].append(item)
+    return found
+
+
+def test_number(items: list[Item]) -> None:
+    counts = Counter(item.type for item in items)
+    assert counts["antonym"] == counts["synonym"] == 996  # whole rounds of twelve permutations
+    assert counts["negation"] > 300
+    assert counts["substitution"] == 0
+    assert len({item.id for item in items}) == len(items)
+
+
+def test_one_item_a_head(items: list[Item]) -> None:
+    for kind in ("antonym", "synonym", "negation"):
+        heads = [item.head for item in items if item.type == kind]
+        assert len(heads) == len(set(heads))
+
+
+def test_the_right_option_has_the_relation_and_the_others_do_not(items: list[Item], lexicon: Lexicon) -> None:
+    for item in Random(0).sample([item for item in items if item.type == "antonym"], 60):
+        twin = next(one for one in items if one.id == f"synonym/{item.head}")
+        assert twin.options == item.options
+        antonym, synonym = item.options[item.right], twin.options[twin.right]
+        assert lexicon.relation(item.head, antonym) == ["antonym"]
+        assert lexicon.relation(item.head, synonym) == ["synonym"]
+        for other in set(item.options) - {antonym, synonym}:
+            assert lexicon.relation(item.head, other) == []
+            assert lexicon.relation(antonym, other) == lexicon.relation(synonym, other) == []
+
+
+def test_relations_are_sure(items: list[Item], lexicon: Lexicon) -> None:
+    sure = {
+        (word, other)
+        for word, other in zip(
+            *lexicon.sql(
+                "SELECT word, antonym FROM antonyms WHERE confidence >= .9 AND NOT contested AND len(usage) = 0"
+            ).columns,
+            strict=True,
+        )
+        for word, other in [(word.as_py(), other.as_py())]
+    }
+    antonyms = [item for item in items if item.type == "antonym"]
+    assert all((item.head, item.options[item.right]) in sure for item in antonyms)
+
+
+@pytest.mark.parametrize("kind", ["antonym", "synonym"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_frequency_alone_is_at_chance_in_every_cell(every_item: list[Item], words: Words, kind: str, sign: int) -> None:
+    # whether the most or the least frequent option is chosen
+    frequency = words.frequency
+    for of_cell in cells([item for item in every_item if item.type == kind]).values():
+        chosen = [max(item.options, key=lambda word: sign * frequency[word]) for item in of_cell]
+        right = [item.options[item.right] == word for item, word in zip(of_cell, chosen, strict=True)]
+        assert sum(right) * 4 == len(right)
+
+
+def test_whoever_prefers_an_option_is_right_every_other_time(items: list[Item]) -> None:
+    pairs = defaultdict(list)
+    for item in items:
+        if item.type == "negation":
+            pairs[item.group].append(item)
+    for of_base in pairs.values():
+        base, negated = of_base
+        assert base.options == negated.options
+        assert {base.right, negated.right} == {0, 1}
+
+
+def test_negations_are_right(items: list[Item], lexicon: Lexicon) -> None:
+    for item in [item for item in items if item.type == "negation"][:100:2]:
+        assert lexicon.relation(item.group, item.options[item.right]) == ["synonym"]
+        assert lexicon.relation(item.group, item.options[1 - item.right]) == ["antonym"]
+
+
+def test_no_word_shows_the_answer(items: list[Item]) -> None:
+    for item in items:
+        right = item.options[item.right]
+        assert right not in item.head
+        assert item.head not in right
+        assert right[:4] != item.head[:4]
+
+
+def test_everyday_words(every_item: list[Item]) -> None:
+    answers = {item.id: item.options[item.right] for item in every_item}
+    expected = {"antonym/white": "black", "antonym/deep": "shallow", "synonym/big": "large"}
+    assert {name: answers[name] for name in expected if name in answers}.items() <= expected.items()
+    assert len(answers.keys() & expected.keys()) >= 2
+
+
+def test_the_seed_alone_chooses(lexicon: Lexicon, items: list[Item]) -> None:
+    assert make_items(lexicon, 1000) == items
+    assert make_items(lexicon, 1000, seed=1) != items
+    fewer = make_items(lexicon, 120)
+    assert {item.id for item in fewer if item.type == "antonym"} < {item.id for item in items}
+
+
+def test_sentences(items: list[Item]) -> None:
+    item = next(item for item in items if item.type == "antonym")
+    sentences = item.sentences()
+    assert len(sentences) == len(FRAMES["antonym"])
+    own, neutral = sentences[0]
+    assert own == [f"The opposite of {item.head} is {option}" for option in item.options]
+    assert neutral == [f"The next word is {option}" for option in item.options]
+
+
+def test_frame_and_neutral_frame_begin_with_the_same_word() -> None:
+    for frames in FRAMES.values():
+        for frame in frames:
+            assert frame.sentence.split()[0] == frame.neutral.split()[0]
+            assert "{head}" not in frame.neutral
+
+
+@pytest.fixture(scope="module")
+def of_text(lexicon: Lexicon, shared: Callable[[str], Path]) -> list[Item]:
+    text = shared("text/wikitext2-valid.txt").read_text(encoding="utf-8")
+    return [item for item in make_items(lexicon, 1000, text=text) if item.type == "substitution"]
+
+
+class TestSubstitution:
+    def test_sentences_are_of_the_text(self, of_text: list[Item], shared: Callable[[str], Path]) -> None:
+        text = shared("text/wikitext2-valid.txt").read_text(encoding="utf-8")
+        assert len(of_text) > 100
+        for item in of_text:
+            assert f"{item.before} {item.head}{item.after}" in text
+            assert "<unk>" not in item.before + item.after
+
+    def test_synonym_against_antonym(self, of_text: list[Item], lexicon: Lexicon) -> None:
+        for item in of_text[:50]:
+            assert lexicon.relation(item.head, item.options[item.right]) == ["synonym"]
+            assert lexicon.relation(item.head, item.options[1 - item.right]) == ["antonym"]
+
+    def test_as_often_the_more_frequent(self, of_text: list[Item], words: Words) -> None:
+        frequency = words.frequency
+        for of_cell in cells([Item(**{**vars(item), "relation": ""}) for item in of_text]).values():
+            higher = [frequency[item.options[item.right]] > frequency[item.options[1 - item.right]] for item in of_cell]
+            assert sum(higher) * 2 == len(higher)
+
+    def test_nothing_that_a_sentence_gives_away(self, words: Words) -> None:
+        # after "a", the first letter of an option would tell
+        heads = {item.head for item in substitution_items(words, TEXT, 1000, 0)}
+        assert len(heads) > 1
+        for head in heads:
+            text = TEXT.replace(f"the {head}", f"a {head}")
+            assert head not in {item.head for item in substitution_items(words, text, 1000, 0)}
+
+    @pytest.mark.parametrize("text", ["", "\n\n", "a b c", "x" * 100_000, ". " * 10_000, "\0 the cold one"])
+    def test_text_without_sentences(self, words: Words, text: str) -> None:
+        assert substitution_items(words, text, 12, 0) == []
+
+
+class TestStoresWithoutItems:
+    def test_another_language(self, built_once: Callable[..., Path], tmp_path: Path) -> None:
+        (tmp_path / "pairs").write_text("kalt warm\n", encoding="utf-8")
+        lexkit.build(tmp_path / "s.duckdb", pairs=[("antonym", tmp_path / "pairs")], language="de")
+        with (
+            lexkit.open(tmp_path / "s.duckdb") as german,
+            pytest.raises(QueryError, match=r"^the sentences of the probe are English, and this store is not: de$"),
+        ):
+            make_items(german)
+
+    def test_too_little_confidence(self, tmp_path: Path) -> None:
+        (tmp_path / "pairs").write_text("cold warm\nhot icy\n", encoding="utf-8")
+        lexkit.build(tmp_path / "s.duckdb", pairs=[("antonym", tmp_path / "pairs")])
+        with (
+            lexkit.open(tmp_path / "s.duckdb") as poor,
+            pytest.raises(QueryError, match=r"^no items can be made of this store: .*; build it from more sources$"),
+        ):
+            make_items(poor)
+
+    def test_no_frequencies(self, tmp_path: Path) -> None:
+        (tmp_path / "pairs").write_text("kindd frendly\n", encoding="utf-8")
+        lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", tmp_path / "pairs")])
+        with (
+            lexkit.open(tmp_path / "s.duckdb") as unknown,
+            pytest.raises(QueryError, match="has no frequencies of words"),
+        ):
+            make_items(unknown)
