@@ -37,6 +37,6 @@ FRAMES: dict[ItemType, tuple[Frame, ...]] = {
         Frame("It is {head}. In other words, it is", "It is as I said. In other words, it is"),
     ),
 }
-"""By type of item. In substitution, a sentence of a text is the frame."""
+"""The frames of each type of item; substitution has none, since a sentence of a text is its frame."""
 NEUTRAL_END = "and the next word is"
-"""In substitution, what follows the first word of the sentence in the neutral frame."""
+"""What follows the first word of the sentence in the neutral frame of substitution."""

@@ -23,7 +23,7 @@ from lexkit.store.lexicon import Lexicon
 
 _T = TypeVar("_T")
 MIN_CONFIDENCE = 0.9
-"""Of the relations that items rest on."""
+"""Relations that are less likely than this to hold give no items."""
 PARTS_OF_SPEECH = ("adj", "adv", "noun", "verb")
 _COMMON, _RARE = 4.5, 3.5
 """Zipf frequencies from which a head is common, and below which it is rare."""
@@ -60,9 +60,9 @@ class Item:
     relation: str
     """``stated`` or ``derived``: the relation of head and right option, or, in negation, of the pair."""
     before: str = ""
-    """In substitution, the text before the head's place."""
+    """The text before the head's place, in substitution."""
     after: str = ""
-    """In substitution, the text after it."""
+    """The text after the head's place, in substitution."""
 
     def sentences(self) -> list[tuple[list[str], list[str]]]:
         """Return for each frame its sentence with each option, and its neutral one with each."""
@@ -132,11 +132,11 @@ class Words:
                 "with a language that lexkit has frequencies of (en)"
             )
         self.related: dict[str, set[str]] = defaultdict(set)
-        """By word, whatever it is related to, on whatever evidence."""
+        """Everything that each word is related to, on whatever evidence."""
         self.good: dict[str, dict[tuple[str, str], list[tuple[str, str]]]] = {
             kind: defaultdict(list) for kind in ("synonym", "antonym")
         }
-        """By kind, by (word, part of speech): related words, the best first, and whether that is stated or derived."""
+        """For each kind and (word, part of speech): related words, the best first, and whether stated or derived."""
         pools: dict[str, set[str]] = defaultdict(set)
         for kind, good in self.good.items():
             table = lexicon.sql(

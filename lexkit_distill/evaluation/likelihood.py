@@ -39,7 +39,7 @@ def log_likelihoods(
     ids = dict(zip(texts, _token_ids(texts, model), strict=True))
     starts = [_common(*(ids[text] for text in group)) for group in groups]
     asked: dict[tuple[int, ...], int] = {}
-    """By sentence, the first token that has to be predicted."""
+    """The first token of each sentence that has to be predicted."""
     for group, start in zip(groups, starts, strict=True):
         for text in group:
             asked[ids[text]] = min(start, asked.get(ids[text], start))
@@ -73,7 +73,7 @@ def _common(*sentences: tuple[int, ...]) -> int:
 
 
 def _rows(asked: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], list[tuple[int, ...]]]:
-    """By what the model reads, the sentences whose tokens it predicts: what begins something else is not read alone."""
+    """Return the sentences that each row predicts; what is the beginning of another row is not read alone."""
     rows: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     longest: tuple[int, ...] = ()
     for sentence in sorted(asked, key=lambda one: one[:-1], reverse=True):
@@ -98,7 +98,7 @@ def _batches(
 def _predict(
     rows: list[tuple[tuple[int, ...], list[tuple[int, ...]]]], asked: dict[tuple[int, ...], int], model: Teacher
 ) -> dict[tuple[int, ...], Floats]:
-    """By sentence, the log-probabilities of its tokens from the first that is asked for."""
+    """Return the log-probabilities of each sentence's tokens, from the first that is asked for."""
     ids = torch.zeros(len(rows), len(rows[0][0]), dtype=torch.long)
     places, targets = [], []
     for number, (context, sentences) in enumerate(rows):

@@ -46,7 +46,7 @@ class WordScore:
     target: str
     bands: tuple[str, ...]
     log_likelihood: list[list[float]]
-    """By frame, by option: in nats, less what all options of the frame have in common."""
+    """For each frame, each option's, in nats, less what all options of the frame have in common."""
     neutral: list[list[float]]
     """The same in the neutral frame."""
     correct: dict[str, float]

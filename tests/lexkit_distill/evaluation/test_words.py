@@ -76,7 +76,7 @@ class TestLogLikelihoods:
     def test_real_tokenizers(
         self, name: str, vocabulary: Callable[[str], Path], make_teacher: Callable[..., Path], tmp_path: Path
     ) -> None:
-        # after the frame, some write options otherwise than alone
+        # after the frame, some write options differently from alone
         from transformers import AutoTokenizer
 
         teacher = with_tokenizer(AutoTokenizer.from_pretrained(vocabulary(name)), make_teacher, tmp_path)
