@@ -6,9 +6,11 @@ import contextlib
 import os
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from lexkit_distill.errors import TeacherError
+
+T = TypeVar("T")
 
 
 class Processes:
@@ -68,6 +70,16 @@ class Processes:
         """Wait until all processes are here."""
         if self.number_of > 1:
             self._state.wait_for_everyone()
+
+    def gathered(self, share: list[T]) -> list[T] | None:
+        """Return what all processes have found, one process after the other; None in those other than the first."""
+        if self.number_of == 1:
+            return share
+        from torch import distributed
+
+        parts: list[list[T] | None] | None = [None] * self.number_of if self.is_first else None
+        distributed.gather_object(share, parts)
+        return None if parts is None else [one for part in parts for one in part or ()]
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from lexkit_distill.senses.config import DType
 from lexkit_distill.tasks import TASKS, find_task
 from lexkit_distill.tasks.task import Task
 
-_MEASURES = ("perplexity", "lexical", "words")
+_MEASURES = ("perplexity", "lexical", "words", "senses")
 """Tasks without questions."""
 _SHOTS = [f"{task.name} {task.shots}" for task in TASKS.values() if task.shots != Task.shots]
 Protocol = Literal["paper", "likelihood"]
@@ -51,12 +51,15 @@ class EvalConfig(Config):
     data: str | None = field(default=None, metadata={"metavar": "DIR"})
     """Folder with the files of the tasks. [default: the Hugging Face hub]"""
     text: str | None = field(default=None, metadata={"metavar": "FILE"})
-    """Held-out text for perplexity, and for the sentences of words. [default: text/wikitext2-valid.txt or
+    """Held-out text for perplexity and senses, and for the sentences of words. [default: text/wikitext2-valid.txt or
     wiki.valid.tokens in --data]"""
     store: str | None = field(default=None, metadata={"metavar": "FILE"})
     """Store that the items of words are made from."""
     heads: int = field(default=1000, metadata={"min": 12})
     """Head words of each type of items of words, at most, drawn by --seed."""
+    senses: str | None = field(default=None, metadata={"metavar": "DIR,..."})
+    """Sense dictionaries of the model, separated by commas, whose senses replace its hidden states for senses and
+    words."""
     teacher: str | None = field(default=None, metadata={"metavar": "NAME_OR_PATH"})
     """Teacher with the same tokenizer, from which perplexity also measures the divergence."""
     output: str = field(default="results.json", metadata={"metavar": "FILE"})
@@ -66,13 +69,19 @@ class EvalConfig(Config):
     batch_size: int = field(default=8, metadata={"min": 1})
     """Prompts in a batch."""
     max_length: int = field(default=1024, metadata={"min": 2})
-    """Tokens of text that the model sees at once when perplexity is measured."""
+    """Tokens of text that the model sees at once, for perplexity and senses."""
     dtype: DType = "bfloat16"
     """Arithmetic of the models."""
     device: str = field(default="auto", metadata={"metavar": "DEVICE"})
     """Where to run the models: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."""
     device_map: Literal["auto"] | None = None
     """Spread the layers of each model over all GPUs of this machine, for one process."""
+
+    @property
+    def senses_folders(self) -> list[str]:
+        """The folders in `senses`, in the order given, each once."""
+        folders = [name.strip() for name in (self.senses or "").split(",")]
+        return list(dict.fromkeys(name for name in folders if name))
 
     @property
     def task_names(self) -> list[str]:

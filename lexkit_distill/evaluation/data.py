@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import lexkit
+from lexkit.arguments import user_path
 from lexkit.probe.items import Item, make_items
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.config import EvalConfig
 from lexkit_distill.evaluation.files import read_text
 from lexkit_distill.evaluation.prepare import PreparedTask, prepare
 from lexkit_distill.evaluation.word_pairs import LexicalData, read_lexical
+from lexkit_distill.senses.meta import read_meta
 from lexkit_distill.tasks import TASKS
 
 
@@ -21,7 +23,7 @@ class EvalData:
     questions: dict[str, PreparedTask]
     """The questions of each benchmark, by its name."""
     text: str | None
-    """The text that perplexity is measured on."""
+    """The text that perplexity is measured on, and that senses are replaced in."""
     pairs: LexicalData | None
     """The pairs of the lexical lists."""
     items: list[Item] | None
@@ -32,9 +34,11 @@ def read_data(config: EvalConfig) -> EvalData:
     """Read the data of all tasks.
 
     Raises:
-        CorpusError, DataError, EvaluationError, QueryError, StoreError: they are missing or wrong.
+        CorpusError, DataError, DictionaryError, EvaluationError, QueryError, StoreError: they are missing or wrong.
     """
     names = config.task_names
+    if "senses" in names or ("words" in names and config.senses is not None):
+        _check_senses(config)
     return EvalData(
         questions={
             name: prepare(
@@ -43,10 +47,39 @@ def read_data(config: EvalConfig) -> EvalData:
             for name in names
             if name in TASKS
         },
-        text=read_text(config.data, config.text) if "perplexity" in names else None,
+        text=_text(config),
         pairs=read_lexical(config.data) if "lexical" in names else None,
         items=_items(config) if "words" in names else None,
     )
+
+
+def _check_senses(config: EvalConfig) -> None:
+    """Refuse dictionaries that are not there, before a model is loaded."""
+    if not config.senses_folders:
+        raise EvaluationError(
+            "senses: no dictionary; name one of this model, made with 'lexkit distill senses', with --senses"
+        )
+    if config.against is not None:
+        raise EvaluationError("senses: a dictionary is of one model only; leave out --against")
+    labels: dict[str, str] = {}
+    for folder in config.senses_folders:
+        read_meta(user_path(folder))
+        other = labels.setdefault(label_of(folder), folder)
+        if other != folder:
+            raise EvaluationError(
+                f"--senses {other},{folder}: both folders are called {label_of(folder)}, by which the figures are "
+                "named; rename one"
+            )
+
+
+def _text(config: EvalConfig) -> str | None:
+    task = next((name for name in config.task_names if name in ("perplexity", "senses")), None)
+    return None if task is None else read_text(config.data, config.text, task)
+
+
+def label_of(folder: str) -> str:
+    """Return the name of a dictionary's folder, which begins the names of its figures."""
+    return user_path(folder).resolve().name
 
 
 def _items(config: EvalConfig) -> list[Item]:

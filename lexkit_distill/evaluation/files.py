@@ -38,7 +38,7 @@ def find(data: str, name: str, *, examples: bool = False) -> list[Path]:
     return _FILES[name].find(data, name, examples=examples)
 
 
-def read_text(data: str | None, text: str | None) -> str:
+def read_text(data: str | None, text: str | None, task: str = "perplexity") -> str:
     """Return the held-out text: documents with blank lines between.
 
     Raises:
@@ -46,9 +46,9 @@ def read_text(data: str | None, text: str | None) -> str:
         CorpusError: it is unreadable.
     """
     if text is None and data is None:
-        raise EvaluationError("perplexity: no text to predict; name a file with --text")
+        raise EvaluationError(f"{task}: no text to predict; name a file with --text")
     names = [text] if text is not None else [str(find(str(data), "perplexity")[0])]
     found = [document.text for document in documents(names, lambda _: None) if document.text]
     if not found:
-        raise EvaluationError(f"{names[0]}: no text in it; perplexity needs plain text, or JSON lines with 'text'")
+        raise EvaluationError(f"{names[0]}: no text in it; {task} needs plain text, or JSON lines with 'text'")
     return "\n\n".join(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,11 @@ Floats = npt.NDArray[np.float64]
 
 @torch.inference_mode()
 def log_likelihoods(
-    groups: Sequence[Sequence[str]], model: Teacher, batch_tokens: int, progress: Progress
+    groups: Sequence[Sequence[str]],
+    model: Teacher,
+    batch_tokens: int,
+    progress: Progress,
+    replace: Callable[[Tensor], Tensor] | None = None,
 ) -> list[Floats]:
     """Return for each group of sentences (n,) their log-likelihoods in nats, less that of the tokens they begin with.
 
@@ -31,6 +35,7 @@ def log_likelihoods(
         model: predicts.
         batch_tokens: tokens that the model reads at a time, padding included.
         progress: hears how many of the beginnings are read.
+        replace: changes the last hidden states (n, d) before the head reads them, if given.
 
     Raises:
         TeacherError: a sentence has tokens that the model lacks.
@@ -47,7 +52,7 @@ def log_likelihoods(
     rows = sorted(_rows(asked).items(), key=lambda row: (-len(row[0]), row[0]))
     done = 0
     for part in _batches(rows, batch_tokens):
-        for sentence, found in _predict(part, asked, model).items():
+        for sentence, found in _predict(part, asked, model, replace).items():
             logs[sentence] = found
         done += len(part)
         progress.count(done, len(rows), "beginnings")
@@ -96,7 +101,10 @@ def _batches(
 
 
 def _predict(
-    rows: list[tuple[tuple[int, ...], list[tuple[int, ...]]]], asked: dict[tuple[int, ...], int], model: Teacher
+    rows: list[tuple[tuple[int, ...], list[tuple[int, ...]]]],
+    asked: dict[tuple[int, ...], int],
+    model: Teacher,
+    replace: Callable[[Tensor], Tensor] | None,
 ) -> dict[tuple[int, ...], Floats]:
     """Return the log-probabilities of each sentence's tokens, from the first that is asked for."""
     ids = torch.zeros(len(rows), len(rows[0][0]), dtype=torch.long)
@@ -109,7 +117,10 @@ def _predict(
                 targets.append(sentence[place])
     hidden = model.last_hidden(ids.to(model.device))
     where = torch.tensor(places, device=hidden.device)
-    found = _log_probabilities(hidden[where[:, 0], where[:, 1]], torch.tensor(targets, device=hidden.device), model)
+    states = hidden[where[:, 0], where[:, 1]]
+    if replace is not None:
+        states = replace(states)
+    found = _log_probabilities(states, torch.tensor(targets, device=hidden.device), model)
     values = iter(np.split(found, np.cumsum([len(s) - asked[s] for _, sentences in rows for s in sentences])[:-1]))
     return {sentence: next(values) for _, sentences in rows for sentence in sentences}
 

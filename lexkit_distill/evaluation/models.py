@@ -18,6 +18,7 @@ from lexkit_distill.evaluation.lexical import score_lexical
 from lexkit_distill.evaluation.perplexity import score_text
 from lexkit_distill.evaluation.prepare import PreparedTask
 from lexkit_distill.evaluation.results import Results, TaskScores, answer_scores, summarize, write
+from lexkit_distill.evaluation.senses import score_senses, score_words_with_senses
 from lexkit_distill.evaluation.words import score_words
 from lexkit_distill.memory import memory_failures
 from lexkit_distill.processes import Processes
@@ -96,9 +97,10 @@ def _loaded(name: str, config: EvalConfig, processes: Processes) -> Teacher:
 
 def _smaller(task: str, config: EvalConfig) -> str:
     """What to do where memory ran out; how long prompts are is not known beforehand, so that half is tried."""
-    if task != "perplexity" and config.batch_size > 1:
+    reads_text = task in ("perplexity", "senses")
+    if not reads_text and config.batch_size > 1:
         return f"use --batch-size {config.batch_size // 2}"
-    if task == "perplexity" and config.max_length > 3:
+    if reads_text and config.max_length > 3:
         return f"use --max-length {config.max_length // 2}"
     return "use fewer --shots, --dtype bfloat16, or another --device"
 
@@ -117,8 +119,28 @@ def _job(task: str, config: EvalConfig, data: EvalData, processes: Processes) ->
     if task == "words":
         items = data.items
         assert items is not None, "read_data has made them"
-        return lambda model, progress: score_words(
-            items, model, batch_size=config.batch_size, processes=processes, progress=progress
+        put: dict[str, Any] = {"batch_size": config.batch_size, "processes": processes}
+
+        def words(model: Teacher, progress: Progress) -> TaskScores | None:
+            scores = score_words(items, model, **put, progress=progress)
+            senses = config.senses_folders
+            more = score_words_with_senses(items, model, senses, **put, seed=config.seed, progress=progress)
+            return None if scores is None else dataclasses.replace(scores, measures=[*scores.measures, *more])
+
+        return words
+
+    if task == "senses":
+        text = data.text
+        assert text is not None, "read_data has read it"
+        return lambda model, progress: score_senses(
+            text,
+            model,
+            config.senses_folders,
+            max_length=config.max_length,
+            limit=config.limit,
+            seed=config.seed,
+            processes=processes,
+            progress=progress,
         )
 
     def questions(model: Teacher, progress: Progress) -> TaskScores | None:

@@ -24,7 +24,7 @@ from lexkit_distill.evaluation.statistics import Kind, Measure
 from lexkit_distill.processes import Processes
 from lexkit_distill.teacher import Teacher
 
-_TOKENS_AT_ONCE = 256
+TOKENS_AT_ONCE = 256
 """Tokens whose logits exist at a time."""
 
 
@@ -33,6 +33,8 @@ class Window:
     """Token ids of a stretch of text, the first of which is context only."""
 
     number: int
+    start: int
+    """Place of the first token in the text."""
     token_ids: list[int]
     bytes: int
     """Length of the text of the predicted tokens, in UTF-8."""
@@ -54,7 +56,7 @@ class WindowScore:
     """Tokens for which both hold the same next token most likely."""
 
 
-def windows(text: str, model: Teacher, max_length: int) -> list[Window]:
+def windows(text: str, model: Teacher, max_length: int, task: str = "perplexity") -> list[Window]:
     """Cut a text into windows of at most *max_length* tokens, or of as many as the model allows.
 
     Raises:
@@ -63,14 +65,26 @@ def windows(text: str, model: Teacher, max_length: int) -> list[Window]:
     (encoding,) = model.encoder.encode([text])
     ids, ends = encoding.ids, [end for _, end in encoding.offsets]
     if len(ids) < 2:
-        raise EvaluationError("perplexity: the text has fewer than two tokens; name a longer one with --text")
+        raise EvaluationError(f"{task}: the text has fewer than two tokens; name a longer one with --text")
     model.encoder.check(ids, "the held-out text")
     most = min(max_length, model.encoder.context or max_length)
     found = []
     for number, piece in enumerate(model.encoder.pieces(len(ids), most, overlap=1)):
         covered = text[ends[piece.start] : ends[piece.stop - 1]]
-        found.append(Window(number, ids[piece], len(covered.encode())))
+        found.append(Window(number, piece.start, ids[piece], len(covered.encode())))
     return found
+
+
+def drawn(every: list[Window], limit: int | None, seed: int) -> list[Window]:
+    """Return *limit* of the windows, drawn by seed, in the order of the text; all of them if there are no more."""
+    if limit is None or limit >= len(every):
+        return every
+    return sorted(Random(f"{seed} perplexity").sample(every, limit), key=lambda window: window.number)
+
+
+def cut_of(every: list[Window]) -> str:
+    """Return what identifies the tokens of windows: figures of the same tokens can be compared."""
+    return sha256(repr([window.token_ids for window in every]).encode()).hexdigest()
 
 
 def score_text(
@@ -97,23 +111,18 @@ def score_text(
             f"--teacher {teacher.name}: its tokenizer is not that of {model.name}, and divergences need the same "
             "tokens; name the model it was distilled from"
         )
-    every = windows(text, model, max_length)
-    if limit is not None and limit < len(every):
-        every = sorted(Random(f"{seed} perplexity").sample(every, limit), key=lambda window: window.number)
-    scores = []
-    share = every[processes.number :: processes.number_of]
-    for done, window in enumerate(share, 1):
-        scores.append(score_window(window, model, teacher))
-        progress.count(done, len(share), "windows")
-    if processes.number_of > 1:
-        parts: list[list[WindowScore] | None] | None = [None] * processes.number_of if processes.is_first else None
-        torch.distributed.gather_object(scores, parts)
-        if parts is None:
-            return None
-        scores = sorted((score for part in parts for score in part or ()), key=lambda score: score.id)
+    every = drawn(windows(text, model, max_length), limit, seed)
+    share = []
+    mine = every[processes.number :: processes.number_of]
+    for done, window in enumerate(mine, 1):
+        share.append(score_window(window, model, teacher))
+        progress.count(done, len(mine), "windows")
+    gathered = processes.gathered(share)
+    if gathered is None:
+        return None
+    scores = sorted(gathered, key=lambda score: score.id)
     assert [score.id for score in scores] == [window.number for window in every], "each window is predicted once"
-    cut = sha256(repr([window.token_ids for window in every]).encode()).hexdigest()
-    return TaskScores(_measures(scores, cut), {"tokens": sum(score.tokens for score in scores)}, scores)
+    return TaskScores(_measures(scores, cut_of(every)), {"tokens": sum(score.tokens for score in scores)}, scores)
 
 
 def _measures(scores: list[WindowScore], cut: str) -> list[Measure]:
@@ -170,7 +179,7 @@ def score_window(window: Window, model: Teacher, teacher: Teacher | None) -> Win
 def _log_probabilities(model: Teacher, ids: Tensor, last: int) -> Iterator[Tensor]:
     """Yield (n, V) of the next token at the *last* positions but one, some positions at a time, in fp32."""
     hidden = model.last_hidden(ids)[0, -last - 1 : -1]
-    for part in torch.split(hidden, _TOKENS_AT_ONCE):
+    for part in torch.split(hidden, TOKENS_AT_ONCE):
         yield head_of(model)(part).float().log_softmax(-1)
 
 

@@ -17,7 +17,7 @@ def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
         None in processes other than the first.
 
     Raises:
-        CorpusError, DataError: data are missing or wrong.
+        CorpusError, DataError, DictionaryError: data are missing or wrong.
         EvaluationError: a model cannot be put to a task.
         TeacherError: a model cannot be loaded.
     """

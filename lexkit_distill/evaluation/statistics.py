@@ -124,7 +124,8 @@ def _mean(rows: Floats) -> Floats:
 
 def _ratio(rows: Floats) -> Floats:
     sums = rows.sum(axis=-2)
-    result: Floats = sums[..., 0] / sums[..., 1]
+    with np.errstate(invalid="ignore"):  # samples may have nothing to divide by
+        result: Floats = sums[..., 0] / sums[..., 1]
     return result
 
 

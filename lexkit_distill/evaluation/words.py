@@ -9,13 +9,13 @@ A head's value is the mean over its frames (and, in negation, over the word and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
-import torch
+from torch import Tensor
 
 from lexkit.probe.frames import ITEM_TYPES
 from lexkit.probe.items import Item
@@ -54,9 +54,23 @@ class WordScore:
 
 
 def score_words(
-    items: Sequence[Item], model: Teacher, *, batch_size: int, processes: Processes, progress: Progress
+    items: Sequence[Item],
+    model: Teacher,
+    *,
+    batch_size: int,
+    processes: Processes,
+    progress: Progress,
+    replace: Callable[[Tensor], Tensor] | None = None,
 ) -> TaskScores | None:
     """Return accuracies of a model on items, by type and band; each process answers its share.
+
+    Args:
+        items: of `lexkit.probe`.
+        model: judges them.
+        batch_size: prompts that it reads at a time.
+        processes: among which the items are dealt out.
+        progress: hears how far the model is.
+        replace: changes the last hidden states (n, d) before the head reads them, if given.
 
     Returns:
         None in processes other than the first.
@@ -67,15 +81,13 @@ def score_words(
     written = [item for item in items if _can_write(item, model)]
     if not written:
         raise EvaluationError(f"words: the tokenizer of {model.name} can write none of the {len(items):,} items' words")
-    scores = _score(written[processes.number :: processes.number_of], model, batch_size * _TOKENS, progress)
-    if processes.number_of > 1:
-        parts: list[list[WordScore] | None] | None = [None] * processes.number_of if processes.is_first else None
-        torch.distributed.gather_object(scores, parts)
-        if parts is None:
-            return None
-        by_id = {score.id: score for part in parts for score in part or ()}
-        scores = [by_id[item.id] for item in written]
-    return _measures(scores, len(items) - len(written))
+    mine = written[processes.number :: processes.number_of]
+    scores = _score(mine, model, batch_size * _TOKENS, progress, replace)
+    gathered = processes.gathered(scores)
+    if gathered is None:
+        return None
+    by_id = {score.id: score for score in gathered}
+    return _measures([by_id[item.id] for item in written], len(items) - len(written))
 
 
 def _can_write(item: Item, model: Teacher) -> bool:
@@ -86,10 +98,16 @@ def _can_write(item: Item, model: Teacher) -> bool:
     return not any(unknown in one.ids for one in model.encoder.encode(texts))
 
 
-def _score(items: Sequence[Item], model: Teacher, batch_tokens: int, progress: Progress) -> list[WordScore]:
+def _score(
+    items: Sequence[Item],
+    model: Teacher,
+    batch_tokens: int,
+    progress: Progress,
+    replace: Callable[[Tensor], Tensor] | None,
+) -> list[WordScore]:
     asked = [item.sentences() for item in items]
     groups = [group for frames in asked for pair in frames for group in pair]
-    found = iter(log_likelihoods(groups, model, batch_tokens, progress) if groups else [])
+    found = iter(log_likelihoods(groups, model, batch_tokens, progress, replace) if groups else [])
     scores = []
     for item, frames in zip(items, asked, strict=True):
         pairs = [(next(found), next(found)) for _ in frames]

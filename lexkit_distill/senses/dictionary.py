@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from lexkit_distill.supervision.relations import Relations
+    from lexkit_distill.teacher import Teacher
+    from lexkit_distill.tokenization import TextEncoder
 
 __all__ = [
     "CONTEXTS",
@@ -115,6 +117,32 @@ class SenseDictionary:
         self.first: npt.NDArray[np.int64] = self.index["first_row"].to_numpy().astype(np.int64)
         self.n_rows: npt.NDArray[np.int64] = self.index["n_rows"].to_numpy().astype(np.int64)
 
+    @classmethod
+    def of(
+        cls,
+        path: str | os.PathLike[str],
+        teacher: Teacher | None,
+        encoder: TextEncoder,
+        relations: Relations | None = None,
+    ) -> SenseDictionary:
+        """Open the dictionary of a teacher, whichever files have its weights.
+
+        Args:
+            path: a directory that `lexkit distill senses` made.
+            teacher: that it has to come from; None does not check.
+            encoder: whose tokenizer it has to fit.
+            relations: of the store that it was composed with, if its synonyms and antonyms are wanted.
+
+        Raises:
+            DictionaryError: as the constructor does.
+        """
+        fingerprint = teacher.fingerprint if teacher is not None else None
+        if teacher is not None:
+            meta = read_meta(Path(path))
+            if teacher.is_of(meta.teacher_fingerprint, meta.teacher_values):
+                fingerprint = meta.teacher_fingerprint
+        return cls(path, teacher=fingerprint, tokenizer=encoder.fingerprint, relations=relations)
+
     def _check_belongs(self, teacher: str | None, tokenizer: str | None, relations: Relations | None) -> None:
         meta = self.meta
         if teacher is not None and teacher != meta.teacher_fingerprint:
@@ -136,7 +164,7 @@ class SenseDictionary:
 
     def _check_whole(self) -> None:
         index = self.index
-        last = max((int(pc.max(pc.add(index["first_row"], index["n_rows"])).as_py()), 0), default=0)
+        last = pc.max(pc.add(index["first_row"], index["n_rows"])).as_py() or 0  # None where there are no keys
         if tuple(self.rows.shape[1:]) != (self.meta.hidden_size,) or last > len(self.rows):
             raise DictionaryError(f"{self.path}: {INDEX} and {SENSES} do not fit each other; make it again")
 

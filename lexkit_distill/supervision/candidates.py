@@ -57,8 +57,11 @@ def candidate_table(
 def own_senses(dictionary: SenseDictionary) -> CandidateTable:
     """Return the rows of each token's own senses."""
     keys = dictionary.token_key
-    counts = np.where(keys >= 0, dictionary.n_rows[keys], 0)
-    return CandidateTable(np.r_[0, np.cumsum(counts)], _ranges(dictionary.first[keys], counts))
+    known = keys >= 0
+    counts = np.zeros(len(keys), dtype=np.int64)
+    counts[known] = dictionary.n_rows[keys[known]]
+    rows = _ranges(dictionary.first[keys[known]], counts[known])
+    return CandidateTable(np.r_[0, np.cumsum(counts)], rows)
 
 
 def related_senses(

@@ -270,10 +270,7 @@ def open_dictionary(config: TrainConfig, encoder: TextEncoder, teacher: Teacher 
         archaic=not candidates.no_archaic,
         offensive=candidates.offensive,
     )
-    fingerprint = teacher.fingerprint if teacher is not None else None
-    if teacher is not None and teacher.is_of(meta.teacher_fingerprint, meta.teacher_values):
-        fingerprint = meta.teacher_fingerprint
-    return SenseDictionary(path, teacher=fingerprint, tokenizer=encoder.fingerprint, relations=relations)
+    return SenseDictionary.of(path, teacher, encoder, relations)
 
 
 def candidates_key(config: TrainConfig, dictionary: SenseDictionary) -> tuple[object, ...]:

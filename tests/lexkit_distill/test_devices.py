@@ -477,6 +477,15 @@ def test_an_evaluation_has_the_figures_of_the_cpu(evaluate: Callable[..., Any], 
     assert evaluate(GPU, **changes) == evaluate("cpu", **changes)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_replaced_states_have_the_figures_of_the_cpu(evaluate: Callable[..., Any], senses: Path) -> None:
+    changes = {"tasks": "senses", "senses": str(senses), "max_length": 64}
+    found, wanted = (evaluate(device, **changes)["senses"] for device in (GPU, "cpu"))
+    for name, metric in wanted.metrics.items():
+        assert found.metrics[name].value == pytest.approx(metric.value, rel=1e-5, abs=1e-6), name
+    assert found.details == wanted.details
+
+
 def test_torch_and_accelerate_know_where_each_of_several_runs_is(gpu: SimpleNamespace) -> None:
     from lexkit_distill.processes import Processes
 

@@ -52,6 +52,58 @@ def other_folder(tmp_path_factory: pytest.TempPathFactory, make_teacher: Callabl
 
 
 @pytest.fixture
+def write_senses(tmp_path: Path) -> Callable[..., Path]:
+    """Write a dictionary of a model by hand: for each token the senses (k, d), which are rounded to bf16."""
+
+    def write(model: Any, senses: dict[int, Any], name: str = "senses", **changes: Any) -> Path:
+        import numpy as np
+
+        from lexkit_distill.senses import dictionary as files
+        from lexkit_distill.senses.build import LAYER
+
+        folder = tmp_path / name
+        folder.mkdir()
+        tokens = sorted(senses)
+        counts = [len(senses[token]) for token in tokens]
+        columns: dict[str, Any] = {
+            "key_kind": ["token"] * len(tokens),
+            "token_ids": [[token] for token in tokens],
+            "word": [None] * len(tokens),
+            "first_row": np.cumsum([0, *counts])[:-1],
+            "n_rows": counts,
+            "n_seen": counts,
+            "inertia": [0.0] * len(tokens),
+        }
+        with files.RowWriter(folder / files.SENSES, sum(counts), model.hidden_size) as writer:
+            for token in tokens:
+                writer.write(senses[token])
+        files.write_table(folder / files.INDEX, files.index_table(columns))
+        (folder / files.TOKENIZER).write_text(model.encoder.plain_tokenizer.to_str(), encoding="utf-8")
+        values: dict[str, Any] = {
+            "format": files.FORMAT,
+            "lexkit_version": "0",
+            "teacher": model.name,
+            "teacher_fingerprint": model.fingerprint,
+            "tokenizer_fingerprint": model.encoder.fingerprint,
+            "layer": LAYER,
+            "anchor": "predicted",
+            "k": "2",
+            "max_per_token": 10,
+            "seed": 0,
+            "corpus_fingerprint": "",
+            "dtype": "bfloat16",
+            "rows": sum(counts),
+            "hidden_size": model.hidden_size,
+            "tokens": len(tokens),
+            "teacher_values": model.values_digest,
+        }
+        files.write_meta(folder, files.Meta(**{**values, **changes}))
+        return folder
+
+    return write
+
+
+@pytest.fixture
 def evaluate(
     run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]:

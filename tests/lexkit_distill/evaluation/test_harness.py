@@ -138,11 +138,20 @@ def launch(count: int, *arguments: str | Path, folder: Path) -> subprocess.Compl
 
 
 @pytest.mark.slow
-def test_several_processes_answer_each_question_once(run: Run, model_folder: Path, arc: Path, tmp_path: Path) -> None:
+def test_several_processes_answer_each_question_once(
+    run: Run, model_folder: Path, arc: Path, tmp_path: Path, write_senses: Callable[..., Path]
+) -> None:
+    import torch
+
+    from lexkit_distill.teacher import load_teacher
+
+    model = load_teacher(str(model_folder), dtype="float32", device="cpu")
+    senses = write_senses(model, {token: torch.randn(3, model.hidden_size) for token in range(0, 400, 2)})
     text = tmp_path / "text.txt"
     text.write_text("the river and the bank of the old road\n" * 60, encoding="utf-8")
-    command = ["distill", "eval", "--model", model_folder, "--tasks", "arc,perplexity", "--data", arc, "--shots", "2"]
-    command += ["--limit", "7", "--text", text, "--max-length", "64", "--dtype", "float32", "--device", "cpu", "--json"]
+    command = ["distill", "eval", "--model", model_folder, "--tasks", "arc,perplexity,senses", "--data", arc]
+    command += ["--shots", "2", "--senses", senses, "--limit", "7", "--text", text, "--max-length", "64"]
+    command += ["--dtype", "float32", "--device", "cpu", "--json"]
     alone = run(*command, "--output", tmp_path / "alone.json")
     together = launch(2, *command, "--output", tmp_path / "together.json", folder=tmp_path)
     assert alone.returncode == 0, alone.stderr
@@ -150,11 +159,12 @@ def test_several_processes_answer_each_question_once(run: Run, model_folder: Pat
     logs = [(tmp_path / f"{name}.questions.jsonl").read_text("utf-8").splitlines() for name in ("alone", "together")]
     found = [[json.loads(line) for line in log] for log in logs]
     assert [(line["task"], line["id"]) for line in found[0]] == [(line["task"], line["id"]) for line in found[1]]
-    assert len(found[0]) == 14
+    assert len(found[0]) == 21
     assert [line.get("output") for line in found[0]] == [line.get("output") for line in found[1]]
     tasks = [json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["tasks"] for name in ("alone", "together")]
     assert tasks[0]["arc"] == tasks[1]["arc"]
     assert tasks[0]["perplexity"] == tasks[1]["perplexity"]
+    assert tasks[0]["senses"] == tasks[1]["senses"]
     assert tasks[0]["perplexity"]["metrics"]["cross_entropy"]["n"] == 7
     counts = [json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["processes"] for name in ("alone", "together")]
     assert counts == [1, 2]

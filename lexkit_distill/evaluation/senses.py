@@ -1,0 +1,301 @@
+"""How much of a model its sense dictionary holds.
+
+The last hidden state at each position is replaced by a sense of a token, and the head makes logits of that. The token
+is the one that the model predicts there (``predicted``) and, as an upper bound, the true next one (``next``). In a
+dictionary with the anchor ``input`` it is the one read there, since states of this token are what its senses are made
+of. A token without senses keeps the hidden state. Each figure is given for the replaced positions alone, and with
+``_all`` for all positions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lexkit.arguments import user_path
+from lexkit.probe.frames import ITEM_TYPES
+from lexkit.probe.items import Item
+from lexkit.progress import Progress
+from lexkit_distill.errors import EvaluationError
+from lexkit_distill.evaluation.data import label_of
+from lexkit_distill.evaluation.perplexity import TOKENS_AT_ONCE, Window, cut_of, drawn, head_of, windows
+from lexkit_distill.evaluation.replacement import REPLACEMENTS, Int64, Replacement, SenseReplacer
+from lexkit_distill.evaluation.results import TaskScores
+from lexkit_distill.evaluation.statistics import Measure
+from lexkit_distill.evaluation.words import score_words
+from lexkit_distill.processes import Processes
+from lexkit_distill.senses.build import LAYER
+from lexkit_distill.senses.dictionary import SenseDictionary
+from lexkit_distill.teacher import Teacher
+
+_OF_WORDS: tuple[Replacement, ...] = ("nearest", "other")
+"""What replaces the states that judge words."""
+
+
+@dataclass(frozen=True)
+class SenseScore:
+    """Sums over the predicted tokens of a window."""
+
+    task: str
+    id: int
+    tokens: int
+    nats: float
+    """Cross-entropy of the model as it is."""
+    sums: dict[str, dict[str, float]]
+    """Sums over the replaced positions alone, by dictionary and token (``senses_predicted``).
+
+    ``tokens`` is the number of these positions, and ``nats`` the cross-entropy of the model as it is. Each replacement
+    has its own ``nats``, ``kl`` (KL(model || replaced), in nats) and ``agreed`` (the same next token is most likely).
+    """
+
+
+@dataclass(frozen=True)
+class OpenDictionary:
+    """A dictionary of the model."""
+
+    label: str
+    anchor: str
+    replacer: SenseReplacer
+    details: dict[str, Any]
+
+    @property
+    def anchors(self) -> tuple[str, ...]:
+        """Whose senses replace a state."""
+        return ("input",) if self.anchor == "input" else ("predicted", "next")
+
+
+def open_dictionaries(folders: Sequence[str], model: Teacher, seed: int) -> list[OpenDictionary]:
+    """Open the dictionaries of a model.
+
+    Raises:
+        DictionaryError: one is missing, damaged, or of another model or tokenizer.
+        EvaluationError: one has senses of fewer than two tokens, or is of another layer.
+    """
+    found = []
+    for folder in folders:
+        dictionary = SenseDictionary.of(user_path(folder), model, model.encoder)
+        meta = dictionary.meta
+        if meta.layer != LAYER:
+            raise EvaluationError(
+                f"senses: {folder} holds states of another layer ({meta.layer}), which the head cannot read; make one "
+                "of the last layer with 'lexkit distill senses'"
+            )
+        replacer = SenseReplacer(dictionary, seed)
+        details = {
+            "path": folder,
+            "k": meta.k,
+            "anchor": meta.anchor,
+            "layer": meta.layer,
+            "tokens": len(replacer.tokens),
+            "senses": int(replacer.counts.sum()),
+        }
+        found.append(OpenDictionary(label_of(folder), meta.anchor, replacer, details))
+    return found
+
+
+def score_senses(
+    text: str,
+    model: Teacher,
+    folders: Sequence[str],
+    *,
+    max_length: int,
+    limit: int | None,
+    seed: int,
+    processes: Processes,
+    progress: Progress,
+) -> TaskScores | None:
+    """Return how well a model predicts a text with senses instead of its hidden states.
+
+    Each process predicts its share of the windows, which are those of perplexity.
+
+    Args:
+        text: held out, both from the model and from the dictionaries.
+        model: whose senses they are.
+        folders: of the dictionaries.
+        max_length: tokens of a window.
+        limit: windows to draw by seed; None takes all.
+        seed: of the windows, and of the senses that are drawn.
+        processes: among which the windows are dealt out.
+        progress: hears how many of them are done.
+
+    Returns:
+        None in processes other than the first.
+
+    Raises:
+        DictionaryError: a dictionary is missing, damaged, or of another model or tokenizer.
+        EvaluationError: the text is too short, or a dictionary has senses of none of its tokens.
+    """
+    dictionaries = open_dictionaries(folders, model, seed)
+    every = drawn(windows(text, model, max_length, "senses"), limit, seed)
+    mine, share = every[processes.number :: processes.number_of], []
+    for done, window in enumerate(mine, 1):
+        share.append(score_window(window, model, dictionaries))
+        progress.count(done, len(mine), "windows")
+    gathered = processes.gathered(share)
+    if gathered is None:
+        return None
+    scores = sorted(gathered, key=lambda score: score.id)
+    details = {one.label: one.details for one in dictionaries}
+    counted = {"tokens": sum(score.tokens for score in scores), "dictionaries": details}
+    return TaskScores(_measures(scores, dictionaries, cut_of(every)), counted, scores)
+
+
+def score_words_with_senses(
+    items: Sequence[Item],
+    model: Teacher,
+    folders: Sequence[str],
+    *,
+    batch_size: int,
+    seed: int,
+    processes: Processes,
+    progress: Progress,
+) -> list[Measure]:
+    """Return a model's accuracies on items of words with senses instead of its hidden states.
+
+    They are those of the nearest sense of the token that the model predicts, and of another token's.
+
+    Args:
+        items: of `lexkit.probe`.
+        model: whose senses they are.
+        folders: of the dictionaries.
+        batch_size: prompts that the model reads at a time.
+        seed: of the other tokens.
+        processes: among which the items are dealt out.
+        progress: hears how far the model is.
+
+    Returns:
+        Nothing in processes other than the first.
+
+    Raises:
+        DictionaryError: a dictionary is missing, damaged, or of another model or tokenizer.
+        EvaluationError: a dictionary has no senses of predicted tokens.
+    """
+    measures: list[Measure] = []
+    for one in open_dictionaries(folders, model, seed):
+        if one.anchor == "input":
+            raise EvaluationError(
+                f"words: {one.details['path']} has senses of the tokens that are read (--anchor input); name one of "
+                "those that are predicted"
+            )
+        for how in _OF_WORDS:
+            scores = score_words(
+                items,
+                model,
+                batch_size=batch_size,
+                processes=processes,
+                progress=progress,
+                replace=partial(_with_senses, model=model, replacer=one.replacer, how=how),
+            )
+            if scores is not None:
+                names: dict[str, str] = {name: f"{name}_{one.label}_{how}" for name in ITEM_TYPES}
+                found = [measure for measure in scores.measures if measure.name in names]
+                measures += [dataclasses.replace(measure, name=names[measure.name]) for measure in found]
+    return measures
+
+
+def _with_senses(hidden: Tensor, model: Teacher, replacer: SenseReplacer, how: Replacement) -> Tensor:
+    """(n, d) hidden states with senses in the place of those whose predicted token has some."""
+    tokens = model.predicted(hidden)
+    places = replacer.covers(tokens).nonzero().flatten()
+    numbers = np.arange(len(places))
+    senses, which = replacer.replaced(how, hidden[places], tokens[places], numbers)
+    return hidden.index_copy(0, places, senses[which])
+
+
+@torch.inference_mode()
+def score_window(window: Window, model: Teacher, dictionaries: Sequence[OpenDictionary]) -> SenseScore:
+    """Return the sums over a window."""
+    ids = torch.tensor(model.encoder.begun(window.token_ids), device=model.device)
+    n = len(window.token_ids) - 1
+    hidden, read, targets = model.last_hidden(ids[None])[0, -n - 1 : -1], ids[-n - 1 : -1], ids[-n:]
+    positions = window.start + np.arange(n)
+    nats, sums = 0.0, {f"{one.label}_{anchor}": Counter[str]() for one in dictionaries for anchor in one.anchors}
+    for begin in range(0, n, TOKENS_AT_ONCE):
+        part = slice(begin, begin + TOKENS_AT_ONCE)
+        logs = head_of(model)(hidden[part]).float().log_softmax(-1)
+        nats -= _sum(logs.gather(1, targets[part, None]))
+        tokens = {"predicted": logs.argmax(1), "next": targets[part], "input": read[part]}
+        for one in dictionaries:
+            for anchor in one.anchors:
+                at = _Positions(hidden[part], tokens[anchor], targets[part], logs, positions[part])
+                sums[f"{one.label}_{anchor}"].update(dict(_replaced(at, model, one.replacer)))
+    return SenseScore("senses", window.number, n, nats, {name: dict(found) for name, found in sums.items()})
+
+
+@dataclass(frozen=True)
+class _Positions:
+    """What is known of n positions."""
+
+    hidden: Tensor
+    """Hidden states (n, d)."""
+    tokens: Tensor
+    """Tokens (n,) whose senses replace the states."""
+    targets: Tensor
+    """True next tokens (n,)."""
+    logs: Tensor
+    """Log-probabilities (n, V) of the model as it is."""
+    positions: Int64
+    """Places (n,) of the states in the text."""
+
+
+def _replaced(at: _Positions, model: Teacher, replacer: SenseReplacer) -> Iterator[tuple[str, float]]:
+    """Yield the sums over those positions whose tokens have senses."""
+    covered = replacer.covers(at.tokens)
+    places = covered.nonzero().flatten()
+    yield "tokens", float(len(places))
+    if not len(places):
+        return
+    hidden, tokens, targets, logs = at.hidden[places], at.tokens[places], at.targets[places, None], at.logs[places]
+    positions, probabilities, best = at.positions[places.cpu().numpy()], logs.exp(), logs.argmax(1)
+    yield "nats", -_sum(logs.gather(1, targets))
+    for how in REPLACEMENTS:
+        senses, which = replacer.replaced(how, hidden, tokens, positions)
+        found = head_of(model)(senses).float().log_softmax(-1)[which]
+        yield f"{how}_nats", -_sum(found.gather(1, targets))
+        yield f"{how}_kl", _sum((probabilities * (logs - found)).sum(1))
+        yield f"{how}_agreed", _sum(found.argmax(1) == best)
+
+
+def _sum(values: Tensor) -> float:
+    return float(values.double().sum())
+
+
+def _measures(scores: list[SenseScore], dictionaries: Sequence[OpenDictionary], cut: str) -> list[Measure]:
+    def of(name: str, key: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.array([score.sums[name].get(key, 0.0) for score in scores])
+
+    def add(name: str, above: np.ndarray[Any, Any], below: np.ndarray[Any, Any], *, higher: bool = False) -> None:
+        measures.append(Measure(name, np.stack([above, below], 1), "ratio", higher, rows=cut))
+
+    measures: list[Measure] = []
+    tokens, nats = (np.array([float(getattr(score, name)) for score in scores]) for name in ("tokens", "nats"))
+    add("cross_entropy", nats, tokens)
+    for one in dictionaries:
+        for anchor in one.anchors:
+            name = f"{one.label}_{anchor}"
+            covered, own = of(name, "tokens"), of(name, "nats")
+            if not covered.sum():
+                raise EvaluationError(
+                    f"senses: {one.details['path']} has senses of none of the tokens of the text ({anchor}); make a "
+                    "dictionary of more text, or raise --limit"
+                )
+            add(f"{name}_coverage", covered, tokens, higher=True)
+            add(f"{name}_model_cross_entropy", own, covered)
+            for how in REPLACEMENTS:
+                sums = {key: of(name, f"{how}_{key}") for key in ("nats", "kl", "agreed")}
+                begin = f"{name}_{how}"
+                add(f"{begin}_cross_entropy", sums["nats"], covered)
+                add(f"{begin}_kl", sums["kl"], covered)
+                add(f"{begin}_agreement", sums["agreed"], covered, higher=True)
+                add(f"{begin}_cross_entropy_all", nats - own + sums["nats"], tokens)
+                add(f"{begin}_kl_all", sums["kl"], tokens)
+                add(f"{begin}_agreement_all", tokens - covered + sums["agreed"], tokens, higher=True)
+    return measures
