@@ -51,7 +51,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="With lm-eval: head words of each type of item, at most.  [default: 1000]",
 )
-@click.option("--seed", type=int, metavar="N", help="With lm-eval: which head words are drawn.  [default: 0]")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, LARGEST),
+    metavar="N",
+    help="With lm-eval: which head words are drawn.  [default: 0]",
+)
 @click.option("--text", metavar="FILE", help="With lm-eval: running English text, for items in real sentences.")
 @answer_options
 @quiet_option

@@ -84,7 +84,11 @@ def is_export_of_items(folder: Path) -> bool:
     """Whether a folder holds an export of items and nothing else."""
     names = {file.name for file in folder.iterdir()}
     known = {_ITEMS, _README, _UTILS, f"{_GROUP}.yaml", *(f"lexkit_{kind}.yaml" for kind in ITEM_TYPES)}
-    return names <= {*known, "__pycache__"} and _TITLE in (folder / _README).read_text("utf-8", "replace")
+    return (
+        _README in names
+        and names <= {*known, "__pycache__"}
+        and _TITLE in (folder / _README).read_text("utf-8", "replace")
+    )
 
 
 def _documents(item: Item) -> list[dict[str, object]]:
@@ -121,7 +125,8 @@ def _readme(lexicon: Lexicon, items: list[Item], heads: int, seed: int) -> str:
         "",
         "Each line of items.jsonl is an item in one frame. The options of an item are at the end of the same sentence;",
         "`acc` compares what the sentence gives an option beyond a neutral one, so that options gain nothing by being",
-        "frequent. `acc_raw` compares the sentences alone.",
+        "frequent. `acc_raw` compares the sentences alone. An item has several frames, and so several lines: standard",
+        "errors of the harness take them for independent, and are too small.",
         "",
         "| task | items | options | chance |",
         "| --- | --- | --- | --- |",

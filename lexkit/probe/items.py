@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from lexkit.errors import QueryError
 from lexkit.probe.frames import FRAMES, NEUTRAL_END, ItemType
+from lexkit.sources.offensive import offensive_words
 from lexkit.store.lexicon import Lexicon
 
 _T = TypeVar("_T")
@@ -27,13 +28,14 @@ MIN_CONFIDENCE = 0.9
 PARTS_OF_SPEECH = ("adj", "adv", "noun", "verb")
 _COMMON, _RARE = 4.5, 3.5
 """Zipf frequencies from which a head is common, and below which it is rare."""
-_LOWEST = 2.5
-"""Zipf frequency that a word of an item has at least: once in three million words."""
+_LOWEST, _HIGHEST = 2.5, 6.0
+"""Zipf frequencies of the words of items: from once in three million words to once in a thousand, which leaves out
+words like *have* and *both*."""
 _DISTANCE = 1.0
 """How far, on the Zipf scale, an unrelated word may be from the nearer of antonym and synonym."""
 _TRIES = 40
 """Words looked at before a head is given up for want of an unrelated one."""
-_PAIRS = 6
+_PAIRS = 3
 """Pairs of an antonym and a synonym of a head that are considered, the best first."""
 _MOST_USES = 3
 """How often a word is an option of the same kind."""
@@ -117,6 +119,7 @@ class Words:
     """The words that items may have, and what is known of their relations."""
 
     def __init__(self, lexicon: Lexicon) -> None:
+        insults = {one.word for one in offensive_words()}
         rows = lexicon.sql(
             "SELECT word, frequency FROM word WHERE frequency IS NOT NULL AND label IS NULL "
             "AND regexp_full_match(word, '\\p{Ll}{3,}') ORDER BY word"
@@ -124,7 +127,7 @@ class Words:
         self.frequency: dict[str, float] = {
             word: frequency
             for word, frequency in zip(rows["word"].to_pylist(), rows["frequency"].to_pylist(), strict=True)
-            if frequency >= _LOWEST
+            if _LOWEST <= frequency < _HIGHEST and word not in insults
         }
         if not self.frequency:
             raise QueryError(
@@ -137,7 +140,7 @@ class Words:
             kind: defaultdict(list) for kind in ("synonym", "antonym")
         }
         """For each kind and (word, part of speech): related words, the best first, and whether stated or derived."""
-        pools: dict[str, set[str]] = defaultdict(set)
+        parts: dict[str, Counter[str]] = defaultdict(Counter)
         for kind, good in self.good.items():
             table = lexicon.sql(
                 f"SELECT word, {kind} AS other, pos, direct, NOT contested AND same_pos AND len(usage) = 0 "
@@ -147,14 +150,14 @@ class Words:
                 self.related[word].add(other)
                 if word not in self.frequency:
                     continue
-                for part in pos:
-                    pools[part].add(word)
+                parts[word].update(pos)
                 if is_good and other in self.frequency and not are_alike(word, other):
                     for part in pos:
                         good[word, part].append((other, "stated" if direct else "derived"))
-        self.pools = {
-            part: sorted(pools[part], key=lambda word: (self.frequency[word], word)) for part in PARTS_OF_SPEECH
-        }
+        # Unrelated words are those that are mainly of a part of speech, as the related ones are
+        mainly = {word: counts.most_common(1)[0][0] for word, counts in parts.items() if counts}
+        pools = {part: [word for word, its in mainly.items() if its == part] for part in PARTS_OF_SPEECH}
+        self.pools = {part: sorted(pool, key=lambda word: (self.frequency[word], word)) for part, pool in pools.items()}
         self._keys = {part: [self.frequency[word] for word in pool] for part, pool in self.pools.items()}
 
     def between(self, part: str, low: float, high: float) -> list[str]:
@@ -219,32 +222,35 @@ def _choice(
     """The items of a head with the permutation that its cell has fewest of; None where there are none."""
     antonyms, synonyms = words.good["antonym"][head, part], words.good["synonym"][head, part]
     pairs = [
-        (antonym, way, synonym)
-        for (antonym, way), (synonym, _) in best_first(antonyms, synonyms)
+        (antonym, way, synonym, way_of_synonym)
+        for (antonym, way), (synonym, way_of_synonym) in best_first(antonyms, synonyms)
         if antonym not in words.related[synonym] or antonym in _of(words, synonym, part)
         if antonym != synonym and not are_alike(antonym, synonym)
         if uses[antonym, "antonym"] < _MOST_USES and uses[synonym, "synonym"] < _MOST_USES
         if words.frequency[antonym] != words.frequency[synonym]
     ]
     plans = []
-    for place, (antonym, way, synonym) in enumerate(pairs[:_PAIRS]):
+    for place, (antonym, way, synonym, way_of_synonym) in enumerate(pairs[:_PAIRS]):
         cell = (part, words.band(head), way)
         first = words.frequency[antonym] > words.frequency[synonym]
         plans += [
-            (len(cells[cell][ranks]), place, random.random(), ranks, cell, antonym, synonym)
+            (len(cells[cell][ranks]), place, random.random(), ranks, cell, antonym, synonym, way_of_synonym)
             for ranks in _RANKS
             if (ranks[0] < ranks[1]) == first
         ]
-    for _, _, _, ranks, cell, antonym, synonym in sorted(plans):
+    for _, _, _, ranks, cell, antonym, synonym, way_of_synonym in sorted(plans):
         others = _others(words, random, head, part, antonym, synonym, ranks, uses)
         if others is None:
             continue
         options = [antonym, synonym, *others]
         random.shuffle(options)
-        answers: tuple[tuple[ItemType, str], ...] = (("antonym", antonym), ("synonym", synonym))
+        answers: tuple[tuple[ItemType, str, str], ...] = (
+            ("antonym", antonym, cell[2]),
+            ("synonym", synonym, way_of_synonym),
+        )
         items = [
-            Item(f"{kind}/{head}", kind, head, head, tuple(options), options.index(right), cell[1], part, cell[2])
-            for kind, right in answers
+            Item(f"{kind}/{head}", kind, head, head, tuple(options), options.index(right), cell[1], part, way)
+            for kind, right, way in answers
         ]
         kept = [(antonym, "antonym"), (synonym, "synonym"), *((other, "other") for other in others)]
         return cell, ranks, items, kept
@@ -305,6 +311,7 @@ def _negations(lexicon: Lexicon, words: Words, random: Random, pairs: int) -> li
         "WHERE NOT reverses AND same_pos ORDER BY ALL"
     ).to_pydict()
     candidates = list(zip(table["base"], table["negated"], strict=True))
+    negations = set(table["negated"])
     random.shuffle(candidates)
     used: set[str] = set()
     found: list[Item] = []
@@ -313,7 +320,7 @@ def _negations(lexicon: Lexicon, words: Words, random: Random, pairs: int) -> li
             break
         if base in used or base not in words.frequency or negated not in words.frequency:
             continue
-        options = next(_negation_options(words, base, negated), None)
+        options = next(_negation_options(words, base, negated, negations), None)
         if options is None:
             continue
         used.add(base)
@@ -328,7 +335,9 @@ def _negations(lexicon: Lexicon, words: Words, random: Random, pairs: int) -> li
     return found
 
 
-def _negation_options(words: Words, base: str, negated: str) -> Iterator[tuple[str, str, str, str]]:
+def _negation_options(
+    words: Words, base: str, negated: str, negations: set[str]
+) -> Iterator[tuple[str, str, str, str]]:
     """Yield what means the same as a word and as its negation, the part of speech, and where the latter comes from."""
     for part in PARTS_OF_SPEECH:
         synonyms = words.good["synonym"][base, part]
@@ -336,6 +345,8 @@ def _negation_options(words: Words, base: str, negated: str) -> Iterator[tuple[s
         pairs = [
             (synonym, antonym, part, way)
             for synonym, (antonym, way) in (((first[0], second) for first, second in best_first(synonyms, antonyms)))
+            # An option with a prefix of its own would go with the negated word
+            if negations.isdisjoint((synonym, antonym))
             if not any(are_alike(one, other) for one in (synonym, antonym) for other in (base, negated))
             if synonym != antonym and antonym not in words.related[synonym] - _of(words, synonym, part)
         ]

@@ -11,8 +11,8 @@ from lexkit.probe.items import Item, Words, are_alike, best_first
 
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 _WORD = re.compile(r"(?<![\w'\u2019@-])[a-z]{3,}(?![\w'\u2019@-])")
-_SHORTEST, _LONGEST = 8, 40
-"""Words of a sentence."""
+_SHORTEST, _LONGEST, _CHARACTERS = 8, 40, 400
+"""Words of a sentence, at least and at most, and its characters at most."""
 _NEEDS_ARTICLE = re.compile(r"\b(?:an?|more|most|very) $", re.IGNORECASE)
 """Before a word whose first letter, or part of speech, tells what can stand there."""
 
@@ -37,11 +37,10 @@ def substitution_items(words: Words, text: str, number: int, seed: int) -> list[
     cells: dict[tuple[str, str], dict[bool, list[Item]]] = defaultdict(lambda: {True: [], False: []})
     for head in sorted(places):
         part = heads[head]
-        before, after = random.choice(places[head])
         sides = cells[part, words.band(head)]
         found = [
             (synonym, antonym, way)
-            for (synonym, _), (antonym, way) in best_first(
+            for (synonym, way), (antonym, _) in best_first(
                 words.good["synonym"][head, part], words.good["antonym"][head, part]
             )
             if not are_alike(synonym, antonym) and words.frequency[synonym] != words.frequency[antonym]
@@ -49,6 +48,10 @@ def substitution_items(words: Words, text: str, number: int, seed: int) -> list[
         if not found:
             continue
         synonym, antonym, way = found[0]
+        free = [place for place in places[head] if {head, synonym, antonym}.isdisjoint(" ".join(place).split())]
+        if not free:
+            continue
+        before, after = random.choice(free)
         options = [synonym, antonym]
         random.shuffle(options)
         sides[words.frequency[synonym] > words.frequency[antonym]].append(
@@ -89,10 +92,13 @@ def _unambiguous(words: Words) -> Iterator[tuple[str, str]]:
 
 def _places(text: str) -> Iterator[tuple[str, str, str]]:
     for sentence in _SENTENCE.finditer(text):
-        whole = sentence[0].strip()
-        if not _SHORTEST <= len(whole.split()) <= _LONGEST or "<unk>" in whole:
+        parts = sentence[0].split()
+        whole = " ".join(parts)
+        if not _SHORTEST <= len(parts) <= _LONGEST or len(whole) > _CHARACTERS or "<unk>" in whole:
             continue
         for word in _WORD.finditer(whole):
-            before = whole[: word.start()]
-            if before.strip() and before.endswith(" ") and not _NEEDS_ARTICLE.search(before):
-                yield before.rstrip(), word[0], whole[word.end() :]
+            before, after = whole[: word.start()], whole[word.end() :]
+            if not before.endswith(" ") or before.endswith("@ ") or after.startswith(" @"):
+                continue
+            if not _NEEDS_ARTICLE.search(before):
+                yield before.rstrip(), word[0], after

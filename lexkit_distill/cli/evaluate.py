@@ -77,8 +77,8 @@ def _print(results: Results) -> None:
                 )
             if details.get("unwritable_items"):
                 click.echo(
-                    f"{task}: {details['unwritable_items']:,} items have words that the tokenizer of the {who} cannot "
-                    "write; they are left out",
+                    f"{task}: {details['unwritable_items']:,} items have words that the tokenizer of the {who} lacks, "
+                    "or sentences longer than its context; they are left out",
                     err=True,
                 )
         few = result.details.get("too_few_heads")

@@ -55,7 +55,7 @@ class EvalConfig(Config):
     wiki.valid.tokens in --data]"""
     store: str | None = field(default=None, metadata={"metavar": "FILE"})
     """Store that the items of words are made from."""
-    heads: int = field(default=1000, metadata={"min": 12})
+    heads: int = field(default=1000, metadata={"min": 36})
     """Head words of each type of items of words, at most, drawn by --seed."""
     senses: str | None = field(default=None, metadata={"metavar": "DIR,..."})
     """Sense dictionaries of the model, separated by commas, whose senses replace its hidden states for senses and
@@ -64,7 +64,7 @@ class EvalConfig(Config):
     """Teacher with the same tokenizer, from which perplexity also measures the divergence."""
     output: str = field(default="results.json", metadata={"metavar": "FILE"})
     """File for the results; the model's answer to each question goes beside it, into *.questions.jsonl."""
-    seed: int = 0
+    seed: int = field(default=0, metadata={"min": 0})
     """Seed for the worked examples, the questions of --limit, and the bootstrap samples."""
     batch_size: int = field(default=8, metadata={"min": 1})
     """Prompts in a batch."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import lexkit
 from lexkit.arguments import user_path
+from lexkit.probe.frames import ITEM_TYPES
 from lexkit.probe.items import Item, make_items
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.config import EvalConfig
@@ -14,6 +15,9 @@ from lexkit_distill.evaluation.prepare import PreparedTask, prepare
 from lexkit_distill.evaluation.word_pairs import LexicalData, read_lexical
 from lexkit_distill.senses.meta import read_meta
 from lexkit_distill.tasks import TASKS
+
+LEAST_HEADS = 30
+"""A type of item, or a band, with fewer heads has no figure."""
 
 
 @dataclass(frozen=True)
@@ -88,4 +92,11 @@ def _items(config: EvalConfig) -> list[Item]:
     has_text = config.text is not None or config.data is not None
     text = read_text(config.data, config.text) if has_text else None
     with lexkit.open(config.store) as lexicon:
-        return make_items(lexicon, config.heads, config.seed, text)
+        items = make_items(lexicon, config.heads, config.seed, text)
+    heads = [len({item.group for item in items if item.type == kind}) for kind in ITEM_TYPES]
+    if max(heads) < LEAST_HEADS:
+        raise EvaluationError(
+            f"words: {config.store} gives items for {max(heads)} heads, and a figure needs {LEAST_HEADS}; build it "
+            "from more sources"
+        )
+    return items

@@ -21,14 +21,13 @@ from lexkit.probe.frames import ITEM_TYPES
 from lexkit.probe.items import Item
 from lexkit.progress import Progress
 from lexkit_distill.errors import EvaluationError
+from lexkit_distill.evaluation.data import LEAST_HEADS
 from lexkit_distill.evaluation.likelihood import log_likelihoods
 from lexkit_distill.evaluation.results import TaskScores
 from lexkit_distill.evaluation.statistics import Measure
 from lexkit_distill.processes import Processes
 from lexkit_distill.teacher import Teacher
 
-LEAST_HEADS = 30
-"""Heads without which a band has no figure."""
 _TOKENS = 512
 """Tokens read at a time for each prompt of a batch; sentences are short."""
 Floats = npt.NDArray[np.float64]
@@ -76,11 +75,14 @@ def score_words(
         None in processes other than the first.
 
     Raises:
-        EvaluationError: the tokenizer can write none of the items.
+        EvaluationError: the model can read none of the items.
     """
-    written = [item for item in items if _can_write(item, model)]
+    written = [item for item in items if _can_read(item, model)]
     if not written:
-        raise EvaluationError(f"words: the tokenizer of {model.name} can write none of the {len(items):,} items' words")
+        raise EvaluationError(
+            f"words: {model.name} can read none of the {len(items):,} items: its tokenizer lacks their words, or its "
+            "context is shorter than their sentences; evaluate another model"
+        )
     mine = written[processes.number :: processes.number_of]
     scores = _score(mine, model, batch_size * _TOKENS, progress, replace)
     gathered = processes.gathered(scores)
@@ -90,12 +92,16 @@ def score_words(
     return _measures([by_id[item.id] for item in written], len(items) - len(written))
 
 
-def _can_write(item: Item, model: Teacher) -> bool:
-    unknown = model.tokenizer.unk_token_id
-    if unknown is None:
-        return True
-    texts = [f" {word}" for word in (item.head, *item.options)]
-    return not any(unknown in one.ids for one in model.encoder.encode(texts))
+def _can_read(item: Item, model: Teacher) -> bool:
+    """Whether the tokenizer has tokens for the words, and the model room for the sentences."""
+    encoder, unknown = model.encoder, model.tokenizer.unk_token_id
+    if unknown is not None:
+        words = [f" {word}" for word in (item.head, *item.options)]
+        if any(unknown in one.ids for one in encoder.encode(words)):
+            return False
+    sentences = [text for pair in item.sentences() for group in pair for text in group]
+    longest = max(len(encoder.begun(one.ids)) for one in encoder.encode(sentences))
+    return encoder.context is None or longest <= encoder.context
 
 
 def _score(
@@ -138,8 +144,12 @@ def _credit(scores: Floats, right: int) -> float:
 
 
 def _tokens_band(item: Item, model: Teacher) -> str:
-    (encoding,) = model.encoder.encode([f" {item.options[item.right]}"])
-    return "one_token" if len(encoding.ids) == 1 else "several_tokens"
+    # As it is written at the end of a sentence: a word alone may begin with a token of its own
+    _, neutral = item.sentences()[0]
+    text = neutral[item.right]
+    (encoding,) = model.encoder.encode([text])
+    n_tokens = sum(end > len(text) - len(item.options[item.right]) for _, end in encoding.offsets)
+    return "one_token" if n_tokens == 1 else "several_tokens"
 
 
 def _measures(scores: Sequence[WordScore], unwritable: int) -> TaskScores:

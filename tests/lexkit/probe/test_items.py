@@ -14,6 +14,7 @@ from lexkit.errors import QueryError
 from lexkit.probe.frames import FRAMES
 from lexkit.probe.items import Item, Words, make_items
 from lexkit.probe.substitution import substitution_items
+from lexkit.sources.offensive import offensive_words
 from lexkit.store.lexicon import Lexicon
 
 ADJECTIVES = (
@@ -116,6 +117,20 @@ def test_whoever_prefers_an_option_is_right_every_other_time(items: list[Item]) 
         assert {base.right, negated.right} == {0, 1}
 
 
+def test_negation_cannot_be_told_by_a_prefix(items: list[Item], lexicon: Lexicon) -> None:
+    negated = set(
+        lexicon.sql("SELECT word FROM word JOIN negation USING (word_id) WHERE NOT reverses AND same_pos")[
+            "word"
+        ].to_pylist()
+    )
+    assert all(negated.isdisjoint(item.options) for item in items if item.type == "negation")
+
+
+def test_insults_are_left_out(every_item: list[Item]) -> None:
+    insults = {one.word for one in offensive_words()}
+    assert insults.isdisjoint(word for item in every_item for word in (item.head, *item.options))
+
+
 def test_negations_are_right(items: list[Item], lexicon: Lexicon) -> None:
     for item in [item for item in items if item.type == "negation"][:100:2]:
         assert lexicon.relation(item.group, item.options[item.right]) == ["synonym"]
@@ -192,6 +207,17 @@ class TestSubstitution:
         for head in heads:
             text = TEXT.replace(f"the {head}", f"a {head}")
             assert head not in {item.head for item in substitution_items(words, text, 1000, 0)}
+
+    @pytest.mark.parametrize("space", ["\t", "\u00a0", "  ", "\u2028", "\x85"])
+    def test_white_space_is_one_space(self, words: Words, space: str) -> None:
+        text = TEXT.replace("end it", f"end{space}it").replace("In the", f"In{space}the")
+        assert substitution_items(words, text, 50, 0) == substitution_items(words, TEXT, 50, 0) != []
+
+    def test_what_gives_the_answer_away_is_left_out(self, words: Words) -> None:
+        for item in substitution_items(words, TEXT, 50, 0)[:4]:
+            for given in (item.head, *item.options):
+                text = TEXT.replace(f"the {item.head} one", f"the {item.head} {given} one")
+                assert item.head not in {other.head for other in substitution_items(words, text, 50, 0)}
 
     @pytest.mark.parametrize("text", ["", "\n\n", "a b c", "x" * 100_000, ". " * 10_000, "\0 the cold one"])
     def test_text_without_sentences(self, words: Words, text: str) -> None:

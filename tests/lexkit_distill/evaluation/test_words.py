@@ -112,6 +112,19 @@ def test_a_model_that_reads_no_head_is_at_chance_in_every_band(
     assert {"antonym", "synonym", "negation", "antonym_stated"} <= found.keys()
 
 
+def test_sentences_longer_than_the_context(
+    items: list[Item], make_teacher: Callable[..., Path], tmp_path: Path
+) -> None:
+    teacher = load_teacher(str(make_teacher(tmp_path / "short", length=24)), dtype="float32", device="cpu")
+    found = scored(items, teacher)
+    assert 0 < found["details"]["unwritable_items"] < len(items)
+    shown = {line.id for line in found["lines"]}
+    for item in items:
+        texts = [text for pair in item.sentences() for group in pair for text in group]
+        longest = max(len(one.ids) for one in teacher.encoder.encode(texts))
+        assert (item.id in shown) == (longest <= 24)
+
+
 def test_a_model_that_knows_all_is_always_right(
     items: list[Item], model: Teacher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,7 +178,9 @@ def test_words_that_a_tokenizer_cannot_write(
     found = scored(items, teacher)
     assert 0 < found["details"]["unwritable_items"] <= 20
     strange = [Item(**{**vars(item), "head": "zyx"}) for item in items]
-    with pytest.raises(EvaluationError, match=r"^words: the tokenizer of .* can write none of the \d+ items' words$"):
+    with pytest.raises(
+        EvaluationError, match=r"^words: .* can read none of the \d+ items: .*; evaluate another model$"
+    ):
         scored(strange, teacher)
 
 
