@@ -115,14 +115,14 @@ def test_a_model_that_reads_no_head_is_at_chance_in_every_band(
 def test_sentences_longer_than_the_context(
     items: list[Item], make_teacher: Callable[..., Path], tmp_path: Path
 ) -> None:
-    teacher = load_teacher(str(make_teacher(tmp_path / "short", length=24)), dtype="float32", device="cpu")
+    teacher = load_teacher(str(make_teacher(tmp_path / "short", length=32)), dtype="float32", device="cpu")
     found = scored(items, teacher)
     assert 0 < found["details"]["unwritable_items"] < len(items)
     shown = {line.id for line in found["lines"]}
     for item in items:
         texts = [text for pair in item.sentences() for group in pair for text in group]
         longest = max(len(one.ids) for one in teacher.encoder.encode(texts))
-        assert (item.id in shown) == (longest <= 24)
+        assert (item.id in shown) == (longest <= 32)
 
 
 def test_a_model_that_knows_all_is_always_right(
