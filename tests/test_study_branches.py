@@ -1,8 +1,9 @@
-"""The second question's plan and arithmetic: what is left to do, held-out heads, rates, intervals, and a tiny branch."""
+"""The second question of the study: what is left to do, held-out heads, rates, intervals, and a tiny branch."""
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -47,7 +48,8 @@ def test_the_main_arms_of_all_seeds_come_before_other_arms(plan: Any) -> None:
 def test_a_run_whose_row_is_in_the_table_is_not_repeated(plan: Any, tmp_path: Path) -> None:
     table = tmp_path / "branches.csv"
     assert plan.written(table) == []
-    table.write_text('seed,base,arm,valid_ce\n0,KD,DSKD,5.5\n2,KD + hidden,"DSKD, no antonyms",5.25\n', encoding="utf-8")
+    lines = ("seed,base,arm,valid_ce", "0,KD,DSKD,5.5", '2,KD + hidden,"DSKD, no antonyms",5.25')
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
     rows = plan.written(table)
     done = [plan.Key(0, "KD", "DSKD"), plan.Key(2, "KD + hidden", "DSKD, no antonyms")]
     assert [plan.key_of(row) for row in rows] == done
@@ -77,7 +79,7 @@ def test_the_rate_rises_stays_and_falls_to_nothing(plan: Any) -> None:
     assert rates[:10] == pytest.approx([plan.RATE * (step + 1) / 10 for step in range(10)])
     assert rates[10:101] == [plan.RATE] * 91
     assert rates[129] == pytest.approx(plan.RATE / 30)
-    assert all(after < before for before, after in zip(rates[100:], rates[101:], strict=False))
+    assert all(after < before for before, after in itertools.pairwise(rates[100:]))
 
 
 def test_an_interval_is_students_t_over_the_seeds_that_both_have(plan: Any) -> None:

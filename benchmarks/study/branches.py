@@ -185,6 +185,7 @@ class Worker:
                 self.finish(Key(job.seed, job.base, name), self.reference(name), {})
             return f"{len(job.arms)} references"
         trunk = self.trainer(plan.ARMS[0], job.base, job.seed)
+        trunk.folder.mkdir(parents=True, exist_ok=True)
         trunk.resume()
         began = time.perf_counter()
         self.run(trunk, until=self.shared_steps(trunk))

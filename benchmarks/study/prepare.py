@@ -35,7 +35,6 @@ LEFT_OUT = {"stated": "NOT direct", "no-synonyms": "kind = 'synonym'"}
 """Stores without some relations: only the stated ones, only antonyms."""
 QUESTIONS = 1500
 """Of CommonsenseQA's training set, as many as ARC-Challenge has and a half more."""
-ANCHORS = ("predicted", "next", "input")
 
 
 def split(source: Path, folder: Path) -> None:
@@ -55,22 +54,6 @@ def run(*arguments: str | Path) -> None:
     """Run lexkit."""
     print("lexkit", *arguments, flush=True)
     subprocess.run([*LEXKIT, *map(str, arguments)], check=True)
-
-
-def make_stores(derived: Path, data: Path, tokenizer: Path) -> None:
-    """Build a store, and copies of it that lack some relations."""
-    if not derived.exists():
-        sources = ["--wiktionary", data / "wiktionary/wiktextract-1.99.7-mini.jsonl.gz"]
-        sources += ["--roget", data / "roget/roget10681.txt"]
-        sources += ["--morpholex", data / "morpholex/MorphoLEX_en-reconstructed.xlsx"]
-        run("build", "--quiet", *sources, "--tokenizer", f"teacher={tokenizer}", "--output", derived)
-    for name, left_out in LEFT_OUT.items():
-        store = derived.with_name(f"{name}.duckdb")
-        if not store.exists():
-            with new_file(store) as beside:
-                shutil.copy(derived, beside)
-                with duckdb.connect(str(beside)) as connection:
-                    connection.execute(f"DELETE FROM relation WHERE {left_out}")
 
 
 def altered(source: Path, target: Path, how: str) -> None:
@@ -172,27 +155,22 @@ def main() -> None:
     questions = (data / "benchmarks/csqa/train_rand_split.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder / "csqa.jsonl").write_text("".join(questions[:QUESTIONS]), encoding="utf-8")
     # The text with <unk> in it is nearest to what is left, and only senses are taken from it
-    jobs = [(anchor, [folder / "senses.txt", data / "text/wikitext2-valid.txt"], anchor) for anchor in ANCHORS]
-    jobs.append(("same-text", [folder / "train.txt"], "predicted"))
-    for name, corpus, anchor in jobs:
-        target = folder / "senses" / name
-        if not (target / files.META).exists():
-            target.parent.mkdir(exist_ok=True)
-            texts = [argument for text in corpus for argument in ("--corpus", text)]
-            run("distill", "senses", "--teacher", options.teacher, *texts, "--anchor", anchor, "--output", target)
-    predicted = folder / "senses" / "predicted"
-    for how in ("shuffled", "mean"):
-        altered(predicted, folder / "senses" / how, how)
-    make_stores(folder / "derived.duckdb", data, predicted / files.TOKENIZER)
-    for name in LEFT_OUT:
-        if not (folder / "senses" / name).exists():
-            # Only the senses of tokens, which no store has changed
-            altered(predicted, folder / "senses" / name, name)
-    for target in sorted((folder / "senses").iterdir()):
-        meta = files.read_meta(target)
-        if meta.store_fingerprint is None:
-            store = target.name if target.name in LEFT_OUT else "derived"
-            run("distill", "compose", "--senses", target, "--store", folder / f"{store}.duckdb")
+    corpus = [
+        argument
+        for text in (folder / "senses.txt", data / "text/wikitext2-valid.txt")
+        for argument in ("--corpus", text)
+    ]
+    predicted, store = folder / "senses" / "predicted", folder / "derived.duckdb"
+    if not (predicted / files.META).exists():
+        predicted.parent.mkdir(exist_ok=True)
+        run("distill", "senses", "--teacher", options.teacher, *corpus, "--output", predicted)
+    if not store.exists():
+        sources = ["--wiktionary", data / "wiktionary/wiktextract-1.99.7-mini.jsonl.gz"]
+        sources += ["--roget", data / "roget/roget10681.txt"]
+        sources += ["--morpholex", data / "morpholex/MorphoLEX_en-reconstructed.xlsx"]
+        run("build", "--quiet", *sources, "--tokenizer", f"teacher={predicted / files.TOKENIZER}", "--output", store)
+    if files.read_meta(predicted).store_fingerprint is None:
+        run("distill", "compose", "--senses", predicted, "--store", store)
 
 
 if __name__ == "__main__":
