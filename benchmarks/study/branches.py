@@ -1,6 +1,6 @@
 """Run the second question of docs/study.md: arms that branch off a shared checkpoint.
 
-Usage: python benchmarks/study/branches.py FOLDER --data DIR --teacher DIR [--processes 2] [--table FILE]
+Usage: python benchmarks/study/branches.py FOLDER --data DIR --teacher DIR [--processes 2] [--table FILE] [...]
 
 FOLDER is one that prepare.py has filled with --store. For each seed and base a control is trained to a shared
 checkpoint, which stays in FOLDER/shared; every arm goes on from there, with its own term and a learning rate that falls
@@ -54,7 +54,6 @@ SETTINGS: dict[str, Any] = {
     "epochs": 100,
     "lr": plan.RATE,
     "dtype": "bfloat16",
-    "device": "cpu",
 }
 PROBE_HEADS, NEGATIONS = 200, 60
 """Heads of antonym and synonym items, and pairs of negation items, at most."""
@@ -87,7 +86,7 @@ class Reader(Teacher):
         """Return the student's hidden states (B, T, d) of token ids (B, T)."""
         assert self.student is not None
         assert self.prefixes is not None
-        key = token_ids.numpy().tobytes()
+        key = token_ids.cpu().numpy().tobytes()
         if key not in self.prefixes:
             self.prefixes[key] = self.student.run_teacher(token_ids).prefix
         return self.student.run(self.student.tail, token_ids, self.prefixes[key])
@@ -120,27 +119,46 @@ def probe_figures(scores: Iterable[WordScore], held_out: set[str]) -> dict[str, 
     }
 
 
+@dataclass(frozen=True)
+class Options:
+    """Where everything is, and how long runs are."""
+
+    folder: Path
+    data: Path
+    teacher: Path
+    table: Path
+    shared: int = plan.SHARED
+    """Predicted tokens up to the shared checkpoint."""
+    branch: int = plan.BRANCH
+    """Predicted tokens from there."""
+    device: str = "cpu"
+    text: Path | None = None
+    """The training text, if it is another than prepare.py's."""
+
+
 class Worker:
     """A process that trains and measures, one run after the other."""
 
-    def __init__(self, folder: Path, data: Path, teacher: Path, table: Path) -> None:
+    def __init__(self, options: Options) -> None:
         torch.set_num_threads(1)
-        self.folder, self.data, self.teacher_folder, self.table = folder, data, teacher, table
+        self.options, self.folder = options, options.folder
         self.memo = Memo()
-        self.processes = Processes("cpu")
-        self.accelerator = Accelerator(cpu=True, mixed_precision="no")
+        self.processes = Processes(options.device)
+        self.accelerator = Accelerator(cpu=options.device == "cpu", mixed_precision="no")
         self.prefixes: dict[bytes, Tensor] = {}
 
     def config(self, arm: Arm, base: str, seed: int) -> TrainConfig:
         """Return the configuration of a run, all but its number of steps."""
         return changed(
-            TrainConfig(str(self.teacher_folder)),
-            data=(str(self.folder / "train.txt"),),
+            TrainConfig(str(self.options.teacher)),
+            data=(str(self.options.text or self.folder / "train.txt"),),
             output=str(self.folder / "none"),
             senses=str(self.folder / "branches" / "senses" / arm.senses),
             store=str(self.folder / "branches" / f"{arm.store}.duckdb"),
-            cache=str(self.folder / "branches" / "cache"),
+            # A GPU runs the teacher sooner than a disk gives its states of ten million tokens
+            cache=str(self.folder / "branches" / "cache") if self.options.device == "cpu" else None,
             seed=seed,
+            device=self.options.device,
             **{**SETTINGS, **plan.BASES.get(base, {}), **arm.options},
         )
 
@@ -158,7 +176,7 @@ class Worker:
         size = self.teacher.vocabulary_size
         counts = torch.bincount(torch.from_numpy(inputs.data.token_ids).long(), minlength=size)
         held_out = HeldOut(self.folder / "branches" / "held-out", self.teacher, self.student())
-        text = (self.data / "text/wikitext2-valid.txt").read_text(encoding="utf-8")
+        text = (self.options.data / "text/wikitext2-valid.txt").read_text(encoding="utf-8")
         return held_out.text("valid", text, WINDOWS, related_tokens(inputs.supervision, size), counts)
 
     @cached_property
@@ -212,6 +230,8 @@ class Worker:
         began, cpu = time.perf_counter(), time.process_time()
         self.run(trainer)
         told = {
+            "shared": self.options.shared,
+            "branch": self.options.branch,
             "gamma": round(trainer.objective.gamma, 4),
             "steps": trainer.state.step,
             "seconds": round(time.perf_counter() - began, 2),
@@ -226,7 +246,9 @@ class Worker:
         ready = prepare(config, folder, self.accelerator, Progress(), self.memo)
         plain = ready.trainer
         per_step = ready.plan.counts.predicted / plain.batches.steps_per_epoch
-        shared, total = (round(tokens / per_step) for tokens in (plan.SHARED, plan.SHARED + plan.BRANCH))
+        shared, total = (
+            round(tokens / per_step) for tokens in (self.options.shared, self.options.shared + self.options.branch)
+        )
         trainer = Trainer(
             replace(config.optimiser, max_steps=total),
             replace(config.run, save_every=100),
@@ -289,7 +311,7 @@ class Worker:
         assert scores is not None
         found |= probe_figures(scores.lines, self.held_out)
         told = {**told, "measuring_seconds": round(time.perf_counter() - began, 2)}
-        add_row(self.table, key._asdict() | told | {name: round(value, 6) for name, value in found.items()})
+        add_row(self.options.table, key._asdict() | told | {name: round(value, 6) for name, value in found.items()})
         print(f"{key.base}, seed {key.seed}, {key.arm}: CE {found['valid_ce']:.4f}, {told}", flush=True)
 
 
@@ -311,10 +333,10 @@ def add_row(table: Path, row: dict[str, Any]) -> None:
 _worker: Worker | None = None
 
 
-def begin(folder: Path, data: Path, teacher: Path, table: Path) -> None:
+def begin(options: Options) -> None:
     """Make a process a worker."""
     global _worker
-    _worker = Worker(folder, data, teacher, table)
+    _worker = Worker(options)
 
 
 def work(job: Job) -> str:
@@ -331,13 +353,31 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--table", type=Path, default=Path(__file__).with_name("branches.csv"))
-    options = parser.parse_args()
-    table: Path = options.table.resolve()
-    jobs = plan.plan(map(plan.key_of, plan.written(table)))
+    parser.add_argument("--shared", type=int, default=plan.SHARED, help="predicted tokens up to the checkpoint")
+    parser.add_argument("--branch", type=int, default=plan.BRANCH, help="predicted tokens from there")
+    parser.add_argument("--arms", nargs="*", help="only these, beside the control")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--text", type=Path, help="another training text")
+    given = parser.parse_args()
+    options = Options(
+        given.folder.resolve(),
+        given.data.resolve(),
+        given.teacher.resolve(),
+        given.table.resolve(),
+        given.shared,
+        given.branch,
+        given.device,
+        given.text and given.text.resolve(),
+    )
+    rows = plan.written(options.table)
+    lengths = {(row["shared"], row["branch"]) for row in rows if row["base"] != plan.REFERENCE}
+    if lengths - {(str(options.shared), str(options.branch))}:
+        parser.error(f"{options.table} has runs of another length; give another --table")
+    arms = [arm for arm in plan.ARMS if given.arms is None or arm.name in (plan.CONTROL, *given.arms)]
+    jobs = plan.plan(map(plan.key_of, rows), arms=arms)
     began = time.perf_counter()
     context = multiprocessing.get_context("spawn")
-    arguments = (options.folder.resolve(), options.data.resolve(), options.teacher.resolve(), table)
-    with context.Pool(options.processes, begin, arguments) as pool:
+    with context.Pool(given.processes, begin, (options,)) as pool:
         for number, done in enumerate(pool.imap_unordered(work, jobs), 1):
             print(f"{number} of {len(jobs)}, {time.perf_counter() - began:.0f} s: {done}", flush=True)
 

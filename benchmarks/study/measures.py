@@ -55,11 +55,11 @@ class HeldOut:
     def states(self, rows: list[list[int]]) -> dict[str, Tensor]:
         """Return prefix and last states (N, T, d) of right-padded rows."""
         ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
-        found = [self.student.run_teacher(part) for part in torch.split(ids, BATCH)]
+        found = [self.student.run_teacher(part) for part in torch.split(ids.to(self.teacher.device), BATCH)]
         return {
             "ids": ids,
-            "prefix": torch.cat([states.prefix for states in found]),
-            "final": torch.cat([states.final for states in found]),
+            "prefix": torch.cat([states.prefix.cpu() for states in found]),
+            "final": torch.cat([states.final.cpu() for states in found]),
         }
 
     def text(self, name: str, text: str, windows: int, related: Tensor, counts: Tensor) -> Text:
@@ -78,17 +78,17 @@ class HeldOut:
             rows = [ids[start : start + LENGTH] for start in range(0, len(ids) - LENGTH, LENGTH)]
             step = max(len(rows) // windows, 1)
             states = self.states(rows[::step][:windows])
-            final = states["final"][:, :-1].flatten(0, 1)
+            final = states["final"][:, :-1].flatten(0, 1).to(self.teacher.device)
             head = self.student.head
             summary = summarize(final, head)
             first = torch.cat([head.logits(part).argmax(1) for part in torch.split(final, _HEAD_TOKENS)])
             return {
                 "ids": states["ids"],
                 "prefix": states["prefix"],
-                "final": final,
-                "embedding": summary.embedding,
-                "log_partition": summary.log_partition,
-                "first": first,
+                "final": final.cpu(),
+                "embedding": summary.embedding.cpu(),
+                "log_partition": summary.log_partition.cpu(),
+                "first": first.cpu(),
             }
 
         kept = self.kept(name, make)
@@ -210,8 +210,9 @@ class Bench:
 @torch.no_grad()
 def run_rows(student: Student, kept: dict[str, Tensor], batch: int = BATCH) -> Tensor:
     """Return the student's last states (N, T, d) of rows whose prefix is kept."""
+    device = student.teacher.device
     parts = zip(torch.split(kept["ids"], batch), torch.split(kept["prefix"], batch), strict=True)
-    return torch.cat([student.run(student.tail, ids, prefix) for ids, prefix in parts])
+    return torch.cat([student.run(student.tail, ids.to(device), prefix.to(device)).cpu() for ids, prefix in parts])
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ class Text:
         hidden = run_rows(student, self.kept)[:, :-1].flatten(0, 1)
         ce, log_partition, first = [], [], []
         for part, wanted in zip(torch.split(hidden, _HEAD_TOKENS), torch.split(targets, _HEAD_TOKENS), strict=True):
-            logits = student.head.logits(part).float()
+            logits = student.head.logits(part.to(student.teacher.device)).float().cpu()
             log_partition.append(logits.logsumexp(1))
             ce.append(log_partition[-1] - logits.gather(1, wanted[:, None]).squeeze(1))
             first.append(logits.argmax(1))

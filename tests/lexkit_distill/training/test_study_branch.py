@@ -20,8 +20,6 @@ def branches(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     pytest.importorskip("torch")
     monkeypatch.syspath_prepend(str(STUDY))
     found = importlib.import_module("branches")
-    monkeypatch.setattr(found.plan, "SHARED", 800)
-    monkeypatch.setattr(found.plan, "BRANCH", 400)
     small = {"layers": 4, "trained": 2, "batch_size": 4, "micro_batch_size": 4, "max_length": 64, "dtype": "float32"}
     monkeypatch.setattr(found, "SETTINGS", {**found.SETTINGS, **small})
     yield found
@@ -57,7 +55,8 @@ def worker(
             def finish(self, key: Any, student: Any, told: dict[str, Any]) -> None:
                 made[key.base, key.arm] = {name: value.clone() for name, value in student.tail.state_dict().items()}
 
-        return Kept(folder, tmp_path, six_layers, tmp_path / "branches.csv"), made
+        options = branches.Options(folder, tmp_path, six_layers, tmp_path / "branches.csv", shared=800, branch=400)
+        return Kept(options), made
 
     return make
 
