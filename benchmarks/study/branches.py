@@ -174,7 +174,7 @@ class Worker:
         inputs = load_inputs(config, self.teacher, self.memo, Progress())
         assert inputs.supervision is not None
         size = self.teacher.vocabulary_size
-        counts = torch.bincount(torch.from_numpy(inputs.data.token_ids).long(), minlength=size)
+        counts = torch.from_numpy(np.bincount(inputs.data.token_ids, minlength=size))
         held_out = HeldOut(self.folder / "branches" / "held-out", self.teacher, self.student())
         text = (self.options.data / "text/wikitext2-valid.txt").read_text(encoding="utf-8")
         return held_out.text("valid", text, WINDOWS, related_tokens(inputs.supervision, size), counts)

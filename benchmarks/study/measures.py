@@ -100,8 +100,8 @@ class HeldOut:
 
 def related_tokens(supervision: Supervision, vocabulary: int) -> Tensor:
     """Return (V,) which tokens have synonyms or antonyms with senses."""
-    tokens = torch.arange(vocabulary)
-    return (supervision.synonyms.counts(tokens) > 0) | (supervision.antonyms.counts(tokens) > 0)
+    available = supervision.available()
+    return torch.from_numpy(available.synonyms | available.antonyms)[:vocabulary]
 
 
 class Bench:
