@@ -104,3 +104,19 @@ def test_all_arms_of_a_seed_have_the_same_rows_and_positions(
             assert (other.step(step)[1] == rows).all()
             assert (other.positions(rows, epoch).sampled == positions.sampled).all()
             assert (other.positions(rows, epoch).targets == positions.targets).all()
+
+
+def test_the_rate_is_the_plans_and_not_the_trainers(
+    branches: Any, worker: Callable[[], tuple[Any, Weights]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, _ = worker()
+    trainer = own.trainer(branches.plan.ARMS[0], "KD + hidden", 1)
+    shared, rates = own.shared_steps(trainer), []
+
+    def note(optimizer: Any, *_: object) -> None:
+        rates.append(optimizer.param_groups[0]["lr"])
+
+    trainer.optimizer.register_step_post_hook(note)
+    trainer.run(saves=False)
+    assert rates == [branches.plan.learning_rate(step, shared, len(rates)) for step in range(len(rates))]
+    assert 0 < shared < len(rates) == trainer.steps
