@@ -107,7 +107,7 @@ def test_all_arms_of_a_seed_have_the_same_rows_and_positions(
 
 
 def test_the_rate_is_the_plans_and_not_the_trainers(
-    branches: Any, worker: Callable[[], tuple[Any, Weights]], monkeypatch: pytest.MonkeyPatch
+    branches: Any, worker: Callable[[], tuple[Any, Weights]]
 ) -> None:
     own, _ = worker()
     trainer = own.trainer(branches.plan.ARMS[0], "KD + hidden", 1)
