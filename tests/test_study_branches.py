@@ -37,12 +37,13 @@ def test_every_seed_has_every_arm_on_every_base_once(plan: Any) -> None:
     assert len(plan.SEEDS) >= 4
 
 
-def test_the_main_arms_of_all_seeds_come_before_other_arms(plan: Any) -> None:
+def test_all_seeds_have_the_comparison_that_matters_most_before_any_has_more(plan: Any) -> None:
     runs = [run for run in every_run(plan, plan.plan([])) if run.base != plan.REFERENCE]
-    main = {arm.name for arm in plan.ARMS if arm.is_main}
-    is_main = [run.arm in main for run in runs]
-    assert is_main == sorted(is_main, reverse=True)
-    assert runs[0] == plan.Key(0, "KD + hidden", plan.CONTROL)
+    first = runs[: 2 * len(plan.SEEDS)]
+    assert {(run.base, run.arm) for run in first} == {("KD + hidden", plan.CONTROL), ("KD + hidden", "DSKD")}
+    turns = {arm.name: arm.turn for arm in plan.ARMS}
+    is_late = [turns[run.arm] == 2 for run in runs]
+    assert is_late == sorted(is_late)
 
 
 def test_a_run_whose_row_is_in_the_table_is_not_repeated(plan: Any, tmp_path: Path) -> None:
@@ -101,4 +102,9 @@ def test_the_report_says_what_is_excluded(plan: Any) -> None:
     branches = report.Branches(rows)
     assert branches.compared() == [("KD", "DSKD")]
     assert report.excluded(branches).splitlines()[-1].startswith("| KD + DSKD | 0.0184 | 0.0184 |")
-    assert "Seeds: 0 with KD + hidden, 4 with KD." in report.counted(branches)
+    assert "0 of 4 with KD + hidden, 4 of 4 with KD." in report.counted(branches)
+    assert "intervals (1 arms" in report.counted(branches)
+    few = report.Branches([row for row in rows if row["seed"] != "3"])
+    assert few.compared() == [("KD", "DSKD")]
+    assert few.judged() == few.intervals() == []
+    assert report.shown(few.difference("KD", "DSKD", "valid_ce")) == "+0.003"

@@ -36,16 +36,16 @@ class Arm:
     store: str = "trained"
     options: dict[str, Any] = field(default_factory=dict)
     """Fields of TrainConfig; the betas are 1 where nothing else is said."""
-    is_main: bool = False
-    """Whether it is trained before those that are not."""
+    turn: int = 2
+    """Arms of turn 0 are trained first, for all seeds, then those of turn 1."""
 
 
 ARMS = (
-    Arm(CONTROL, options=NONE, is_main=True),
-    Arm("DSKD", is_main=True),
+    Arm(CONTROL, options=NONE, turn=0),
+    Arm("DSKD", turn=0),
     Arm("DSKD, weight 10", options={"beta_p": 10.0, "beta_n": 10.0}),
-    Arm("DSKD, another token's senses", senses="shuffled", is_main=True),
-    Arm("contrast of senses", options={**NONE, "contrast_weight": 3.0}, is_main=True),
+    Arm("DSKD, another token's senses", senses="shuffled", turn=1),
+    Arm("contrast of senses", options={**NONE, "contrast_weight": 3.0}, turn=1),
     Arm("DSKD, no antonyms", options={"beta_n": 0.0}),
     Arm("DSKD, the mean of all senses", senses="mean"),
     Arm("DSKD, no synonyms", "no-synonyms", "no-synonyms"),
@@ -72,12 +72,13 @@ class Job(NamedTuple):
 
 
 def plan(done: Iterable[Key], seeds: Sequence[int] = SEEDS, arms: Sequence[Arm] = ARMS) -> list[Job]:
-    """Return what is left to do: main arms of the first base and of the next, then the rest; all seeds of each."""
+    """Return what is left to do, in turns: all seeds of some arms, then all seeds of others."""
     known = set(done)
     jobs = [Job(0, REFERENCE, (TEACHER, UNTRAINED))]
-    for base, is_main in ((base, is_main) for is_main in (True, False) for base in BASES):
-        names = tuple(arm.name for arm in arms if arm.is_main == is_main)
-        jobs += [Job(seed, base, names) for seed in seeds]
+    for turns in ((0, 1), (2,)):
+        for base, turn in ((base, turn) for base in BASES for turn in turns):
+            names = tuple(arm.name for arm in arms if arm.turn == turn)
+            jobs += [Job(seed, base, names) for seed in seeds]
     left = [
         job._replace(arms=tuple(arm for arm in job.arms if Key(job.seed, job.base, arm) not in known)) for job in jobs
     ]

@@ -1,7 +1,7 @@
 """Tables and the figure of the study's second question, from branches.csv.
 
-Differences are to the control of the same seed and base, with 95% intervals of Student's t over the seeds. Arms that
-not all seeds have are shown with as many as there are.
+Differences are to the control of the same seed and base, with 95% intervals of Student's t over the seeds. An arm that
+fewer than LEAST_SEEDS seeds have is shown without an interval, and nothing is concluded from it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ WORDS = {
 }
 LEVELS = ("", "_common", "_middle", "_rare", "_stated", "_derived", "_one_token", "_several_tokens")
 LOWER_IS_BETTER = ("valid_ce", "valid_kl")
+LEAST_SEEDS = 4
 COMPARED = (*TEXT, *WORDS)
 """The measures that have an interval for each arm and base."""
 _DIGITS = {"valid_ce": 4, "valid_kl": 4, "valid_ce_related": 4}
@@ -59,17 +60,21 @@ class Branches:
         return paired(self.values(base, arm, measure), self.values(base, CONTROL, measure))
 
     def compared(self) -> list[tuple[str, str]]:
-        """Return the base and name of all arms that have at least two seeds beside a control."""
+        """Return the base and name of all arms that have a row beside a control's."""
         return [
             (base, arm.name)
             for base in plan.BASES
             for arm in plan.ARMS
-            if arm.name != CONTROL and self.difference(base, arm.name, "valid_ce").n > 1
+            if arm.name != CONTROL and self.difference(base, arm.name, "valid_ce").n
         ]
+
+    def judged(self) -> list[tuple[str, str]]:
+        """Return those of them that have enough seeds for an interval."""
+        return [(base, arm) for base, arm in self.compared() if self.difference(base, arm, "valid_ce").n >= LEAST_SEEDS]
 
     def intervals(self) -> list[Interval]:
         """Return every interval that the page looks at."""
-        return [self.difference(base, arm, measure) for base, arm in self.compared() for measure in COMPARED]
+        return [self.difference(base, arm, measure) for base, arm in self.judged() for measure in COMPARED]
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -78,9 +83,11 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def shown(interval: Interval, digits: int = 3) -> str:
-    """Return an interval; bold where it leaves out 0."""
-    if interval.n < 2:
+    """Return an interval; bold where it leaves out 0. Of too few seeds, return the mean alone."""
+    if interval.n == 0:
         return DASH
+    if interval.n < LEAST_SEEDS:
+        return signed(interval.mean, digits)
     text = f"{signed(interval.mean, digits)} ± {interval.half:.{digits}f}"
     return f"**{text}**" if interval.excludes_zero else text
 
@@ -109,7 +116,7 @@ def differences(base: str, measures: dict[str, str]) -> Callable[[Branches], str
 def excluded(branches: Branches) -> str:
     """The largest gain and the largest cost in CE and KL that the intervals leave possible, and so exclude beyond."""
     rows = []
-    for base, arm in branches.compared():
+    for base, arm in branches.judged():
         cells = []
         for measure in LOWER_IS_BETTER:
             mean, half, _ = branches.difference(base, arm, measure)
@@ -157,14 +164,16 @@ def text_levels(branches: Branches) -> str:
 
 def counted(branches: Branches) -> str:
     """How many intervals there are, and how many of them leave out 0."""
-    every = branches.intervals()
+    every, judged = branches.intervals(), branches.judged()
     seeds = [len(branches.values(base, CONTROL, "valid_ce")) for base in plan.BASES]
-    told = ", ".join(f"{n} with {base}" for base, n in zip(plan.BASES, seeds, strict=True))
+    told = ", ".join(f"{n} of {len(plan.SEEDS)} with {base}" for base, n in zip(plan.BASES, seeds, strict=True))
+    text = f"Seeds whose control is done: {told}. Only arms with {LEAST_SEEDS} seeds or more have intervals; "
+    if not judged:
+        return text + "no arm has yet, so that this page draws no conclusion from the tables below."
     away = sum(interval.excludes_zero for interval in every)
     return (
-        f"Seeds: {told}. The tables below have {len(every)} intervals ({len(branches.compared())} arms by "
-        f"{len(COMPARED)} measures). If no arm did anything, about {len(every) * 0.05:.0f} of them would leave out 0 "
-        f"by chance; {away} do."
+        f"{text}these are {len(every)} intervals ({len(judged)} arms by {len(COMPARED)} measures). If no arm did "
+        f"anything, about {len(every) * 0.05:.0f} of them would leave out 0 by chance; {away} do."
     )
 
 
@@ -190,14 +199,15 @@ def draw(branches: Branches, path: Path) -> None:
         axes = figure.subplots(1, 2, sharey=True)
         for axis, measure in zip(axes, LOWER_IS_BETTER, strict=True):
             for base, arm in every:
-                mean, half, _ = branches.difference(base, arm, measure)
+                mean, half, n = branches.difference(base, arm, measure)
                 shift = 0.12 if base == next(iter(plan.BASES)) else -0.12
                 axis.errorbar(
                     mean,
                     len(names) - 1 - names.index(arm) + shift,
-                    xerr=half,
+                    xerr=half if n >= LEAST_SEEDS else None,
                     marker="o",
                     markersize=4,
+                    markerfacecolor=None if n >= LEAST_SEEDS else "white",
                     capsize=2,
                     color=SERIES[list(plan.BASES).index(base)],
                 )
