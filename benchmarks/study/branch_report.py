@@ -108,7 +108,7 @@ def differences(base: str, measures: dict[str, str]) -> Callable[[Branches], str
             found = {measure: branches.difference(base, arm, measure) for measure in measures}
             cells = [shown(interval, _DIGITS.get(measure, 3)) for measure, interval in found.items()]
             rows.append([arm, str(branches.difference(base, arm, "valid_ce").n), *cells])
-        return table([f"added to {base}", "seeds", *measures.values()], rows)
+        return table([f"added to {base}", "seeds", *measures.values()], rows) if rows else "No runs yet."
 
     return make
 
@@ -123,7 +123,7 @@ def excluded(branches: Branches) -> str:
             cells += [f"{max(half - mean, 0):.4f}", f"{max(half + mean, 0):.4f}"]
         rows.append([f"{base} + {arm}", *cells])
     names = [f"{what} in {TEXT[measure]} above" for measure in LOWER_IS_BETTER for what in ("gain", "cost")]
-    return table(["excluded", *names], rows)
+    return table(["excluded", *names], rows) if rows else f"No arm has {LEAST_SEEDS} seeds yet."
 
 
 def levels(kind: str) -> Callable[[Branches], str]:

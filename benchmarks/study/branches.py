@@ -3,9 +3,9 @@
 Usage: python benchmarks/study/branches.py FOLDER --data DIR --teacher DIR [--processes 2] [--table FILE] [...]
 
 FOLDER is one that prepare.py has filled with --store. For each seed and base a control is trained to a shared
-checkpoint, which stays in FOLDER/shared; every arm goes on from there, with its own term and a learning rate that falls
-to 0. The row of a run is written to --table at once, and a run whose row is there is not repeated, even if FOLDER is a
-new one: then only the checkpoints that missing runs need are trained.
+checkpoint, which stays in FOLDER/branches/shared; every arm continues from there, with its own term and a learning rate
+that falls to 0. The row of a run is written to --table at once, and a run whose row is there is not repeated, even if
+FOLDER is a new one: then only the checkpoints that missing runs need are trained.
 """
 
 from __future__ import annotations

@@ -79,9 +79,9 @@ def test_arms_leave_one_checkpoint_and_differ_in_their_own_term_alone(
     assert all(are_same(made[key], again[key]) for key in made)
     # the folder is gone: the checkpoint is trained again, to the same weights
     shutil.rmtree(first.folder / "branches" / "shared")
-    third, anew = worker()
+    third, repeated = worker()
     third(branches.Job(3, base, ("DSKD",)))
-    assert are_same(made[base, "DSKD"], anew[base, "DSKD"])
+    assert are_same(made[base, "DSKD"], repeated[base, "DSKD"])
     found = [path.name for path in (first.folder / "branches" / "shared" / "KD+hidden-3" / "checkpoints").iterdir()]
     assert found == shared
 
@@ -106,9 +106,7 @@ def test_all_arms_of_a_seed_have_the_same_rows_and_positions(
             assert (other.positions(rows, epoch).targets == positions.targets).all()
 
 
-def test_the_rate_is_the_plans_and_not_the_trainers(
-    branches: Any, worker: Callable[[], tuple[Any, Weights]]
-) -> None:
+def test_the_rate_is_the_plans_and_not_the_trainers(branches: Any, worker: Callable[[], tuple[Any, Weights]]) -> None:
     own, _ = worker()
     trainer = own.trainer(branches.plan.ARMS[0], "KD + hidden", 1)
     shared, rates = own.shared_steps(trainer), []
