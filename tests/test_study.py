@@ -20,7 +20,7 @@ STUDY = ROOT / "benchmarks" / "study"
 def arms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(str(STUDY))
     yield importlib.import_module("arms")
-    for name in ("arms", "ideas", "report"):
+    for name in ("arms", "branch_plan", "branch_report", "report"):
         sys.modules.pop(name, None)
 
 
@@ -29,19 +29,10 @@ def report(arms: Any) -> Any:
     return importlib.import_module("report")
 
 
-@pytest.fixture
-def ideas(arms: Any) -> Any:
-    pytest.importorskip("torch")
-    return importlib.import_module("ideas")
-
-
 def test_every_arm_has_as_many_runs_to_choose_by_and_none_of_them_is_compared(arms: Any) -> None:
-    best = {arm.name: (0.01, 3.0) for arm in (*arms.MAIN, *arms.BESIDES)}
+    best = {arm.name: (0.01, 3.0) for arm in arms.MAIN}
     tuning = arms.tuning_runs(arms.MAIN)
     assert set(Counter(run.arm.name for run in tuning).values()) == {9}
-    beside = arms.tuning_runs(arms.besides(best))
-    assert set(Counter(run.arm.name for run in beside).values()) == {6}
-    assert all(run.options["hidden_weight"] == 3.0 for run in beside)
     long_tuning = arms.long_tuning_runs(best)
     assert set(Counter(run.arm.name for run in long_tuning).values()) == {3}
     assert {(run.arm.name, run.lr, run.weight) for run in long_tuning} >= {
@@ -49,13 +40,12 @@ def test_every_arm_has_as_many_runs_to_choose_by_and_none_of_them_is_compared(ar
     }
     again = best | {"DSKD": (0.01, 1.0)}
     compared = [*arms.main_runs(best), *arms.long_runs(best, again), *arms.short_runs(best)]
-    assert {run.seed for run in (*tuning, *beside, *long_tuning)}.isdisjoint(run.seed for run in compared)
-    every = [*tuning, *beside, *long_tuning, *compared]
+    assert {run.seed for run in (*tuning, *long_tuning)}.isdisjoint(run.seed for run in compared)
+    every = [*tuning, *long_tuning, *compared]
     assert len({run.key for run in every}) == len(every)
     seeds = Counter((run.phase, run.tokens, run.arm.name) for run in compared)
     assert set(seeds.values()) == {len(arms.SEEDS)}
     assert {name for phase, _, name in seeds if phase == "long"} == {"DSKD"}
-    assert {name for phase, tokens, name in seeds if (phase, tokens) == ("ablation", 100_000)} == set(arms.TWICE)
 
 
 def test_the_choice_is_by_validation_alone(arms: Any) -> None:
@@ -83,14 +73,11 @@ def test_a_best_value_at_the_end_of_those_tried_has_one_beyond_it_tried(arms: An
 
 
 def test_a_weight_sets_the_fields_it_stands_for(arms: Any) -> None:
-    every = (*arms.MAIN, *arms.ABLATIONS, *arms.BESIDES)
-    of = {arm.name: arms.Run(arm, "main", 1, 3, 0.01, 0.3).options for arm in every}
+    of = {arm.name: arms.Run(arm, "main", 1, 3, 0.01, 0.3).options for arm in arms.MAIN}
     assert of["KD"] == {"beta_p": 0.0, "beta_n": 0.0, "lr": 0.01, "seed": 3}
     assert of["KD + hidden"]["hidden_weight"] == 0.3
     assert of["KD + hidden"]["beta_p"] == 0.0
     assert (of["DSKD"]["beta_p"], of["DSKD"]["beta_n"]) == (0.3, 0.3)
-    assert (of["DSKD, no antonyms"]["beta_p"], of["DSKD, no antonyms"]["beta_n"]) == (0.3, 0.0)
-    assert of["hidden + DSKD"] == {"beta_p": 0.3, "beta_n": 0.3, "lr": 0.01, "seed": 3}
 
 
 def test_differences_are_within_seeds(report: Any) -> None:
@@ -119,37 +106,10 @@ def test_an_arm_whose_setting_stays_is_compared_with_those_that_were_trained_aga
     assert after.difference("main", arms.LONG, "DSKD", "KD", "test_ce") == (0.5, 0.0, 1)
 
 
-def test_no_run_is_done_twice_for_two_tables(arms: Any, report: Any) -> None:
-    def row(phase: str, arm: str, value: float) -> dict[str, Any]:
-        return {"phase": phase, "arm": arm, "tokens": float(arms.LENGTHS[0]), "seed": 0.0, "test_ce": value}
-
-    results = report.Results([row("main", "DSKD", 5.5), row("ablation", "DSKD, no antonyms", 5.25)])
-    length = arms.LENGTHS[0]
-    assert results.difference("ablation", length, "DSKD, no antonyms", "DSKD", "test_ce") == (-0.25, 0.0, 1)
-
-
 def test_the_page_says_what_the_results_say(report: Any) -> None:
     page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
     results = report.Results(report.read(STUDY / "results.csv"))
-    assert report.filled(page, results) == page
-    assert {name for name in re.findall(r"<!-- ([a-z-]+) -->", page) if name != "end"} == set(report.TABLES)
-
-
-def test_a_contrast_pulls_to_its_own_senses_and_off_antonyms_and_others(ideas: Any) -> None:
-    import torch
-
-    from lexkit_distill.supervision.nearest import Candidates
-    from lexkit_distill.training.config import LossConfig
-
-    class Batch:
-        senses = torch.eye(4)
-
-    objective = ideas.Contrast(LossConfig(beta_p=1.0), 1.0, None, None, 1.0)
-    hidden = torch.full((2, 4), 0.5).requires_grad_()
-    candidates = Candidates(torch.tensor([[0, -1], [1, -1]]), torch.tensor([[2, -1], [-1, -1]]))
-    loss = objective._semantic(hidden, candidates, Batch(), 2, {})
-    loss.backward()
-    assert float(loss.detach()) == pytest.approx(torch.tensor(3.0).log().item())
-    downhill = -hidden.grad
-    assert downhill[0, 0] > 0 > max(downhill[0, 1], downhill[0, 2])
-    assert downhill[1, 1] > 0 > max(downhill[1, 0], downhill[1, 2])
+    branches = report.branch_report.Branches(report.branch_plan.written(STUDY / "branches.csv"))
+    assert report.filled(page, results, branches) == page
+    names = {name for name in re.findall(r"<!-- ([a-z-]+) -->", page) if name != "end"}
+    assert names == {*report.TABLES, *report.branch_report.TABLES}

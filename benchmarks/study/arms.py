@@ -1,10 +1,10 @@
-"""What the study trains: arms, learning rates and weights to try, lengths, seeds."""
+"""What the study's first question trains: arms, learning rates and weights to try, lengths, seeds."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -17,7 +17,7 @@ WEIGHTS = (1.0, 3.0, 10.0)
 BEYOND = (0.3, 30.0)
 """The weight before the first, and after the last."""
 SHORT, LENGTHS = 50_000, (100_000, 1_000_000)
-"""Predicted tokens of a run: of tuning and of the ablations; of the main comparison."""
+"""Predicted tokens of a run: of tuning; of the main comparison."""
 LONG = LENGTHS[-1]
 """The length that settings are chosen again for: what is best for a short run need not be for a long one."""
 
@@ -27,19 +27,12 @@ class Arm:
     """A way to train."""
 
     name: str
-    senses: str = "predicted"
-    """Folder of the dictionary."""
-    store: str = "derived"
-    objective: str = "plain"
-    """One of `ideas.OBJECTIVES`."""
     options: dict[str, Any] = field(default_factory=dict)
     """Fields of TrainConfig."""
     weight: str | None = None
     """The field, or beta for both betas, whose value is chosen."""
     weights: tuple[float, ...] = (1.0,)
     rates: tuple[float, ...] = RATES
-    like: str | None = None
-    """The arm whose learning rate and weight it takes; None has its own chosen."""
 
 
 NONE = {"beta_p": 0.0, "beta_n": 0.0}
@@ -51,54 +44,6 @@ MAIN = (
     Arm("KD + hidden", options=NONE, weight="hidden_weight", weights=WEIGHTS),
     Arm("DSKD", weight="beta", weights=WEIGHTS),
 )
-ABLATIONS = (
-    Arm("DSKD, no antonyms", options={"beta_n": 0.0}, weight="beta_p", like="DSKD"),
-    Arm("DSKD, no synonyms", "no-synonyms", "no-synonyms", weight="beta", like="DSKD"),
-    Arm("DSKD, no derived relations", "stated", "stated", weight="beta", like="DSKD"),
-    Arm("DSKD, another token's senses", "shuffled", weight="beta", like="DSKD"),
-    Arm("DSKD, the mean of all senses", "mean", weight="beta", like="DSKD"),
-    Arm("DSKD, senses of the training text", "same-text", weight="beta", like="DSKD"),
-    Arm("DSKD, anchor next", "next", weight="beta", like="DSKD"),
-    Arm("DSKD, anchor input", "input", weight="beta", like="DSKD"),
-    Arm("DSKD, gamma auto", options={"gamma": "auto"}, weight="beta", like="DSKD"),
-    Arm("DSKD, whitened", options={"sense_scale": "whiten"}, weight="beta", like="DSKD"),
-    Arm("DSKD, unit vectors", options={"sense_scale": "unit"}, weight="beta", like="DSKD"),
-)
-
-_CONTRAST = "hidden + contrast of senses"
-
-
-def _beside(name: str, objective: str = "plain", **options: Any) -> Arm:  # noqa: ANN401
-    """What is added to KD + hidden, whose weight it keeps, has a learning rate and a weight of its own."""
-    return Arm(name, objective=objective, options=options, weight="beta", weights=(0.3, 1.0, 3.0), rates=(5e-3, 1e-2))
-
-
-BESIDES = (
-    _beside("hidden + DSKD"),
-    _beside("hidden + DSKD where the teacher is unsure", "unsure"),
-    _beside(_CONTRAST, "contrast"),
-    _beside("hidden + words of several tokens", multi_token_words=True),
-)
-
-OF_CONTRAST = (
-    Arm("hidden + contrast, no synonyms", "no-synonyms", "no-synonyms", "contrast", {}, "beta", like=_CONTRAST),
-    Arm("hidden + contrast, another token's senses", "shuffled", "derived", "contrast", {}, "beta", like=_CONTRAST),
-    Arm("KD + contrast of senses", objective="contrast", options={"hidden_weight": 0.0}, weight="beta", like=_CONTRAST),
-    # The option that came of it
-    Arm("hidden + contrast within rows", options=NONE, weight="contrast_weight", like=_CONTRAST),
-)
-
-TWICE = (
-    "DSKD, no antonyms",
-    "DSKD, no synonyms",
-    "DSKD, another token's senses",
-    "hidden + DSKD",
-    _CONTRAST,
-    "hidden + contrast, no synonyms",
-    "hidden + contrast, another token's senses",
-    "hidden + contrast within rows",
-)
-"""Names of the arms that are trained for the first of LENGTHS as well, where seeds differ less."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +52,7 @@ class Run:
 
     arm: Arm
     phase: str
-    """reference, untrained; tuning; main, with settings of short runs; long, with those of long ones; ablation."""
+    """reference, untrained; tuning; main, with settings of short runs; long, with those of long ones; short."""
     tokens: int
     seed: int
     lr: float
@@ -175,11 +120,6 @@ def beyond_runs(results: list[dict[str, Any]]) -> list[Run]:
     return runs
 
 
-def besides(best: Best, arms: tuple[Arm, ...] = BESIDES) -> tuple[Arm, ...]:
-    """Return arms beside KD + hidden, with the weight that was chosen for it."""
-    return tuple(replace(arm, options={"hidden_weight": best["KD + hidden"][1], **arm.options}) for arm in arms)
-
-
 def chosen(results: list[dict[str, Any]], tokens: int = SHORT) -> Best:
     """Return for each arm the learning rate and weight with the least CE + KL on the validation text after so long."""
     best: dict[str, tuple[float, float, float]] = {}
@@ -191,7 +131,7 @@ def chosen(results: list[dict[str, Any]], tokens: int = SHORT) -> Best:
 
 
 def _run(best: Best, arm: Arm, phase: str, tokens: int, seed: int) -> Run:
-    lr, weight = best[arm.like or arm.name]
+    lr, weight = best[arm.name]
     return Run(arm, phase, tokens, seed, lr, weight)
 
 
@@ -207,8 +147,5 @@ def long_runs(best: Best, best_long: Best) -> list[Run]:
 
 
 def short_runs(best: Best) -> list[Run]:
-    """Return the runs of the second question: all arms, short; then those that it turns on, twice as long."""
-    beside = besides(best, (*BESIDES, *OF_CONTRAST))
-    once = [_run(best, arm, "ablation", SHORT, seed) for seed in SEEDS for arm in (*MAIN, *beside, *ABLATIONS)]
-    again = [arm for arm in (*beside, *ABLATIONS) if arm.name in TWICE]
-    return once + [_run(best, arm, "ablation", LENGTHS[0], seed) for seed in SEEDS for arm in again]
+    """Return runs as long as those that settings were chosen by."""
+    return [_run(best, arm, "short", SHORT, seed) for seed in SEEDS for arm in MAIN]

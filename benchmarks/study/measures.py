@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +29,81 @@ RARE = 5
 _HEAD_TOKENS = 128
 
 
+class HeldOut:
+    """What the teacher says of held-out rows, computed once and kept in a folder.
+
+    Args:
+        folder: where it is kept; it is made if it is not there.
+        teacher: the teacher.
+        student: a student of as many layers, trained and frozen, as those that are measured.
+    """
+
+    def __init__(self, folder: Path, teacher: Teacher, student: Student) -> None:
+        self.teacher, self.student, self._folder = teacher, student, folder
+        folder.mkdir(exist_ok=True)
+
+    def kept(self, name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Return tensors by name, which are made where the folder does not have them."""
+        path = self._folder / f"{name}.pt"
+        if not path.exists():
+            with new_file(path) as beside:
+                torch.save(make(), beside)
+        found: dict[str, Tensor] = torch.load(path)
+        return found
+
+    @torch.no_grad()
+    def states(self, rows: list[list[int]]) -> dict[str, Tensor]:
+        """Return prefix and last states (N, T, d) of right-padded rows."""
+        ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+        found = [self.student.run_teacher(part) for part in torch.split(ids.to(self.teacher.device), BATCH)]
+        return {
+            "ids": ids,
+            "prefix": torch.cat([states.prefix.cpu() for states in found]),
+            "final": torch.cat([states.final.cpu() for states in found]),
+        }
+
+    def text(self, name: str, text: str, windows: int, related: Tensor, counts: Tensor) -> Text:
+        """Return windows of a text, spread evenly over it.
+
+        Args:
+            name: of what is kept.
+            text: to cut.
+            windows: of LENGTH tokens.
+            related: (V,) which tokens have synonyms or antonyms.
+            counts: (V,) how often the training text has each token.
+        """
+
+        def make() -> dict[str, Tensor]:
+            ids = self.teacher.encoder.plain_tokenizer.encode(text, add_special_tokens=False).ids
+            rows = [ids[start : start + LENGTH] for start in range(0, len(ids) - LENGTH, LENGTH)]
+            step = max(len(rows) // windows, 1)
+            states = self.states(rows[::step][:windows])
+            final = states["final"][:, :-1].flatten(0, 1).to(self.teacher.device)
+            head = self.student.head
+            summary = summarize(final, head)
+            first = torch.cat([head.logits(part).argmax(1) for part in torch.split(final, _HEAD_TOKENS)])
+            return {
+                "ids": states["ids"],
+                "prefix": states["prefix"],
+                "final": final.cpu(),
+                "embedding": summary.embedding.cpu(),
+                "log_partition": summary.log_partition.cpu(),
+                "first": first.cpu(),
+            }
+
+        kept = self.kept(name, make)
+        targets = kept["ids"][:, 1:].flatten()
+        return Text(
+            kept, {"": torch.ones_like(targets) > 0, "_related": related[targets], "_rare": counts[targets] < RARE}
+        )
+
+
+def related_tokens(supervision: Supervision, vocabulary: int) -> Tensor:
+    """Return (V,) which tokens have synonyms or antonyms with senses."""
+    available = supervision.available()
+    return torch.from_numpy(available.synonyms | available.antonyms)[:vocabulary]
+
+
 class Bench:
     """Held-out texts, questions and words, with what the teacher says of them.
 
@@ -43,15 +117,13 @@ class Bench:
 
     def __init__(self, folder: Path, data: Path, teacher: Teacher, supervision: Supervision, counts: Tensor) -> None:
         self.teacher = teacher
-        self._student = Student(teacher)
-        self._folder = folder / "held-out"
-        self._folder.mkdir(exist_ok=True)
-        related = (supervision.synonyms.counts(torch.arange(teacher.vocabulary_size)) > 0) | (
-            supervision.antonyms.counts(torch.arange(teacher.vocabulary_size)) > 0
-        )
+        self._held_out = HeldOut(folder / "held-out", teacher, Student(teacher))
+        related = related_tokens(supervision, teacher.vocabulary_size)
         self._texts = {
-            name: self._text(name, (folder / f"{name}.txt").read_text(encoding="utf-8"), related, counts)
-            for name in WINDOWS
+            name: self._held_out.text(
+                name, (folder / f"{name}.txt").read_text(encoding="utf-8"), windows, related, counts
+            )
+            for name, windows in WINDOWS.items()
         }
         self._asked = {task: self._questions(task, data) for task in ("arc", "csqa", "piqa")}
         self._lexical = read_lexical(str(data))
@@ -67,49 +139,6 @@ class Bench:
         if questions:
             found |= {task: asked.accuracy(student) for task, asked in self._asked.items()}
         return found
-
-    def _kept(self, name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-        path = self._folder / f"{name}.pt"
-        if not path.exists():
-            with new_file(path) as beside:
-                torch.save(make(), beside)
-        found: dict[str, Tensor] = torch.load(path)
-        return found
-
-    @torch.no_grad()
-    def _states(self, rows: list[list[int]]) -> dict[str, Tensor]:
-        """Prefix and last states (N, T, d) of right-padded rows."""
-        ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
-        found = [self._student.run_teacher(part) for part in torch.split(ids, BATCH)]
-        return {
-            "ids": ids,
-            "prefix": torch.cat([states.prefix for states in found]),
-            "final": torch.cat([states.final for states in found]),
-        }
-
-    def _text(self, name: str, text: str, related: Tensor, counts: Tensor) -> Text:
-        def make() -> dict[str, Tensor]:
-            ids = self.teacher.encoder.plain_tokenizer.encode(text, add_special_tokens=False).ids
-            rows = [ids[start : start + LENGTH] for start in range(0, len(ids) - LENGTH, LENGTH)]
-            step = max(len(rows) // WINDOWS[name], 1)
-            states = self._states(rows[::step][: WINDOWS[name]])
-            final = states["final"][:, :-1].flatten(0, 1)
-            summary = summarize(final, self._student.head)
-            first = torch.cat([self._student.head.logits(part).argmax(1) for part in torch.split(final, _HEAD_TOKENS)])
-            return {
-                "ids": states["ids"],
-                "prefix": states["prefix"],
-                "final": final,
-                "embedding": summary.embedding,
-                "log_partition": summary.log_partition,
-                "first": first,
-            }
-
-        kept = self._kept(name, make)
-        targets = kept["ids"][:, 1:].flatten()
-        return Text(
-            kept, {"": torch.ones_like(targets) > 0, "_related": related[targets], "_rare": counts[targets] < RARE}
-        )
 
     def _questions(self, task: str, data: Path) -> Questions:
         prepared = prepare(TASKS[task], str(data), shots=0, limit=QUESTIONS, seed=0)
@@ -129,10 +158,12 @@ class Bench:
         parts = []
         for start in range(0, len(order), 4 * BATCH):
             places = order[start : start + 4 * BATCH]
-            kept = self._kept(
+            kept = self._held_out.kept(
                 f"{task}-{start}",
                 lambda places=places: {
-                    name: value for name, value in self._states([rows[p] for p in places]).items() if name != "final"
+                    name: value
+                    for name, value in self._held_out.states([rows[p] for p in places]).items()
+                    if name != "final"
                 },
             )
             parts.append((kept, torch.tensor(places)))
@@ -144,7 +175,7 @@ class Bench:
 
         def make() -> dict[str, Tensor]:
             encoded = [self.teacher.tokenizer(f"{CONTEXT} {word}", return_offsets_mapping=True) for word in words]
-            states = self._states([one["input_ids"] for one in encoded])
+            states = self._held_out.states([one["input_ids"] for one in encoded])
             mask = torch.zeros(states["ids"].shape)
             for row, one in enumerate(encoded):
                 mask[row, : len(one["input_ids"])] = torch.tensor(
@@ -152,7 +183,7 @@ class Bench:
                 )
             return {"ids": states["ids"], "prefix": states["prefix"], "mask": mask}
 
-        return words, self._kept("words", make)
+        return words, self._held_out.kept("words", make)
 
     def _lexical_scores(self, student: Student) -> dict[str, float]:
         words, kept = self._words
@@ -179,8 +210,9 @@ class Bench:
 @torch.no_grad()
 def run_rows(student: Student, kept: dict[str, Tensor], batch: int = BATCH) -> Tensor:
     """Return the student's last states (N, T, d) of rows whose prefix is kept."""
+    device = student.teacher.device
     parts = zip(torch.split(kept["ids"], batch), torch.split(kept["prefix"], batch), strict=True)
-    return torch.cat([student.run(student.tail, ids, prefix) for ids, prefix in parts])
+    return torch.cat([student.run(student.tail, ids.to(device), prefix.to(device)).cpu() for ids, prefix in parts])
 
 
 @dataclass(frozen=True)
@@ -197,7 +229,7 @@ class Text:
         hidden = run_rows(student, self.kept)[:, :-1].flatten(0, 1)
         ce, log_partition, first = [], [], []
         for part, wanted in zip(torch.split(hidden, _HEAD_TOKENS), torch.split(targets, _HEAD_TOKENS), strict=True):
-            logits = student.head.logits(part).float()
+            logits = student.head.logits(part.to(student.teacher.device)).float().cpu()
             log_partition.append(logits.logsumexp(1))
             ce.append(log_partition[-1] - logits.gather(1, wanted[:, None]).squeeze(1))
             first.append(logits.argmax(1))
@@ -240,10 +272,3 @@ class Questions:
         for question, answer in enumerate(self.right.tolist()):
             hits += int(score[self.owner == question].argmax()) == answer
         return hits / len(self.right)
-
-
-def describe(bench: Any) -> dict[str, int]:  # noqa: ANN401
-    """Return how many positions of each kind the texts have."""
-    return {
-        f"{name}{kind}": int(where.sum()) for name, text in bench._texts.items() for kind, where in text.kinds.items()
-    }

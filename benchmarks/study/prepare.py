@@ -18,8 +18,11 @@ import duckdb
 import numpy as np
 import pyarrow.compute as pc
 import torch
+from branch_plan import is_held_out
 
-from lexkit.atomic_write import new_file, write_json
+from lexkit.atomic_write import new_file, write_atomically, write_json
+from lexkit.probe.items import make_items
+from lexkit.store.lexicon import Lexicon
 from lexkit_distill.senses import dictionary as files
 from lexkit_distill.senses.dictionary import RowWriter, SenseDictionary
 
@@ -32,7 +35,6 @@ LEFT_OUT = {"stated": "NOT direct", "no-synonyms": "kind = 'synonym'"}
 """Stores without some relations: only the stated ones, only antonyms."""
 QUESTIONS = 1500
 """Of CommonsenseQA's training set, as many as ARC-Challenge has and a half more."""
-ANCHORS = ("predicted", "next", "input")
 
 
 def split(source: Path, folder: Path) -> None:
@@ -52,22 +54,6 @@ def run(*arguments: str | Path) -> None:
     """Run lexkit."""
     print("lexkit", *arguments, flush=True)
     subprocess.run([*LEXKIT, *map(str, arguments)], check=True)
-
-
-def make_stores(derived: Path, data: Path, tokenizer: Path) -> None:
-    """Build a store, and copies of it that lack some relations."""
-    if not derived.exists():
-        sources = ["--wiktionary", data / "wiktionary/wiktextract-1.99.7-mini.jsonl.gz"]
-        sources += ["--roget", data / "roget/roget10681.txt"]
-        sources += ["--morpholex", data / "morpholex/MorphoLEX_en-reconstructed.xlsx"]
-        run("build", "--quiet", *sources, "--tokenizer", f"teacher={tokenizer}", "--output", derived)
-    for name, left_out in LEFT_OUT.items():
-        store = derived.with_name(f"{name}.duckdb")
-        if not store.exists():
-            with new_file(store) as beside:
-                shutil.copy(derived, beside)
-                with duckdb.connect(str(beside)) as connection:
-                    connection.execute(f"DELETE FROM relation WHERE {left_out}")
 
 
 def altered(source: Path, target: Path, how: str) -> None:
@@ -107,40 +93,84 @@ def altered(source: Path, target: Path, how: str) -> None:
     write_json(target / files.META, meta)
 
 
+def held_out_words(store: Path) -> list[str]:
+    """Return the heads of the probe's items whose relations no training of the second question sees."""
+    with Lexicon(store) as lexicon:
+        items = make_items(lexicon)
+    return sorted({word for item in items if is_held_out(item.group) for word in (item.head, item.group)})
+
+
+def prepare_branches(folder: Path, teacher: Path, store: Path) -> None:
+    """Make what the second question trains with: a dictionary, stores without held-out heads, altered dictionaries."""
+    part = folder / "branches"
+    part.mkdir(exist_ok=True)
+    predicted = part / "senses" / "predicted"
+    if not (predicted / files.META).exists():
+        predicted.parent.mkdir(exist_ok=True)
+        run("distill", "senses", "--teacher", teacher, "--corpus", folder / "senses.txt", "--output", predicted)
+    every, words = part / "all.duckdb", part / "held-out-words.txt"
+    if not every.exists():
+        with new_file(every) as beside:
+            shutil.copy(store, beside)
+            run("tokenize", "--store", beside, "--tokenizer", f"teacher={predicted / files.TOKENIZER}")
+    if not words.exists():
+        write_atomically(words, ("\n".join(held_out_words(every)) + "\n").encode())
+    for name, left_out in {"trained": "false", **LEFT_OUT}.items():
+        target = part / f"{name}.duckdb"
+        if not target.exists():
+            with new_file(target) as beside:
+                shutil.copy(every, beside)
+                with duckdb.connect(str(beside)) as connection:
+                    connection.execute(
+                        "CREATE TEMP TABLE held_out AS SELECT unnest(?) AS word", [words.read_text().split()]
+                    )
+                    heads = "SELECT word_id FROM word WHERE word IN (FROM held_out)"
+                    deleted = connection.execute(
+                        f"DELETE FROM relation WHERE {left_out} OR word_a IN ({heads}) OR word_b IN ({heads})"
+                    ).fetchone()
+                    print(f"{name}: {deleted[0] if deleted else 0:,} relations left out", flush=True)
+    for how in ("shuffled", "mean", *LEFT_OUT):
+        if not (part / "senses" / how / files.META).exists():
+            altered(predicted, part / "senses" / how, how)
+    for target in sorted((part / "senses").iterdir()):
+        if files.read_meta(target).store_fingerprint is None:
+            name = target.name if target.name in LEFT_OUT else "trained"
+            run("distill", "compose", "--senses", target, "--store", part / f"{name}.duckdb")
+
+
 def main() -> None:
     """Make everything that is not there yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--store", type=Path, help="make what the second question trains with, from this store")
     options = parser.parse_args()
     folder, data = options.folder, options.data
     folder.mkdir(parents=True, exist_ok=True)
     split(data / "text/wikitext2-train-5k.txt", folder)
+    if options.store is not None:
+        prepare_branches(folder, options.teacher, options.store)
+        return
     questions = (data / "benchmarks/csqa/train_rand_split.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder / "csqa.jsonl").write_text("".join(questions[:QUESTIONS]), encoding="utf-8")
     # The text with <unk> in it is nearest to what is left, and only senses are taken from it
-    jobs = [(anchor, [folder / "senses.txt", data / "text/wikitext2-valid.txt"], anchor) for anchor in ANCHORS]
-    jobs.append(("same-text", [folder / "train.txt"], "predicted"))
-    for name, corpus, anchor in jobs:
-        target = folder / "senses" / name
-        if not (target / files.META).exists():
-            target.parent.mkdir(exist_ok=True)
-            texts = [argument for text in corpus for argument in ("--corpus", text)]
-            run("distill", "senses", "--teacher", options.teacher, *texts, "--anchor", anchor, "--output", target)
-    predicted = folder / "senses" / "predicted"
-    for how in ("shuffled", "mean"):
-        altered(predicted, folder / "senses" / how, how)
-    make_stores(folder / "derived.duckdb", data, predicted / files.TOKENIZER)
-    for name in LEFT_OUT:
-        if not (folder / "senses" / name).exists():
-            # Only the senses of tokens, which no store has changed
-            altered(predicted, folder / "senses" / name, name)
-    for target in sorted((folder / "senses").iterdir()):
-        meta = files.read_meta(target)
-        if meta.store_fingerprint is None:
-            store = target.name if target.name in LEFT_OUT else "derived"
-            run("distill", "compose", "--senses", target, "--store", folder / f"{store}.duckdb")
+    corpus = [
+        argument
+        for text in (folder / "senses.txt", data / "text/wikitext2-valid.txt")
+        for argument in ("--corpus", text)
+    ]
+    predicted, store = folder / "senses" / "predicted", folder / "derived.duckdb"
+    if not (predicted / files.META).exists():
+        predicted.parent.mkdir(exist_ok=True)
+        run("distill", "senses", "--teacher", options.teacher, *corpus, "--output", predicted)
+    if not store.exists():
+        sources = ["--wiktionary", data / "wiktionary/wiktextract-1.99.7-mini.jsonl.gz"]
+        sources += ["--roget", data / "roget/roget10681.txt"]
+        sources += ["--morpholex", data / "morpholex/MorphoLEX_en-reconstructed.xlsx"]
+        run("build", "--quiet", *sources, "--tokenizer", f"teacher={predicted / files.TOKENIZER}", "--output", store)
+    if files.read_meta(predicted).store_fingerprint is None:
+        run("distill", "compose", "--senses", predicted, "--store", store)
 
 
 if __name__ == "__main__":

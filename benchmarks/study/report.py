@@ -1,6 +1,6 @@
-"""Make the tables and figures of docs/study.md from the table of results.
+"""Make the tables and figures of docs/study.md from the tables of results.
 
-Usage: python benchmarks/study/report.py [RESULTS.csv] [--write docs/study.md]
+Usage: python benchmarks/study/report.py [RESULTS.csv] [--branches BRANCHES.csv] [--write docs/study.md]
 
 Without --write the tables are printed. With it, those in the page (between '<!-- NAME -->' and '<!-- end -->') are put
 in the place of the old ones, and figures are drawn beside the page.
@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import arms
+import branch_plan
+import branch_report
 import numpy as np
+from branch_report import table
 from scipy.stats import t as student_t
 
 from lexkit.atomic_write import write_atomically
@@ -45,12 +48,11 @@ _TEXT = ("test_ce", "test_kl", "test_agreement", "test_ce_related", "test_kl_rel
 _WORDS = ("simlex", "simverb", "antsyn")
 _TASKS = ("arc", "csqa", "piqa")
 STAGES = (
-    ("ablation", arms.SHORT, f"{arms.SHORT:,}"),
+    ("short", arms.SHORT, f"{arms.SHORT:,}"),
     *(("main", tokens, f"{tokens:,}") for tokens in arms.LENGTHS),
     ("long", arms.LONG, f"{arms.LONG:,}, chosen again"),
 )
 """Phases and lengths that the main arms are compared in, and what the tables call them."""
-_SHORT = ("test_ce", "test_kl", "test_ce_related", "test_ce_rare", "simlex", "antsyn")
 
 
 def read(path: Path) -> list[Row]:
@@ -77,11 +79,10 @@ class Results:
                 group = self._of.setdefault((row["phase"], row["arm"], int(row["tokens"])), {})
                 group[int(row["seed"])] = row
         # What would be the same runs is not trained twice
-        for phase, tokens in (("long", arms.LONG), ("ablation", arms.LENGTHS[0])):
-            if any((phase, tokens) == (other, length) for other, _, length in self._of):
-                for arm in arms.MAIN:
-                    same = self._of.get(("main", arm.name, tokens), {})
-                    self._of.setdefault((phase, arm.name, tokens), same)
+        if any((phase, tokens) == ("long", arms.LONG) for phase, _, tokens in self._of):
+            for arm in arms.MAIN:
+                same = self._of.get(("main", arm.name, arms.LONG), {})
+                self._of.setdefault(("long", arm.name, arms.LONG), same)
 
     def is_new(self, phase: str, *names: str) -> bool:
         """Return whether a phase has runs of its own of any of the arms, and not just those of another setting."""
@@ -118,19 +119,12 @@ class Results:
         return f"**{text}**" if abs(mean) > half else text
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table in Markdown."""
-    head = list(head)
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *map(list, rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def tuned(results: Results) -> str:
     """Learning rates and weights tried, and chosen."""
     rows = []
     for tokens in (arms.SHORT, arms.LONG):
         best = arms.chosen(results.rows, tokens)
-        for arm in (*arms.MAIN, *arms.BESIDES):
+        for arm in arms.MAIN:
             if arm.name not in best:
                 continue
             of_arm = [row for row in results.rows if row["phase"] == "tuning" and row["arm"] == arm.name]
@@ -191,64 +185,28 @@ def between(measures: Iterable[str]) -> Callable[[Results], str]:
     return make
 
 
-def held_against(chosen: tuple[arms.Arm, ...], other: str) -> Callable[[Results], str]:
-    """Paired differences of short runs to one arm."""
-
-    def make(results: Results) -> str:
-        rows = [
-            [
-                arm.name,
-                f"{tokens:,}",
-                *(results.shown("ablation", tokens, arm.name, other, measure) for measure in _SHORT),
-            ]
-            for arm in chosen
-            for tokens in (arms.SHORT, arms.LENGTHS[0])
-            if arm.name != other and results.values("ablation", arm.name, tokens, "test_ce")
-        ]
-        return table([f"less {other}", "tokens", *(MEASURES[measure] for measure in _SHORT)], rows)
-
-    return make
-
-
-def cost(results: Results) -> str:
-    """Seconds of a processor for each step, against KD of the same seed."""
-    names = [arm.name for arm in (*arms.MAIN, *arms.BESIDES, *arms.OF_CONTRAST, *arms.ABLATIONS)]
-    rows = []
-    for name in names:
-        ratios = []
-        for seed in arms.SEEDS:
-            ours, theirs = (results._of.get(("ablation", arm, arms.SHORT), {}).get(seed) for arm in (name, "KD"))
-            if ours and theirs:
-                ratios.append(ours["cpu_seconds"] / theirs["cpu_seconds"])
-        if ratios:
-            rows.append([name, f"{np.median(ratios):.2f}", f"{min(ratios):.2f} to {max(ratios):.2f}"])
-    return table(["arm", "time / KD's", "least to most"], rows)
-
-
 TABLES: dict[str, Callable[[Results], str]] = {
     "tuned": tuned,
     "levels-text": levels(_TEXT),
     "levels-words": levels((*_WORDS, *_TASKS)),
     "main-text": between(_TEXT),
     "main-words": between((*_WORDS, *_TASKS)),
-    "ablations": held_against((*arms.MAIN, *arms.ABLATIONS), "DSKD"),
-    "besides": held_against((*arms.BESIDES, *arms.OF_CONTRAST, arms.MAIN[2]), "KD + hidden"),
-    "cost": cost,
 }
 
 
-def filled(page: str, results: Results) -> str:
-    """Return a page with its tables made anew."""
+def filled(page: str, results: Results, branches: branch_report.Branches) -> str:
+    """Return a page with new tables."""
+    tables = {name: make(results) for name, make in TABLES.items()}
+    tables |= {name: make(branches) for name, make in branch_report.TABLES.items()}
 
     def make(found: re.Match[str]) -> str:
-        name = found[1]
-        return f"<!-- {name} -->\n\n{TABLES[name](results)}\n\n<!-- end -->"
+        return f"<!-- {found[1]} -->\n\n{tables[found[1]]}\n\n<!-- end -->"
 
     return re.sub(r"<!-- ([a-z-]+) -->\n.*?<!-- end -->", make, page, flags=re.DOTALL)
 
 
 def draw(results: Results, folder: Path) -> None:
-    """Draw the differences: by length, and of every arm of the short runs."""
+    """Draw the differences by length."""
     with picture(folder / "study-lengths.svg", 9, 3.4) as figure:
         axes = figure.subplots(1, 2)
         for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
@@ -272,48 +230,27 @@ def draw(results: Results, folder: Path) -> None:
             axis.set_title(f"{MEASURES[measure]} less that of KD (less is better)", fontsize=10)
         axes[0].legend(frameon=False)
 
-    hidden = arms.MAIN[1].name
-    # Points are the short runs; squares, twice as long
-    every = (arms.MAIN[0], arms.MAIN[2], *arms.ABLATIONS, *arms.BESIDES, *arms.OF_CONTRAST)
-    with picture(folder / "study-arms.svg", 9, 6) as figure:
-        axes = figure.subplots(1, 2, sharey=True)
-        for axis, measure in zip(axes, ("test_ce", "test_kl"), strict=True):
-            for place, arm in enumerate(reversed(every)):
-                color = (
-                    SERIES[1] if arm in (*arms.BESIDES, *arms.OF_CONTRAST) else SERIES[0] if arm in arms.MAIN else QUIET
-                )
-                for tokens, marker, inside in ((arms.SHORT, "o", color), (arms.LENGTHS[0], "s", "white")):
-                    mean, half, n = results.difference("ablation", tokens, arm.name, hidden, measure)
-                    if n:
-                        height = place + 0.15 - 0.3 * (tokens != arms.SHORT)
-                        axis.errorbar(
-                            mean,
-                            height,
-                            xerr=half,
-                            marker=marker,
-                            markersize=4,
-                            markerfacecolor=inside,
-                            capsize=2,
-                            color=color,
-                        )
-            axis.axvline(0, color=QUIET, linewidth=1)
-            axis.set_title(f"{MEASURES[measure]} less that of {hidden}", fontsize=10)
-        axes[0].set_yticks(range(len(every)), [arm.name for arm in reversed(every)], fontsize=8)
-
 
 def main() -> None:
     """Print, or write, everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path, nargs="?", default=Path(__file__).with_name("results.csv"))
+    here = Path(__file__)
+    parser.add_argument("results", type=Path, nargs="?", default=here.with_name("results.csv"))
+    parser.add_argument("--branches", type=Path, default=here.with_name("branches.csv"))
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     results = Results(read(options.results))
+    branches = branch_report.Branches(branch_plan.written(options.branches))
     if options.write is None:
         for name, make in TABLES.items():
             print(f"{name}\n\n{make(results)}\n")
+        for name, make_branches in branch_report.TABLES.items():
+            print(f"{name}\n\n{make_branches(branches)}\n")
         return
-    write_atomically(options.write, filled(options.write.read_text(encoding="utf-8"), results).encode())
+    page = options.write.read_text(encoding="utf-8")
+    write_atomically(options.write, filled(page, results, branches).encode())
     draw(results, options.write.parent)
+    branch_report.draw(branches, options.write.parent / "study-arms.svg")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run the study of docs/study.md.
+"""Run the first question of docs/study.md; branches.py runs the second.
 
 Usage: python benchmarks/study/run.py FOLDER --data DIR --teacher DIR [--processes 2] [--table FILE] [--main]
 
@@ -22,7 +22,6 @@ import arms
 import torch
 from accelerate import Accelerator
 from arms import Run
-from ideas import objective_of
 from measures import Bench
 
 from lexkit.atomic_write import new_file, write_json
@@ -70,8 +69,8 @@ class Worker:
                 f"csqa:{self.folder / 'csqa.jsonl'}",
             ),
             output=str(self.folder / "none"),
-            senses=str(self.folder / "senses" / run.arm.senses),
-            store=str(self.folder / f"{run.arm.store}.duckdb"),
+            senses=str(self.folder / "senses" / "predicted"),
+            store=str(self.folder / "derived.duckdb"),
             cache=str(self.folder / "cache"),
             **{**BASE, **run.options},
         )
@@ -95,7 +94,7 @@ class Worker:
         if run.phase == "tuning":
             found = bench.validation(student)
         else:
-            found = bench.test(student, questions=run.phase != "ablation")
+            found = bench.test(student, questions=run.phase != "short")
         of_run = {
             "phase": run.phase,
             "arm": run.arm.name,
@@ -129,7 +128,7 @@ class Worker:
             config.run,
             self.folder / "none",
             plain.student,
-            objective_of(run.arm.objective, plain.objective),
+            plain.objective,
             plain.batches,
             None,
             plain.source,
@@ -218,8 +217,6 @@ def main() -> None:
         part(arms.long_tuning_runs(best))
         part(arms.beyond_runs(done))
         part(arms.long_runs(best, told("long", arms.chosen(done, arms.LONG))))
-        part(arms.tuning_runs(arms.besides(best)))
-        best = told("short", arms.chosen(done))
         part(arms.short_runs(best))
 
 

@@ -1,0 +1,146 @@
+"""What the study's second question trains: a shared checkpoint for each seed and base, and the arms that branch off it.
+
+Nothing here needs torch. A run is one arm of one base and one seed, and a row of branches.csv is a run that is done.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import t as student_t
+
+SEEDS = (0, 1, 2, 3)
+SHARED, BRANCH = 200_000, 60_000
+"""Predicted tokens up to the shared checkpoint, and from there to the end of an arm."""
+RATE, WARMUP = 5e-3, 0.1
+"""The constant learning rate of the shared part, and the share of it in which the rate rises."""
+BASES: dict[str, dict[str, Any]] = {"KD + hidden": {"hidden_weight": 10.0}, "KD": {}}
+"""Fields of TrainConfig that the control and all arms have, the more important base first."""
+NONE = {"beta_p": 0.0, "beta_n": 0.0}
+CONTROL, REFERENCE = "control", "none"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What a branch adds to its base."""
+
+    name: str
+    senses: str = "predicted"
+    """Folder of the dictionary."""
+    store: str = "trained"
+    options: dict[str, Any] = field(default_factory=dict)
+    """Fields of TrainConfig; the betas are 1 where nothing else is said."""
+    turn: int = 2
+    """Arms of turn 0 are trained first, for all seeds, then those of turn 1."""
+
+
+ARMS = (
+    Arm(CONTROL, options=NONE, turn=0),
+    Arm("DSKD", turn=0),
+    Arm("DSKD, weight 10", options={"beta_p": 10.0, "beta_n": 10.0}),
+    Arm("DSKD, another token's senses", senses="shuffled", turn=1),
+    Arm("contrast of senses", options={**NONE, "contrast_weight": 3.0}, turn=1),
+    Arm("DSKD, no antonyms", options={"beta_n": 0.0}),
+    Arm("DSKD, the mean of all senses", senses="mean"),
+    Arm("DSKD, no synonyms", "no-synonyms", "no-synonyms"),
+    Arm("DSKD, no derived relations", "stated", "stated"),
+    Arm("DSKD, gamma auto", options={"gamma": "auto"}),
+)
+TEACHER, UNTRAINED = "teacher", "student, untrained"
+
+
+class Key(NamedTuple):
+    """Which run a row is of."""
+
+    seed: int
+    base: str
+    arm: str
+
+
+class Job(NamedTuple):
+    """Runs that share a checkpoint, for one process."""
+
+    seed: int
+    base: str
+    arms: tuple[str, ...]
+
+
+def plan(done: Iterable[Key], seeds: Sequence[int] = SEEDS, arms: Sequence[Arm] = ARMS) -> list[Job]:
+    """Return what is left to do, in turns: all seeds of some arms, then all seeds of others."""
+    known = set(done)
+    jobs = [Job(0, REFERENCE, (TEACHER, UNTRAINED))]
+    for turns in ((0, 1), (2,)):
+        for base, turn in ((base, turn) for base in BASES for turn in turns):
+            names = tuple(arm.name for arm in arms if arm.turn == turn)
+            jobs += [Job(seed, base, names) for seed in seeds]
+    left = [
+        job._replace(arms=tuple(arm for arm in job.arms if Key(job.seed, job.base, arm) not in known)) for job in jobs
+    ]
+    return [job for job in left if job.arms]
+
+
+def written(table: Path) -> list[dict[str, str]]:
+    """Return the rows of a table as they are written, none if there is no table."""
+    if not table.exists():
+        return []
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def key_of(row: dict[str, Any]) -> Key:
+    """Return which run a row is of."""
+    return Key(int(row["seed"]), row["base"], row["arm"])
+
+
+def in_order(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows in the order of the plan, unknown arms last."""
+    bases = [REFERENCE, *BASES]
+    arms = [TEACHER, UNTRAINED, *(arm.name for arm in ARMS)]
+
+    def place(row: dict[str, Any]) -> tuple[int, int, int, str]:
+        seed, base, arm = key_of(row)
+        return bases.index(base), seed, arms.index(arm) if arm in arms else len(arms), arm
+
+    return sorted(rows, key=place)
+
+
+def is_held_out(word: str) -> bool:
+    """Whether a head belongs to the half whose relations no training sees."""
+    return hashlib.sha256(word.encode()).digest()[0] % 2 == 1
+
+
+def learning_rate(step: int, shared: int, total: int) -> float:
+    """Return the rate of a step, counted from 0: a rise, a constant, and in the branch a straight line down to 0."""
+    rise = max(round(WARMUP * shared), 1)
+    if step < rise:
+        return RATE * (step + 1) / rise
+    return RATE if step < shared else RATE * (total - step) / (total - shared)
+
+
+class Interval(NamedTuple):
+    """A mean paired difference and its interval."""
+
+    mean: float
+    half: float
+    """Half the 95% interval of Student's t over seeds; infinite for one seed."""
+    n: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether all of the interval is on one side of 0."""
+        return abs(self.mean) > self.half
+
+
+def paired(ours: dict[int, float], theirs: dict[int, float]) -> Interval:
+    """Return the interval of the differences of two arms, by the seeds that both have."""
+    pairs = np.array([ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())])
+    n = len(pairs)
+    if n < 2:
+        return Interval(float(pairs.mean()) if n else float("nan"), float("inf"), n)
+    return Interval(float(pairs.mean()), float(student_t.ppf(0.975, n - 1) * pairs.std(ddof=1) / n**0.5), n)

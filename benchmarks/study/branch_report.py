@@ -1,0 +1,219 @@
+"""Tables and the figure of the study's second question, from branches.csv.
+
+Differences are to the control of the same seed and base, with 95% intervals of Student's t over the seeds. An arm that
+fewer than LEAST_SEEDS seeds have is shown without an interval, and nothing is concluded from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import branch_plan as plan
+import numpy as np
+from branch_plan import CONTROL, Interval, key_of, paired
+
+from lexkit.figures import QUIET, SERIES, picture
+
+DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+TEXT = {
+    "valid_ce": "CE",
+    "valid_kl": "KL",
+    "valid_agreement": "top-1 agreement",
+    "valid_ce_related": "CE, related",
+    "valid_ce_rare": "CE, rare",
+}
+WORDS = {
+    "antonym_seen": "antonym, seen",
+    "antonym_unseen": "antonym, unseen",
+    "antonym_margin_seen": "antonym margin, seen",
+    "antonym_margin_unseen": "antonym margin, unseen",
+    "synonym_seen": "synonym, seen",
+    "synonym_unseen": "synonym, unseen",
+    "negation": "negation",
+}
+LEVELS = ("", "_common", "_middle", "_rare", "_stated", "_derived", "_one_token", "_several_tokens")
+LOWER_IS_BETTER = ("valid_ce", "valid_kl")
+LEAST_SEEDS = 4
+COMPARED = (*TEXT, *WORDS)
+"""The measures that have an interval for each arm and base."""
+_DIGITS = {"valid_ce": 4, "valid_kl": 4, "valid_ce_related": 4}
+
+
+class Branches:
+    """The runs of the second question.
+
+    Args:
+        rows: of branches.csv, as they are written.
+    """
+
+    def __init__(self, rows: Iterable[dict[str, str]]) -> None:
+        self.rows = {key_of(row): row for row in rows}
+
+    def values(self, base: str, arm: str, measure: str) -> dict[int, float]:
+        """Return a measure by seed."""
+        of_arm = {key.seed: row for key, row in self.rows.items() if (key.base, key.arm) == (base, arm)}
+        return {seed: float(row[measure]) for seed, row in of_arm.items() if row.get(measure)}
+
+    def difference(self, base: str, arm: str, measure: str) -> Interval:
+        """Return an arm's difference to the control of its base."""
+        return paired(self.values(base, arm, measure), self.values(base, CONTROL, measure))
+
+    def compared(self) -> list[tuple[str, str]]:
+        """Return the base and name of all arms that have a row beside a control's."""
+        return [
+            (base, arm.name)
+            for base in plan.BASES
+            for arm in plan.ARMS
+            if arm.name != CONTROL and self.difference(base, arm.name, "valid_ce").n
+        ]
+
+    def judged(self) -> list[tuple[str, str]]:
+        """Return those of them that have enough seeds for an interval."""
+        return [(base, arm) for base, arm in self.compared() if self.difference(base, arm, "valid_ce").n >= LEAST_SEEDS]
+
+    def intervals(self) -> list[Interval]:
+        """Return every interval that the page looks at."""
+        return [self.difference(base, arm, measure) for base, arm in self.judged() for measure in COMPARED]
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Return a number with its sign."""
+    return f"{value:+.{digits}f}".replace("-", MINUS)
+
+
+def shown(interval: Interval, digits: int = 3) -> str:
+    """Return an interval; bold where it leaves out 0. Of too few seeds, return the mean alone."""
+    if interval.n == 0:
+        return DASH
+    if interval.n < LEAST_SEEDS:
+        return signed(interval.mean, digits)
+    text = f"{signed(interval.mean, digits)} ± {interval.half:.{digits}f}"
+    return f"**{text}**" if interval.excludes_zero else text
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table in Markdown."""
+    head = list(head)
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *map(list, rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def differences(base: str, measures: dict[str, str]) -> Callable[[Branches], str]:
+    """Differences of the arms of a base to its control."""
+
+    def make(branches: Branches) -> str:
+        rows = []
+        for arm in (arm for of, arm in branches.compared() if of == base):
+            found = {measure: branches.difference(base, arm, measure) for measure in measures}
+            cells = [shown(interval, _DIGITS.get(measure, 3)) for measure, interval in found.items()]
+            rows.append([arm, str(branches.difference(base, arm, "valid_ce").n), *cells])
+        return table([f"added to {base}", "seeds", *measures.values()], rows) if rows else "No runs yet."
+
+    return make
+
+
+def excluded(branches: Branches) -> str:
+    """The largest gain and the largest cost in CE and KL that the intervals leave possible, and so exclude beyond."""
+    rows = []
+    for base, arm in branches.judged():
+        cells = []
+        for measure in LOWER_IS_BETTER:
+            mean, half, _ = branches.difference(base, arm, measure)
+            cells += [f"{max(half - mean, 0):.4f}", f"{max(half + mean, 0):.4f}"]
+        rows.append([f"{base} + {arm}", *cells])
+    names = [f"{what} in {TEXT[measure]} above" for measure in LOWER_IS_BETTER for what in ("gain", "cost")]
+    return table(["excluded", *names], rows) if rows else f"No arm has {LEAST_SEEDS} seeds yet."
+
+
+def levels(kind: str) -> Callable[[Branches], str]:
+    """What teacher and students make of one type of item, by band: means over seeds."""
+    models = (
+        (plan.REFERENCE, plan.TEACHER, plan.TEACHER),
+        (plan.REFERENCE, plan.UNTRAINED, plan.UNTRAINED),
+        ("KD", CONTROL, "KD"),
+        ("KD + hidden", CONTROL, "KD + hidden"),
+        ("KD", "DSKD", "DSKD (on KD)"),
+        ("KD + hidden", "DSKD", "DSKD (on KD + hidden)"),
+    )
+
+    def make(branches: Branches) -> str:
+        bands = [band for band in LEVELS if branches.values(plan.REFERENCE, plan.TEACHER, f"{kind}{band}")]
+        rows = []
+        for base, arm, name in models:
+            found = [branches.values(base, arm, f"{kind}{band}") for band in bands]
+            if any(found):
+                rows.append([name, *(f"{np.mean(list(one.values())):.3f}" if one else DASH for one in found)])
+        return table([kind, *(band.strip("_").replace("_", " ") or "all" for band in bands)], rows)
+
+    return make
+
+
+def text_levels(branches: Branches) -> str:
+    """Levels of the text measures: means over seeds."""
+    models = [(plan.REFERENCE, plan.TEACHER), (plan.REFERENCE, plan.UNTRAINED)]
+    models += [(base, CONTROL) for base in plan.BASES]
+    rows = []
+    for base, arm in models:
+        found = [branches.values(base, arm, measure) for measure in TEXT]
+        if any(found):
+            name = base if arm == CONTROL else arm
+            rows.append([name, str(len(found[0])), *(f"{np.mean(list(one.values())):.3f}" for one in found)])
+    return table(["end of the branch", "seeds", *TEXT.values()], rows)
+
+
+def counted(branches: Branches) -> str:
+    """How many intervals there are, and how many of them leave out 0."""
+    every, judged = branches.intervals(), branches.judged()
+    seeds = [len(branches.values(base, CONTROL, "valid_ce")) for base in plan.BASES]
+    told = ", ".join(f"{n} of {len(plan.SEEDS)} with {base}" for base, n in zip(plan.BASES, seeds, strict=True))
+    text = f"Seeds whose control is done: {told}. Only arms with {LEAST_SEEDS} seeds or more have intervals; "
+    if not judged:
+        return text + "no arm has yet, so that this page draws no conclusion from the tables below."
+    away = sum(interval.excludes_zero for interval in every)
+    return (
+        f"{text}these are {len(every)} intervals ({len(judged)} arms by {len(COMPARED)} measures). If no arm did "
+        f"anything, about {len(every) * 0.05:.0f} of them would leave out 0 by chance; {away} do."
+    )
+
+
+TABLES: dict[str, Callable[[Branches], str]] = {
+    "branch-seeds": counted,
+    "branch-levels": text_levels,
+    "branch-hidden-text": differences("KD + hidden", TEXT),
+    "branch-hidden-words": differences("KD + hidden", WORDS),
+    "branch-kd-text": differences("KD", TEXT),
+    "branch-kd-words": differences("KD", WORDS),
+    "branch-excluded": excluded,
+    "branch-antonym": levels("antonym"),
+    "branch-synonym": levels("synonym"),
+    "branch-negation": levels("negation"),
+}
+
+
+def draw(branches: Branches, path: Path) -> None:
+    """Draw the differences in CE and KL of every arm to its control."""
+    every = branches.compared()
+    names = [arm.name for arm in plan.ARMS if any(arm.name == name for _, name in every)]
+    with picture(path, 9, 1.2 + 0.32 * len(names)) as figure:
+        axes = figure.subplots(1, 2, sharey=True)
+        for axis, measure in zip(axes, LOWER_IS_BETTER, strict=True):
+            for base, arm in every:
+                mean, half, n = branches.difference(base, arm, measure)
+                shift = 0.12 if base == next(iter(plan.BASES)) else -0.12
+                axis.errorbar(
+                    mean,
+                    len(names) - 1 - names.index(arm) + shift,
+                    xerr=half if n >= LEAST_SEEDS else None,
+                    marker="o",
+                    markersize=4,
+                    markerfacecolor=None if n >= LEAST_SEEDS else "white",
+                    capsize=2,
+                    color=SERIES[list(plan.BASES).index(base)],
+                )
+            axis.axvline(0, color=QUIET, linewidth=1)
+            axis.set_title(f"{TEXT[measure]} less that of the control (less is better)", fontsize=10)
+        axes[0].set_yticks(range(len(names)), names[::-1], fontsize=8)
+        for number, base in enumerate(plan.BASES):
+            axes[1].plot([], [], marker="o", color=SERIES[number], label=f"on {base}")
+        axes[1].legend(frameon=False, fontsize=8)

@@ -1,0 +1,386 @@
+"""Run the second question of docs/study.md: arms that branch off a shared checkpoint.
+
+Usage: python benchmarks/study/branches.py FOLDER --data DIR --teacher DIR [--processes 2] [--table FILE] [...]
+
+FOLDER is one that prepare.py has filled with --store. For each seed and base a control is trained to a shared
+checkpoint, which stays in FOLDER/branches/shared; every arm continues from there, with its own term and a learning rate
+that falls to 0. The row of a run is written to --table at once, and a run whose row is there is not repeated, even if
+FOLDER is a new one: then only the checkpoints that missing runs need are trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import multiprocessing
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import branch_plan as plan
+import numpy as np
+import torch
+from accelerate import Accelerator
+from branch_plan import Arm, Job, Key
+from measures import HeldOut, Text, related_tokens
+from torch import Tensor
+
+from lexkit.atomic_write import lock, new_file
+from lexkit.probe.items import Item, make_items
+from lexkit.progress import Progress
+from lexkit.store.lexicon import Lexicon
+from lexkit_distill.config import changed
+from lexkit_distill.evaluation.words import LEAST_HEADS, WordScore, score_words
+from lexkit_distill.memo import Memo
+from lexkit_distill.processes import Processes
+from lexkit_distill.teacher import Teacher
+from lexkit_distill.training.batches import Batches, Int64, Positions
+from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.inputs import load_inputs, load_training_teacher
+from lexkit_distill.training.run import prepare
+from lexkit_distill.training.student import Student
+from lexkit_distill.training.trainer import Trainer
+
+SETTINGS: dict[str, Any] = {
+    "layers": 15,
+    "trained": 2,
+    "loss_on": "all",
+    "max_length": 128,
+    "batch_size": 8,
+    "micro_batch_size": 8,
+    "epochs": 100,
+    "lr": plan.RATE,
+    "dtype": "bfloat16",
+}
+PROBE_HEADS, NEGATIONS = 200, 60
+"""Heads of antonym and synonym items, and pairs of negation items, at most."""
+WINDOWS = 80
+"""Of 128 tokens, of the held-out text."""
+_BATCH_ROWS = 8
+"""Prompts of the probe at a time, as `score_words` counts them."""
+
+
+class SamePositions(Batches):
+    """The batches of an arm, with the loss taken at the positions of another, whatever its own store lacks."""
+
+    def __init__(self, own: Batches, other: Batches) -> None:
+        self.__dict__.update(own.__dict__)
+        self._other = other
+
+    def positions(self, rows: Int64, epoch: int) -> Positions:
+        """Return the positions of rows (B,) that supervise."""
+        return replace(super().positions(rows, epoch), sampled=self._other.positions(rows, epoch).sampled)
+
+
+@dataclass(frozen=True)
+class Reader(Teacher):
+    """A student as a model that the probe can ask. States after the frozen layers are kept from model to model."""
+
+    student: Student | None = None
+    prefixes: dict[bytes, Tensor] | None = None
+
+    def last_hidden(self, token_ids: Tensor) -> Tensor:
+        """Return the student's hidden states (B, T, d) of token ids (B, T)."""
+        assert self.student is not None
+        assert self.prefixes is not None
+        key = token_ids.cpu().numpy().tobytes()
+        if key not in self.prefixes:
+            self.prefixes[key] = self.student.run_teacher(token_ids).prefix
+        return self.student.run(self.student.tail, token_ids, self.prefixes[key])
+
+
+def probe_figures(scores: Iterable[WordScore], held_out: set[str]) -> dict[str, float]:
+    """Return accuracies and margins of a probe by type, by whether the relation was trained, and by band.
+
+    A margin is the score of the right option less the mean of the others', in nats. An item is *unseen* if its head is
+    held out, and *seen* if none of its words is: only then is the relation of head and answer in the training store.
+    """
+    values: dict[str, dict[str, list[float]]] = {}
+    for score in scores:
+        own = np.array(score.log_likelihood) - np.array(score.neutral)
+        right = score.options.index(score.target)
+        margin = float((own[:, right] - np.delete(own, right, 1).mean(1)).mean())
+        kinds = ["", *(f"_{band}" for band in score.bands)]
+        if score.group in held_out:
+            kinds.append("_unseen")
+        elif not {score.head, score.target} & held_out:
+            kinds.append("_seen")
+        for kind in kinds:
+            values.setdefault(f"{score.task}{kind}", {}).setdefault(score.group, []).append(score.correct[""])
+            if kind in ("", "_seen", "_unseen"):
+                values.setdefault(f"{score.task}_margin{kind}", {}).setdefault(score.group, []).append(margin)
+    return {
+        name: float(np.mean([np.mean(found) for found in groups.values()]))
+        for name, groups in sorted(values.items())
+        if len(groups) >= LEAST_HEADS
+    }
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where everything is, and how long runs are."""
+
+    folder: Path
+    data: Path
+    teacher: Path
+    table: Path
+    shared: int = plan.SHARED
+    """Predicted tokens up to the shared checkpoint."""
+    branch: int = plan.BRANCH
+    """Predicted tokens from there."""
+    device: str = "cpu"
+    text: Path | None = None
+    """The training text, if it is another than prepare.py's."""
+
+
+class Worker:
+    """A process that trains and measures, one run after the other."""
+
+    def __init__(self, options: Options) -> None:
+        torch.set_num_threads(1)
+        self.options, self.folder = options, options.folder
+        self.memo = Memo()
+        self.processes = Processes(options.device)
+        self.accelerator = Accelerator(cpu=options.device == "cpu", mixed_precision="no")
+        self.prefixes: dict[bytes, Tensor] = {}
+
+    def config(self, arm: Arm, base: str, seed: int) -> TrainConfig:
+        """Return the configuration of a run, all but its number of steps."""
+        return changed(
+            TrainConfig(str(self.options.teacher)),
+            data=(str(self.options.text or self.folder / "train.txt"),),
+            output=str(self.folder / "none"),
+            senses=str(self.folder / "branches" / "senses" / arm.senses),
+            store=str(self.folder / "branches" / f"{arm.store}.duckdb"),
+            # A GPU runs the teacher sooner than a disk gives its states of ten million tokens
+            cache=str(self.folder / "branches" / "cache") if self.options.device == "cpu" else None,
+            seed=seed,
+            device=self.options.device,
+            **{**SETTINGS, **plan.BASES.get(base, {}), **arm.options},
+        )
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """The teacher."""
+        return load_training_teacher(self.config(Arm("any"), plan.REFERENCE, 0), 0, self.memo)
+
+    @cached_property
+    def text(self) -> Text:
+        """The held-out text."""
+        config = self.config(Arm("any"), plan.REFERENCE, 0)
+        inputs = load_inputs(config, self.teacher, self.memo, Progress())
+        assert inputs.supervision is not None
+        size = self.teacher.vocabulary_size
+        counts = torch.from_numpy(np.bincount(inputs.data.token_ids, minlength=size))
+        held_out = HeldOut(self.folder / "branches" / "held-out", self.teacher, self.student())
+        text = (self.options.data / "text/wikitext2-valid.txt").read_text(encoding="utf-8")
+        return held_out.text("valid", text, WINDOWS, related_tokens(inputs.supervision, size), counts)
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """The items of the probe, from the store with all relations."""
+        with Lexicon(self.folder / "branches" / "all.duckdb") as lexicon:
+            items = make_items(lexicon, PROBE_HEADS)
+        negations = [item for item in items if item.type == "negation"][: 2 * NEGATIONS]
+        return [item for item in items if item.type != "negation"] + negations
+
+    @cached_property
+    def held_out(self) -> set[str]:
+        """The words whose relations no training sees."""
+        return set((self.folder / "branches" / "held-out-words.txt").read_text(encoding="utf-8").split())
+
+    def student(self) -> Student:
+        """Return an untrained student."""
+        return Student(self.teacher, SETTINGS["layers"], SETTINGS["trained"])
+
+    def __call__(self, job: Job) -> str:
+        """Do the runs of a job, and write the row of each."""
+        if job.base == plan.REFERENCE:
+            for name in job.arms:
+                self.finish(Key(job.seed, job.base, name), self.reference(name), {})
+            return f"{len(job.arms)} references"
+        trunk = self.trainer(plan.ARMS[0], job.base, job.seed)
+        trunk.folder.mkdir(parents=True, exist_ok=True)
+        trunk.resume()
+        began = time.perf_counter()
+        self.run(trunk, until=self.shared_steps(trunk))
+        print(f"{job.base}, seed {job.seed}: shared part in {time.perf_counter() - began:,.0f} s", flush=True)
+        arms = {arm.name: arm for arm in plan.ARMS}
+        for name in job.arms:
+            self.branch(Key(job.seed, job.base, name), arms[name], trunk)
+        return f"{job.base}, seed {job.seed}"
+
+    def reference(self, name: str) -> Student:
+        """Return the student that all runs begin with, or the teacher in a student's place."""
+        if name == plan.TEACHER:
+            layers = len(self.teacher.model.base_model.layers)
+            return Student(self.teacher, layers, layers - SETTINGS["layers"] + SETTINGS["trained"])
+        return self.student()
+
+    def branch(self, key: Key, arm: Arm, trunk: Trainer) -> None:
+        """Train an arm from the shared checkpoint to the end, and write its row."""
+        trainer = self.trainer(arm, key.base, key.seed, trunk)
+        done = trainer.resume()
+        assert done == self.shared_steps(trunk), (
+            f"the shared checkpoint of {key.base}, seed {key.seed}, is of step {done}"
+        )
+        began, cpu = time.perf_counter(), time.process_time()
+        self.run(trainer)
+        told = {
+            "shared": self.options.shared,
+            "branch": self.options.branch,
+            "gamma": round(trainer.objective.gamma, 4),
+            "steps": trainer.state.step,
+            "seconds": round(time.perf_counter() - began, 2),
+            "cpu_seconds": round(time.process_time() - cpu, 2),
+        }
+        self.finish(key, trainer.student, told)
+
+    def trainer(self, arm: Arm, base: str, seed: int, trunk: Trainer | None = None) -> Trainer:
+        """Return a training whose checkpoints are those of the shared part of its seed and base."""
+        folder = self.folder / "branches" / "shared" / f"{base.replace(' ', '')}-{seed}"
+        config = self.config(arm, base, seed)
+        ready = prepare(config, folder, self.accelerator, Progress(), self.memo)
+        plain = ready.trainer
+        per_step = ready.plan.counts.predicted / plain.batches.steps_per_epoch
+        shared, total = (
+            round(tokens / per_step) for tokens in (self.options.shared, self.options.shared + self.options.branch)
+        )
+        trainer = Trainer(
+            replace(config.optimiser, max_steps=total),
+            replace(config.run, save_every=100),
+            folder,
+            plain.student,
+            plain.objective,
+            SamePositions(plain.batches, self.sampling(seed)),
+            None,
+            plain.source,
+            self.accelerator,
+            # What a checkpoint has to agree with is the same for all arms: that of the control
+            {**plain.identity, "shared_steps": shared} if trunk is None else trunk.identity,
+            Progress(),
+        )
+
+        def set_rate(optimizer: torch.optim.Optimizer, *_: object) -> None:
+            for group in optimizer.param_groups:
+                group["lr"] = plan.learning_rate(trainer.state.step, shared, total)
+
+        trainer.optimizer.register_step_pre_hook(set_rate)
+        return trainer
+
+    def sampling(self, seed: int) -> Batches:
+        """Return batches whose sampled positions all arms of a seed share: those of plain DSKD."""
+        config = self.config(Arm("any"), plan.REFERENCE, seed)
+        memo = self.sampled_by  # what an arm reads is in the other memo
+        inputs = load_inputs(config, self.teacher, memo, Progress())
+        assert inputs.supervision is not None
+        return Batches(
+            inputs.data,
+            config.optimiser.batch_size,
+            sample_rate=config.loss.sample_rate,
+            seed=seed,
+            available=inputs.supervision.available(),
+        )
+
+    @cached_property
+    def sampled_by(self) -> Memo:
+        """Keeps what `sampling` reads."""
+        return Memo()
+
+    def shared_steps(self, trunk: Trainer) -> int:
+        """Return the step of the shared checkpoint."""
+        return int(trunk.identity["shared_steps"])
+
+    def run(self, trainer: Trainer, until: int | None = None) -> None:
+        """Train; only the shared part leaves checkpoints."""
+        outcome = trainer.run(until=until, saves=until is not None)
+        if trainer.stopped is not None and outcome.steps < (until or trainer.steps):
+            raise SystemExit(1)  # what is half trained is no result
+
+    def finish(self, key: Key, student: Student, told: dict[str, Any]) -> None:
+        """Measure a student, and write its row."""
+        student.tail.eval()
+        began = time.perf_counter()
+        found = self.text.measure(student, "valid")
+        of = self.teacher
+        reader = Reader(key.arm, of.model, of.tokenizer, student=student, prefixes=self.prefixes)
+        scores = score_words(self.items, reader, batch_size=_BATCH_ROWS, processes=self.processes, progress=Progress())
+        assert scores is not None
+        found |= probe_figures(scores.lines, self.held_out)
+        told = {**told, "measuring_seconds": round(time.perf_counter() - began, 2)}
+        add_row(self.options.table, key._asdict() | told | {name: round(value, 6) for name, value in found.items()})
+        print(f"{key.base}, seed {key.seed}, {key.arm}: CE {found['valid_ce']:.4f}, {told}", flush=True)
+
+
+def add_row(table: Path, row: dict[str, Any]) -> None:
+    """Add a row to the table; several processes may do so at once."""
+    held = lock(table.with_suffix(".lock"), wait=True)
+    assert held is not None
+    with held:
+        others = [other for other in plan.written(table) if plan.key_of(other) != plan.key_of(row)]
+        rows = plan.in_order([*others, row])
+        names = list(dict.fromkeys(name for one in rows for name in one))
+        with new_file(table) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, names, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        table.with_suffix(".lock").unlink()
+
+
+_worker: Worker | None = None
+
+
+def begin(options: Options) -> None:
+    """Make a process a worker."""
+    global _worker
+    _worker = Worker(options)
+
+
+def work(job: Job) -> str:
+    """Do a job in this process."""
+    assert _worker is not None
+    return _worker(job)
+
+
+def main() -> None:
+    """Do what is not done yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--table", type=Path, default=Path(__file__).with_name("branches.csv"))
+    parser.add_argument("--shared", type=int, default=plan.SHARED, help="predicted tokens up to the checkpoint")
+    parser.add_argument("--branch", type=int, default=plan.BRANCH, help="predicted tokens from there")
+    parser.add_argument("--arms", nargs="*", help="only these, beside the control")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--text", type=Path, help="another training text")
+    given = parser.parse_args()
+    options = Options(
+        given.folder.resolve(),
+        given.data.resolve(),
+        given.teacher.resolve(),
+        given.table.resolve(),
+        given.shared,
+        given.branch,
+        given.device,
+        given.text and given.text.resolve(),
+    )
+    rows = plan.written(options.table)
+    lengths = {(row["shared"], row["branch"]) for row in rows if row["base"] != plan.REFERENCE}
+    if lengths - {(str(options.shared), str(options.branch))}:
+        parser.error(f"{options.table} has runs of another length; give another --table")
+    arms = [arm for arm in plan.ARMS if given.arms is None or arm.name in (plan.CONTROL, *given.arms)]
+    jobs = plan.plan(map(plan.key_of, rows), arms=arms)
+    began = time.perf_counter()
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(given.processes, begin, (options,)) as pool:
+        for number, done in enumerate(pool.imap_unordered(work, jobs), 1):
+            print(f"{number} of {len(jobs)}, {time.perf_counter() - began:.0f} s: {done}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
