@@ -87,6 +87,8 @@ def export(
         _refuse_others()
         files = _items(store, folder, 1000 if heads is None else heads, seed or 0, text)
         _tell(folder, files, quiet, as_json)
+        if text is not None and not any(file.file == "lexkit_substitution.yaml" for file in files):
+            click.echo(f"note: {text} has no sentence in which a word can be replaced", err=True)
         return
     if (heads, seed, text) != (None, None, None):
         raise click.UsageError("--heads, --seed and --text go with --format lm-eval.")

@@ -81,6 +81,8 @@ def _print(results: Results) -> None:
                     "or sentences longer than its context; they are left out",
                     err=True,
                 )
+        if "too_few_heads" in result.details and not result.details["heads"]["substitution"]:
+            click.echo(f"{task}: no items in real sentences; name a text with --text that has some", err=True)
         few = result.details.get("too_few_heads")
         if few:
             named = ", ".join(f"{name} ({n})" for name, n in few.items())

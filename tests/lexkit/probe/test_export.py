@@ -98,6 +98,8 @@ def test_command(run: Run, starter_store: Path, tmp_path: Path) -> None:
     done = run(*command, "--text", tmp_path / "text")
     assert done.returncode == 1
     assert done.stderr.endswith("line 1: invalid UTF-8 (byte 0xff); convert the file to UTF-8\n")
-    done = run(*command)
+    (tmp_path / "text").write_text("No sentence.", encoding="utf-8")
+    done = run(*command, "--text", tmp_path / "text")
     assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("text has no sentence in which a word can be replaced\n")
     assert "items.jsonl: 144 rows" in done.stdout
