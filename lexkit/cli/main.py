@@ -68,7 +68,7 @@ def _added() -> EntryPoints:
     # color: click leaves escape sequences alone, which are shown, not obeyed
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": True},
 )
-@click.version_option(__version__, package_name="lexkit")
+@click.version_option(__version__, "--version", "-V", package_name="lexkit")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def cli(debug: bool) -> None:
     """Synonyms and antonyms from Wiktionary, WordNet and Roget, every one with its evidence.

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from lexkit.arguments import user_path
+from lexkit.errors import LexkitError
 from lexkit.safe_output import SafeStream, isolated, printable
 from lexkit.store.file_check import check_store_file
 
@@ -95,6 +96,21 @@ def open_store(text: str) -> Lexicon:
     from lexkit.store.lexicon import Lexicon
 
     return Lexicon(path)
+
+
+def read_lines() -> Iterator[str]:
+    """Yield the lines of standard input, without their ends.
+
+    Raises:
+        LexkitError: a line is not UTF-8.
+    """
+    if sys.stdin is None:
+        return
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise LexkitError(f"standard input, line {number}: invalid UTF-8; convert it to UTF-8") from error
 
 
 def is_terminal(stream: IO[str] | None) -> bool:

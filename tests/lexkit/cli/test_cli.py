@@ -36,6 +36,14 @@ def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "s.duckdb"
 
 
+def run_with(text: str | bytes, *arguments: str, store: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that reads *text* from standard input."""
+    data = text if isinstance(text, bytes) else text.encode()
+    command = [sys.executable, "-m", "lexkit", *arguments, "--store", str(store)]
+    done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=60)
+    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
 def commands() -> list[click.Command]:
     context = click.Context(cli)
     found = [cli.get_command(context, name) for name in cli.list_commands(context)]
@@ -113,7 +121,8 @@ class TestHelp:
                     assert parameter.help, f"{command.name} {parameter.name}"
 
     def test_version(self, run: Run) -> None:
-        assert run("--version").stdout.strip().endswith(lexkit.__version__)
+        for option in ("--version", "-V"):
+            assert run(option).stdout.strip().endswith(lexkit.__version__)
 
     def test_a_mistyped_command_is_guessed(self, run: Run) -> None:
         done = run("lokup", "kind")
@@ -371,7 +380,37 @@ class TestSql:
             n_lines = sum(1 for _ in process.stdout)
         assert (first, n_lines, process.returncode) == ("range\n", 200_000, 0)
 
-    @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            ("direct", "true"),
+            ("NOT direct", "false"),
+            ("[true, NULL]", "[true, NULL]"),
+            ("['a', 'b,c']", "[a, 'b,c']"),
+            ("{'a': [1]}", "{'a': [1]}"),
+            ("NULL", ""),
+            ("DATE 'infinity'", "infinity"),
+            ("TIME '24:00:00'", "24:00:00"),
+            ("'\\x00'::BLOB", r"\x00"),
+        ],
+    )
+    def test_csv_has_values_as_duckdb_writes_them(self, run: Run, small_store: Path, value: str, text: str) -> None:
+        done = run("sql", f"SELECT {value} AS x, 1 AS y FROM relation LIMIT 1", "--store", small_store)
+        assert list(csv.reader(io.StringIO(done.stdout))) == [["x", "y"], [text, "1"]]
+        shown = run("sql", f"SELECT {value} AS x FROM relation LIMIT 1", "--format", "table", "--store", small_store)
+        assert shown.stdout == f"x\n{text}\n"
+
+    @pytest.mark.parametrize("arguments", [[], ["-"]])
+    def test_a_query_from_standard_input(self, small_store: Path, arguments: list[str]) -> None:
+        done = run_with("-- a comment\nSELECT word\nFROM word WHERE word = 'big'\n", "sql", *arguments, store=small_store)
+        assert (done.returncode, done.stdout) == (0, "word\nbig\n")
+
+    def test_standard_input_that_is_not_text(self, small_store: Path) -> None:
+        done = run_with(b"SELECT 1,\n'\xff'", "sql", "-", store=small_store)
+        assert done.returncode == 1
+        assert done.stderr == "error: standard input, line 2: invalid UTF-8; convert it to UTF-8\n"
+
+    @pytest.mark.parametrize("form", ["json", "jsonl"])
     def test_what_cannot_be_printed(self, run: Run, small_store: Path, form: str) -> None:
         for value in (
             "DATE 'infinity'",
@@ -399,7 +438,7 @@ class TestSql:
 
     def test_names_of_such_types_are_no_types(self, run: Run, small_store: Path) -> None:
         done = run("sql", "SELECT {'BIT': 5} AS d, 'BIT'::ENUM('BIT', 'a''BIGNUM') AS e", "--store", small_store)
-        assert (done.returncode, done.stdout) == (0, 'd,e\n"{""BIT"": 5}",BIT\n')
+        assert (done.returncode, done.stdout) == (0, "d,e\n{'BIT': 5},BIT\n")
 
     def test_columns_of_one_name(self, run: Run, small_store: Path) -> None:
         done = run("sql", "SELECT 1 AS x, 2 AS x", "--store", small_store)
