@@ -147,4 +147,5 @@ def _list(folder: Path, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json({"cache": str(folder), "sources": [dict(zip(header, row, strict=True)) for row in rows]})
     elif not quiet:
-        print_table(str(folder), header, [["-" if cell is None else str(cell) for cell in row] for row in rows])
+        cells = [["-" if cell is None else str(cell) for cell in row] for row in rows]
+        print_table(str(folder), header, cells, paths=("path",))

@@ -496,8 +496,20 @@ class TestStatsAndVerify:
             counts = lexicon.statistics()
         assert document["words"] == counts.words
         assert [row["kind"] for row in document["kinds"]] == ["synonym", "antonym"]
-        text = run("stats", "--store", starter_store).stdout
-        assert f"words\t{counts.words}" in text.splitlines()
+
+    def test_stats_are_one_table_in_a_pipe(self, run: Run, starter_store: Path) -> None:
+        with lexkit.open(starter_store) as lexicon:
+            counts = lexicon.statistics()
+        rows = csv.reader(io.StringIO(run("stats", "--store", starter_store).stdout), delimiter="\t")
+        assert next(rows) == ["table", "row", "column", "value"]
+        values = {tuple(keys): value for *keys, value in rows}
+        assert values["rows", "words", "n"] == str(counts.words)
+        for kind in counts.kinds:
+            assert values["relations", kind.kind, "derived"] == str(kind.derived)
+        for source in counts.sources:
+            assert values["sources", source.source, "file"] == source.uri
+        for rejected in counts.rejections:
+            assert values["rejected", f"{rejected.source}: {rejected.reason}", "n"] == str(rejected.n)
 
     def test_verify(self, run: Run, small_store: Path, tmp_path: Path) -> None:
         import duckdb
@@ -533,14 +545,14 @@ def test_nowhere_to_write(small_store: Path) -> None:
     assert "unexpected" not in closed.stderr
 
 
-def on_a_terminal(*arguments: str, **variables: str) -> str:
-    """What a command shows on a terminal of 80 columns."""
+def on_a_terminal(*arguments: str, columns: int = 80, **variables: str) -> str:
+    """What a command shows on a terminal."""
     import os
     import pty
 
     leader, follower = pty.openpty()
     environment = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
-    environment |= {"COLUMNS": "80", "TERM": "xterm-256color"} | variables
+    environment |= {"COLUMNS": str(columns), "TERM": "xterm-256color"} | variables
     command = [sys.executable, "-m", "lexkit", *arguments]
     with subprocess.Popen(command, stdout=follower, stderr=subprocess.DEVNULL, env=environment) as process:
         os.close(follower)
@@ -551,6 +563,32 @@ def on_a_terminal(*arguments: str, **variables: str) -> str:
         process.wait(timeout=60)
     os.close(leader)
     return shown.decode()
+
+
+def test_no_word_or_path_is_broken_at_the_edge_of_a_terminal(starter_store: Path, tmp_path: Path) -> None:
+    store = tmp_path / ("a folder with a rather long name " * 3).strip() / "lexkit.duckdb"
+    store.parent.mkdir()
+    pairs = store.parent / "pairs of words.txt"
+    pairs.write_text("big large\n", encoding="utf-8")
+    lexkit.build(store, pairs=[("synonym", pairs)])
+    for command in ("stats", "fetch"):
+        shown = on_a_terminal(command, columns=60, LEXKIT_STORE=str(store), LEXKIT_CACHE=str(store.parent))
+        assert str(pairs if command == "stats" else store.parent) in shown
+    shown = on_a_terminal("sql", "FROM source", "--store", str(store), columns=60)
+    with lexkit.open(store) as lexicon:
+        (row,) = lexicon.sql("FROM source").to_pylist()
+    assert row["sha256"] in shown
+    assert re.search(r"^sha256 +", re.sub(r"\x1b\[[0-9;]*m", "", shown), re.MULTILINE)
+
+
+def test_wide_tables_fit_where_they_can(starter_store: Path) -> None:
+    query = "SELECT 'some words and more of them ' || i AS a, 'ten words' AS b, i FROM range(3) t(i)"
+    for columns in (80, 40, 20):
+        shown = re.sub(
+            r"\x1b\[[0-9;]*m", "", on_a_terminal("sql", query, "--store", str(starter_store), columns=columns)
+        )
+        assert all(len(line) <= columns for line in shown.splitlines())
+        assert {"some", "words", "more", "them"} <= set(shown.split())
 
 
 def test_tables_are_drawn_on_a_terminal(starter_store: Path) -> None:
