@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from lexkit.arguments import LARGEST, user_path
+from lexkit.cli.completion import complete_files, complete_folders, complete_tokenizers
 from lexkit.cli.output import (
     answer_options,
     json_option,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folders)
 @click.option(
     "--format",
     "form",
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="File format to write. lm-eval: items on words, as tasks of lm-evaluation-harness.",
 )
-@click.option("--tokenizer", metavar="X", help="Relations with the token ids of both words, and no evidence.")
+@click.option(
+    "--tokenizer",
+    metavar="X",
+    shell_complete=complete_tokenizers,
+    help="Relations with the token ids of both words, and no evidence.",
+)
 @click.option("--max-tokens", type=click.IntRange(1, LARGEST), metavar="M", help="Only words of at most M tokens.")
 @click.option(
     "--contested/--no-contested",
@@ -57,7 +63,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="With lm-eval: which head words are drawn.  [default: 0]",
 )
-@click.option("--text", metavar="FILE", help="With lm-eval: running English text, for items in real sentences.")
+@click.option(
+    "--text",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="With lm-eval: running English text, for items in real sentences.",
+)
 @answer_options
 @quiet_option
 @json_option

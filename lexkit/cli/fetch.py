@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lexkit.cli.completion import complete_folders
 from lexkit.cli.output import json_option, print_json, print_table, quiet_option
 from lexkit.cli.progress import show_progress
 from lexkit.errors import FetchError
@@ -50,9 +51,21 @@ def _message_for_unknown(name: str) -> str:
     return f"there is no {name!r}; {f'did you mean {near[0]}?' if near else f'there are {_NAMES}.'}"
 
 
+def _complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from lexkit.sources.catalog import load_catalog
+
+    names = ["all", "roget", *(entry.name for entry in load_catalog().source)]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 @click.command()
-@click.argument("entries", nargs=-1, metavar="[NAME]...", callback=_parse_names)
-@click.option("--cache", metavar="DIR", help="Folder for the files.  [env: LEXKIT_CACHE; default: the user's cache]")
+@click.argument("entries", nargs=-1, metavar="[NAME]...", callback=_parse_names, shell_complete=_complete_names)
+@click.option(
+    "--cache",
+    metavar="DIR",
+    shell_complete=complete_folders,
+    help="Folder for the files.  [env: LEXKIT_CACHE; default: the user's cache]",
+)
 @click.option("--force", is_flag=True, help="Fetch what is there already as well.")
 @quiet_option
 @json_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lexkit.cli.completion import complete_files
 from lexkit.cli.output import (
     is_terminal,
     json_option,
@@ -90,6 +91,7 @@ def _percent(value: float | None) -> str:
     "tokenizers",
     multiple=True,
     metavar="[NAME=]X",
+    shell_complete=complete_files,
     help="Cut the words again, and compare the spans: as for 'tokenize'. May be given several times.",
 )
 @json_option

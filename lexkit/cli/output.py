@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from lexkit.arguments import user_path
+from lexkit.cli.completion import complete_files
 from lexkit.errors import LexkitError
 from lexkit.safe_output import SafeStream, isolated, printable
 from lexkit.store.file_check import check_store_file
@@ -48,6 +49,7 @@ def store_option(command: _Command) -> _Command:
         default="lexkit.duckdb",
         show_default=True,
         metavar="FILE",
+        shell_complete=complete_files,
         help="Path of the store.  [env: LEXKIT_STORE]",
     )(command)
 

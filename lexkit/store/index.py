@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
 
 from lexkit.sources.records import Kind
+from lexkit.store.chains import Chain, Edge, Step, shortest_paths
 from lexkit.store.results import Neighbor
 
 _SINGLE = 1e-6
@@ -85,23 +86,68 @@ class Index:
         The options choose relations; a neighbour is what the chosen ones say of it, be they several.
         """
         antonym = int(kind == "antonym")
-        least = min_confidence - _SINGLE
+        wanted = self._filter(direct, same_pos, source, min_confidence, without)
         # the ids are those of two ends, one of which is the word asked for; the other may be met from several
         others: dict[int, list[int]] = {}
         for word_id in word_ids:
             for row in self._rows(word_id):
-                if (
-                    self._antonym[row] == antonym
-                    and self._confidence[row] >= least
-                    and (self._direct[row] or not direct)
-                    and (self._same_pos[row] or not same_pos)
-                    and (source is None or source in self._sources[row].as_py().split(","))
-                    and not (without and self._usage(row, self._word_b[row] == word_id) & set(without))
-                ):
+                if self._antonym[row] == antonym and wanted(row, self._word_b[row] == word_id):
                     others.setdefault(self._word_a[row] + self._word_b[row] - word_id, []).append(row)
         found = [(other, self._neighbor(other, rows)) for other, rows in others.items()]
         for _, neighbor in sorted(found, key=lambda item: (-item[1].weight, item[0])):
             yield neighbor
+
+    def _filter(
+        self, direct: bool, same_pos: bool, source: str | None, min_confidence: float, without: tuple[str, ...]
+    ) -> Callable[[int, bool], bool]:
+        """Return a function that says whether a relation is wanted, where its word_a, or its word_b, is the answer."""
+        least = min_confidence - _SINGLE
+
+        def wanted(row: int, is_a: bool) -> bool:
+            return bool(
+                self._confidence[row] >= least
+                and (self._direct[row] or not direct)
+                and (self._same_pos[row] or not same_pos)
+                and (source is None or source in self._sources[row].as_py().split(","))
+                and not (without and self._usage(row, is_a) & set(without))
+            )
+
+        return wanted
+
+    def chains(
+        self,
+        starts: Sequence[int],
+        goals: Sequence[int],
+        *,
+        limit: int,
+        max_steps: int,
+        pos: str | None = None,
+        direct: bool = False,
+        min_confidence: float = 0,
+        without: tuple[str, ...] = (),
+    ) -> list[Chain]:
+        """Return the shortest chains between words, in the order of `Lexicon.chains`."""
+        wanted = self._filter(direct, False, None, min_confidence, without)
+
+        def edges(word_id: int) -> list[Edge]:
+            found = []
+            for row in self._rows(word_id):
+                is_a = self._word_b[row] == word_id  # the other word
+                if wanted(row, is_a) and (pos is None or pos in self._pos[row].as_py().split(",")):
+                    other = self._word_a[row] if is_a else self._word_b[row]
+                    found.append(Edge(other, row, (self._weight_b if is_a else self._weight_a)[row]))
+            return found
+
+        paths = shortest_paths(starts, goals, edges, limit, max_steps)
+        return [self._chain(path.ids, path.rows) for path in paths]
+
+    def _chain(self, ids: Sequence[int], rows: Sequence[int]) -> Chain:
+        kinds: list[Kind] = ["antonym" if self._antonym[row] else "synonym" for row in rows]
+        steps = [
+            Step(self.word(before), kind, self._neighbor(other, [row]))
+            for before, other, kind, row in zip(ids, ids[1:], kinds, rows, strict=False)
+        ]
+        return Chain("antonym" if kinds.count("antonym") % 2 else "synonym", tuple(steps))
 
     def _usage(self, row: int, is_a: bool) -> set[str]:
         """The labels of one of the two words of a relation."""

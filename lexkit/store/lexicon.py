@@ -16,6 +16,7 @@ import pyarrow as pa
 from lexkit.arguments import require_choice, require_number, require_path, require_text
 from lexkit.errors import ArgumentError, QueryError
 from lexkit.sources.records import KINDS, Kind
+from lexkit.store.chains import MOST_STEPS, Chain
 from lexkit.store.index import Index
 from lexkit.store.neighbors import find_neighbors
 from lexkit.store.open_store import OpenStore
@@ -26,6 +27,7 @@ from lexkit.store.spelling import search_key
 from lexkit.store.statistics import Statistics, collect_statistics
 from lexkit.store.tables import find_tokenizer
 from lexkit.store.tables import relations as relation_table
+from lexkit.store.worth import draw_words
 from lexkit.text import normalize_word
 
 _CONTRADICTED = "contradicted:"
@@ -247,7 +249,10 @@ class Lexicon:
         return Evidence(kind, source, pos, sense, scope, tuple(usage), rule, same_pos, contradicted, origin)
 
     def suggest(self, word: str, limit: int = 5) -> list[str]:
-        """Return the store's words most like *word* in spelling, the likest first; empty if nothing is near."""
+        """Return the store's words most like *word* in spelling, the likest first; empty if nothing is near.
+
+        Words of which *word* may be a misspelt form come before all: run for *runing*, happy for *happyer*.
+        """
         require_text("word", word, "'happy'")
         if limit is None:
             raise ArgumentError("limit=None: give a whole number from 0 on")
@@ -261,7 +266,8 @@ class Lexicon:
         )
         # equally like words: the one with more relations is the likelier meant
         ranked = sorted(found, key=lambda match: (-match[1], -self._index.degree(match[2]), match[2]))
-        return [self._index.word(match[2]) for match in ranked][:limit]
+        near = [self._index.word(match[2]) for match in ranked]
+        return list(dict.fromkeys([*self._resolver.misspelt_lemmas(word), *near]))[:limit]
 
     def words(self) -> pa.Array:
         """Return all words in code point order, which is the order of their ids."""
@@ -408,3 +414,73 @@ class Lexicon:
     def _loaded(self) -> Resolver:
         with self._store.connection() as connection:
             return Resolver(Index(connection), lambda query: self._rows(query, []))
+
+    def chains(
+        self,
+        word: str,
+        other: str,
+        *,
+        limit: int = 3,
+        max_steps: int = MOST_STEPS,
+        pos: str | None = None,
+        direct: bool = False,
+        min_confidence: float = 0,
+        archaic: bool = True,
+        offensive: bool = True,
+        forms: bool = False,
+    ) -> list[Chain]:
+        """Return the shortest chains of synonyms and antonyms that lead from one word to another.
+
+        Args:
+            word: where the chains begin; looked up as for `synonyms`.
+            other: where they end.
+            limit: most chains to return.
+            max_steps: longest chain to look for, 1 to 12 steps.
+            pos: only steps in this part of speech, as `Neighbor.pos` names it.
+            direct: only steps that a source states.
+            min_confidence: only steps that are at least this likely to hold, from 0 to 1.
+            archaic: whether words that are archaic or obsolete may be a step's answer.
+            offensive: whether words that are offensive or vulgar may be a step's answer.
+            forms: whether the lemma of a form may stand for it, as for `synonyms`.
+
+        Returns:
+            Chains of one length, that with the best answers (`Neighbor.weight`) first. None if a word is unknown, if
+            both are the same word, or if no chain of *max_steps* leads from one to the other.
+
+        Raises:
+            ArgumentError: *limit*, *max_steps* or *min_confidence* is not a number in its range.
+        """
+        require_number("limit", limit, 0)
+        require_number("max_steps", max_steps, 1, MOST_STEPS)
+        require_number("min_confidence", min_confidence, 0, 1, whole=False)
+        starts, goals = (self._resolver.answering(asked, forms) for asked in (word, other))
+        if set(starts) & set(goals):
+            return []
+        return self._index.chains(
+            starts,
+            goals,
+            limit=limit,
+            max_steps=max_steps,
+            pos=pos,
+            direct=direct,
+            min_confidence=min_confidence,
+            without=unwanted(archaic, offensive),
+        )
+
+    def random(self, n: int = 1, *, pos: str | None = None, seed: int | None = None) -> list[str]:
+        """Return words drawn at random from those that are worth looking at.
+
+        These have several synonyms and an antonym that a source states, and are neither rare nor very common,
+        offensive nor archaic. If the store has fewer of them than *n*, all of its words with relations count.
+
+        Args:
+            n: number of words; fewer come if the store has fewer.
+            pos: only words with relations in this part of speech, as `Neighbor.pos` names it.
+            seed: draws the same words of the same store again.
+
+        Raises:
+            ArgumentError: *n* is not a whole number from 1 on.
+        """
+        require_number("n", n, 1)
+        with self._store.connection() as connection:
+            return draw_words(connection, n, pos, seed)

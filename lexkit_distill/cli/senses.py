@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.arguments import user_path
+from lexkit.cli.completion import complete_files, complete_folders, complete_words
 from lexkit.cli.output import json_option, print_json, quiet_option, store_option, store_path
 from lexkit.errors import LexkitError
 from lexkit_distill.checks import check_senses, require_extra
@@ -62,7 +63,14 @@ def _senses_summary(summary: SensesSummary) -> list[str]:
 
 
 @click.command()
-@click.option("--senses", "folder", required=True, metavar="DIR", help="Folder of the dictionary to add words to.")
+@click.option(
+    "--senses",
+    "folder",
+    required=True,
+    metavar="DIR",
+    shell_complete=complete_folders,
+    help="Folder of the dictionary to add words to.",
+)
 @click.option(
     "--max-tokens",
     type=click.IntRange(min=1),
@@ -105,16 +113,27 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="WORD...")
-@click.option("--senses", "folder", required=True, metavar="DIR", help="Folder of the dictionary.")
+@click.argument("words", nargs=-1, required=True, metavar="WORD...", shell_complete=complete_words)
+@click.option(
+    "--senses",
+    "folder",
+    required=True,
+    metavar="DIR",
+    shell_complete=complete_folders,
+    help="Folder of the dictionary.",
+)
 @click.option("--neighbors", type=click.IntRange(min=1), default=8, show_default=True, help="Nearest keys to show.")
 @click.option(
-    "--plot", metavar="FILE", help="Draw the words, and their synonyms and antonyms if the store is given, instead."
+    "--plot",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Draw the words, and their synonyms and antonyms if the store is given, instead.",
 )
 @click.option(
     "--store",
     envvar="LEXKIT_STORE",
     metavar="FILE",
+    shell_complete=complete_files,
     help="The store the dictionary was composed with; for --plot.  [env: LEXKIT_STORE]",
 )
 @json_option

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from lexkit.arguments import user_path
+from lexkit.cli.completion import complete_files
 from lexkit.cli.output import json_option, print_json, quiet_option
 from lexkit_distill.checks import check_output, check_training, require_extra
 from lexkit_distill.cli.group import progress
@@ -44,6 +45,7 @@ def training_options(command: _Command, *, shown: Callable[[Option], bool] = lam
         cls=GroupedOption,
         group="Essentials",
         metavar="FILE",
+        shell_complete=complete_files,
         help="Read a YAML file with fields in their sections; it may name a preset. See --print-config.",
     )(command)
 

@@ -402,7 +402,9 @@ class TestSql:
 
     @pytest.mark.parametrize("arguments", [[], ["-"]])
     def test_a_query_from_standard_input(self, small_store: Path, arguments: list[str]) -> None:
-        done = run_with("-- a comment\nSELECT word\nFROM word WHERE word = 'big'\n", "sql", *arguments, store=small_store)
+        done = run_with(
+            "-- a comment\nSELECT word\nFROM word WHERE word = 'big'\n", "sql", *arguments, store=small_store
+        )
         assert (done.returncode, done.stdout) == (0, "word\nbig\n")
 
     def test_standard_input_that_is_not_text(self, small_store: Path) -> None:
@@ -599,18 +601,38 @@ def test_tables_are_drawn_on_a_terminal(starter_store: Path) -> None:
 
 
 class TestLookUpOnATerminal:
-    def test_words_related_in_the_same_way_share_a_row(self, starter_store: Path) -> None:
-        shown = re.sub(r"\x1b\[[0-9;]*m", "", on_a_terminal("lookup", "happy", "--store", str(starter_store)))
+    @staticmethod
+    def shown(*arguments: str, columns: int = 80) -> list[str]:
+        return re.sub(r"\x1b\[[0-9;]*m", "", on_a_terminal(*arguments, columns=columns)).splitlines()
+
+    @pytest.mark.parametrize("columns", [80, 60])
+    def test_words_are_grouped_by_part_of_speech(self, starter_store: Path, columns: int) -> None:
+        lines = self.shown("lookup", "kind", "--store", str(starter_store), columns=columns)
         with lexkit.open(starter_store) as lexicon:
-            synonyms, antonyms = lexicon.synonyms("happy"), lexicon.antonyms("happy")
-        lines = shown.splitlines()
-        assert any(line.strip() == f"{len(synonyms)} synonyms" for line in lines)
-        assert any(line.strip() == f"{len(antonyms)} antonyms" for line in lines)
-        assert len(lines) < len(synonyms) + len(antonyms)
-        flat = " ".join(shown.split())
+            synonyms, antonyms = lexicon.synonyms("kind"), lexicon.antonyms("kind")
+        assert f"{len(synonyms)} synonyms" in lines
+        assert f"{len(antonyms)} antonyms" in lines
+        assert any(re.match("adj +kindly, ", line) for line in lines)
+        assert any(re.match("noun +sort, ", line) for line in lines)
+        assert any(re.match("adj, derived +", line) for line in lines)
+        flat = " ".join(" ".join(lines).split())
         for neighbor in synonyms + antonyms:
-            assert re.search(rf"\b{neighbor.word.split()[0]}\b", flat)
-        assert all(len(line) <= 80 for line in lines)
+            assert neighbor.word in flat
+        assert all(len(line) <= columns for line in lines)
+
+    def test_marks_stand_at_the_word_that_they_are_about(self, starter_store: Path) -> None:
+        flat = " ".join(" ".join(self.shown("synonyms", "happy", "--store", str(starter_store))).split())
+        assert "fain (archaic)" in flat
+        assert "glad, " in flat
+
+    def test_a_limit_says_how_many_there_are(self, starter_store: Path) -> None:
+        with lexkit.open(starter_store) as lexicon:
+            n = len(lexicon.synonyms("happy"))
+        assert f"3 of {n} synonyms" in self.shown("synonyms", "happy", "--limit", "3", "--store", str(starter_store))
+
+    def test_several_words_come_one_after_the_other(self, starter_store: Path) -> None:
+        lines = self.shown("lookup", "kind", "happy", "--limit", "2", "--store", str(starter_store))
+        assert lines.index("kind") < lines.index("happy")
 
     def test_colours_unless_they_are_not_wanted(self, starter_store: Path) -> None:
         arguments = ("lookup", "happy", "--store", str(starter_store))
