@@ -10,7 +10,7 @@ import click
 from lexkit.arguments import LANGUAGE_CODE, MOST_JOBS, user_path
 from lexkit.cli.completion import complete_files
 from lexkit.cli.output import FiniteRange, json_option, print_json, quiet_option
-from lexkit.cli.progress import show_progress
+from lexkit.cli.progress import working
 
 if TYPE_CHECKING:
     from lexkit.store.build import BuildSummary
@@ -179,24 +179,25 @@ def build(
       lexkit build --roget fetched --wiktionary fetched
       lexkit build --source wordnet=/usr/share/wordnet
     """
-    from lexkit.store.build import build as build_store
+    with working(quiet, "find the sources") as progress:
+        from lexkit.store.build import build as build_store
 
-    summary = build_store(
-        user_path(output),
-        wiktionary=wiktionary,
-        roget=roget,
-        morpholex=morpholex,
-        pairs=pairs,
-        sources=sources,
-        tokenizers=tokenizers,
-        language=language,
-        headwords=not no_headwords,
-        roget_scope=roget_scope,  # type: ignore[arg-type]  # click checks the choice
-        affixes=affixes,  # type: ignore[arg-type]
-        max_rejected=max_rejected,
-        jobs=jobs,
-        progress=show_progress(quiet),
-    )
+        summary = build_store(
+            user_path(output),
+            wiktionary=wiktionary,
+            roget=roget,
+            morpholex=morpholex,
+            pairs=pairs,
+            sources=sources,
+            tokenizers=tokenizers,
+            language=language,
+            headwords=not no_headwords,
+            roget_scope=roget_scope,  # type: ignore[arg-type]  # click checks the choice
+            affixes=affixes,  # type: ignore[arg-type]
+            max_rejected=max_rejected,
+            jobs=jobs,
+            progress=progress,
+        )
     if as_json:
         print_json(summary)
     elif not quiet:

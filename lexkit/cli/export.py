@@ -19,6 +19,7 @@ from lexkit.cli.output import (
     store_option,
     store_path,
 )
+from lexkit.cli.progress import working
 
 if TYPE_CHECKING:
     from lexkit.store.export import Exported
@@ -96,7 +97,8 @@ def export(
     """
     if options["form"] == "lm-eval":
         _refuse_others()
-        files = _items(store, folder, 1000 if heads is None else heads, seed or 0, text)
+        with working(quiet, "make items"):
+            files = _items(store, folder, 1000 if heads is None else heads, seed or 0, text)
         _tell(folder, files, quiet, as_json)
         if text is not None and not any(file.file == "lexkit_substitution.yaml" for file in files):
             click.echo(f"note: {text} has no sentence in which a word can be replaced", err=True)
@@ -106,9 +108,11 @@ def export(
     if options["max_tokens"] is not None and options["tokenizer"] is None:
         raise click.UsageError("--max-tokens wants --tokenizer.")
     path = store_path(store)
-    from lexkit.store.export import export as export_store
+    with working(quiet, "open the store") as progress:
+        from lexkit.store.export import export as export_store
 
-    _tell(folder, export_store(path, user_path(folder), **options), quiet, as_json)
+        files = export_store(path, user_path(folder), **options, progress=progress)
+    _tell(folder, files, quiet, as_json)
 
 
 def _refuse_others() -> None:

@@ -18,6 +18,7 @@ from lexkit.cli.output import (
     store_option,
     store_path,
 )
+from lexkit.cli.progress import working
 from lexkit.errors import LexkitError
 
 if TYPE_CHECKING:
@@ -108,11 +109,12 @@ def verify(tokenizers: tuple[str, ...], as_json: bool, store: str) -> None:
       lexkit verify --tokenizer mistral=models/7b/tokenizer.json
     """
     path = store_path(store)
-    from lexkit.store.checks import CHECKS
-    from lexkit.store.verify import verify_store
-    from lexkit.tokens.loading import choose
+    with working(False, "open the store") as progress:
+        from lexkit.store.checks import CHECKS
+        from lexkit.store.verify import verify_store
+        from lexkit.tokens.loading import choose
 
-    findings = verify_store(path, tokenizers)
+        findings = verify_store(path, tokenizers, progress=progress)
     n_checks = len(CHECKS) + bool(tokenizers)
     not_compared = _names_of_tokenizers(store) - {choose(tokenizer).name for tokenizer in tokenizers}
     if as_json:

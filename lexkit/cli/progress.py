@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
 def show_progress(quiet: bool) -> Progress:
     """Return what shows progress on standard error: a bar on a terminal, notes elsewhere, nothing if *quiet*."""
     return Progress() if quiet else _Bar() if is_terminal(sys.stderr) else _Notes()
+
+
+@contextmanager
+def working(quiet: bool, first: str) -> Iterator[Progress]:
+    """Context manager. Show the progress of a command from its first stage on, until it is done or fails."""
+    progress = show_progress(quiet)
+    progress.stage(first)
+    try:
+        yield progress
+    finally:
+        progress.close()
 
 
 class _Notes(Progress):

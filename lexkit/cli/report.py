@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from lexkit.arguments import LARGEST, user_path
-from lexkit.cli.output import json_option, open_store, print_json, quiet_option, store_option
+from lexkit.cli.output import json_option, print_json, quiet_option, store_option, store_path
+from lexkit.cli.progress import working
 from lexkit.report import DEFAULT_LIMIT
 
 
@@ -40,10 +41,13 @@ def report(output: str, limit: int, quiet: bool, as_json: bool, store: str) -> N
     Example:
       lexkit report --output report.html
     """
-    with open_store(store) as lexicon:
+    path = store_path(store)
+    with working(quiet, "open the store") as progress:
         from lexkit.report.page import write_report
+        from lexkit.store.lexicon import Lexicon
 
-        written = write_report(lexicon, user_path(output), limit=limit)
+        with Lexicon(path) as lexicon:
+            written = write_report(lexicon, user_path(output), limit=limit, progress=progress)
     if as_json:
         print_json(written)
     elif not quiet:

@@ -19,7 +19,7 @@ from lexkit.cli.output import (
     store_option,
     store_path,
 )
-from lexkit.cli.progress import show_progress
+from lexkit.cli.progress import working
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,9 +51,10 @@ def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: b
       lexkit tokenize --tokenizer mistral=models/7b/tokenizer.json
     """
     path = store_path(store)
-    from lexkit.store.spans import tokenize as tokenize_store
+    with working(quiet, "open the store") as progress:
+        from lexkit.store.spans import tokenize as tokenize_store
 
-    done = tokenize_store(path, tokenizers, replace=replace, progress=show_progress(quiet))
+        done = tokenize_store(path, tokenizers, replace=replace, progress=progress)
     if as_json:
         print_json({"store": store, "tokenizers": done})
     elif not quiet:

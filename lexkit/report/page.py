@@ -14,6 +14,7 @@ import jinja2
 from lexkit.atomic_write import write_atomically
 from lexkit.errors import StoreError
 from lexkit.figures import style_sheet
+from lexkit.progress import Progress
 from lexkit.report import DEFAULT_LIMIT
 from lexkit.report.keep_rate import KEEP_RATE, keep_rate_panels
 from lexkit.report.relations import pack_relations
@@ -56,7 +57,9 @@ class Report(NamedTuple):
     """Those among them that can be searched and drawn in the page."""
 
 
-def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) -> Report:
+def write_report(
+    lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT, progress: Progress | None = None
+) -> Report:
     """Write the report of a store; *path* gets it whole or stays as it was.
 
     The same store gives the same page, byte for byte.
@@ -66,13 +69,17 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
         path: the file to write.
         limit: relations that can be searched in the page at most, those of the best-connected words first; the
             counts are of all.
+        progress: shows each stage.
 
     Raises:
         StoreError: the store is damaged, or the file holds something else than a page.
         OSError: the file cannot be written.
     """
+    progress = progress or Progress()
     _require_page(path)
+    progress.stage("pack relations")
     packed = pack_relations(lexicon, limit)
+    progress.stage("count")
     counts = lexicon.statistics()
     relations = sum(kind.relations for kind in counts.kinds)
     theme, script = _asset("theme.js"), "".join(map(_asset, _SCRIPTS))
@@ -99,6 +106,7 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
             script_hashes=[_hash(theme), _hash(script)],
         )
     )
+    progress.stage("write the page")
     data = page.encode()
     write_atomically(path, data)
     return Report(path, len(data), relations, packed.n_relations)

@@ -73,7 +73,7 @@ def tokenize(
     require_number("jobs", jobs, 1)
     require_path("store", store)
     target, progress = Path(store), progress or Progress()
-    loaded = load_tokenizers(tokenizers)
+    loaded = load_tokenizers(tokenizers, progress)
     # Taken before the tokenizers are set to cut nothing off and fill nothing up: it is the file that is recorded
     fingerprints = {name: fingerprint(tokenizer) for name, tokenizer in loaded.items()}
     with reading(target) as connection:
@@ -106,8 +106,8 @@ def tokenize(
     ]
 
 
-def load_tokenizers(tokenizers: Sequence[str]) -> dict[str, Tokenizer]:
-    """Load tokenizers, by what a store calls them.
+def load_tokenizers(tokenizers: Sequence[str], progress: Progress) -> dict[str, Tokenizer]:
+    """Load tokenizers, by what a store calls them, and show this as a stage if there are any.
 
     Raises:
         TokenizerError: one cannot be loaded, or two share a name.
@@ -119,10 +119,14 @@ def load_tokenizers(tokenizers: Sequence[str]) -> dict[str, Tokenizer]:
                 f"{chosen[name]} and {location}: both would be called {name!r}; tell them apart with NAME=PATH"
             )
         chosen[name] = location
+    if chosen:
+        progress.stage("load tokenizers")
     return {name: load_tokenizer(location) for name, location in chosen.items()}
 
 
-def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Tokenizer) -> None:
+def add_spans(
+    connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Tokenizer, progress: Progress | None = None
+) -> None:
     """Write the tables `tokenizer` and `span` of an open store for one more tokenizer; see `lexkit.tokens.spans`.
 
     Raises:
@@ -140,6 +144,8 @@ def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Token
         )
         connection.unregister("batch")
         first += rows.num_rows
+        if progress is not None:
+            progress.count(first, table.num_rows, "words")
     connection.execute(
         "INSERT INTO tokenizer VALUES (?, ?, ?, ?)",
         [name, digest, tokenizer.get_vocab_size(with_added_tokens=True), timestamp()],
@@ -147,12 +153,14 @@ def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Token
 
 
 def _change(target: Path, tokenizers: dict[str, Tokenizer], jobs: int, progress: Progress) -> None:
+    progress.stage("copy the store")
     with changed(target) as path, connect(path, jobs) as connection:
         for name, tokenizer in tokenizers.items():
             progress.stage(f"tokenize with {name}")
             connection.execute("DELETE FROM span WHERE tokenizer = ?", [name])
             connection.execute("DELETE FROM tokenizer WHERE tokenizer = ?", [name])
             connection.execute("CHECKPOINT")  # so that the new rows take the place of the old
-            add_spans(connection, name, tokenizer)
+            add_spans(connection, name, tokenizer, progress)
+        progress.stage("write the store")
         record_checksums(connection, ("tokenizer", "span"))
         connection.execute("CHECKPOINT")

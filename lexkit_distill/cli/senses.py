@@ -11,7 +11,7 @@ from lexkit.cli.completion import complete_files, complete_folders, complete_wor
 from lexkit.cli.output import json_option, print_json, quiet_option, store_option, store_path
 from lexkit.errors import LexkitError
 from lexkit_distill.checks import check_senses, require_extra
-from lexkit_distill.cli.group import progress
+from lexkit_distill.cli.group import starting
 from lexkit_distill.cli.options import config_options
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.meta import TOKENIZER, read_meta
@@ -40,9 +40,10 @@ def senses(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     config = SensesConfig(**fields)
     require_extra()
     check_senses(config)
-    from lexkit_distill.senses.build import build_senses
+    with starting(quiet) as progress:
+        from lexkit_distill.senses.build import build_senses
 
-    summary = build_senses(config, progress(quiet))
+        summary = build_senses(config, progress)
     if summary is None:
         return
     if as_json:
@@ -96,9 +97,10 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
     path = user_path(folder)
     read_meta(path)
     place = store_path(store)
-    from lexkit_distill.senses.compose import compose_senses
+    with starting(quiet) as progress:
+        from lexkit_distill.senses.compose import compose_senses
 
-    summary = compose_senses(path, place, max_tokens=max_tokens, progress=progress(quiet))
+        summary = compose_senses(path, place, max_tokens=max_tokens, progress=progress)
     if as_json:
         print_json(summary)
     elif not quiet:
@@ -155,14 +157,18 @@ def inspect(
     read_meta(path)
     if plot is not None and store is not None:
         store_path(store)
-    from lexkit_distill.senses.dictionary import SenseDictionary
-    from lexkit_distill.senses.inspect import inspect_word
+    with starting(as_json) as progress:
+        from lexkit_distill.senses.dictionary import SenseDictionary
+        from lexkit_distill.senses.inspect import inspect_word
 
-    dictionary = SenseDictionary(path)
-    if plot is not None:
-        _plot(dictionary, words, plot, store)
-        return
-    reports = [inspect_word(dictionary, word, neighbors=neighbors) for word in words]
+        progress.stage("reading the dictionary")
+        dictionary = SenseDictionary(path)
+        if plot is not None:
+            progress.stage("drawing the senses")
+            _plot(dictionary, words, plot, store)
+            return
+        progress.stage("finding the nearest senses")
+        reports = [inspect_word(dictionary, word, neighbors=neighbors) for word in words]
     for word, report in zip(words, reports, strict=True):
         if report is None:
             raise LexkitError(

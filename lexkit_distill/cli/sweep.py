@@ -10,7 +10,7 @@ from lexkit.arguments import user_path
 from lexkit.cli.completion import complete_files, complete_folders
 from lexkit.cli.output import json_option, print_json, print_table, quiet_option
 from lexkit_distill.checks import check_sweep, require_extra
-from lexkit_distill.cli.group import progress
+from lexkit_distill.cli.group import starting
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sweep.config import read_sweep
 from lexkit_distill.sweep.records import describe, read_run, shown
@@ -82,9 +82,11 @@ def sweep(
         return
     check_sweep(config)
     from lexkit_distill.sweep.plot import write_plots
-    from lexkit_distill.sweep.run import sweep as run
 
-    done = run(config, progress(quiet), processes=processes, threads=threads)
+    with starting(quiet) as progress:
+        from lexkit_distill.sweep.run import sweep as run
+
+        done = run(config, progress, processes=processes, threads=threads)
     drawn = []
     if plot is not None and done.chosen is not None:
         drawn = write_plots(done.settings, done.chosen, user_path(plot))

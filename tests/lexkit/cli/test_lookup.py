@@ -158,7 +158,7 @@ class TestPath:
         assert done.stdout.splitlines() == [
             "a and d: opposite by 3 steps, 1 of them to an antonym",
             "  a - b: synonyms (pairs)",
-            "  b - c: antonyms (pairs)",
+            "  b - c: antonyms (pairs:2)",
             "  c - d: synonyms (pairs)",
         ]
 
