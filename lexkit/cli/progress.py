@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
@@ -15,6 +15,8 @@ from lexkit.safe_output import SafeStream
 
 if TYPE_CHECKING:
     from typing import TextIO
+
+    from rich.console import Console
 
 
 def show_progress(quiet: bool) -> Progress:
@@ -40,6 +42,33 @@ class _Notes(Progress):
         click.echo(f"note: {text}", err=True)
 
 
+class _LinesAbove:
+    """A text stream that prints whole lines above a bar, each as long as it is.
+
+    Args:
+        console: the one on which the bar is.
+        file: the stream in whose place this one stands.
+    """
+
+    def __init__(self, console: Console, file: IO[str]) -> None:
+        self._console, self._file, self._rest = console, file, ""
+
+    def write(self, text: str) -> int:
+        """Print the lines that *text* ends, and keep what follows the last one."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        return len(text)
+
+    def flush(self) -> None:
+        """Print what no line feed has ended yet."""
+        if self._rest:
+            self.write("\n")
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._file, name)
+
+
 class _Bar(Progress):
     """The stage, how far it is, how fast, and the time it has taken and will take."""
 
@@ -53,8 +82,9 @@ class _Bar(Progress):
                 super().start()
                 for name in ("stdout", "stderr"):
                     stream = getattr(sys, name)
-                    if isinstance(stream, FileProxy):  # which makes styles of escape sequences
-                        setattr(sys, name, SafeStream(cast("TextIO", stream)))
+                    if isinstance(stream, FileProxy):  # which folds lines, and makes styles of escape sequences
+                        lines = _LinesAbove(self.console, stream.rich_proxied_file)
+                        setattr(sys, name, SafeStream(cast("TextIO", lines)))
 
         self._progress = SafeProgress(
             TextColumn("{task.description}", markup=False),
