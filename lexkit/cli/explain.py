@@ -96,7 +96,7 @@ def _explanation(item: Evidence) -> str:
 @json_option
 @store_option
 def path(word1: str, word2: str, forms: bool, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
-    """Show the shortest chains of synonyms and antonyms that lead from WORD1 to WORD2.
+    """Find the shortest chains of relations between two words.
 
     By a chain with an even number of steps to an antonym, the two are alike in meaning; by one with an odd number,
     opposite. A word in between may change its sense, so long chains say little; --pos helps. Of chains of the same

@@ -86,12 +86,12 @@ def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None)
 )
 @_lookup_options
 def lookup(words: tuple[str, ...], plot: Path | None, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
-    """Show the synonyms and antonyms of each WORD; '-' reads words from standard input, one a line.
+    """Show the synonyms and antonyms of words.
 
-    On a terminal, answers are grouped by part of speech, and marks such as (archaic) follow the word that they are
-    about. Several words give one table with the column 'asked', or one list of JSON; a word that the store does not
-    have is reported, the others are answered, and the exit code is 1. --plot draws one word; it needs matplotlib
-    (pip install 'lexkit[plot]').
+    '-' reads words from standard input, one a line. On a terminal, answers are grouped by part of speech, and marks such
+    as (archaic) follow the word that they are about. Several words give one table with the column 'asked', or one list
+    of JSON. If the store does not have a word, this is reported, the others are answered, and the exit code is 1.
+    --plot draws one word; it needs matplotlib (pip install 'lexkit[plot]').
 
     \b
     Example:
@@ -107,7 +107,9 @@ def lookup(words: tuple[str, ...], plot: Path | None, as_json: bool, store: str,
 @_words_argument
 @_lookup_options
 def synonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
-    """Show the synonyms of each WORD; '-' reads words from standard input, one a line.
+    """Show the synonyms of words.
+
+    '-' reads words from standard input, one a line.
 
     \b
     Example:
@@ -120,7 +122,9 @@ def synonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) 
 @_words_argument
 @_lookup_options
 def antonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
-    """Show the antonyms of each WORD; '-' reads words from standard input, one a line.
+    """Show the antonyms of words.
+
+    '-' reads words from standard input, one a line.
 
     \b
     Example:
@@ -147,10 +151,10 @@ def antonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) 
 @json_option
 @store_option
 def random_words(number: int, pos: str | None, seed: int | None, limit: int, as_json: bool, store: str) -> None:
-    """Show a word that is worth looking at, drawn at random, with its synonyms and antonyms.
+    """Show a random word that is worth looking at.
 
-    Such a word has several synonyms and an antonym that a source states, and is neither rare nor very common. Output is
-    that of 'lookup' with several words.
+    Such a word has several synonyms and an antonym that a source states, and is neither rare nor very common. The
+    output is that of 'lookup' with several words.
 
     \b
     Example:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from textwrap import wrap
+from textwrap import TextWrapper
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -267,7 +267,8 @@ def _print_lists(screen: Console, header: Sequence[str], cells: list[list[str]],
             lines = text.splitlines() or [""]
             if name not in paths:
                 room = max(screen.width - indent, 1)
-                lines = [part for line in lines for part in wrap(line, room, break_long_words=False) or [""]]
+                fold = TextWrapper(room, break_long_words=False, break_on_hyphens=False).wrap
+                lines = [part for line in lines for part in fold(line) or [""]]
             for place, line in enumerate(lines):
                 screen.print(Text.assemble((f"{'' if place else name:<{indent}}", "dim"), line), soft_wrap=True)
     screen.print()

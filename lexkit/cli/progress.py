@@ -42,6 +42,10 @@ class _Notes(Progress):
         click.echo(f"note: {text}", err=True)
 
 
+_WIDE = 80
+"""Columns of a terminal that has room for the bar itself, and for the time that remains."""
+
+
 class _LinesAbove:
     """A text stream that prints whole lines above a bar, each as long as it is.
 
@@ -86,13 +90,15 @@ class _Bar(Progress):
                         lines = _LinesAbove(self.console, stream.rich_proxied_file)
                         setattr(sys, name, SafeStream(cast("TextIO", lines)))
 
+        screen = console(err=True)
+        is_wide = screen.width >= _WIDE
         self._progress = SafeProgress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(20),
+            *([BarColumn(20)] if is_wide else []),
             TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console(err=True),
+            *([TimeRemainingColumn()] if is_wide else []),
+            console=screen,
             redirect_stdout=is_terminal(sys.stdout),
         )
         self._task = self._progress.add_task("", visible=False, rate="")

@@ -580,6 +580,8 @@ def test_no_word_or_path_is_broken_at_the_edge_of_a_terminal(starter_store: Path
     with lexkit.open(store) as lexicon:
         (row,) = lexicon.sql("FROM source").to_pylist()
     assert row["sha256"] in shown
+    path = "folder/" + "name-with-hyphens-" * 5
+    assert path in on_a_terminal("sql", f"SELECT 'in {path}' AS path", "--store", str(store), columns=60)
     assert re.search(r"^sha256 +", re.sub(r"\x1b\[[0-9;]*m", "", shown), re.MULTILINE)
 
 
