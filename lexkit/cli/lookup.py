@@ -88,9 +88,9 @@ def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None)
 def lookup(words: tuple[str, ...], plot: Path | None, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
     """Show the synonyms and antonyms of words.
 
-    '-' reads words from standard input, one a line. On a terminal, answers are grouped by part of speech, and marks such
-    as (archaic) follow the word that they are about. Several words give one table with the column 'asked', or one list
-    of JSON. If the store does not have a word, this is reported, the others are answered, and the exit code is 1.
+    '-' reads words from standard input, one a line. On a terminal, answers are grouped by part of speech, and marks
+    such as (archaic) follow the word that they are about. Several words give one table with the column 'asked', or one
+    list of JSON. If the store does not have a word, this is reported, the others are answered, and the exit code is 1.
     --plot draws one word; it needs matplotlib (pip install 'lexkit[plot]').
 
     \b
