@@ -1,0 +1,5 @@
+// Draw the formulas that pymdownx.arithmatex marked, \(...\) in a line and \[...\] in a paragraph of its own.
+for (const element of document.querySelectorAll(".arithmatex")) {
+  const formula = element.textContent.trim();
+  katex.render(formula.slice(2, -2), element, { displayMode: formula.startsWith("\\["), throwOnError: false });
+}
