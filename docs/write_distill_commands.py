@@ -47,7 +47,8 @@ def section(name: str, command: click.Command, context: click.Context) -> Iterat
         for parameter in members:
             record = parameter.get_help_record(context)
             assert record is not None
-            yield "| `{}` | {} |".format(*(part.replace("|", r"\|") for part in record))
+            name, text = (part.replace("|", r"\|") for part in record)
+            yield f"| `{name}` | {text.replace('[', chr(92) + '[')} |"
         yield ""
 
 

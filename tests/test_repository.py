@@ -49,11 +49,11 @@ def test_torch_is_pinned_to_a_build_without_cuda() -> None:
 def shown(document: Path) -> Iterator[tuple[str, str]]:
     """The commands of a document's console blocks, in order, each with the output shown below it.
 
-    Lines of a command after its first begin with the shell's second prompt, ``> ``.
+    A command may go over several lines: each but the last ends with a backslash, each but the first begins with ``> ``.
     """
     for block in re.findall(r"```console\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL):
         for command, output in re.findall(r"^\$ (.*\n(?:> .*\n)*)((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
-            yield command.replace("\n> ", "\n"), output
+            yield re.sub(r"\\\n> ", "", command), output
 
 
 SLOW_DOCS = {"data-model.md", "negation.md", "report.md", "sql-cookbook.md"}
