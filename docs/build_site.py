@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +47,8 @@ PACKAGES = {
     },
 }
 """The files taken from npm packages: patterns of their paths, and where the files go in ``docs/theme/vendor``."""
-FORWARD = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={0}/"><a href="{0}/">{0}</a>\n'
+FORWARD = '<!doctype html><meta http-equiv="refresh" content="0; url={0}/"><title>lexkit</title><a href="{0}/">{0}</a>\n'
+"""The page that leads to the newest version."""
 
 
 def main() -> None:
@@ -66,18 +68,25 @@ def main() -> None:
 def fetch_vendor() -> None:
     """Take the fonts and KaTeX out of their npm packages."""
     with tempfile.TemporaryDirectory() as work:
-        for package, files in PACKAGES.items():
-            done = subprocess.run(["npm", "pack", "--silent", package], cwd=work, check=True, capture_output=True, text=True)
+        vendor = Path(work, "vendor")
+        for package, wanted in PACKAGES.items():
+            command = ["npm", "pack", "--silent", package]
+            done = subprocess.run(command, cwd=work, check=True, capture_output=True, text=True)
             with tarfile.open(Path(work, done.stdout.strip())) as archive:
-                for member in archive.getmembers():
-                    for pattern, target in files.items():
-                        if match := re.fullmatch(f"package/{pattern}", member.name):
-                            content = archive.extractfile(member)
-                            assert content is not None
-                            path = Path(work, "vendor", match.expand(target))
-                            path.parent.mkdir(parents=True, exist_ok=True)
-                            path.write_bytes(content.read())
-        shutil.copytree(Path(work, "vendor"), VENDOR)
+                for member, path in places(archive, wanted):
+                    content = archive.extractfile(member)
+                    assert content is not None
+                    (vendor / path).parent.mkdir(parents=True, exist_ok=True)
+                    (vendor / path).write_bytes(content.read())
+        shutil.copytree(vendor, VENDOR)
+
+
+def places(archive: tarfile.TarFile, wanted: dict[str, str]) -> Iterator[tuple[tarfile.TarInfo, str]]:
+    """The wanted files of a package, each with its path in ``docs/theme/vendor``."""
+    for member in archive.getmembers():
+        for pattern, target in wanted.items():
+            if match := re.fullmatch(f"package/{pattern}", member.name):
+                yield member, match.expand(target)
 
 
 def this_version() -> str:
