@@ -47,7 +47,9 @@ PACKAGES = {
     },
 }
 """The files taken from npm packages: patterns of their paths, and where the files go in ``docs/theme/vendor``."""
-FORWARD = '<!doctype html><meta http-equiv="refresh" content="0; url={0}/"><title>lexkit</title><a href="{0}/">{0}</a>\n'
+FORWARD = (
+    '<!doctype html><meta http-equiv="refresh" content="0; url={0}/"><title>lexkit</title><a href="{0}/">{0}</a>\n'
+)
 """The page that leads to the newest version."""
 
 
