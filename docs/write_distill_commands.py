@@ -6,6 +6,7 @@ Usage: python docs/write_distill_commands.py > docs/distill-commands.md
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -47,8 +48,9 @@ def section(name: str, command: click.Command, context: click.Context) -> Iterat
         for parameter in members:
             record = parameter.get_help_record(context)
             assert record is not None
-            name, text = (part.replace("|", r"\|") for part in record)
-            yield f"| `{name}` | {text.replace('[', chr(92) + '[')} |"
+            form, text = (part.replace("|", r"\|").replace("[", r"\[") for part in record)
+            names = re.sub(r"--?[a-z][a-z-]*", r"`\g<0>`", form)
+            yield f"| {names} | {text} |"
         yield ""
 
 
