@@ -81,7 +81,7 @@ class Item:
                 [f"{frame.sentence.format(head=self.head)} {option}" for option in self.options],
                 [f"{frame.neutral} {option}" for option in self.options],
             )
-            for frame in FRAMES[self.type]
+            for frame in FRAMES[self.type][self.pos]
         ]
 
 

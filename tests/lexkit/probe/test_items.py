@@ -11,7 +11,7 @@ import pytest
 
 import lexkit
 from lexkit.errors import QueryError
-from lexkit.probe.frames import FRAMES
+from lexkit.probe.frames import FRAMES, ItemType
 from lexkit.probe.items import Item, Words, make_items
 from lexkit.probe.substitution import substitution_items
 from lexkit.sources.offensive import offensive_words
@@ -162,17 +162,24 @@ def test_the_seed_alone_chooses(lexicon: Lexicon, items: list[Item]) -> None:
 def test_sentences(items: list[Item]) -> None:
     item = next(item for item in items if item.type == "antonym")
     sentences = item.sentences()
-    assert len(sentences) == len(FRAMES["antonym"])
+    assert len(sentences) == len(FRAMES["antonym"][item.pos]) == 3
     own, neutral = sentences[0]
     assert own == [f"The opposite of {item.head} is {option}" for option in item.options]
     assert neutral == [f"The next word is {option}" for option in item.options]
 
 
-def test_frame_and_neutral_frame_begin_with_the_same_word() -> None:
-    for frames in FRAMES.values():
-        for frame in frames:
-            assert frame.sentence.split()[0] == frame.neutral.split()[0]
-            assert "{head}" not in frame.neutral
+def test_a_verb_is_not_put_where_an_adjective_stands(items: list[Item]) -> None:
+    for item in items:
+        if item.pos != "adj":
+            assert not any(text.startswith("It is ") for own, neutral in item.sentences() for text in (*own, *neutral))
+
+
+@pytest.mark.parametrize("pos", ["adj", "adv", "noun", "verb"])
+@pytest.mark.parametrize("kind", FRAMES)
+def test_frame_and_neutral_frame_begin_with_the_same_word(kind: ItemType, pos: str) -> None:
+    for frame in FRAMES[kind][pos]:
+        assert frame.sentence.split()[0] == frame.neutral.split()[0]
+        assert "{head}" not in frame.neutral
 
 
 @pytest.fixture(scope="module")
