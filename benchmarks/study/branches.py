@@ -210,7 +210,14 @@ class Worker:
         print(f"{job.base}, seed {job.seed}: shared part in {time.perf_counter() - began:,.0f} s", flush=True)
         arms = {arm.name: arm for arm in plan.ARMS}
         for name in job.arms:
-            self.branch(Key(job.seed, job.base, name), arms[name], trunk)
+            arm, own = arms[name], trunk
+            if arm.early:  # the shared part is its own, and the branch is the control's
+                own = self.trainer(arm, job.base, job.seed)
+                own.folder.mkdir(parents=True, exist_ok=True)
+                own.resume()
+                self.run(own, until=self.shared_steps(own))
+                arm = plan.ARMS[0]
+            self.branch(Key(job.seed, job.base, name), arm, own)
         return f"{job.base}, seed {job.seed}"
 
     def reference(self, name: str) -> Student:
@@ -241,7 +248,8 @@ class Worker:
 
     def trainer(self, arm: Arm, base: str, seed: int, trunk: Trainer | None = None) -> Trainer:
         """Return a training whose checkpoints are those of the shared part of its seed and base."""
-        folder = self.folder / "branches" / "shared" / f"{base.replace(' ', '')}-{seed}"
+        name = f"{base.replace(' ', '')}-{seed}{'-early' if arm.early else ''}"
+        folder = self.folder / "branches" / "shared" / name if trunk is None else trunk.folder
         config = self.config(arm, base, seed)
         ready = prepare(config, folder, self.accelerator, Progress(), self.memo)
         plain = ready.trainer
@@ -264,7 +272,12 @@ class Worker:
             Progress(),
         )
 
+        early = round(arm.early / per_step)
+        without = replace(plain.objective, config=replace(plain.objective.config, **plan.NONE))
+
         def set_rate(optimizer: torch.optim.Optimizer, *_: object) -> None:
+            if early and trainer.state.step + 1 >= early:
+                trainer.objective = without  # from the next step on
             for group in optimizer.param_groups:
                 group["lr"] = plan.learning_rate(trainer.state.step, shared, total)
 

@@ -20,11 +20,11 @@ class Frame(NamedTuple):
     neutral: str
 
 
-_ANTONYM = (
+_ANTONYM: tuple[Frame, ...] = (
     Frame("The opposite of {head} is", "The next word is"),
     Frame("An antonym of {head} is", "An English word is"),
 )
-_SYNONYM = (
+_SYNONYM: tuple[Frame, ...] = (
     Frame("The word {head} means the same as the word", "The next word is the same as the word"),
     Frame("A synonym of {head} is", "A word of English is"),
 )
@@ -55,6 +55,6 @@ FRAMES: dict[ItemType, dict[str, tuple[Frame, ...]]] = {
         )
     },
 }
-"""The frames of each type of item, by part of speech; substitution has none, since sentences of a text are its frames."""
+"""The frames of each type of item, by part of speech. Substitution has none: sentences of a text are its frames."""
 NEUTRAL_END = "and the next word is"
 """What follows the first word of the sentence in the neutral frame of substitution."""

@@ -188,24 +188,47 @@ def of_text(lexicon: Lexicon, shared: Callable[[str], Path]) -> list[Item]:
     return [item for item in make_items(lexicon, 1000, text=text) if item.type == "substitution"]
 
 
+@pytest.fixture(scope="module")
+def every_of_text(words: Words, shared: Callable[[str], Path]) -> list[Item]:
+    text = shared("text/wikitext2-valid.txt").read_text(encoding="utf-8")
+    return substitution_items(words, text, 10**6, 0)
+
+
 class TestSubstitution:
     def test_sentences_are_of_the_text(self, of_text: list[Item], shared: Callable[[str], Path]) -> None:
         text = shared("text/wikitext2-valid.txt").read_text(encoding="utf-8")
         assert len(of_text) > 100
+        assert {len(item.contexts) for item in of_text} == {1, 2, 3}
         for item in of_text:
-            assert f"{item.before} {item.head}{item.after}" in text
-            assert "<unk>" not in item.before + item.after
+            assert len(set(item.contexts)) == len(item.contexts)
+            for before, after in item.contexts:
+                assert f"{before} {item.head}{after}" in text
+                assert "<unk>" not in before + after
+                assert {item.head, *item.options}.isdisjoint(f"{before} {after}".split())
 
-    def test_synonym_against_antonym(self, of_text: list[Item], lexicon: Lexicon) -> None:
+    def test_a_sentence_is_a_frame(self, of_text: list[Item]) -> None:
+        item = next(item for item in of_text if len(item.contexts) > 1)
+        sentences = item.sentences()
+        assert len(sentences) == len(item.contexts)
+        before, after = item.contexts[1]
+        assert sentences[1][0] == [f"{before} {option}{after}" for option in item.options]
+
+    def test_one_synonym_one_antonym_and_unrelated_words(self, of_text: list[Item], lexicon: Lexicon) -> None:
         for item in of_text[:50]:
-            assert lexicon.relation(item.head, item.options[item.right]) == ["synonym"]
-            assert lexicon.relation(item.head, item.options[1 - item.right]) == ["antonym"]
+            kinds = [lexicon.relation(item.head, option) for option in item.options]
+            assert kinds[item.right] == ["synonym"]
+            assert sorted(kinds) == [[], [], ["antonym"], ["synonym"]]
 
-    def test_as_often_the_more_frequent(self, of_text: list[Item], words: Words) -> None:
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_frequency_alone_is_at_chance_in_every_cell(
+        self, every_of_text: list[Item], words: Words, sign: int
+    ) -> None:
         frequency = words.frequency
-        for of_cell in cells([Item(**{**vars(item), "relation": ""}) for item in of_text]).values():
-            higher = [frequency[item.options[item.right]] > frequency[item.options[1 - item.right]] for item in of_cell]
-            assert sum(higher) * 2 == len(higher)
+        right = [
+            item.options[item.right] == max(item.options, key=lambda word: sign * frequency[word])
+            for item in every_of_text
+        ]
+        assert sum(right) * 4 == len(right)
 
     def test_nothing_that_a_sentence_gives_away(self, words: Words) -> None:
         # after "a", the first letter of an option would tell
