@@ -144,6 +144,16 @@ def held_out_words(store: Path) -> list[str]:
     return sorted({word for item in items if is_held_out(item.group) for word in (item.head, item.group)})
 
 
+def alter_all(predicted: Path, part: Path) -> None:
+    """Make the altered copies of a dictionary that are not there yet."""
+    for how in ("shuffled", "mean", *LEFT_OUT, *COMPOSED):
+        target = part / "senses" / how
+        if not (target / files.META).exists():
+            altered(predicted, target, how)
+            if how in COMPOSED:
+                compose_rare(target, how, part / "trained.duckdb")
+
+
 def store_without(source: Path, target: Path, held_out: list[str], left_out: str) -> None:
     """Make a copy of a store without the relations of held-out words, and without those for which SQL is true."""
     with new_file(target) as beside:
@@ -175,12 +185,7 @@ def prepare_branches(folder: Path, teacher: Path, store: Path) -> None:
     for name, left_out in {"trained": "false", **LEFT_OUT}.items():
         if not (part / f"{name}.duckdb").exists():
             store_without(every, part / f"{name}.duckdb", words.read_text().split(), left_out)
-    for how in ("shuffled", "mean", *LEFT_OUT, *COMPOSED):
-        target = part / "senses" / how
-        if not (target / files.META).exists():
-            altered(predicted, target, how)
-            if how in COMPOSED:
-                compose_rare(target, how, part / "trained.duckdb")
+    alter_all(predicted, part)
     for target in sorted((part / "senses").iterdir()):
         if files.read_meta(target).store_fingerprint is None:
             name = target.name if target.name in LEFT_OUT else "trained"

@@ -3,9 +3,9 @@
 An antonym and a synonym item of a head share their options: an antonym, a synonym and two unrelated words. A
 substitution item has such options, too, to put in the head's place in sentences of a text. Which of the four options is
 the most frequent, the second, the third and the last is balanced over the heads of each cell (part of speech,
-frequency, stated or derived), so that knowing how frequent words are gains nothing. A negation item asks for a word and for its negation
-which of the same two options means the same; whoever prefers one of the options for its own sake is right once and
-wrong once.
+frequency, stated or derived), so that knowing how frequent words are gains nothing. A negation item asks for a word and
+for its negation which of the same two options means the same; whoever prefers one of the options for its own sake is
+right once and wrong once.
 """
 
 from __future__ import annotations
