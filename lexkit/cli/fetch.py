@@ -12,7 +12,7 @@ from lexkit.cli.progress import show_progress
 from lexkit.errors import FetchError
 
 if TYPE_CHECKING:
-    from lexkit.fetch.download import Fetched
+    from lexkit.fetching.download import Fetched
     from lexkit.sources.catalog import CatalogEntry
 
 _NAMES = (
@@ -79,7 +79,7 @@ def fetch(
     if not entries:
         _list(folder, as_json, quiet)
         return
-    from lexkit.fetch.download import fetch as fetch_source
+    from lexkit.fetching.download import fetch as fetch_source
 
     progress = show_progress(quiet)
     done: list[Fetched] = []

@@ -151,7 +151,7 @@ def _tell_forms(forms: list[WordForm], found: list[str]) -> None:
 
 
 def _draw(lexicon: Lexicon, title: str, related: dict[str, list[Neighbor]], path: Path) -> None:
-    from lexkit.report.neighborhood import plot_neighborhood
+    from lexkit.reporting.neighborhood import plot_neighborhood
 
     if not any(related.values()):
         raise LexkitError(

@@ -6,7 +6,7 @@ import click
 
 from lexkit.arguments import LARGEST, user_path
 from lexkit.cli.output import json_option, open_store, print_json, quiet_option, store_option
-from lexkit.report import DEFAULT_LIMIT
+from lexkit.reporting import DEFAULT_LIMIT
 
 
 @click.command()
@@ -41,7 +41,7 @@ def report(output: str, limit: int, quiet: bool, as_json: bool, store: str) -> N
       lexkit report --output report.html
     """
     with open_store(store) as lexicon:
-        from lexkit.report.page import write_report
+        from lexkit.reporting.page import write_report
 
         written = write_report(lexicon, user_path(output), limit=limit)
     if as_json:

@@ -16,7 +16,7 @@ import pytest
 
 import lexkit
 from lexkit.cli.main import main
-from lexkit.fetch.partial_download import Patience
+from lexkit.fetching.partial_download import Patience
 from lexkit.sources import catalog
 from lexkit.sources.data_files import data_file
 
@@ -195,7 +195,7 @@ def test_one_that_fails_does_not_keep_the_others(publisher: Any, call: Run) -> N
 def test_a_download_that_goes_on_says_so(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     body = data_file("starter/morpholex.tsv").read_bytes()
     publisher.on("/m.tsv", publisher.send(body, stop_after=1000), publisher.status(404), publisher.send(body))
-    monkeypatch.setattr("lexkit.fetch.download.Patience", lambda: Patience(sleep=lambda seconds: None))
+    monkeypatch.setattr("lexkit.fetching.download.Patience", lambda: Patience(sleep=lambda seconds: None))
     assert call("fetch", "morpholex").code == 1
     assert "morpholex  fetched, from byte 1,000 on\n" in call("fetch", "morpholex").out
 
@@ -228,7 +228,7 @@ def test_ctrl_c(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> N
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lexkit.fetch.partial_download._client", interrupted)
+    monkeypatch.setattr("lexkit.fetching.partial_download._client", interrupted)
     result = call("fetch", "morpholex")
     assert result == (130, "", "error: interrupted; fetch again to resume\n")
 

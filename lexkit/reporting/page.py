@@ -14,9 +14,9 @@ import jinja2
 from lexkit.atomic_write import write_atomically
 from lexkit.errors import StoreError
 from lexkit.figures import style_sheet
-from lexkit.report import DEFAULT_LIMIT
-from lexkit.report.keep_rate import KEEP_RATE, keep_rate_panels
-from lexkit.report.relations import pack_relations
+from lexkit.reporting import DEFAULT_LIMIT
+from lexkit.reporting.keep_rate import KEEP_RATE, keep_rate_panels
+from lexkit.reporting.relations import pack_relations
 from lexkit.safe_output import printable
 from lexkit.store.lexicon import Lexicon
 
@@ -166,7 +166,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _asset(name: str) -> str:
-    return (files("lexkit.report") / "assets" / name).read_text(encoding="utf-8")
+    return (files("lexkit.reporting") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

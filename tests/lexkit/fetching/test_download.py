@@ -24,8 +24,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lexkit.errors import FetchError
-from lexkit.fetch.download import Fetched, fetch
-from lexkit.fetch.partial_download import Patience
+from lexkit.fetching.download import Fetched, fetch
+from lexkit.fetching.partial_download import Patience
 from lexkit.progress import Progress
 from lexkit.sources.cache import read_record
 from lexkit.sources.catalog import CatalogEntry, Download
@@ -640,8 +640,8 @@ import json, os, signal, sys
 from pathlib import Path
 from lexkit.progress import Progress
 from lexkit.sources.catalog import CatalogEntry, Download
-from lexkit.fetch.download import fetch
-from lexkit.fetch.partial_download import Patience
+from lexkit.fetching.download import fetch
+from lexkit.fetching.partial_download import Patience
 
 {setup}
 
