@@ -44,7 +44,7 @@ class Fetched:
     """The folder that holds what was in the archive, if it is one."""
 
 
-def fetch(
+def fetch_source(
     entry: CatalogEntry,
     cache: Path,
     *,

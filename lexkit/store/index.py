@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from lexkit.sources.records import Kind
+from lexkit.store.filters import Filter
 from lexkit.store.results import Neighbor
 
 _SINGLE = 1e-6
@@ -69,23 +70,14 @@ class Index:
         end = bisect_right(self._by_word_b, word_id, key=self._word_b.__getitem__)
         return [*range(first, last), *self._by_word_b[start:end]]
 
-    def neighbors(
-        self,
-        word_ids: Sequence[int],
-        kind: Kind,
-        *,
-        direct: bool = False,
-        same_pos: bool = False,
-        source: str | None = None,
-        min_confidence: float = 0,
-        without: tuple[str, ...] = (),
-    ) -> Iterator[Neighbor]:
+    def neighbors(self, word_ids: Sequence[int], kind: Kind, wanted: Filter) -> Iterator[Neighbor]:
         """Yield what is related to any of the words, each once, in the order of `Lexicon.synonyms`.
 
-        The options choose relations; a neighbour is what the chosen ones say of it, be they several.
+        The filter chooses relations; a neighbour is what the chosen ones say of it, be they several.
         """
         antonym = int(kind == "antonym")
-        least = min_confidence - _SINGLE
+        least = wanted.min_confidence - _SINGLE
+        pos, without = set(wanted.pos), set(wanted.without)
         # the ids are those of two ends, one of which is the word asked for; the other may be met from several
         others: dict[int, list[int]] = {}
         for word_id in word_ids:
@@ -93,10 +85,11 @@ class Index:
                 if (
                     self._antonym[row] == antonym
                     and self._confidence[row] >= least
-                    and (self._direct[row] or not direct)
-                    and (self._same_pos[row] or not same_pos)
-                    and (source is None or source in self._sources[row].as_py().split(","))
-                    and not (without and self._usage(row, self._word_b[row] == word_id) & set(without))
+                    and (self._direct[row] or not wanted.direct)
+                    and (self._same_pos[row] or not wanted.same_pos)
+                    and (wanted.source is None or wanted.source in self._sources[row].as_py().split(","))
+                    and (not pos or not pos.isdisjoint(self._pos[row].as_py().split(",")))
+                    and not (without and self._usage(row, self._word_b[row] == word_id) & without)
                 ):
                     others.setdefault(self._word_a[row] + self._word_b[row] - word_id, []).append(row)
         found = [(other, self._neighbor(other, rows)) for other, rows in others.items()]
