@@ -45,9 +45,6 @@ class Lexicon(StoreReader):
     The first look-up loads the words and relations (about 25 bytes a relation), which takes a moment; every further
     one is a search in memory.
 
-    Attributes:
-        path: The path of the store.
-
     Args:
         path: A file that `lexkit.build` made; see also `lexkit.open`.
 

@@ -30,7 +30,8 @@ class StoreReader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         require_path("path", path)
-        self.path = Path(path)
+        self.path: Path = Path(path)
+        """The path of the store."""
         self._store = OpenStore(self.path)
 
     def __enter__(self) -> Self:
@@ -68,17 +69,19 @@ class StoreReader:
 
         Args:
             query: SQL in DuckDB's dialect; ``?``, or ``$name``, stands for a parameter.
-            params: values of the parameters, in their order or by name.
-            timeout: seconds after which the query is given up; None waits. DuckDB ends some functions first that work
+            params: Values of the parameters, in their order or by name.
+            timeout: Seconds after which the query is given up; None waits. DuckDB first ends some functions that work
                 on one huge value, such as ``repeat``.
-            max_rows: rows beyond which the query is given up; None takes them all.
+            max_rows: Rows beyond which the query is given up; None takes them all.
 
         Returns:
-            Columns as the query names them. Two may have one name: tell them apart with ``AS``, or by their place;
-            Arrow's ``to_pylist`` and ``to_pydict`` keep one of them.
+            A table with the columns as the query names them. If two have one name, tell them apart with ``AS`` or by
+            their place; Arrow's ``to_pylist`` and ``to_pydict`` keep one of them.
 
         Raises:
-            QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
+            QueryError: The query is not a single SELECT, has an error, takes too long or too much memory, or gives too
+                many rows.
+            ArgumentError: An argument has a value that it cannot have.
         """
         with self._store.connection() as connection:
             return run_select(connection, query, params, timeout, max_rows)
@@ -137,14 +140,14 @@ class StoreReader:
         """Return what share of the relations needs at most 1, 2, ... tokens a word (DSKD, Table 2).
 
         Args:
-            tokenizer: see `tokenizer`.
+            tokenizer: A tokenizer of the store; see `tokenizer`.
 
         Returns:
-            Columns ``reading`` (both, partner, one_token_head: what the view `keep_rate` says of them), ``kind``,
-            ``max_tokens`` (1 to 5) and ``percent`` (0 to 100), in this order.
+            A table with the columns ``reading`` (string: both, partner or one_token_head, which docs/tokenizers.md
+            explains), ``kind`` (string), ``max_tokens`` (int, 1 to 5) and ``percent`` (double, 0 to 100).
 
         Raises:
-            QueryError: no such tokenizer.
+            QueryError: The store has no such tokenizer.
         """
         name = self.tokenizer(tokenizer)
         return self.sql(
@@ -161,21 +164,21 @@ class StoreReader:
         """Return the name by which the store knows a tokenizer.
 
         Args:
-            asked: that name, or what was given to `lexkit.tokenize` or `lexkit.build`.
+            asked: That name, or what was given to `lexkit.tokenize` or `lexkit.build`.
 
         Raises:
-            QueryError: the store has no such tokenizer.
+            QueryError: The store has no such tokenizer.
         """
         require_text("tokenizer", asked, "'llama'")
         with self._store.connection() as connection:
             return tables.find_tokenizer(connection, asked)
 
     def sources(self) -> list[str]:
-        """Return the names of the sources, as evidence has them."""
+        """Return the names of the sources, as they stand in `Neighbor.sources` and `Evidence.source`."""
         return [name for (name,) in self._rows("SELECT source FROM source ORDER BY source", [])]
 
     def statistics(self) -> Statistics:
-        """Count what the store holds."""
+        """Count words, and relations by kind, source and derivation."""
         with self._store.connection() as connection:
             return collect_statistics(connection)
 
