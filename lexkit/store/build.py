@@ -79,12 +79,12 @@ def build(
             bzip2, which wiktextract first makes into JSONL in the cache.
         roget: Roget's Thesaurus 1911, Gutenberg #22 or #10681, or lexkit's table of it.
         morpholex: MorphoLEX-English, .xlsx or a table of text.
-        pairs: Pairs of a kind and a file that has two words a line. Lists count as one source, since who copied from whom is
-            not known, unless the kind has their origins after an @, as in ``synonym@moby``.
-        tokenizers: ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub; each may be
-            given a name, as in ``llama=FILE`` (see `lexkit.tokens.loading.choose`).
+        pairs: Pairs of a kind and a file that has two words a line. Lists count as one source, since who copied from
+            whom is not known, unless the kind has their origins after an @, as in ``synonym@moby``.
         sources: Pairs of a reader's name and a path for it; `lexkit sources` lists the readers, and docs/plugins.md
             says how to add one.
+        tokenizers: ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub; each may be
+            given a name, as in ``llama=FILE`` (see `lexkit.tokens.loading.choose`).
         language: Wiktionary's code of the language whose words are wanted.
         headwords: Whether entries of Wiktionary without relations are words of the store, too.
         roget_scope: Which terms of Roget are synonyms: those of one semicolon ``group``, or of one ``paragraph``.
