@@ -21,12 +21,10 @@ WHERE (
         OR (list_contains($words, word_b) AND list_contains($others, word_a))
     )
     AND (len($pos::VARCHAR[]) = 0 OR list_contains($pos, pos))
-    AND (
-        $min_confidence = 0
-        OR (word_a, word_b, kind) IN (SELECT (word_a, word_b, kind) FROM relation WHERE confidence >= $min_confidence)
-    )
+    {confident}
 ORDER BY rule IS NOT NULL, kind DESC, source, pos, sense, rule, from_a, from_b
 """
+_CONFIDENT = "AND (word_a, word_b, kind) IN (SELECT (word_a, word_b, kind) FROM relation WHERE confidence >= $least)"
 
 
 def find_evidence(
@@ -41,8 +39,11 @@ def find_evidence(
         others: ids.
         wanted: its ``pos`` and ``min_confidence`` count.
     """
-    params = {"words": words, "others": others, "pos": list(wanted.pos), "min_confidence": wanted.min_confidence}
-    return Explanation(_evidence(index, *row) for row in connection.execute(_EVIDENCE, params).fetchall())
+    params: dict[str, object] = {"words": words, "others": others, "pos": list(wanted.pos)}
+    if wanted.min_confidence:
+        params["least"] = wanted.min_confidence
+    query = _EVIDENCE.format(confident=_CONFIDENT if wanted.min_confidence else "")
+    return Explanation(_evidence(index, *row) for row in connection.execute(query, params).fetchall())
 
 
 def _evidence(
