@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     )
     from lexkit.fetching.fetch import fetch
     from lexkit.reporting.page import report
-    from lexkit.store.answers import Explanation, Neighbors
     from lexkit.store.build import build
     from lexkit.store.export import export
     from lexkit.store.lexicon import Lexicon, open
+    from lexkit.store.result_lists import Explanation, Neighbors
     from lexkit.store.results import Evidence, Neighbor, WordForm
     from lexkit.store.spans import tokenize
 
@@ -70,7 +70,7 @@ _HOMES = {
     "report": "lexkit.reporting.page",
     "tokenize": "lexkit.store.spans",
     "Lexicon": "lexkit.store.lexicon",
-    **dict.fromkeys(("Neighbors", "Explanation"), "lexkit.store.answers"),
+    **dict.fromkeys(("Neighbors", "Explanation"), "lexkit.store.result_lists"),
     **dict.fromkeys(("Neighbor", "Evidence", "WordForm"), "lexkit.store.results"),
     **dict.fromkeys((name for name in __all__ if name.endswith("Error") or name == "WordNotFound"), "lexkit.errors"),
 }

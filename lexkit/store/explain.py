@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import duckdb
 
 from lexkit.sources.records import Kind
-from lexkit.store.answers import Explanation
 from lexkit.store.filters import Filter
 from lexkit.store.index import Index
+from lexkit.store.result_lists import Explanation
 from lexkit.store.results import Evidence
 
 _CONTRADICTED = "contradicted:"

@@ -36,13 +36,13 @@ class Filter:
         return unwanted(self.archaic, self.offensive)
 
 
-def parts_of_speech(pos: str | Collection[str] | None, known: Sequence[str]) -> tuple[str, ...]:
+def require_pos(pos: str | Collection[str] | None, known: Sequence[str]) -> tuple[str, ...]:
     """Return the parts of speech that a caller gave, one or several; None stands for any.
 
     Raises:
         ArgumentError: *pos* is something else, or the store has no such part of speech.
 
-    >>> parts_of_speech("adjective", ["adj", "noun"])
+    >>> require_pos("adjective", ["adj", "noun"])
     Traceback (most recent call last):
     lexkit.errors.ArgumentError: pos='adjective': no such part of speech in the store; it has adj, noun
     """

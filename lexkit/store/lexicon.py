@@ -13,13 +13,13 @@ import pyarrow as pa
 from lexkit.arguments import require_choice, require_number, require_text
 from lexkit.errors import QueryError, WordNotFound
 from lexkit.sources.records import KINDS, Kind
-from lexkit.store.answers import Explanation, Neighbors
 from lexkit.store.default_path import default_path
 from lexkit.store.explain import find_evidence
 from lexkit.store.filters import Filter
 from lexkit.store.index import Index
 from lexkit.store.neighbors import find_neighbors, list_of_words
 from lexkit.store.resolver import Resolver
+from lexkit.store.result_lists import Explanation, Neighbors
 from lexkit.store.results import WordForm
 from lexkit.store.spelling import search_key
 from lexkit.store.store_reader import StoreReader

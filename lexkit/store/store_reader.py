@@ -15,7 +15,7 @@ from lexkit.arguments import require_path, require_text
 from lexkit.errors import LexkitError
 from lexkit.sources.records import Kind
 from lexkit.store import tables
-from lexkit.store.filters import Filter, parts_of_speech
+from lexkit.store.filters import Filter, require_pos
 from lexkit.store.html import html_table, html_text
 from lexkit.store.open_store import OpenStore
 from lexkit.store.query import run_select
@@ -177,6 +177,11 @@ class StoreReader:
         """Return the names of the sources, as they stand in `Neighbor.sources` and `Evidence.source`."""
         return [name for (name,) in self._rows("SELECT source FROM source ORDER BY source", [])]
 
+    def parts_of_speech(self) -> list[str]:
+        """Return the parts of speech that relations have, as *pos* of a look-up takes them: adj, noun, verb ..."""
+        rows = self._rows("SELECT DISTINCT unnest(string_split(pos, ',')) FROM (SELECT DISTINCT pos FROM relation)", [])
+        return sorted(name for (name,) in rows if name)
+
     def statistics(self) -> Statistics:
         """Count words, and relations by kind, source and derivation."""
         with self._store.connection() as connection:
@@ -191,9 +196,8 @@ class StoreReader:
         return self.sources()
 
     @cached_property
-    def _parts_of_speech(self) -> list[str]:
-        rows = self._rows("SELECT DISTINCT unnest(string_split(pos, ',')) FROM (SELECT DISTINCT pos FROM relation)", [])
-        return sorted(name for (name,) in rows if name)
+    def _pos_names(self) -> list[str]:
+        return self.parts_of_speech()
 
     def _pos(self, pos: str | Collection[str] | None) -> tuple[str, ...]:
-        return () if pos is None else parts_of_speech(pos, self._parts_of_speech)
+        return () if pos is None else require_pos(pos, self._pos_names)

@@ -146,6 +146,13 @@ class TestPos:
         with pytest.raises(ArgumentError, match=r"give one part of speech or a list, such as \['adj', 'noun'\]"):
             lexicon.synonyms("kind", pos=pos)
 
+    def test_those_of_a_store(self, lexicon: Lexicon) -> None:
+        known = lexicon.parts_of_speech()
+        assert known == sorted(known)
+        assert {"adj", "adv", "noun", "verb"} <= set(known)
+        assert all(lexicon.relations(pos=pos).num_rows for pos in known)
+        assert lexicon.relations(pos=known).num_rows < lexicon.relations().num_rows  # some have none
+
     def test_a_store_that_knows_none(self, tmp_path: Path) -> None:
         (tmp_path / "pairs").write_text("a b", encoding="utf-8")
         lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", tmp_path / "pairs")])

@@ -21,7 +21,7 @@ _MOST_ROWS = 50
 _TEXTS = pa.list_(pa.string())
 
 
-class Answers(list[_Row]):
+class ResultList(list[_Row]):
     """A list of rows that all have the same fields. It equals an ordinary list, and a slice of it is one of its kind.
 
     A prompt shows the first ten rows, and a notebook a table of the first fifty.
@@ -83,7 +83,7 @@ class Answers(list[_Row]):
         return html_table(self._schema.names, self[:_MOST_ROWS], caption)
 
 
-class Neighbors(Answers[Neighbor]):
+class Neighbors(ResultList[Neighbor]):
     """A list of `Neighbor`, the best first: what `Lexicon.synonyms` and `Lexicon.antonyms` return."""
 
     _schema = pa.schema(
@@ -106,7 +106,7 @@ class Neighbors(Answers[Neighbor]):
         return [neighbor.word for neighbor in self]
 
 
-class Explanation(Answers[Evidence]):
+class Explanation(ResultList[Evidence]):
     """A list of `Evidence`, what is stated first: what `Lexicon.explain` returns."""
 
     _schema = pa.schema(
