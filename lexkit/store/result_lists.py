@@ -76,7 +76,8 @@ class ResultList(list[_Row]):
         lines = list(map(repr, self[:_MOST_LINES]))
         if len(self) > _MOST_LINES:
             lines.append(f"... {len(self) - _MOST_LINES:,} more")
-        return f"[{(chr(10) + ' ').join(f'{line},' for line in lines).removesuffix(',')}]"
+        body = ",\n ".join(lines)
+        return f"[{body}]"
 
     def _repr_html_(self) -> str:
         caption = f"{_MOST_ROWS} of {len(self):,}" if len(self) > _MOST_ROWS else ""

@@ -91,7 +91,7 @@ class Evidence(NamedTuple):
 
 
 def _short(name: str, first: str, fields: dict[str, Any]) -> str:
-    """Return a text like a call, without the fields that are None, empty, or False but for ``direct``."""
+    """Return a text like a call. Fields that are None, empty or False are left out, except ``direct``."""
     shown = [repr(first)]
     for field, value in fields.items():
         if value or field in ("direct", "confidence"):

@@ -153,8 +153,8 @@ class TestNotebook:
 
     def test_a_damaged_store(self, starter_store: Path, tmp_path: Path) -> None:
         path = tmp_path / "damaged.duckdb"
-        shutil_copy = starter_store.read_bytes()
-        path.write_bytes(shutil_copy[: len(shutil_copy) * 2 // 3])
+        content = starter_store.read_bytes()
+        path.write_bytes(content[: len(content) * 2 // 3])
         try:
             opened = lexkit.open(path)
         except lexkit.StoreError:
