@@ -55,30 +55,30 @@ def export(
 ) -> list[Exported]:
     """Write a store's relations and evidence to files for other programs.
 
-    With *tokenizer*, relations with the token ids of both words, and nothing else: what a distiller reads. The same
-    store and options give the same files, byte for byte, with the same versions of the libraries.
+    With *tokenizer*, the files hold relations with the token ids of both words, which is what distillation reads, and
+    no evidence. The same store and options give the same files, byte for byte, with the same versions of the libraries.
 
     Args:
-        store: path of a store.
-        folder: made, or replaced in one step if it is an earlier export.
-        form: Parquet (zstd), JSON lines, or CSV (lists joined by spaces).
-        tokenizer: as for `Lexicon.relations`.
-        max_tokens: as for `Lexicon.relations`.
-        contested: whether pairs that are in the store as both kinds are written; by default they are, but not with
-            *tokenizer*.
+        store: The path of the store.
+        folder: The folder to write. It is made, or replaced in one step if it is an earlier export.
+        form: ``parquet`` (zstd), ``jsonl``, or ``csv`` (lists joined by spaces).
+        tokenizer: Add the token ids of this tokenizer; see `Lexicon.tokenizer`.
+        max_tokens: Only pairs of words that both need at most this number of tokens.
+        contested: Whether to write pairs that are in the store as both kinds; by default they are written, but not
+            with *tokenizer*.
         licence_free_of: ``nc`` leaves out the sources whose licence forbids commercial use, with all that rests on
             them: the export is that of a store built without them. A source of which lexkit knows no licence stays.
-        min_confidence: leaves out relations that are less likely than this to hold, from 0 to 1, with their evidence.
-        archaic: whether pairs with a word that is archaic or obsolete in this relation are written.
-        offensive: whether pairs with a word that is offensive or vulgar in this relation are written.
+        min_confidence: Leave out relations that are less likely than this to hold, from 0 to 1, with their evidence.
+        archaic: Whether to write pairs with a word that is archaic or obsolete in this relation.
+        offensive: Whether to write pairs with a word that is offensive or vulgar in this relation.
 
     Returns:
-        The files, README aside.
+        One `Exported` for each file, README aside.
 
     Raises:
-        QueryError: no such tokenizer.
-        ArgumentError: no such form, or licence to be free of; or *min_confidence* is not a number from 0 to 1.
-        StoreError: not a store, or the folder cannot be written or holds something else.
+        QueryError: The store has no such tokenizer.
+        ArgumentError: There is no such form or licence to be free of, or *min_confidence* is not a number from 0 to 1.
+        StoreError: The file is not a store, or the folder cannot be written or holds something else.
     """
     require_path("store", store)
     require_path("folder", folder)
