@@ -29,16 +29,17 @@ def uploads(monkeypatch: pytest.MonkeyPatch, failures: list[Exception]) -> list[
     found: list[tuple[str, set[str]]] = []
 
     class Hub:
-        def create_repo(self, _: str, *, exist_ok: bool) -> None:
-            assert exist_ok
+        def create_repo(self, _: str, *, repo_type: str, private: bool | None, exist_ok: bool) -> None:
+            assert (repo_type, private, exist_ok) == ("model", None, True)
             if failures:
                 raise failures.pop()
 
-        def upload_folder(self, *, repo_id: str, folder_path: Path, ignore_patterns: list[str]) -> None:
+        def upload_folder(self, *, repo_id: str, folder_path: Path, ignore_patterns: list[str], **_: Any) -> None:
             names = [path.relative_to(folder_path).as_posix() for path in folder_path.rglob("*") if path.is_file()]
             found.append((repo_id, set(filter_repo_objects(names, ignore_patterns=ignore_patterns))))
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    monkeypatch.setenv("HF_TOKEN", "hf_stand_in")
     return found
 
 
