@@ -60,7 +60,9 @@ if TYPE_CHECKING:
 )
 @click.option("--text", metavar="FILE", help="With lm-eval: running English text, for items in real sentences.")
 @click.option(
-    "--push-to-hub", metavar="REPO", help="Upload DIR to this data set of the Hugging Face hub (lexkit[hub])."
+    "--push-to-hub",
+    metavar="REPO",
+    help="Upload the files to a data set of the Hugging Face hub, too (needs lexkit[hub]).",
 )
 @click.option("--private", is_flag=True, help="With --push-to-hub: only you can see the data set.")
 @answer_options
@@ -140,10 +142,14 @@ def _check_hub(name: str) -> None:
 
 
 def _push(folder: str, name: str, private: bool, files: list[Exported]) -> str:
+    from huggingface_hub.utils import disable_progress_bars
+
     from lexkit.hub import upload
     from lexkit.probe.export import ITEM_FILES
     from lexkit.store.readme import TABLE_FILES
 
+    # One line says what is happening; the client's bars would break --quiet and --json
+    disable_progress_bars()
     new = {file.file for file in files}
     old = [file for file in (*TABLE_FILES, *ITEM_FILES) if file not in new]
     try:

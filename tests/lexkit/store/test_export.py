@@ -298,9 +298,9 @@ class TestFolder:
 def test_loading_back_as_the_docs_show(starter_store: Path, tmp_path: Path, place: int) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/exports.md").read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 5
-    library = re.findall(r"^(?:import|from) (\w+)", blocks[place])[0]
+    library = re.findall(r"^(?:import|from) (\w+)", blocks[place], re.MULTILINE)[-1]
     pytest.importorskip(library)
-    lexkit.export(starter_store, tmp_path / "thesaurus")
+    lexkit.export(starter_store, tmp_path / "thesaurus", form="sqlite" if "sqlite3" in blocks[place] else "parquet")
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", blocks[place]],

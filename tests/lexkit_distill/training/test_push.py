@@ -86,3 +86,17 @@ def test_an_upload_that_fails_is_one_line_and_done_again_without_training(
         last = list(csv.DictReader(file))[-1]
     assert summary.outcome.loss == float(last["loss"])
     assert summary.outcome.held_out["kl"] == float(last["eval_kl"])
+
+
+def test_a_missing_token_is_reported_before_training(
+    configured: Configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lexkit_distill.checks import check_training
+
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
+    config = configured(push_to_hub="someone/student")
+    with pytest.raises(TrainingError, match=r"^--push-to-hub someone/student: there is no token for the hub; run 'hf"):
+        check_training(config)
+    check_training(config, preview=True)
