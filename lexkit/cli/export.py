@@ -142,7 +142,7 @@ def _check_hub(name: str) -> None:
 
 
 def _push(folder: str, name: str, private: bool, files: list[Exported]) -> str:
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     from lexkit.hub import upload
     from lexkit.probe.export import ITEM_FILES
