@@ -74,6 +74,10 @@ class TokenizerError(LexkitError):
     """A tokenizer that cannot be found or loaded."""
 
 
+class HubError(LexkitError):
+    """An upload to the Hugging Face hub that failed or cannot begin."""
+
+
 class Stopped(KeyboardInterrupt):
     """A run that a signal has ended where the same command goes on. No failure, so it is no `LexkitError`.
 
