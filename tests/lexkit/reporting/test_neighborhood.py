@@ -30,7 +30,7 @@ def test_a_picture_for_each_format(run: Callable[..., Any], starter_store: Path,
 
 
 def test_every_neighbour_is_named_and_the_rest_counted(starter_store: Path, tmp_path: Path) -> None:
-    from lexkit.report.neighborhood import MOST, plot_neighborhood
+    from lexkit.reporting.neighborhood import MOST, plot_neighborhood
 
     with lexkit.open(starter_store) as lexicon:
         synonyms, antonyms = lexicon.synonyms("happy"), lexicon.antonyms("happy")
@@ -46,7 +46,7 @@ def test_every_neighbour_is_named_and_the_rest_counted(starter_store: Path, tmp_
 
 
 def test_kinds_differ_by_side_and_line(starter_store: Path, tmp_path: Path) -> None:
-    from lexkit.report.neighborhood import plot_neighborhood
+    from lexkit.reporting.neighborhood import plot_neighborhood
 
     with lexkit.open(starter_store) as lexicon:
         related = lexicon.synonyms("happy", limit=3), lexicon.antonyms("happy", limit=3)
@@ -68,7 +68,7 @@ def test_kinds_differ_by_side_and_line(starter_store: Path, tmp_path: Path) -> N
 
 
 def test_the_same_store_gives_the_same_picture(starter_store: Path, tmp_path: Path) -> None:
-    from lexkit.report.neighborhood import plot_neighborhood
+    from lexkit.reporting.neighborhood import plot_neighborhood
 
     with lexkit.open(starter_store) as lexicon:
         for form in FORMATS:
@@ -80,7 +80,7 @@ def test_the_same_store_gives_the_same_picture(starter_store: Path, tmp_path: Pa
 def test_hostile_words_are_drawn_as_they_are(
     hostile_store: Path, hostile_words: dict[str, str], tmp_path: Path
 ) -> None:
-    from lexkit.report.neighborhood import plot_neighborhood
+    from lexkit.reporting.neighborhood import plot_neighborhood
 
     with lexkit.open(hostile_store) as lexicon:
         for name in ("x.svg", "x.png"):  # a warning would be an error here
@@ -103,7 +103,7 @@ def test_failures_are_one_line(run: Callable[..., Any], starter_store: Path, tmp
 
 
 def test_without_matplotlib(starter_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lexkit.report.neighborhood import plot_neighborhood
+    from lexkit.reporting.neighborhood import plot_neighborhood
 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lexkit.errors import FetchError
-from lexkit.fetch.unpack import is_unpacked, unpack
+from lexkit.fetching.unpack import is_unpacked, unpack
 
 
 def archive(path: Path, members: dict[str, bytes]) -> Path:
@@ -98,7 +98,7 @@ def test_the_same_name_twice(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_would_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lexkit.fetch.unpack._MAX_BYTES", 1000)
+    monkeypatch.setattr("lexkit.fetching.unpack._MAX_BYTES", 1000)
     bomb = tmp_path / "x.zip"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as opened:
         opened.writestr("brown/ca01", bytes(1001))

@@ -24,8 +24,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lexkit.errors import FetchError
-from lexkit.fetch.download import Fetched, fetch
-from lexkit.fetch.partial_download import Patience
+from lexkit.fetching.download import Fetched, fetch_source
+from lexkit.fetching.partial_download import Patience
 from lexkit.progress import Progress
 from lexkit.sources.cache import read_record
 from lexkit.sources.catalog import CatalogEntry, Download
@@ -68,7 +68,7 @@ def assert_whole(cache: Path, body: bytes = BODY) -> None:
 class TestFetching:
     def test_a_file_and_its_record(self, server: Any, tmp_path: Path) -> None:
         url = server.on(PATH, server.send(BODY, etag='"abc"', modified="Sat, 01 Aug 2026 00:00:00 GMT"))
-        fetched = fetch(entry(url), tmp_path)
+        fetched = fetch_source(entry(url), tmp_path)
         assert_whole(tmp_path)
         assert not fetched.was_there
         assert fetched.resumed_at == 0
@@ -88,28 +88,28 @@ class TestFetching:
 
     def test_what_is_there_is_not_fetched_again(self, server: Any, tmp_path: Path) -> None:
         thing = entry(server.on(PATH, server.send(BODY), server.send(NEW_BODY, etag='"2"')))
-        fetch(thing, tmp_path)
-        assert fetch(thing, tmp_path).was_there
+        fetch_source(thing, tmp_path)
+        assert fetch_source(thing, tmp_path).was_there
         assert len(server.requests) == 1
-        assert not fetch(thing, tmp_path, force=True).was_there
+        assert not fetch_source(thing, tmp_path, force=True).was_there
         assert_whole(tmp_path, NEW_BODY)
 
     def test_a_file_that_was_cut_or_has_no_record_is_fetched_again(self, server: Any, tmp_path: Path) -> None:
         thing = entry(server.on(PATH, server.send(BODY)))
-        path = fetch(thing, tmp_path).path
+        path = fetch_source(thing, tmp_path).path
         path.write_bytes(BODY[:1000])
-        assert not fetch(thing, tmp_path).was_there
+        assert not fetch_source(thing, tmp_path).was_there
         path.with_name("data.bin.json").write_text("{", encoding="utf-8")
-        assert not fetch(thing, tmp_path).was_there
+        assert not fetch_source(thing, tmp_path).was_there
         assert_whole(tmp_path)
 
     def test_a_forced_fetch_that_fails_leaves_the_old_file(self, server: Any, tmp_path: Path) -> None:
         thing = entry(server.on(PATH, server.send(BODY), server.send(NEW_BODY, etag='"2"', stop_after=1000)))
-        fetch(thing, tmp_path)
+        fetch_source(thing, tmp_path)
         with pytest.raises(FetchError):
-            fetch(thing, tmp_path, force=True, patience=IMPATIENT)
+            fetch_source(thing, tmp_path, force=True, patience=IMPATIENT)
         assert (tmp_path / "thing" / "data.bin").read_bytes() == BODY
-        assert fetch(thing, tmp_path).was_there
+        assert fetch_source(thing, tmp_path).was_there
 
     def test_progress_says_how_many_bytes_have_come(self, server: Any, tmp_path: Path) -> None:
         class Heard(Progress):
@@ -124,7 +124,7 @@ class TestFetching:
                 self.transfers.append((done, total))
 
         heard = Heard()
-        fetch(entry(server.on(PATH, server.send(BODY))), tmp_path, progress=heard)
+        fetch_source(entry(server.on(PATH, server.send(BODY))), tmp_path, progress=heard)
         assert heard.stages == ["fetch data.bin", "check data.bin"]
         assert heard.transfers[0] == (0, len(BODY))
         assert heard.transfers[-1] == (len(BODY), len(BODY))
@@ -132,17 +132,17 @@ class TestFetching:
 
     def test_memory_does_not_grow_with_the_file(self, server: Any, tmp_path: Path) -> None:
         thing = entry(server.on(PATH, server.send(bytes(32 << 20))))
-        fetch(thing, tmp_path)
+        fetch_source(thing, tmp_path)
         tracemalloc.start()
         try:
-            fetch(thing, tmp_path, force=True)
+            fetch_source(thing, tmp_path, force=True)
             assert tracemalloc.get_traced_memory()[1] < 8 << 20
         finally:
             tracemalloc.stop()
 
     def test_chunks_need_no_length(self, server: Any, tmp_path: Path) -> None:
         answers = [server.send(BODY, chunked=True, stop_after=100_000), server.send(BODY, chunked=True)]
-        fetch(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
+        fetch_source(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
         assert_whole(tmp_path)
         assert server.requests[1]["Range"] is not None
 
@@ -150,7 +150,7 @@ class TestFetching:
 class TestGoingOn:
     def test_after_a_dropped_connection(self, server: Any, tmp_path: Path) -> None:
         thing = entry(server.on(PATH, server.send(BODY, stop_after=150_000), server.send(BODY)))
-        fetched = fetch(thing, tmp_path, patience=IMPATIENT)
+        fetched = fetch_source(thing, tmp_path, patience=IMPATIENT)
         assert_whole(tmp_path)
         assert [request["Range"] for request in server.requests] == [None, "bytes=150000-"]
         assert server.requests[1]["If-Range"] == '"1"'
@@ -158,15 +158,15 @@ class TestGoingOn:
 
     def test_after_a_reset(self, server: Any, tmp_path: Path) -> None:
         thing = entry(server.on(PATH, server.send(BODY, stop_after=150_000, reset=True), server.send(BODY)))
-        fetch(thing, tmp_path, patience=IMPATIENT)
+        fetch_source(thing, tmp_path, patience=IMPATIENT)
         assert_whole(tmp_path)
 
     def test_in_another_run(self, server: Any, tmp_path: Path) -> None:
         thing = entry(server.on(PATH, server.send(BODY, stop_after=150_000), server.status(503), server.send(BODY)))
         with pytest.raises(FetchError, match=r"503 Service Unavailable; fetch again later; 150,000 bytes are kept"):
-            fetch(thing, tmp_path, patience=Patience(tries=2, sleep=lambda seconds: None))
+            fetch_source(thing, tmp_path, patience=Patience(tries=2, sleep=lambda seconds: None))
         assert names(tmp_path) == {"thing/data.bin.part", "thing/data.bin.part.json"}
-        fetched = fetch(thing, tmp_path)
+        fetched = fetch_source(thing, tmp_path)
         assert fetched.resumed_at == 150_000
         assert server.requests[-1]["Range"] == "bytes=150000-"
         assert_whole(tmp_path)
@@ -174,30 +174,30 @@ class TestGoingOn:
     def test_by_the_date_where_there_is_no_strong_etag(self, server: Any, tmp_path: Path) -> None:
         same: dict[str, Any] = {"etag": 'W/"1"', "modified": "Sat, 01 Aug 2026 00:00:00 GMT"}
         thing = entry(server.on(PATH, server.send(BODY, stop_after=1000, **same), server.send(BODY, **same)))
-        fetch(thing, tmp_path, patience=IMPATIENT)
+        fetch_source(thing, tmp_path, patience=IMPATIENT)
         assert server.requests[1]["If-Range"] == same["modified"]
         assert_whole(tmp_path)
 
     def test_not_where_the_server_says_nothing_of_the_version(self, server: Any, tmp_path: Path) -> None:
         answers = [server.send(BODY, etag=None, stop_after=1000), server.send(NEW_BODY, etag=None)]
-        fetch(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
+        fetch_source(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
         assert server.requests[1]["Range"] is None
         assert_whole(tmp_path, NEW_BODY)
 
     def test_from_the_beginning_where_the_server_ignores_range(self, server: Any, tmp_path: Path) -> None:
         answers = [server.send(BODY, stop_after=1000), server.send(BODY, ranges=False)]
-        fetch(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
+        fetch_source(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
         assert_whole(tmp_path)
 
     @pytest.mark.parametrize("believes", [False, True], ids=["honours If-Range", "ignores If-Range"])
     def test_from_the_beginning_where_the_file_has_changed(self, server: Any, tmp_path: Path, believes: bool) -> None:
         answers = [server.send(BODY, stop_after=150_000), server.send(NEW_BODY, etag='"2"', believes=believes)]
-        fetch(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
+        fetch_source(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
         assert_whole(tmp_path, NEW_BODY)
 
     def test_from_the_beginning_where_only_the_length_tells_of_a_change(self, server: Any, tmp_path: Path) -> None:
         answers = [server.send(BODY, stop_after=150_000), server.send(NEW_BODY)]
-        fetch(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
+        fetch_source(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
         assert_whole(tmp_path, NEW_BODY)
 
     @pytest.mark.parametrize("content_range", ["bytes 7-399999/400000", "bytes 1000-", "lines 1-2/3", ""])
@@ -210,23 +210,23 @@ class TestGoingOn:
             handler.wfile.write(b"wrong")
 
         thing = entry(server.on(PATH, server.send(BODY, stop_after=1000), other_part, server.send(BODY)))
-        fetch(thing, tmp_path, patience=IMPATIENT)
+        fetch_source(thing, tmp_path, patience=IMPATIENT)
         assert_whole(tmp_path)
 
     def test_from_the_beginning_where_the_part_is_longer_than_the_file(self, server: Any, tmp_path: Path) -> None:
         # 416, since the file has become shorter than what had come of the old one
         answers = [server.send(BODY, stop_after=350_000), server.send(NEW_BODY, etag='"2"', believes=True)]
-        fetch(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
+        fetch_source(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
         assert len(server.requests) == 3
         assert_whole(tmp_path, NEW_BODY)
 
     def test_without_asking_where_only_the_name_was_missing(self, server: Any, tmp_path: Path) -> None:
         thing = entry(server.on(PATH, server.send(BODY, stop_after=1000), server.status(503)))
         with pytest.raises(FetchError):
-            fetch(thing, tmp_path, patience=IMPATIENT)
+            fetch_source(thing, tmp_path, patience=IMPATIENT)
         (tmp_path / "thing" / "data.bin.part").write_bytes(BODY)
         asked = len(server.requests)
-        assert fetch(thing, tmp_path).resumed_at == len(BODY)
+        assert fetch_source(thing, tmp_path).resumed_at == len(BODY)
         assert len(server.requests) == asked
         assert_whole(tmp_path)
 
@@ -237,7 +237,7 @@ class TestGoingOn:
         (tmp_path / "thing").mkdir()
         (tmp_path / "thing" / "data.bin.part").write_bytes(b"who knows what")
         (tmp_path / "thing" / "data.bin.part.json").write_bytes(note)
-        fetch(entry(server.on(PATH, server.send(BODY))), tmp_path)
+        fetch_source(entry(server.on(PATH, server.send(BODY))), tmp_path)
         assert server.requests[0]["Range"] is None
         assert_whole(tmp_path)
 
@@ -246,7 +246,7 @@ class TestPatience:
     def test_500_twice_and_then_the_file(self, server: Any, tmp_path: Path) -> None:
         pauses: list[float] = []
         thing = entry(server.on(PATH, server.status(500), server.status(500), server.send(BODY)))
-        fetch(thing, tmp_path, patience=Patience(pause=2, sleep=pauses.append))
+        fetch_source(thing, tmp_path, patience=Patience(pause=2, sleep=pauses.append))
         assert_whole(tmp_path)
         assert pauses == [2, 4]
 
@@ -255,13 +255,13 @@ class TestPatience:
         busy = [
             server.status(429, Retry_After=after) for after in ("7", "86400", "soon", "Thu, 01 Jan 1970 00:00:00 GMT")
         ]
-        fetch(entry(server.on(PATH, *busy, server.send(BODY))), tmp_path, patience=Patience(sleep=pauses.append))
+        fetch_source(entry(server.on(PATH, *busy, server.send(BODY))), tmp_path, patience=Patience(sleep=pauses.append))
         assert pauses == [7, 60, 4, 8]
 
     def test_it_ends(self, server: Any, tmp_path: Path) -> None:
         thing = entry(server.on(PATH, server.status(500)))
         with pytest.raises(FetchError, match=r"/data.bin: the server answers 500 Internal Server Error; fetch again"):
-            fetch(thing, tmp_path, patience=IMPATIENT)
+            fetch_source(thing, tmp_path, patience=IMPATIENT)
         assert len(server.requests) == IMPATIENT.tries
         assert names(tmp_path) == set()
 
@@ -269,13 +269,13 @@ class TestPatience:
         big = random.Random(5).randbytes(3 << 20)
         thing = entry(server.on(PATH, server.send(big, ranges=False, stop_after=2 << 20)))
         with pytest.raises(FetchError, match="closed after 2,097,152 of 3,145,728 bytes"):
-            fetch(thing, tmp_path, patience=IMPATIENT)
+            fetch_source(thing, tmp_path, patience=IMPATIENT)
         assert len(server.requests) <= IMPATIENT.tries + 1
         assert "thing/data.bin" not in names(tmp_path)
 
     def test_a_long_file_may_break_more_often_than_that(self, server: Any, tmp_path: Path) -> None:
         big = random.Random(5).randbytes(8 << 20)
-        fetch(entry(server.on(PATH, server.send(big, stop_after=1 << 20))), tmp_path, patience=IMPATIENT)
+        fetch_source(entry(server.on(PATH, server.send(big, stop_after=1 << 20))), tmp_path, patience=IMPATIENT)
         assert_whole(tmp_path, big)
         assert len(server.requests) == 8
 
@@ -284,7 +284,7 @@ class TestPatience:
         stall = lambda place: done.wait(20) if place > 0 else None  # noqa: E731
         thing = entry(server.on(PATH, server.send(BODY, before=stall), server.send(BODY)))
         try:
-            fetch(thing, tmp_path, patience=Patience(timeout=0.2, sleep=lambda seconds: None))
+            fetch_source(thing, tmp_path, patience=Patience(timeout=0.2, sleep=lambda seconds: None))
         finally:
             done.set()
         assert len(server.requests) == 2
@@ -310,7 +310,7 @@ class TestRefusals:
     def test_a_status(self, server: Any, tmp_path: Path, code: int, message: str) -> None:
         url = server.on(PATH, server.status(code))
         with pytest.raises(FetchError) as caught:
-            fetch(entry(url), tmp_path)
+            fetch_source(entry(url), tmp_path)
         words = str(caught.value)
         assert words.startswith(f"{url}: the server answers {message}")
         assert len(server.requests) == 1
@@ -330,14 +330,14 @@ class TestRefusals:
     )
     def test_a_redirect_to_something_else_than_http(self, server: Any, tmp_path: Path, location: str) -> None:
         with pytest.raises(FetchError, match=r"redirected from http to|not an address|cannot be reached"):
-            fetch(entry(server.on(PATH, server.status(302, Location=location))), tmp_path)
+            fetch_source(entry(server.on(PATH, server.status(302, Location=location))), tmp_path)
         assert len(server.requests) == 1
         assert names(tmp_path) == set()
 
     @pytest.mark.parametrize("location", [PATH, "", "#x"])
     def test_a_redirect_to_itself(self, server: Any, tmp_path: Path, location: str) -> None:
         with pytest.raises(FetchError, match="redirected 10 times"):
-            fetch(entry(server.on(PATH, server.status(301, Location=location))), tmp_path)
+            fetch_source(entry(server.on(PATH, server.status(301, Location=location))), tmp_path)
         assert len(server.requests) == 10
 
     def test_tls(
@@ -345,37 +345,37 @@ class TestRefusals:
     ) -> None:
         thing = entry(tls_server.on(PATH, tls_server.send(BODY), tls_server.status(302, Location=server.url)))
         with pytest.raises(FetchError, match=r"the server's certificate is not trusted \(.+\); see https://thing"):
-            fetch(thing, tmp_path)
+            fetch_source(thing, tmp_path)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        fetch(thing, tmp_path)
+        fetch_source(thing, tmp_path)
         assert_whole(tmp_path)
         with pytest.raises(FetchError, match=r"redirected from https to http://127"):
-            fetch(thing, tmp_path, force=True)
+            fetch_source(thing, tmp_path, force=True)
         assert not server.requests
 
     def test_a_good_redirect_keeps_the_range(self, server: Any, tmp_path: Path) -> None:
         server.on("/elsewhere", server.send(BODY, stop_after=1000), server.send(BODY))
-        fetch(entry(server.on(PATH, server.status(307, Location="/elsewhere"))), tmp_path, patience=IMPATIENT)
+        fetch_source(entry(server.on(PATH, server.status(307, Location="/elsewhere"))), tmp_path, patience=IMPATIENT)
         assert [request["Range"] for request in server.requests] == [None, None, "bytes=1000-", "bytes=1000-"]
         assert_whole(tmp_path)
 
     def test_a_length_that_the_catalogue_does_not_know(self, server: Any, tmp_path: Path) -> None:
         with pytest.raises(FetchError, match=r"400,000 bytes, and the catalogue says 7; see"):
-            fetch(entry(server.on(PATH, server.send(BODY)), bytes=7), tmp_path)
+            fetch_source(entry(server.on(PATH, server.send(BODY)), bytes=7), tmp_path)
         assert names(tmp_path) == set()
 
     def test_a_wrong_checksum(self, server: Any, tmp_path: Path) -> None:
         with pytest.raises(FetchError, match=r"its SHA-256 is [0-9a-f]{64}, and the catalogue says 00+; fetch again"):
-            fetch(entry(server.on(PATH, server.send(BODY)), bytes=len(BODY), sha256="0" * 64), tmp_path)
+            fetch_source(entry(server.on(PATH, server.send(BODY)), bytes=len(BODY), sha256="0" * 64), tmp_path)
         assert names(tmp_path) == set()  # nor is it gone on from
 
     def test_neither_length_nor_checksum(self, server: Any, tmp_path: Path) -> None:
         unknown = server.send(BODY, stated=False)
         with pytest.raises(FetchError, match="does not say how long the file is"):
-            fetch(entry(server.on(PATH, unknown)), tmp_path)
+            fetch_source(entry(server.on(PATH, unknown)), tmp_path)
         path = tmp_path / "body"
         path.write_bytes(BODY)
-        fetch(entry(server.on(PATH, unknown), sha256=fingerprint(path)[0]), tmp_path / "cache")
+        fetch_source(entry(server.on(PATH, unknown), sha256=fingerprint(path)[0]), tmp_path / "cache")
         assert_whole(tmp_path / "cache")
 
     @pytest.mark.parametrize("header", ["Content-Length: " + "9" * 5000, "Content-Length: -1", "X: " + "x" * 200_000])
@@ -384,7 +384,7 @@ class TestRefusals:
             handler.wfile.write(f"HTTP/1.1 200 OK\r\n{header}\r\n\r\n".encode() + BODY)
 
         with pytest.raises(FetchError, match="the answer is not HTTP"):
-            fetch(entry(server.on(PATH, answer)), tmp_path, patience=IMPATIENT)
+            fetch_source(entry(server.on(PATH, answer)), tmp_path, patience=IMPATIENT)
         assert names(tmp_path) == set()
 
     def test_headers_without_end(self, server: Any, tmp_path: Path) -> None:
@@ -394,12 +394,12 @@ class TestRefusals:
                 handler.wfile.write(b"X: x\r\n" * 10_000)
 
         with pytest.raises(FetchError, match="the answer is not HTTP"):
-            fetch(entry(server.on(PATH, answer)), tmp_path, patience=IMPATIENT)
+            fetch_source(entry(server.on(PATH, answer)), tmp_path, patience=IMPATIENT)
 
     @pytest.mark.parametrize("etag", ['"\xe9"', '"\x1b[2J"'])
     def test_an_etag_that_cannot_be_sent_back(self, server: Any, tmp_path: Path, etag: str) -> None:
         answers = [server.send(BODY, etag=etag, stop_after=1000), server.send(BODY, etag=etag)]
-        fetch(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
+        fetch_source(entry(server.on(PATH, *answers)), tmp_path, patience=IMPATIENT)
         assert server.requests[1]["Range"] is None
         assert_whole(tmp_path)
 
@@ -408,7 +408,7 @@ class TestRefusals:
         lie = server.send(BODY, stated=False, headers={"Content-Length": str(stated)})
         thing = entry(server.on(PATH, lie), sha256=hashlib.sha256(BODY).hexdigest())
         with pytest.raises(FetchError, match=r"its SHA-256 is|closed after 400,000 of 500,000 bytes"):
-            fetch(thing, tmp_path, patience=IMPATIENT)
+            fetch_source(thing, tmp_path, patience=IMPATIENT)
         assert "thing/data.bin" not in names(tmp_path)
 
     def test_a_rest_that_is_longer_than_stated_is_cut(self, server: Any, tmp_path: Path) -> None:
@@ -420,12 +420,12 @@ class TestRefusals:
             handler.end_headers()
             handler.wfile.write(BODY[1000:] + bytes(1000))
 
-        fetch(entry(server.on(PATH, server.send(BODY, stop_after=1000), longer)), tmp_path, patience=IMPATIENT)
+        fetch_source(entry(server.on(PATH, server.send(BODY, stop_after=1000), longer)), tmp_path, patience=IMPATIENT)
         assert_whole(tmp_path)
 
     def test_another_encoding(self, server: Any, tmp_path: Path) -> None:
         with pytest.raises(FetchError, match="another encoding than its own"):
-            fetch(entry(server.on(PATH, server.send(BODY, headers={"Content-Encoding": "gzip"}))), tmp_path)
+            fetch_source(entry(server.on(PATH, server.send(BODY, headers={"Content-Encoding": "gzip"}))), tmp_path)
         assert server.requests[0]["Accept-Encoding"] == "identity"
         assert names(tmp_path) == set()
 
@@ -442,7 +442,7 @@ class TestRefusals:
     )
     def test_another_kind_of_file(self, server: Any, tmp_path: Path, file: str, body: bytes, message: str) -> None:
         with pytest.raises(FetchError, match=message):
-            fetch(entry(server.on(PATH, server.send(body)), file), tmp_path)
+            fetch_source(entry(server.on(PATH, server.send(body)), file), tmp_path)
         assert names(tmp_path) == set()
 
     def test_no_http_at_all(self, server: Any, tmp_path: Path) -> None:
@@ -450,14 +450,14 @@ class TestRefusals:
             handler.wfile.write(b"\x00\xffgarbage\r\n" * 10)
 
         with pytest.raises(FetchError, match="the answer is not HTTP"):
-            fetch(entry(server.on(PATH, garbage)), tmp_path, patience=IMPATIENT)
+            fetch_source(entry(server.on(PATH, garbage)), tmp_path, patience=IMPATIENT)
 
     def test_nobody_listens(self, tmp_path: Path) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))  # bound, but not listening
             url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
             with pytest.raises(FetchError, match="the server refuses the connection; fetch again later"):
-                fetch(entry(url), tmp_path, patience=IMPATIENT)
+                fetch_source(entry(url), tmp_path, patience=IMPATIENT)
 
     @pytest.mark.parametrize(
         ("error", "message"),
@@ -476,7 +476,7 @@ class TestRefusals:
         pauses: list[float] = []
         monkeypatch.setattr(socket, "getaddrinfo", fail)
         with pytest.raises(FetchError, match=message) as caught:
-            fetch(entry("http://thing.example/x"), tmp_path, patience=Patience(sleep=pauses.append))
+            fetch_source(entry("http://thing.example/x"), tmp_path, patience=Patience(sleep=pauses.append))
         assert "connect this machine" in str(caught.value)
         assert not pauses  # nobody waits half a minute to hear that the cable is out
 
@@ -493,13 +493,13 @@ class TestRefusals:
             return real(*args, **options)
 
         monkeypatch.setattr(socket, "getaddrinfo", once_missing)
-        fetch(thing, tmp_path, patience=IMPATIENT)
+        fetch_source(thing, tmp_path, patience=IMPATIENT)
         assert_whole(tmp_path)
 
     def test_an_address_that_is_none(self, tmp_path: Path) -> None:
         for url in ("file:///etc/passwd", "thing.example", "http://thing.example:port/"):
             with pytest.raises(FetchError, match=re.escape(url)):
-                fetch(entry(url), tmp_path)
+                fetch_source(entry(url), tmp_path)
 
 
 class TestProxies:
@@ -510,7 +510,7 @@ class TestProxies:
     ) -> None:
         monkeypatch.setenv(variable, scheme + server.url.removeprefix("http://"))
         server.on("http://thing.example/x", server.send(BODY))
-        fetch(entry("http://thing.example/x"), tmp_path)
+        fetch_source(entry("http://thing.example/x"), tmp_path)
         assert_whole(tmp_path)
 
     @pytest.mark.parametrize("no_proxy", ["127.0.0.1,::1/128,[::1]", "*"])  # some of which httpx alone would reject
@@ -519,19 +519,19 @@ class TestProxies:
     ) -> None:
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
         monkeypatch.setenv("no_proxy", no_proxy)
-        fetch(entry(server.on(PATH, server.send(BODY))), tmp_path)
+        fetch_source(entry(server.on(PATH, server.send(BODY))), tmp_path)
         assert_whole(tmp_path)
 
     def test_one_that_refuses(self, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("https_proxy", server.url)
         with pytest.raises(FetchError, match=r"the proxy refuses the connection \(501 .*; check http_proxy"):
-            fetch(entry("https://thing.example/x"), tmp_path)
+            fetch_source(entry("https://thing.example/x"), tmp_path)
 
     @pytest.mark.parametrize("proxy", ["socks5://user:secret@127.0.0.1:9", "ftp://user:secret@x", "http://x:port"])
     def test_one_that_cannot_be(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
         monkeypatch.setenv("http_proxy", proxy)
         with pytest.raises(FetchError, match="the proxy cannot be used") as caught:
-            fetch(entry("http://thing.example/x"), tmp_path)
+            fetch_source(entry("http://thing.example/x"), tmp_path)
         assert "secret" not in str(caught.value)
 
 
@@ -545,18 +545,18 @@ class TestTwoAtOnce:
 
         thing = entry(server.on(PATH, server.send(BODY, before=wait)))
         results: list[Fetched] = []
-        first = threading.Thread(target=lambda: results.append(fetch(thing, tmp_path)))
+        first = threading.Thread(target=lambda: results.append(fetch_source(thing, tmp_path)))
         first.start()
         try:
             assert begun.wait(20)
             with pytest.raises(FetchError, match="another lexkit is fetching it; wait until that is done"):
-                fetch(thing, tmp_path)
+                fetch_source(thing, tmp_path)
         finally:
             go_on.set()
             first.join()
         assert len(results) == 1
         assert_whole(tmp_path)
-        assert fetch(thing, tmp_path).was_there
+        assert fetch_source(thing, tmp_path).was_there
 
 
 class TestTheDisk:
@@ -570,9 +570,9 @@ class TestTheDisk:
         with pytest.raises(
             FetchError, match=r"data.bin: cannot be written \(No space left on device\); free some space"
         ):
-            fetch(thing, tmp_path)
+            fetch_source(thing, tmp_path)
         part.unlink()
-        fetch(thing, tmp_path)
+        fetch_source(thing, tmp_path)
         assert_whole(tmp_path)
 
     def test_too_small_for_what_is_to_come(self, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -580,8 +580,8 @@ class TestTheDisk:
         with monkeypatch.context() as patched:
             patched.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 5, 5))  # type: ignore[attr-defined]
             with pytest.raises(FetchError, match=r"no space: 400,000 bytes are to come, 5 are free"):
-                fetch(thing, tmp_path)
-        fetch(thing, tmp_path)
+                fetch_source(thing, tmp_path)
+        fetch_source(thing, tmp_path)
         assert_whole(tmp_path)
 
     def test_a_limit_on_the_size_of_files(self, server: Any, tmp_path: Path) -> None:
@@ -591,26 +591,26 @@ class TestTheDisk:
         assert "FetchError" in said
         assert "(File too large); the file system or a limit (ulimit -f) allows no larger file" in said
         assert "thing/data.bin" not in names(tmp_path)
-        assert fetch(entry(url), tmp_path).resumed_at == 150_000
+        assert fetch_source(entry(url), tmp_path).resumed_at == 150_000
         assert_whole(tmp_path)
 
     def test_a_cache_that_cannot_be_written(self, server: Any, folder: Path) -> None:
         thing = entry(server.on(PATH, server.send(BODY)))
         with without_rights(folder), pytest.raises(FetchError) as caught:
-            fetch(thing, folder / "cache")
+            fetch_source(thing, folder / "cache")
         assert "cannot be written (Permission denied); choose another cache with --cache" in str(caught.value)
 
     def test_a_cache_that_is_a_file(self, server: Any, tmp_path: Path) -> None:
         (tmp_path / "cache").write_bytes(b"")
         with pytest.raises(FetchError, match=r"cannot be written \(Not a directory\); choose another cache"):
-            fetch(entry(server.on(PATH, server.send(BODY))), tmp_path / "cache")
+            fetch_source(entry(server.on(PATH, server.send(BODY))), tmp_path / "cache")
 
     def test_a_complete_cache_need_not_be_writable(self, server: Any, folder: Path) -> None:
         thing = entry(server.on(PATH, server.send(BODY)))
-        fetch(thing, folder)
+        fetch_source(thing, folder)
         (folder / "thing" / "data.bin.lock").unlink()
         with without_rights(folder / "thing"):
-            assert fetch(thing, folder).was_there
+            assert fetch_source(thing, folder).was_there
 
 
 @pytest.fixture
@@ -640,8 +640,8 @@ import json, os, signal, sys
 from pathlib import Path
 from lexkit.progress import Progress
 from lexkit.sources.catalog import CatalogEntry, Download
-from lexkit.fetch.download import fetch
-from lexkit.fetch.partial_download import Patience
+from lexkit.fetching.download import fetch_source
+from lexkit.fetching.partial_download import Patience
 
 {setup}
 
@@ -653,7 +653,7 @@ for cache, moment in runs:
     if child == 0:
         prepare(cache, moment, progress)
         patience = Patience(tries=2, sleep=lambda seconds: None)
-        fetch(thing, Path(cache), force="force" in options, progress=progress, patience=patience)
+        fetch_source(thing, Path(cache), force="force" in options, progress=progress, patience=patience)
         os._exit(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     print(code, flush=True)
@@ -706,7 +706,7 @@ def assert_survives(url: str, cache: Path, old: bytes | None) -> None:
     assert (path.read_bytes() if path.exists() else None) in (old, BODY)
     if read_record(path) is not None:
         assert path.read_bytes() in (old, BODY)
-    fetch(entry(url), cache, force=old is not None, patience=IMPATIENT)
+    fetch_source(entry(url), cache, force=old is not None, patience=IMPATIENT)
     assert_whole(cache)
 
 
@@ -715,7 +715,7 @@ class TestKilled:
     def test_between_any_two_changes_of_the_cache(self, server: Any, tmp_path: Path, old: bytes | None) -> None:
         moments = {tmp_path / str(moment): moment for moment in range(60)}
         if old is not None:
-            fetch(entry(server.on(PATH, server.send(old, etag='"0"'))), tmp_path / "0")
+            fetch_source(entry(server.on(PATH, server.send(old, etag='"0"'))), tmp_path / "0")
             for cache in [*moments][1:]:
                 shutil.copytree(tmp_path / "0", cache)
         url = server.on(PATH, server.send(BODY))
@@ -776,7 +776,7 @@ def test_whatever_a_server_does_a_file_is_whole_or_not_there(
     url = server.on(PATH, *(answer(kind, place) for kind, place in script), server.send(one))
     for _ in range(runs):
         try:
-            fetch(entry(url), cache, force=True, patience=IMPATIENT)
+            fetch_source(entry(url), cache, force=True, patience=IMPATIENT)
         except FetchError as error:
             assert "\n" not in str(error)
         else:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 import lexkit
-from lexkit.report.page import write_report
+from lexkit.reporting.page import write_report
 
 WORD = "happy"
 GRAPH = "[...document.querySelectorAll('#graph a')]"

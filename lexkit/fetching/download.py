@@ -12,8 +12,8 @@ from pathlib import Path
 
 from lexkit.atomic_write import lock
 from lexkit.errors import FetchError
-from lexkit.fetch.partial_download import Failure, PartialDownload, Patience
-from lexkit.fetch.unpack import is_unpacked, unpack
+from lexkit.fetching.partial_download import Failure, PartialDownload, Patience
+from lexkit.fetching.unpack import is_unpacked, unpack
 from lexkit.progress import Progress
 from lexkit.sources.cache import FetchRecord, place_of, read_record, remove_record, write_record
 from lexkit.sources.catalog import CatalogEntry, Download
@@ -44,7 +44,7 @@ class Fetched:
     """The folder that holds what was in the archive, if it is one."""
 
 
-def fetch(
+def fetch_source(
     entry: CatalogEntry,
     cache: Path,
     *,

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pytest
 
 import lexkit
-from lexkit.report.keep_rate import keep_rate_panels, short_names
-from lexkit.report.page import write_report
-from lexkit.report.relations import pack_relations
+from lexkit.reporting.keep_rate import keep_rate_panels, short_names
+from lexkit.reporting.page import write_report
+from lexkit.reporting.relations import pack_relations
 
 _VOID = {"meta", "link", "input", "br", "hr", "img"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
@@ -11,14 +12,16 @@ from typing import Any, NamedTuple
 
 import jinja2
 
+from lexkit.arguments import require_number, require_path
 from lexkit.atomic_write import write_atomically
 from lexkit.errors import StoreError
 from lexkit.figures import style_sheet
-from lexkit.report import DEFAULT_LIMIT
-from lexkit.report.keep_rate import KEEP_RATE, keep_rate_panels
-from lexkit.report.relations import pack_relations
+from lexkit.reporting import DEFAULT_LIMIT
+from lexkit.reporting.keep_rate import KEEP_RATE, keep_rate_panels
+from lexkit.reporting.relations import pack_relations
 from lexkit.safe_output import printable
 from lexkit.store.lexicon import Lexicon
+from lexkit.store.lexicon import open as open_store
 
 _TOP_WORDS = 20
 _SCRIPTS = ("data.js", "graph.js", "explore.js", "table.js", "main.js")
@@ -56,10 +59,38 @@ class Report(NamedTuple):
     """Those among them that can be searched and drawn in the page."""
 
 
-def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) -> Report:
-    """Write the report of a store; *path* gets it whole or stays as it was.
+def report(
+    store: str | os.PathLike[str] | None = None,
+    output: str | os.PathLike[str] = "report.html",
+    *,
+    limit: int = DEFAULT_LIMIT,
+) -> Report:
+    """Write one self-contained page of HTML that shows a store: counts, sources, keep rates, every relation, a graph.
 
-    The same store gives the same page, byte for byte.
+    The same store gives the same page, byte for byte. The page appears, or is replaced, in one step.
+
+    Args:
+        store: Path of the store. By default the one that `lexkit.open` opens.
+        output: The page to write.
+        limit: Most relations that can be searched and drawn in the page, those of the best-connected words first. The
+            counts are always of the whole store.
+
+    Returns:
+        A `Report`: the path, its size in bytes, the relations of the store, and how many of them the page carries.
+
+    Raises:
+        StoreError: There is no such store, it is damaged, or *output* exists and is not a page of HTML.
+        ArgumentError: *limit* is not a whole number from 0 on.
+        OSError: The file cannot be written.
+    """
+    require_path("output", output)
+    require_number("limit", limit, 0, or_none=False)
+    with open_store(store) as lexicon:
+        return write_report(lexicon, Path(output), limit=limit)
+
+
+def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) -> Report:
+    """Write the report of an open store; see `report`.
 
     Args:
         lexicon: the store.
@@ -166,7 +197,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _asset(name: str) -> str:
-    return (files("lexkit.report") / "assets" / name).read_text(encoding="utf-8")
+    return (files("lexkit.reporting") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
