@@ -62,7 +62,8 @@ def export(
     Args:
         store: The path of the store.
         folder: The folder to write. It is made, or replaced in one step if it is an earlier export.
-        form: ``parquet`` (zstd), ``jsonl``, ``csv`` (lists joined by spaces), or ``sqlite`` (one file, lists as JSON text).
+        form: ``parquet`` (zstd), ``jsonl``, ``csv`` (lists joined by spaces), or ``sqlite`` (one file, lists as JSON
+            text).
         tokenizer: Add the token ids of this tokenizer; see `Lexicon.tokenizer`.
         max_tokens: Only pairs of words that both need at most this number of tokens.
         contested: Whether to write pairs that are in the store as both kinds; by default they are written, but not
