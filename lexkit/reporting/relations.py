@@ -39,7 +39,7 @@ ORDER BY word_id
 _RELATIONS = f"""
 {_CHOSEN}
 SELECT word_a, word_b, round(4 * weight_a)::INTEGER, round(4 * weight_b)::INTEGER,
-    round(100 * confidence)::INTEGER, kind, direct, contested, sources, pos, usage_a, usage_b
+    round(100 * confidence)::INTEGER, kind, direct, contested, n_sources, sources, pos, usage_a, usage_b
 FROM chosen ORDER BY word_a, word_b, kind DESC
 """
 
@@ -58,8 +58,8 @@ def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
     """Pack at most *limit* relations, those of the best-connected words.
 
     The JSON object has the fields ``words`` (in code point order), ``degrees`` (relations of each word in the whole
-    store, so that a page can tell what it lacks), ``labels`` (the different ``[kind, direct, contested, sources,
-    pos, usage_a, usage_b]``), and, column by column for relations sorted by their first word: ``counts`` (how many
+    store, so that a page can tell what it lacks), ``labels`` (the different ``[kind, direct, contested, n_sources,
+    sources, pos, usage_a, usage_b]``), and, column by column for relations sorted by their first word: ``counts`` (how many
     relations begin with each word), ``steps`` (place of the second word less the first's, then less that of the
     relation before it), ``label``, ``weight_a`` and ``weight_b`` in quarters, which is fine enough for an order, and
     ``confidence`` in per cent.
@@ -87,7 +87,7 @@ def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
     document = {
         "words": list(map(printable, words["word"].to_pylist())),
         "degrees": words["n"].to_pylist(),
-        "labels": [[kind, direct, contested, *map(_split, names)] for kind, direct, contested, *names in labels],
+        "labels": [[*row[:4], *map(_split, row[4:])] for row in labels],
         "counts": counts,
         "steps": steps,
         "label": label,

@@ -46,10 +46,11 @@ class Relations {
     this.words = words;
     this.folded = words.map(searchKey);
     this.degrees = degrees;
-    this.labels = labels.map(([kind, direct, contested, sources, pos, ...usage]) => ({
+    this.labels = labels.map(([kind, direct, contested, nSources, sources, pos, ...usage]) => ({
       kind,
       direct,
       contested,
+      nSources,
       sources,
       pos,
       usage,

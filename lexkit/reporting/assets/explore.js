@@ -83,7 +83,8 @@ class Explorer {
       ? [similar.length ? " Similar words: " : " Words that contain it: ", ...separated(near.map((word) => wordLink(relations, word))), "."]
       : [" No similar words found; check the spelling."];
     const { partial } = document.getElementById("explore").dataset;
-    const elsewhere = partial ? [` This page carries ${partial} words; lexkit lookup searches the whole store.`] : [];
+    const command = element("code", {}, ["lexkit lookup"]);
+    const elsewhere = partial ? [` This page carries ${partial} words; `, command, " searches the whole store."] : [];
     const what = element("strong", {}, ["“", element("bdi", {}, [text]), "” is not on this page."]);
     this.status.classList.add("missing");
     this.status.replaceChildren(what, ...hint, ...elsewhere);

@@ -11,9 +11,13 @@ const COLUMNS = {
   pos: { key: (relations) => byLabel(relations, ({ pos }) => pos.join()) },
   how: { key: (relations) => byLabel(relations, how) },
   confidence: { falling: true, key: (relations) => relations.confidence },
+  // independent ones; what is derived has fewer than what a single source states
   sources: {
     falling: true,
-    key: (relations) => relations.label.map((label) => relations.labels[label].sources.length),
+    key: (relations) => {
+      const counts = relations.labels.map(({ direct, nSources }) => (direct ? 1000 : 0) + nSources);
+      return relations.label.map((label) => counts[label]);
+    },
   },
 };
 
