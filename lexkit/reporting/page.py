@@ -51,8 +51,10 @@ GROUP BY word_id, word
 # say about, then those of common words
 _CONTESTED = """
 SELECT a.word, b.word AS other,
-    max(sources) FILTER (kind = 'synonym') AS synonym_sources, bool_or(direct) FILTER (kind = 'synonym') AS synonym_stated,
-    max(sources) FILTER (kind = 'antonym') AS antonym_sources, bool_or(direct) FILTER (kind = 'antonym') AS antonym_stated
+    max(sources) FILTER (kind = 'synonym') AS synonym_sources,
+    max(sources) FILTER (kind = 'antonym') AS antonym_sources,
+    bool_or(direct) FILTER (kind = 'synonym') AS synonym_stated,
+    bool_or(direct) FILTER (kind = 'antonym') AS antonym_stated
 FROM relation JOIN word a ON a.word_id = word_a JOIN word b ON b.word_id = word_b
 WHERE contested
 GROUP BY word_a, word_b, a.word, b.word, a.frequency, b.frequency

@@ -59,8 +59,8 @@ def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
 
     The JSON object has the fields ``words`` (in code point order), ``degrees`` (relations of each word in the whole
     store, so that a page can tell what it lacks), ``labels`` (the different ``[kind, direct, contested, n_sources,
-    sources, pos, usage_a, usage_b]``), and, column by column for relations sorted by their first word: ``counts`` (how many
-    relations begin with each word), ``steps`` (place of the second word less the first's, then less that of the
+    sources, pos, usage_a, usage_b]``), and, column by column for relations sorted by their first word: ``counts`` (how
+    many relations begin with each word), ``steps`` (place of the second word less the first's, then less that of the
     relation before it), ``label``, ``weight_a`` and ``weight_b`` in quarters, which is fine enough for an order, and
     ``confidence`` in per cent.
     Differences rather than places, because small numbers compress better.

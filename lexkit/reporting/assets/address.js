@@ -18,7 +18,7 @@ function readAddress(hash) {
   const state = new Map();
   for (const part of hash.replace(/^#/, "").split(BETWEEN)) {
     const end = part.indexOf("=");
-    if (KEYS.includes(part.slice(0, end))) state.set(part.slice(0, end), decoded(part.slice(end + 1)));
+    if (end > 0 && KEYS.includes(part.slice(0, end))) state.set(part.slice(0, end), decoded(part.slice(end + 1)));
   }
   return state;
 }

@@ -199,8 +199,8 @@ class TestExploring:
         with lexkit.open(starter_store) as lexicon:
             total = len(lexicon.synonyms(partial)) + len(lexicon.antonyms(partial))
         status = browser.run("document.getElementById('explore-status').textContent")
-        assert f"; this page lacks " in status
-        assert status.endswith(f" of the store’s {total:,}.")
+        assert "; this page lacks " in status
+        assert status.endswith(f" of the store\u2019s {total:,}.")
 
 
 class TestTable:
@@ -352,7 +352,8 @@ class TestScreens:
         browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
         assert browser.run("document.documentElement.scrollWidth") == width
         sizes = browser.run(
-            "[...document.querySelectorAll('button, input, select, summary, .words a, .top a, #contents a, #graph .target')]"
+            "[...document.querySelectorAll("
+            "'button, input, select, summary, .words a, .top a, #contents a, #graph .target')]"
             ".filter(e => e.getClientRects().length).map(e => e.getBoundingClientRect())"
             ".map(r => [Math.min(r.width, 44), r.height])"
         )
