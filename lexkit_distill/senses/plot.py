@@ -154,5 +154,5 @@ def _legend(words: Sequence[str], chosen: list[tuple[str, int, str]], relations:
 def _counted(word: str, role: str, number: int, chosen: list[tuple[str, int, str]], relations: Relations | None) -> str:
     """Name what is drawn of a word, with how many there are where that is not all of them."""
     drawn = sum((which, kind) == (number, role) for _, which, kind in chosen)
-    total = len(relations.neighbors(word, role)) if relations is not None else drawn  # type: ignore[arg-type]
+    total = len(relations.neighbors(word, role)) if relations is not None else drawn
     return f"{role}s of {word}" if drawn == total else f"{drawn} of {total:,} {role}s of {word}"
