@@ -61,7 +61,7 @@ def plot_senses(
 
 
 def map_note(n_senses: int) -> str:
-    """Return what a map of so many senses can and cannot show, in one or two lines."""
+    """Return what a map of this many senses can and cannot show, in one or two lines."""
     note = "t-SNE keeps near senses near each other; directions and the distances between groups mean nothing."
     if n_senses < FEW_SENSES:
         note += f"\nA map of only {n_senses} senses shows no groups: which of them are near each other may be chance."
