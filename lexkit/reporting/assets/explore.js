@@ -17,7 +17,7 @@ const plural = (n, name) => `${number(n)} ${name}${n === 1 ? "" : "s"}`;
 function neighborGroups(relations, neighbors) {
   const groups = new Map();
   for (const neighbor of [...neighbors].sort((a, b) => b.direct - a.direct)) {
-    const title = [neighbor.pos.join(", ") || "any part of speech", ...(neighbor.direct ? [] : ["derived"])].join(" · ");
+    const title = [neighbor.pos.join(", ") || "part of speech not given", ...(neighbor.direct ? [] : ["derived"])].join(" · ");
     if (!groups.has(title)) groups.set(title, []);
     groups.get(title).push(neighbor);
   }
