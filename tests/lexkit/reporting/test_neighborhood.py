@@ -49,7 +49,7 @@ def test_no_label_crosses_the_frame(tmp_path: Path) -> None:
     from matplotlib.image import imread
 
     from lexkit.figures import PAPER
-    from lexkit.report.neighborhood import plot_neighborhood
+    from lexkit.reporting.neighborhood import plot_neighborhood
 
     wide = ["W" * 60, "m" * 50, "\u65e5\u672c" * 30]
     (tmp_path / "pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a in wide for b in wide if a < b), encoding="utf-8")
