@@ -46,7 +46,7 @@ def main() -> None:
         take_screenshot(page, f"#word={WORD}", FOLDER / "report.png")
     for path in sorted(FOLDER.iterdir()):
         size = path.stat().st_size
-        print(f"{path.name}: {size:,} bytes")  # noqa: T201
+        print(f"{path.name}: {size:,} bytes")
         if size > MOST_BYTES:
             sys.exit(f"{path}: more than {MOST_BYTES:,} bytes; draw less, or in fewer colours")
 
