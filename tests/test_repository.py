@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,7 @@ import click
 import duckdb
 import pytest
 
+import lexkit
 from lexkit.cli.main import cli
 from lexkit.sources.catalog import load_catalog
 from lexkit.store.checks import CHECKS
@@ -195,6 +197,28 @@ def test_the_commands_of_distill_are_those_of_their_help() -> None:
     assert (ROOT / "docs/distill-commands.md").read_text(encoding="utf-8") == done.stdout, f"python {script}"
 
 
+def test_the_pictures_show_what_the_commands_answer(starter_store: Path) -> None:
+    shown = {path.name: ElementTree.parse(path).getroot().itertext() for path in (ROOT / "docs/pictures").glob("*.svg")}
+    words = {name: set(re.findall(r"[a-z-]+", " ".join(texts))) for name, texts in shown.items()}
+    with lexkit.open(starter_store) as lexicon:
+        for picture, word, limit in (("lookup.svg", "kind", 8), ("graph.svg", "happy", 18)):
+            answers = [*lexicon.synonyms(word, limit=limit), *lexicon.antonyms(word, limit=limit)]
+            assert {answer.word for answer in answers} <= words[picture], "python docs/draw_pictures.py"
+
+
+def test_pictures_are_there_small_and_need_no_network() -> None:
+    for page in DOCS:
+        for target in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            picture = page.parent / target
+            assert picture.stat().st_size <= 150_000, picture
+            if picture.suffix == ".svg":
+                text = picture.read_text(encoding="utf-8")
+                assert not re.search(r"url\((?!['\"]?#)|<script|<image|@import|@font-face|\bon[a-z]+=", text), picture
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("lookup.svg", "report.png", "graph.svg"):
+        assert f"(docs/pictures/{name})" in readme
+
+
 @pytest.mark.slow
 def test_the_site_is_built_and_loads_nothing_from_other_servers(tmp_path: Path) -> None:
     if find_spec("zensical") is None or shutil.which("npm") is None:
@@ -213,6 +237,7 @@ def test_the_site_is_built_and_loads_nothing_from_other_servers(tmp_path: Path) 
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"(<(script|link|img)\b[^>]*(src|href)=.?|url\(.?|@import .?)(https?:)?//", text), path
     assert "\\frac" in (site / "training/index.html").read_text("utf-8")
+    assert (site / "pictures/report.png").exists()
 
 
 def test_every_table_view_and_column_is_documented() -> None:

@@ -88,13 +88,13 @@ def plot_keep_rate(rates: pa.Table, tokenizer: str, path: Path) -> None:
         points = curves.setdefault(row["reading"], {}).setdefault(row["kind"], [])
         points.append((row["max_tokens"], row["percent"]))
     with picture(path, 3 * max(len(curves), 1), 3.2) as figure:
-        figure.suptitle(f"Relations that need at most m tokens a word, {tokenizer}")
+        figure.suptitle(f"Relations whose words have at most m tokens each ({tokenizer})")
         for place, (reading, of_reading) in enumerate(curves.items(), 1):
             axes = figure.add_subplot(1, len(curves), place)
             for kind, points in of_reading.items():
                 marker = "o" if kind == "synonym" else "s"
                 axes.plot(*zip(*points, strict=True), color=KINDS[kind], marker=marker, label=f"{kind}s")
-            axes.set(title=f"{reading}\n{_READINGS[reading]}", xlabel="m", ylim=(0, 103), xticks=range(1, 6))
+            axes.set(title=f"{reading}\n{_READINGS[reading]}", xlabel="m, tokens", ylim=(0, 103), xticks=range(1, 6))
             axes.grid(alpha=0.3)
             if place == 1:
                 axes.set_ylabel("per cent kept")

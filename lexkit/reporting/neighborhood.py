@@ -21,7 +21,8 @@ MOST = 18
 # told apart by side, line and marker as well as by colour
 _LINES: dict[str, str] = {"synonym": "solid", "antonym": "dashed"}
 _MARKERS: dict[str, str] = {"synonym": "o", "antonym": "D"}
-_ROW, _RADIUS, _HALF_WIDTH = 0.3, 1.6, 4.0  # inches
+_ROW, _RADIUS, _HALF_WIDTH, _MARGIN = 0.3, 1.6, 4.0, 0.15  # inches
+_LABEL_SIZE, _TITLE_SIZE = 9, 13  # points
 
 
 _Related: TypeAlias = "tuple[Neighbor, Kind]"
@@ -119,21 +120,16 @@ def _draw(axes: Axes, title: str, nodes: Sequence[_Node], edges: Sequence[tuple[
         fill = color if node.direct else PAPER
         axes.plot([node.x], [node.y], _MARKERS[node.kind], color=color, markerfacecolor=fill, markersize=6, zorder=3)
         align = "right" if node.side < 0 else "left"
-        axes.text(
-            node.x + node.side * 0.13,
-            node.y,
-            _cut(node.word, 28),
-            color=INK,
-            ha=align,
-            va="center_baseline",
-        )
+        start = node.x + node.side * 0.13
+        word = _fitted(node.word, _HALF_WIDTH - abs(start) - _MARGIN, _LABEL_SIZE)
+        axes.text(start, node.y, word, color=INK, size=_LABEL_SIZE, ha=align, va="center_baseline")
     pill = {"boxstyle": "round,pad=0.5,rounding_size=1", "facecolor": INK, "edgecolor": PAPER}
     axes.text(
         0,
         0,
-        _cut(title, 20),
+        _fitted(title, 1.4 * _RADIUS, _TITLE_SIZE),
         color=PAPER,
-        size=13,
+        size=_TITLE_SIZE,
         weight="bold",
         ha="center",
         va="center",
@@ -151,5 +147,14 @@ def _caption(axes: Axes, half_height: float, nodes: Sequence[_Node], counts: dic
     axes.text(0, -half_height + 0.2, "filled: stated, hollow: derived", color=QUIET, size=8, ha="center")
 
 
-def _cut(word: str, most: int) -> str:
-    return word if len(word) <= most else word[: most - 1].rstrip() + "…"
+def _fitted(word: str, width: float, size: float) -> str:
+    """Cut a word until it is at most *width* inches wide in matplotlib's bold font, which is wider than most."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=size, weight="bold")
+    shown, end = word, len(word)
+    while end > 1 and text_to_path.get_text_width_height_descent(shown, font, ismath=False)[0] > 72 * width:
+        end -= 1
+        shown = word[:end].rstrip() + "…"
+    return shown

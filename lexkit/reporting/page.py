@@ -24,7 +24,8 @@ from lexkit.store.lexicon import Lexicon
 from lexkit.store.lexicon import open as open_store
 
 _TOP_WORDS = 20
-_SCRIPTS = ("data.js", "graph.js", "explore.js", "table.js", "main.js")
+_CONTESTED_PAIRS = 12
+_SCRIPTS = ("data.js", "address.js", "graph.js", "explore.js", "table.js", "keep_rate.js", "main.js")
 
 # Relations that two sources both state; with itself, that a source states; `alone`, that no other states
 _OVERLAP = """
@@ -45,6 +46,21 @@ SELECT word, count(*) FILTER (kind = 'synonym') AS synonyms, count(*) FILTER (ki
 FROM (SELECT word_a AS word_id, kind, direct FROM relation UNION ALL SELECT word_b, kind, direct FROM relation)
 JOIN word USING (word_id)
 GROUP BY word_id, word
+"""
+# Pairs that the store has as both kinds, and what each kind rests on: first those that most sources have something to
+# say about, then those of common words
+_CONTESTED = """
+SELECT a.word, b.word AS other,
+    max(sources) FILTER (kind = 'synonym') AS synonym_sources,
+    max(sources) FILTER (kind = 'antonym') AS antonym_sources,
+    bool_or(direct) FILTER (kind = 'synonym') AS synonym_stated,
+    bool_or(direct) FILTER (kind = 'antonym') AS antonym_stated
+FROM relation JOIN word a ON a.word_id = word_a JOIN word b ON b.word_id = word_b
+WHERE contested
+GROUP BY word_a, word_b, a.word, b.word, a.frequency, b.frequency
+ORDER BY sum(len(string_split(sources, ','))) DESC,
+    least(coalesce(a.frequency, 0), coalesce(b.frequency, 0)) DESC, word_a, word_b
+LIMIT ?
 """
 
 
@@ -122,6 +138,7 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
             start=lexicon.sql(
                 f"{_DEGREES} ORDER BY balance DESC, synonyms + antonyms DESC, word_id LIMIT 1"
             ).to_pylist(),
+            contested=lexicon.sql(_CONTESTED, [_CONTESTED_PAIRS]).to_pylist(),
             panels=keep_rate_panels(lexicon.sql(KEEP_RATE)),
             style=style,
             theme=theme,
@@ -191,6 +208,7 @@ def _environment() -> jinja2.Environment:
         "share": lambda n, of: 100 * n / of if of else 0.0,
         "file_name": _file_name,
         "printable": printable,
+        "names": lambda sources: sources.replace(",", ", "),
     }
     environment.filters.update(filters)
     return environment

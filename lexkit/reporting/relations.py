@@ -39,7 +39,7 @@ ORDER BY word_id
 _RELATIONS = f"""
 {_CHOSEN}
 SELECT word_a, word_b, round(4 * weight_a)::INTEGER, round(4 * weight_b)::INTEGER,
-    kind, direct, contested, sources, pos, usage_a, usage_b
+    round(100 * confidence)::INTEGER, kind, direct, contested, n_sources, sources, pos, usage_a, usage_b
 FROM chosen ORDER BY word_a, word_b, kind DESC
 """
 
@@ -58,10 +58,11 @@ def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
     """Pack at most *limit* relations, those of the best-connected words.
 
     The JSON object has the fields ``words`` (in code point order), ``degrees`` (relations of each word in the whole
-    store, so that a page can tell what it lacks), ``labels`` (the different ``[kind, direct, contested, sources,
-    pos, usage_a, usage_b]``), and, column by column for relations sorted by their first word: ``counts`` (how many
-    relations begin with each word), ``steps`` (place of the second word less the first's, then less that of the
-    relation before it), ``label``, and ``weight_a`` and ``weight_b`` in quarters, which is fine enough for an order.
+    store, so that a page can tell what it lacks), ``labels`` (the different ``[kind, direct, contested, n_sources,
+    sources, pos, usage_a, usage_b]``), and, column by column for relations sorted by their first word: ``counts`` (how
+    many relations begin with each word), ``steps`` (place of the second word less the first's, then less that of the
+    relation before it), ``label``, ``weight_a`` and ``weight_b`` in quarters, which is fine enough for an order, and
+    ``confidence`` in per cent.
     Differences rather than places, because small numbers compress better.
 
     Raises:
@@ -82,16 +83,17 @@ def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
     except KeyError as error:
         raise StoreError(f"{lexicon.path}: damaged (a relation of no word, {error}); build it again") from error
     labels: dict[tuple[object, ...], int] = {}
-    label = [labels.setdefault(row, len(labels)) for row in zip(*columns[4:], strict=True)]
+    label = [labels.setdefault(row, len(labels)) for row in zip(*columns[5:], strict=True)]
     document = {
         "words": list(map(printable, words["word"].to_pylist())),
         "degrees": words["n"].to_pylist(),
-        "labels": [[kind, direct, contested, *map(_split, names)] for kind, direct, contested, *names in labels],
+        "labels": [[*row[:4], *map(_split, row[4:])] for row in labels],
         "counts": counts,
         "steps": steps,
         "label": label,
         "weight_a": columns[2],
         "weight_b": columns[3],
+        "confidence": columns[4],
     }
     data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     packed = base64.b64encode(gzip.compress(data, mtime=0)).decode("ascii")

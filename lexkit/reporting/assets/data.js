@@ -20,20 +20,43 @@ const searchKey = (text) =>
     .replace(/ς/g, "σ")
     .replace(/i\u0307/g, "i");
 
+// How many letters differ, or stand in each other's place (optimal string alignment); more than `most` is `most` + 1
+function distance(a, b, most) {
+  if (Math.abs(a.length - b.length) > most) return most + 1;
+  let older = [];
+  let old = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    let least = i;
+    for (let j = 1; j <= b.length; j++) {
+      row[j] = Math.min(old[j] + 1, row[j - 1] + 1, old[j - 1] + (a[i - 1] !== b[j - 1]));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j], older[j - 2] + 1);
+      least = Math.min(least, row[j]);
+    }
+    if (least > most) return most + 1;
+    [older, old] = [old, row];
+  }
+  return old[b.length];
+}
+
+const LIKENESS = 0.6; // the share of letters that similar words have in common at least, as in `lexkit lookup`
+
 class Relations {
-  constructor({ words, degrees, labels, counts, steps, label, weight_a: weightA, weight_b: weightB }) {
+  constructor({ words, degrees, labels, counts, steps, label, weight_a: weightA, weight_b: weightB, confidence }) {
     this.words = words;
     this.folded = words.map(searchKey);
     this.degrees = degrees;
-    this.labels = labels.map(([kind, direct, contested, sources, pos, ...usage]) => ({
+    this.labels = labels.map(([kind, direct, contested, nSources, sources, pos, ...usage]) => ({
       kind,
       direct,
       contested,
+      nSources,
       sources,
       pos,
       usage,
     }));
     this.label = label;
+    this.confidence = confidence;
     this.weights = [weightA, weightB];
     this.first = new Int32Array(label.length);
     this.second = new Int32Array(label.length);
@@ -85,6 +108,20 @@ class Relations {
     const order = (a, b) =>
       (this.folded[b] === wanted) - (this.folded[a] === wanted) || this.degrees[b] - this.degrees[a] || a - b;
     return [...starting.sort(order), ...holding.sort(order)].slice(0, limit);
+  }
+
+  // Words of nearly the same spelling, the likest first, and among equally like ones the best-connected
+  similar(text, limit) {
+    const wanted = searchKey(text);
+    const found = [];
+    this.folded.forEach((folded, word) => {
+      const longest = Math.max(folded.length, wanted.length);
+      const most = Math.floor((1 - LIKENESS) * longest + 1e-9);
+      const differ = distance(wanted, folded, most);
+      if (differ <= most) found.push({ word, likeness: 1 - differ / longest });
+    });
+    found.sort((a, b) => b.likeness - a.likeness || this.degrees[b.word] - this.degrees[a.word] || a.word - b.word);
+    return found.slice(0, limit).map(({ word }) => word);
   }
 
   // Neighbours of a word, the best first

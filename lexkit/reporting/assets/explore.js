@@ -3,21 +3,31 @@
 const SUGGESTIONS = 8;
 const FIRST_WORDS = 60;
 
-function wordLink(relations, word) {
-  return element("a", { href: link(relations.words[word]), dir: "auto" }, [relations.words[word]]);
+function wordLink(relations, word, attributes = {}) {
+  return element("a", { href: link(relations.words[word]), dir: "auto", ...attributes }, [relations.words[word]]);
 }
 
-// Neighbours in their order; those that follow each other and are related in the same way stand under one heading
+function separated(nodes) {
+  return nodes.flatMap((node, i) => (i ? [", ", node] : [node]));
+}
+
+const plural = (n, name) => `${number(n)} ${name}${n === 1 ? "" : "s"}`;
+
+// Neighbours by part of speech, the stated ones before the derived ones; in a group they keep their order
 function neighborGroups(relations, neighbors) {
-  const groups = [];
-  for (const neighbor of neighbors) {
-    const title = [neighbor.pos.join(", "), how(neighbor), neighbor.sources.join(", ")].filter(Boolean).join(" · ");
-    if (groups.at(-1)?.[0] !== title) groups.push([title, []]);
-    groups.at(-1)[1].push(neighbor);
+  const groups = new Map();
+  for (const neighbor of [...neighbors].sort((a, b) => b.direct - a.direct)) {
+    const title = [neighbor.pos.join(", ") || "part of speech not given", ...(neighbor.direct ? [] : ["derived"])].join(" · ");
+    if (!groups.has(title)) groups.set(title, []);
+    groups.get(title).push(neighbor);
   }
-  return groups.flatMap(([title, members]) => [
+  return [...groups].flatMap(([title, members]) => [
     element("h4", {}, [title]),
-    element("ul", { class: "words" }, members.map(({ word }) => element("li", {}, [wordLink(relations, word)]))),
+    element("ul", { class: "words" }, members.map((member) => {
+      const marks = [...(member.contested ? ["contested"] : []), ...member.usage.flat()].join(", ");
+      const anchor = wordLink(relations, member.word, { title: describe(relations, member) });
+      return element("li", {}, [anchor, ...(marks ? [" ", element("small", {}, [marks])] : [])]);
+    })),
   ]);
 }
 
@@ -41,6 +51,7 @@ class Explorer {
     this.word = -1;
     this.svg = document.getElementById("graph");
     this.status = document.getElementById("explore-status");
+    this.parts = ["neighborhood", "neighbors"].map((id) => document.getElementById(id));
     new ResizeObserver(() => this.draw()).observe(this.svg.parentElement);
   }
 
@@ -49,38 +60,56 @@ class Explorer {
     this.word = word;
     this.groups = ["synonym", "antonym"].map((kind) => relations.neighbors(word, kind));
     document.getElementById("explored").replaceChildren(element("bdi", {}, [relations.words[word]]));
-    document.getElementById("neighborhood").hidden = false;
+    for (const part of this.parts) part.hidden = false;
     this.groups.forEach((neighbors, i) => {
       const kind = ["synonym", "antonym"][i];
       showNeighbors(document.getElementById(`${kind}s`), relations, kind, neighbors);
     });
+    const inTable = document.getElementById("in-table");
+    inTable.href = addressOf([["text", relations.words[word]], ["word", relations.words[word]]]);
+    inTable.replaceChildren("Relations of ", element("bdi", {}, [relations.words[word]]), " in the table");
     this.width = 0;
     this.draw();
   }
 
+  // A word that is not there: nothing of the word before it stays to be taken for an answer
   miss(text) {
-    const near = this.relations.suggest(text, 3).map((word) => wordLink(this.relations, word));
-    const separated = near.flatMap((anchor, i) => (i ? [", ", anchor] : [" Words that hold it: ", anchor]));
-    this.status.replaceChildren("“", element("bdi", {}, [text]), "” is not among the words of this page.", ...separated);
+    this.word = -1;
+    for (const part of this.parts) part.hidden = true;
+    const { relations } = this;
+    const similar = relations.similar(text, 5);
+    const near = similar.length ? similar : relations.suggest(text, 5);
+    const hint = near.length
+      ? [similar.length ? " Similar words: " : " Words that contain it: ", ...separated(near.map((word) => wordLink(relations, word))), "."]
+      : [" No similar words found; check the spelling."];
+    const { partial } = document.getElementById("explore").dataset;
+    const command = element("code", {}, ["lexkit lookup"]);
+    const elsewhere = partial ? [` This page carries ${partial} words; `, command, " searches the whole store."] : [];
+    const what = element("strong", {}, ["“", element("bdi", {}, [text]), "” is not on this page."]);
+    this.status.classList.add("missing");
+    this.status.replaceChildren(what, ...hint, ...elsewhere);
   }
 
   draw() {
     const width = this.svg.parentElement.clientWidth;
     if (this.word < 0 || !width || width === this.width) return;
     this.width = width;
-    const { relations, word } = this;
-    const drawn = drawGraph(this.svg, relations, word, this.groups);
-    const carried = relations.carried(word);
-    const parts = [`${number(drawn)} of ${number(relations.degrees[word])} relations drawn`];
-    if (carried < relations.degrees[word]) parts.push(`this page carries ${number(carried)} of them`);
-    this.status.textContent = `${parts.join("; ")}.`;
+    const { relations, word, groups } = this;
+    const drawn = drawGraph(this.svg, relations, word, groups);
+    const all = groups[0].length + groups[1].length;
+    const counts = `${plural(groups[0].length, "synonym")} and ${plural(groups[1].length, "antonym")}`;
+    const parts = [drawn < all ? `${counts}; the graph shows the best ${drawn}` : counts];
+    const lacking = relations.degrees[word] - relations.carried(word);
+    if (lacking) parts.push(`this page lacks ${number(lacking)} of the store’s ${number(relations.degrees[word])}`);
+    this.status.classList.remove("missing");
+    this.status.replaceChildren(element("bdi", {}, [relations.words[word]]), `: ${parts.join("; ")}.`);
   }
 }
 
 // A text field with a list of suggestions, as the ARIA pattern "combobox" has it
 class WordField {
-  constructor(relations, choose, miss) {
-    Object.assign(this, { relations, choose, miss, active: -1 });
+  constructor(relations, choose) {
+    Object.assign(this, { relations, choose, active: -1 });
     this.input = document.getElementById("word");
     this.list = document.getElementById("suggestions");
     this.input.addEventListener("input", () => this.open());
@@ -95,10 +124,9 @@ class WordField {
       event.preventDefault();
       const text = this.input.value.trim();
       if (!text) return;
-      const found = this.relations.find(text);
       this.close();
-      if (found >= 0) this.take(found);
-      else this.miss(text);
+      const found = this.relations.find(text);
+      this.choose(found >= 0 ? this.relations.words[found] : text);
     });
   }
 
@@ -150,8 +178,7 @@ class WordField {
   }
 
   take(word) {
-    this.input.value = this.relations.words[word];
     this.close();
-    this.choose(word);
+    this.choose(this.relations.words[word]);
   }
 }

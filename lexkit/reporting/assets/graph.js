@@ -13,8 +13,6 @@ function element(name, attributes = {}, children = [], space = null) {
 
 const drawn = (name, attributes, children) => element(name, attributes, children, SVG);
 
-const link = (word) => `#word=${encodeURIComponent(word)}`;
-
 // Neighbours that are related to each other next to each other: their lines stay short, and senses show as bunches
 function bunched(nodes, edges) {
   const near = new Map(nodes.map((node) => [node, []]));

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 import lexkit
 from lexkit.reporting.page import write_report
+from lexkit.store.spans import tokenize
 
 WORD = "happy"
 GRAPH = "[...document.querySelectorAll('#graph a')]"
@@ -30,6 +33,16 @@ def page_of(store: Path, folder: Path, **options: Any) -> Path:
 @pytest.fixture(scope="module")
 def page(browser: Any, starter_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page_of(starter_store, tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def keep_rate_page(
+    browser: Any, starter_store: Path, write_tokenizer: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("keep-rate")
+    store = Path(shutil.copy(starter_store, folder / "store.duckdb"))
+    tokenize(store, [str(write_tokenizer(folder / "bytes" / "tokenizer.json"))])
+    return page_of(store, folder, limit=100)
 
 
 @pytest.fixture(scope="module")
@@ -148,12 +161,33 @@ class TestExploring:
         browser.run("history.back()")
         browser.wait(f"explored.textContent === {WORD!r}")
 
-    def test_a_miss_says_so_and_offers_others(self, browser: Any, page: Path) -> None:
+    def test_a_miss_says_so_and_offers_others(self, browser: Any, page: Path, starter_store: Path) -> None:
         browser.open(page)
         fill(browser, "#word", "appines")
         browser.press("Enter")
+        browser.wait(
+            "document.getElementById('explore-status').textContent.startsWith('“appines” is not on this page.')"
+        )
+        with lexkit.open(starter_store) as lexicon:
+            similar = lexicon.suggest("appines", 5)
+        links = browser.run("[...document.querySelectorAll('#explore-status a')].map(a => a.textContent)")
+        assert links[0] == similar[0] == "happiness"
+        assert browser.run("neighborhood.hidden && neighbors.hidden")  # nothing of the word before it stays
+        assert browser.run("document.getElementById('explore-status').getBoundingClientRect().bottom < innerHeight")
+        browser.run("document.querySelector('#explore-status a').click()")
+        browser.wait("explored.textContent === 'happiness' && !neighborhood.hidden")
+
+    def test_a_miss_that_is_like_nothing(self, browser: Any, page: Path) -> None:
+        browser.open(page, fragment="#word=qqqqxzqqqq")
         status = browser.run("document.getElementById('explore-status').textContent")
-        assert status.startswith("“appines” is not among the words of this page. Words that hold it: happiness")
+        assert status == "“qqqqxzqqqq” is not on this page. No similar words found; check the spelling."
+
+    def test_a_page_that_lacks_words_says_where_they_are(
+        self, browser: Any, starter_store: Path, tmp_path: Path
+    ) -> None:
+        browser.open(page_of(starter_store, tmp_path, limit=400), fragment="#word=appines")
+        status = browser.run("document.getElementById('explore-status').textContent")
+        assert "; lexkit lookup searches the whole store." in status
 
     def test_it_says_what_the_page_lacks_of_a_word(self, browser: Any, starter_store: Path, tmp_path: Path) -> None:
         browser.open(page_of(starter_store, tmp_path, limit=400))
@@ -165,7 +199,8 @@ class TestExploring:
         with lexkit.open(starter_store) as lexicon:
             total = len(lexicon.synonyms(partial)) + len(lexicon.antonyms(partial))
         status = browser.run("document.getElementById('explore-status').textContent")
-        assert f"of {total:,} relations drawn; this page carries " in status
+        assert "; this page lacks " in status
+        assert status.endswith(f" of the store\u2019s {total:,}.")
 
 
 class TestTable:
@@ -190,6 +225,82 @@ class TestTable:
         fill(browser, "#filter [name=text]", "no such word")
         assert browser.run(COUNT) == "No relation of this page matches."
 
+    def test_it_opens_on_what_most_sources_know(self, browser: Any, page: Path, starter_store: Path) -> None:
+        browser.open(page)
+        rows = browser.run(
+            "[...document.querySelectorAll('#relations tbody tr')].map(r => [...r.cells].map(c => c.textContent))"
+        )
+        with lexkit.open(starter_store) as lexicon:
+            most = lexicon.sql("SELECT max(n_sources) AS n FROM relation WHERE direct")["n"][0].as_py()
+            for word, kind, other, *_ in rows:
+                neighbors = {n.word: n for n in getattr(lexicon, f"{kind}s")(word)}
+                assert neighbors[other].direct
+                assert neighbors[other].n_sources == most
+        assert {kind for _, kind, *_ in rows} == {"synonym", "antonym"}
+
+    @pytest.mark.parametrize(
+        ("column", "cell", "key"),
+        [("word", 0, str.casefold), ("other", 2, str.casefold), ("confidence", 5, lambda text: int(text[:-1]))],
+    )
+    def test_a_heading_sorts_both_ways_and_back(
+        self, browser: Any, page: Path, column: str, cell: int, key: Callable[[str], Any]
+    ) -> None:
+        browser.open(page, fragment="#text=happ")
+        shown = f"[...document.querySelectorAll('#relations tbody tr')].map(r => r.cells[{cell}].textContent)"
+        heading = f"document.querySelector('#relations th[data-column={column}]')"
+        before = browser.run(shown)
+        for _ in range(2):
+            browser.run(f"{heading}.firstChild.click()")
+            falling = browser.run(f"{heading}.getAttribute('aria-sort')") == "descending"
+            keys = [key(text) for text in browser.run(shown)]
+            assert keys == sorted(keys, reverse=falling)
+            assert browser.run("document.querySelector('#filter [name=sort]').value") == "-" * falling + column
+        browser.run(f"{heading}.firstChild.click()")
+        assert not browser.run(f"{heading}.hasAttribute('aria-sort')")
+        assert browser.run(shown) == before
+
+    def test_the_address_keeps_word_filter_order_and_page(self, browser: Any, page: Path) -> None:
+        state = (
+            "(() => [explored.textContent, document.getElementById('relations').innerText,"
+            " ...new FormData(filter).values()])()"
+        )
+        browser.open(page, fragment="#word=happy")
+        fill(browser, "#filter [name=text]", "un")
+        for name, value in (("kind", "antonym"), ("source", "wiktionary"), ("how", "stated"), ("sort", "-other")):
+            field = f"document.querySelector('#filter [name={name}]')"
+            browser.run(f"{field}.value = '{value}', {field}.dispatchEvent(new Event('input', {{bubbles: true}}))")
+        browser.run("next.click()")
+        address = "#text=un&kind=antonym&source=wiktionary&how=stated&sort=-other&page=2&word=happy"
+        browser.wait(f"location.hash === '{address}'")
+        before = browser.run(state)
+        assert before[0] == "happy"
+        browser.open(page, fragment=address)
+        assert browser.run(state) == before
+        browser.wait("Math.abs(document.getElementById('relations').getBoundingClientRect().top) < 100")
+        # another word leaves the table as it is, and going back brings the word back
+        browser.run("document.querySelector('#synonyms .words a').click()")
+        browser.wait("location.hash.startsWith('#word=') && location.hash.includes('&sort=-other&page=2')")
+        assert browser.run(state)[1:] == before[1:]
+        browser.run("history.back()")
+        browser.wait("explored.textContent === 'happy'")
+        # a section is a place, and changes nothing
+        browser.run("location.hash = '#sources'")
+        assert browser.run(state) == before
+
+    @pytest.mark.parametrize(
+        "fragment",
+        ["#sort=nothing&page=x", "#source=none&page=999999&kind=%E0%A4%A", "#text=%", "#word=&page=-3", "#&="],
+    )
+    def test_an_address_that_makes_no_sense_shows_the_page(self, browser: Any, page: Path, fragment: str) -> None:
+        browser.open(page, fragment=fragment)
+        assert browser.run(COUNT).endswith((" relations", "matches."))
+        assert browser.complaints() == []
+
+    def test_a_word_may_look_like_an_address(self, browser: Any, page: Path) -> None:
+        browser.open(page, fragment="#word=R&D&sort=word")
+        assert browser.run("word.value") == "R&D"
+        assert browser.run("document.querySelector('#filter [name=sort]').value") == "word"
+
     def test_pages_are_turned(self, browser: Any, page: Path) -> None:
         browser.open(page)
         assert browser.run("previous.disabled")
@@ -202,6 +313,38 @@ class TestTable:
         assert browser.run(rows) == first
 
 
+class TestSections:
+    def test_every_section_is_in_the_contents(self, browser: Any, page: Path) -> None:
+        browser.open(page)
+        links = browser.run("[...document.querySelectorAll('#contents a')].map(a => a.hash.slice(1))")
+        assert links == browser.run("[...document.querySelectorAll('main > section[id]')].map(s => s.id)")
+        browser.run("document.querySelector('#contents [href=\"#relations\"]').click()")
+        browser.wait("Math.abs(document.querySelector('#relations').getBoundingClientRect().top) < 100")
+        # the contents stay in view, and hide no title
+        assert browser.run("document.querySelector('#contents').getBoundingClientRect().top") == 0
+        browser.wait(
+            "document.getElementById('relations-title').getBoundingClientRect().top"
+            " >= document.querySelector('#contents').getBoundingClientRect().bottom"
+        )
+
+    def test_one_keep_rate_chart_at_a_time(self, browser: Any, keep_rate_page: Path) -> None:
+        browser.open(keep_rate_page)
+        shown = (
+            "[...document.querySelectorAll('#keep-rate figure')].filter(f => f.offsetHeight)"
+            ".map(f => [f.dataset.kind, f.dataset.reading])"
+        )
+        assert browser.run(shown) == [["synonym", "both words"]]
+        for name, value, expected in (
+            ("kind", "antonym", ["antonym", "both words"]),
+            ("reading", "partner of any word", ["antonym", "partner of any word"]),
+        ):
+            field = f"document.querySelector('#keep-rate-choice [name={name}]')"
+            browser.run(f"{field}.value = '{value}', {field}.dispatchEvent(new Event('input', {{bubbles: true}}))")
+            assert browser.run(shown) == [expected]
+        browser.open(keep_rate_page, scripts=False)
+        assert len(browser.run(shown)) == 4  # no word is one token of these
+
+
 class TestScreens:
     @pytest.mark.parametrize("width", [360, 390, 768])
     def test_no_sideways_scrolling_and_targets_for_fingers(self, browser: Any, page: Path, width: int) -> None:
@@ -209,7 +352,8 @@ class TestScreens:
         browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
         assert browser.run("document.documentElement.scrollWidth") == width
         sizes = browser.run(
-            "[...document.querySelectorAll('button, input, select, summary, .words a, .top a, #graph .target')]"
+            "[...document.querySelectorAll("
+            "'button, input, select, summary, .words a, .top a, #contents a, #graph .target')]"
             ".filter(e => e.getClientRects().length).map(e => e.getBoundingClientRect())"
             ".map(r => [Math.min(r.width, 44), r.height])"
         )
@@ -248,7 +392,8 @@ class TestScreens:
               };
               const ground = light(getComputedStyle(document.body).backgroundColor);
               const ratio = (css) => (Math.max(light(css), ground) + 0.05) / (Math.min(light(css), ground) + 0.05);
-              return ["body", ".quiet", "h3.synonym", "h3.antonym", ".kind.synonym", "thead th", "a"]
+              return ["body", ".quiet", "h3.synonym", "h3.antonym", ".kind.synonym", "thead th", "a",
+                      "#contents a", "#relations th button", "#explore-status"]
                 .map((s) => ratio(getComputedStyle(document.querySelector(s)).color));
             })()"""
         )

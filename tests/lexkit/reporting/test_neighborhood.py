@@ -45,6 +45,24 @@ def test_every_neighbour_is_named_and_the_rest_counted(starter_store: Path, tmp_
     assert {f"{2 * MOST} of {len(many)} synonyms", "0 antonyms"} <= set(texts(tmp_path / "set.svg"))
 
 
+def test_no_label_crosses_the_frame(tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    from lexkit.figures import PAPER
+    from lexkit.reporting.neighborhood import plot_neighborhood
+
+    wide = ["W" * 60, "m" * 50, "\u65e5\u672c" * 30]
+    (tmp_path / "pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a in wide for b in wide if a < b), encoding="utf-8")
+    lexkit.build(tmp_path / "wide.duckdb", pairs=[("synonym", tmp_path / "pairs.tsv")])
+    with lexkit.open(tmp_path / "wide.duckdb") as lexicon:
+        for word in wide:
+            plot_neighborhood(lexicon, word, lexicon.synonyms(word), [], tmp_path / "wide.png")
+            pixels = imread(tmp_path / "wide.png")[:, :, :3]
+            paper = [int(PAPER[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+            for border in (pixels[:, :10], pixels[:, -10:], pixels[:10], pixels[-10:]):
+                assert abs(border - paper).max() < 0.01
+
+
 def test_kinds_differ_by_side_and_line(starter_store: Path, tmp_path: Path) -> None:
     from lexkit.reporting.neighborhood import plot_neighborhood
 

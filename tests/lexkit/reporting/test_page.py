@@ -86,10 +86,11 @@ def carried(document: dict[str, Any]) -> list[tuple[Any, ...]]:
         second = first
         for _ in range(count):
             second += document["steps"][row]
-            kind, direct, contested, *names = document["labels"][document["label"][row]]
+            kind, direct, contested, n_sources, *names = document["labels"][document["label"][row]]
             words = document["words"][first], document["words"][second]
             weights = document["weight_a"][row] / 4, document["weight_b"][row] / 4
-            found.append((*words, kind, direct, contested, *map(",".join, names), *weights))
+            more = document["confidence"][row] / 100, n_sources
+            found.append((*words, kind, direct, contested, *map(",".join, names), *weights, *more))
             row += 1
     return found
 
@@ -100,7 +101,8 @@ class TestRelations:
             document = unpacked(pack_relations(lexicon, 1_000_000).text)
             table = lexicon.sql(
                 "SELECT a.word, b.word AS other, kind, direct, contested, sources, pos, usage_a, usage_b,"
-                " round(4 * weight_a) / 4 AS weight_a, round(4 * weight_b) / 4 AS weight_b FROM relation"
+                " round(4 * weight_a) / 4 AS weight_a, round(4 * weight_b) / 4 AS weight_b,"
+                " round(confidence, 2) AS confidence, n_sources FROM relation"
                 " JOIN word a ON a.word_id = word_a JOIN word b ON b.word_id = word_b"
             )
         assert sorted(carried(document)) == sorted(tuple(row.values()) for row in table.to_pylist())
@@ -181,6 +183,30 @@ class TestPage:
         ]
         assert cells in starter_page.rows
 
+    def test_contested_pairs(
+        self, starter_store: Path, starter_page: Page, hostile_store: Path, tmp_path: Path
+    ) -> None:
+        with lexkit.open(starter_store) as lexicon:
+            joined = "relation JOIN word a ON a.word_id = word_a JOIN word b ON b.word_id = word_b"
+            pairs = lexicon.sql(f"SELECT DISTINCT a.word, b.word AS other FROM {joined} WHERE contested").to_pylist()
+            both = [{(n.word, n.contested) for n in lexicon.synonyms(pair["word"])} for pair in pairs]
+        assert all((pair["other"], True) in neighbors for pair, neighbors in zip(pairs, both, strict=True))
+        shown = [row for row in starter_page.rows if row[:2] in [[pair["word"], pair["other"]] for pair in pairs]]
+        assert 0 < len(shown) <= min(len(pairs), 12)
+        assert f"disagree on {len(pairs):,} pairs" in starter_page.text
+        page = report(hostile_store, tmp_path / "report.html")
+        assert "disagree on 1 pair, " in page.text
+        assert "#how=contested" not in [attributes.get("href") for _, attributes in page.elements]
+
+    def test_contents_name_sections_that_are_there(
+        self, starter_page: Page, hostile_store: Path, tmp_path: Path
+    ) -> None:
+        for page in (starter_page, report(hostile_store, tmp_path / "report.html")):
+            sections = [f"#{a['id']}" for tag, a in page.elements if tag == "section" and "id" in a]
+            links = [a.get("href") for tag, a in page.elements if tag == "a"]
+            start = links.index("#explore")
+            assert links[start : start + len(sections)] == sections
+
     def test_the_same_store_gives_the_same_page(self, starter_store: Path, tmp_path: Path) -> None:
         for name in ("a.html", "b.html"):
             report(starter_store, tmp_path / name, limit=5000)
@@ -217,6 +243,7 @@ class TestPage:
         lexkit.build(tmp_path / "empty.duckdb", wiktionary=[source])
         page = report(tmp_path / "empty.duckdb", tmp_path / "report.html")
         assert "reasons for 0 relations" in page.text
+        assert "Contested pairs" not in page.text
 
 
 def rates(**more: list[str]) -> pa.Table:
