@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from lexkit.cli.output import console, is_terminal, isolate, print_json, print_table
-from lexkit.errors import LexkitError
+from lexkit.errors import LexkitError, WordNotFound
 from lexkit.sources.records import Kind
 from lexkit.store.lexicon import Lexicon
 from lexkit.store.results import Neighbor, WordForm
@@ -24,10 +24,6 @@ _ORDERS = {
     "word": lambda neighbor: (neighbor.word.casefold(), neighbor.word),
     "confidence": lambda neighbor: (-neighbor.confidence, -neighbor.weight),
 }
-
-
-class MissingWordError(LexkitError):
-    """A word that the store does not have."""
 
 
 class Answers(NamedTuple):
@@ -56,7 +52,7 @@ def find_answers(lexicon: Lexicon, word: str, kinds: Sequence[str], options: dic
         options: those of `Lexicon.synonyms`; ``pos``, a part of speech or None; and ``sort``, a key of the order.
 
     Raises:
-        MissingWordError: the store does not have the word.
+        WordNotFound: the store does not have the word.
     """
     others = dict(options)
     pos, order, limit = others.pop("pos"), _ORDERS[others.pop("sort")], others.pop("limit")
@@ -72,22 +68,20 @@ def require_word(lexicon: Lexicon, word: str, forms: bool, kinds: Iterable[str])
     """Return the words whose relations answer, and of what the word is a form, if that is wanted.
 
     Raises:
-        MissingWordError: the store does not have the word.
+        WordNotFound: the store does not have the word.
     """
     answering = [lexicon.find(word, forms=forms, kind=KINDS[name]) for name in kinds]
     found = list(dict.fromkeys(other for words in answering for other in words))
     if not found:
-        raise MissingWordError(f"{word!r} is not in {lexicon.path}; {_similar(lexicon, word)}")
+        raise WordNotFound(word, lexicon.path, _similar(lexicon, word))
     return found, lexicon.forms(word) if forms else []
 
 
-def _similar(lexicon: Lexicon, word: str) -> str:
+def _similar(lexicon: Lexicon, word: str) -> list[str]:
+    """Return similar words, those that are forms with their lemmas."""
     near = lexicon.suggest(word)
-    if not near:
-        return "no similar words found; check the spelling"
     lemmas = {other: [form.lemma for form in lexicon.forms(other) if form.kind == "inflection"] for other in near}
-    named = [f"{other} (form of {', '.join(lemmas[other])})" if lemmas[other] else other for other in near]
-    return f"similar words: {', '.join(named)}"
+    return [f"{other} (form of {', '.join(lemmas[other])})" if lemmas[other] else other for other in near]
 
 
 def require_pos(lexicon: Lexicon, pos: str | None) -> None:

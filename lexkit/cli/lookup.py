@@ -11,7 +11,7 @@ import click
 from lexkit.arguments import LARGEST, user_path
 from lexkit.cli.completion import complete_pos, complete_sources, complete_words
 from lexkit.cli.output import answer_options, json_option, open_store, print_json, read_lines, store_option
-from lexkit.errors import LexkitError
+from lexkit.errors import LexkitError, WordNotFound
 
 if TYPE_CHECKING:
     from lexkit.cli.answers import Answers
@@ -213,18 +213,18 @@ def _each(
     lexicon: Lexicon, words: Iterator[str], kinds: tuple[str, ...], options: dict[str, Any], missing: list[str]
 ) -> Iterator[Answers]:
     """Yield the answers for each word; report those that the store does not have, and add them to *missing*."""
-    from lexkit.cli.answers import MissingWordError, find_answers
+    from lexkit.cli.answers import find_answers
 
     for word in words:
         try:
             yield find_answers(lexicon, word, kinds, options)
-        except MissingWordError as error:
+        except WordNotFound as error:
             click.echo(f"error: {error}", err=True)
             missing.append(word)
 
 
 def _draw(lexicon: Lexicon, answers: Answers, path: Path) -> None:
-    from lexkit.report.neighborhood import plot_neighborhood
+    from lexkit.reporting.neighborhood import plot_neighborhood
 
     if not any(answers.related.values()):
         raise LexkitError(

@@ -19,6 +19,7 @@ from lexkit.arguments import user_path
 from lexkit.cli.completion import complete_files
 from lexkit.errors import LexkitError
 from lexkit.safe_output import SafeStream, isolated, printable
+from lexkit.store import default_path
 from lexkit.store.file_check import check_store_file
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def store_option(command: _Command) -> _Command:
     """Add ``--store``; its value is a path, from the option, ``$LEXKIT_STORE``, or the default."""
     return click.option(
         "--store",
-        envvar="LEXKIT_STORE",
-        default="lexkit.duckdb",
+        envvar=default_path.ENVIRONMENT,
+        default=default_path.DEFAULT,
         show_default=True,
         metavar="FILE",
         shell_complete=complete_files,

@@ -7,7 +7,7 @@ import click
 from lexkit.arguments import LARGEST, user_path
 from lexkit.cli.output import json_option, print_json, quiet_option, store_option, store_path
 from lexkit.cli.progress import working
-from lexkit.report import DEFAULT_LIMIT
+from lexkit.reporting import DEFAULT_LIMIT
 
 
 @click.command()
@@ -43,11 +43,9 @@ def report(output: str, limit: int, quiet: bool, as_json: bool, store: str) -> N
     """
     path = store_path(store)
     with working(quiet, "open the store") as progress:
-        from lexkit.report.page import write_report
-        from lexkit.store.lexicon import Lexicon
+        from lexkit.reporting.page import report as report_store
 
-        with Lexicon(path) as lexicon:
-            written = write_report(lexicon, user_path(output), limit=limit, progress=progress)
+        written = report_store(path, user_path(output), limit=limit, progress=progress)
     if as_json:
         print_json(written)
     elif not quiet:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from lexkit.sources.records import Kind
 from lexkit.store.chains import Chain, Edge, Step, shortest_paths
+from lexkit.store.filters import Filter
 from lexkit.store.results import Neighbor
 
 _SINGLE = 1e-6
@@ -70,70 +71,50 @@ class Index:
         end = bisect_right(self._by_word_b, word_id, key=self._word_b.__getitem__)
         return [*range(first, last), *self._by_word_b[start:end]]
 
-    def neighbors(
-        self,
-        word_ids: Sequence[int],
-        kind: Kind,
-        *,
-        direct: bool = False,
-        same_pos: bool = False,
-        source: str | None = None,
-        min_confidence: float = 0,
-        without: tuple[str, ...] = (),
-    ) -> Iterator[Neighbor]:
+    def neighbors(self, word_ids: Sequence[int], kind: Kind, wanted: Filter) -> Iterator[Neighbor]:
         """Yield what is related to any of the words, each once, in the order of `Lexicon.synonyms`.
 
-        The options choose relations; a neighbour is what the chosen ones say of it, be they several.
+        The filter chooses relations; a neighbour is what the chosen ones say of it, be they several.
         """
-        antonym = int(kind == "antonym")
-        wanted = self._filter(direct, same_pos, source, min_confidence, without)
+        antonym, is_wanted = int(kind == "antonym"), self._chooser(wanted)
         # the ids are those of two ends, one of which is the word asked for; the other may be met from several
         others: dict[int, list[int]] = {}
         for word_id in word_ids:
             for row in self._rows(word_id):
-                if self._antonym[row] == antonym and wanted(row, self._word_b[row] == word_id):
+                if self._antonym[row] == antonym and is_wanted(row, self._word_b[row] == word_id):
                     others.setdefault(self._word_a[row] + self._word_b[row] - word_id, []).append(row)
         found = [(other, self._neighbor(other, rows)) for other, rows in others.items()]
         for _, neighbor in sorted(found, key=lambda item: (-item[1].weight, item[0])):
             yield neighbor
 
-    def _filter(
-        self, direct: bool, same_pos: bool, source: str | None, min_confidence: float, without: tuple[str, ...]
-    ) -> Callable[[int, bool], bool]:
-        """Return a function that says whether a relation is wanted, where its word_a, or its word_b, is the answer."""
-        least = min_confidence - _SINGLE
+    def _chooser(self, wanted: Filter) -> Callable[[int, bool], bool]:
+        """Return a function that says whether a relation is wanted whose word_a, or else word_b, is the answer."""
+        least = wanted.min_confidence - _SINGLE
+        pos, without = set(wanted.pos), set(wanted.without)
 
-        def wanted(row: int, is_a: bool) -> bool:
+        def is_wanted(row: int, is_a: bool) -> bool:
             return bool(
                 self._confidence[row] >= least
-                and (self._direct[row] or not direct)
-                and (self._same_pos[row] or not same_pos)
-                and (source is None or source in self._sources[row].as_py().split(","))
-                and not (without and self._usage(row, is_a) & set(without))
+                and (self._direct[row] or not wanted.direct)
+                and (self._same_pos[row] or not wanted.same_pos)
+                and (wanted.source is None or wanted.source in self._sources[row].as_py().split(","))
+                and (not pos or not pos.isdisjoint(self._pos[row].as_py().split(",")))
+                and not (without and self._usage(row, is_a) & without)
             )
 
-        return wanted
+        return is_wanted
 
     def chains(
-        self,
-        starts: Sequence[int],
-        goals: Sequence[int],
-        *,
-        limit: int,
-        max_steps: int,
-        pos: str | None = None,
-        direct: bool = False,
-        min_confidence: float = 0,
-        without: tuple[str, ...] = (),
+        self, starts: Sequence[int], goals: Sequence[int], wanted: Filter, *, limit: int, max_steps: int
     ) -> list[Chain]:
         """Return the shortest chains between words, in the order of `Lexicon.chains`."""
-        wanted = self._filter(direct, False, None, min_confidence, without)
+        is_wanted = self._chooser(wanted)
 
         def edges(word_id: int) -> list[Edge]:
             found = []
             for row in self._rows(word_id):
                 is_a = self._word_b[row] == word_id  # the other word
-                if wanted(row, is_a) and (pos is None or pos in self._pos[row].as_py().split(",")):
+                if is_wanted(row, is_a):
                     other = self._word_a[row] if is_a else self._word_b[row]
                     found.append(Edge(other, row, (self._weight_b if is_a else self._weight_a)[row]))
             return found

@@ -13,7 +13,7 @@ import pytest
 
 import lexkit
 from lexkit.progress import Progress
-from lexkit.report.page import write_report
+from lexkit.reporting.page import write_report
 from lexkit.store.verify import verify_store
 
 LONG = "/a/path/" + "with many folders/" * 6 + "file.txt"
