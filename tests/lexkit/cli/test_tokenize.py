@@ -104,7 +104,7 @@ def _path() -> str:
     ("arguments", "message"),
     [
         (["keep-rate", "--tokenizer", "gpt2"], "no tokenizer 'gpt2' in the store; it has letters; add one with"),
-        (["keep-rate", "--tokenizer", "letters", "--plot", "a.gif"], "let the name end in .png, .svg, .pdf"),
+        (["keep-rate", "--tokenizer", "letters", "--plot", "a.gif"], "choose a name that ends in .png, .svg, .pdf"),
         (["keep-rate", "--tokenizer", "letters", "--plot", "none/a.png"], "none"),
         (["tokenize", "--tokenizer", "letters", "--store", "none.duckdb"], "no such store"),
         (["tokenize", "--tokenizer", "none.json"], "no such tokenizer.json"),

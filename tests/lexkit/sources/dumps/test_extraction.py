@@ -108,9 +108,9 @@ def test_the_store_names_the_dump(write_dump: Callable[..., Path], calls: Path, 
     ("fake", "reason"),
     [
         ("extract: fail", "wiktextract failed (ValueError: this is too hard); run again to resume"),
-        ("collect: die", "wiktextract failed (killed by SIGKILL, perhaps for want of memory); run again"),
+        ("collect: die", "wiktextract failed (killed by SIGKILL, perhaps out of memory); run again"),
         ("extract: leave a worker and die", "wiktextract failed (killed by SIGKILL"),
-        ("collect: take all memory", "wiktextract failed (it takes more than 2,048 MiB of memory); run again"),
+        ("collect: take all memory", "wiktextract failed (it needs more than 2,048 MiB of memory); run again"),
     ],
 )
 def test_a_failure_of_wiktextract_is_one_line(
