@@ -154,7 +154,7 @@ def test_braces_too_deep_are_a_bad_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xef\xbb\xbf", "no lines in it"),
+        (b"\xef\xbb\xbf", "the file has no lines"),
         (b'Word,MorphoLexSegm\n"kind,{(kind)}\nunkind,x\n', "line 2: .*; fix the line"),
         (b"Word,MorphoLexSegm\nkind," + b"x" * 200_000, "field larger than field limit"),
         (b"PK\x03\x04 and then nothing", "not a readable .xlsx workbook"),

@@ -136,7 +136,7 @@ class TestFinding:
             packages.add(package, f"reader_{package}", PAIR, {"same": f"reader_{package}:READER"})
         done = run("build", "--source", f"same={__file__}", env=packages.environment)
         assert done.returncode == 1
-        assert done.stderr == ("error: one 1.0 and two 1.0 all have a reader called 'same'; uninstall all but one\n")
+        assert done.stderr == ("error: one 1.0 and two 1.0 each have a reader called 'same'; uninstall all but one\n")
         assert not (tmp_path / "lexkit.duckdb").exists()
 
     @pytest.mark.parametrize("name", ["roget", "pairs", "affix", "rules", "Upper", "a,b", "a:b", "a b"])
@@ -218,7 +218,7 @@ class TestRecords:
             (Statement("a", "b", "synonym", ""), Reason.NOT_A_NAME, ""),
             (Statement("a", "b", "synonym", None, None, "\x1b[2J"), Reason.NOT_A_NAME, "\ufffd[2J"),
             (Statement("a", "b", "synonym", usage=("odd",)), Reason.UNKNOWN_LABEL, "odd"),
-            (Group(("a", "b"), usage=(("slang",),)), Reason.MALFORMED, "2 words and the labels of 1"),
+            (Group(("a", "b"), usage=(("slang",),)), Reason.MALFORMED, "2 words but labels for 1"),
             (Group(("a", "b"), apart=((1, 10**30),)), Reason.MALFORMED, f"places (1, {10**30}) of 2 words"),
             (Group(tuple(f"w{n}" for n in range(1001))), Reason.TOO_MANY, "w0, w1 ..."),
             (Headword("ha" * 501), Reason.NOT_A_WORD, "ha" * 80),
@@ -253,10 +253,10 @@ class TestRecords:
     @pytest.mark.parametrize(
         ("record", "message"),
         [
-            ("a", "'a', which is no Headword"),
-            (None, "None, which is no Headword"),
-            (("a", "b", "synonym"), "which is no Headword"),
-            (Analysis("a", "{(a)}", (), ("a",), ()), "which is no Headword"),
+            ("a", "'a', which is not a Headword"),
+            (None, "None, which is not a Headword"),
+            (("a", "b", "synonym"), "which is not a Headword"),
+            (Analysis("a", "{(a)}", (), ("a",), ()), "which is not a Headword"),
             (Headword(b"a"), "word=b'a'): Expected `str`, got `bytes`"),  # type: ignore[arg-type]
             (Statement("a", None, "synonym"), "Expected `str`, got `null` - at `$[1]`"),  # type: ignore[arg-type]
             (Statement("a", "b", "hypernym"), "Invalid enum value 'hypernym'"),  # type: ignore[arg-type]
@@ -401,7 +401,7 @@ class TestOwnReason:
         assert report.rejected == {OwnReason("odd"): 2}
         assert report.n_bad == 1
 
-    @pytest.mark.parametrize("text", ["", " ", "two\nlines", "malformed"])
+    @pytest.mark.parametrize("text", ["", " ", "two\nlines", "a malformed record"])
     def test_a_text_is_one_line_and_new(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"is not a reason|use that"):
             OwnReason(text)

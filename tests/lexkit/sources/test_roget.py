@@ -514,7 +514,7 @@ class TestTable:
         report = ReadReport()
         assert [term.term for term in read_terms(file, report)] == ["being"]
         assert report.rejected == {Reason.WRONG_COLUMNS: 2}
-        assert report.first_bad == "line 3: wrong number of columns"
+        assert report.first_bad == "line 3: a wrong number of columns"
 
     def test_labels_may_be_missing(self, tmp_path: Path) -> None:
         file = self.write(tmp_path / "t.gz", "1\tExistence\tnoun\t1\t1\tens\tforeign,obsolete")

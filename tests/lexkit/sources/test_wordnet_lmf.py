@@ -216,7 +216,7 @@ class TestFaults:
         levels = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
         bomb = f'<!DOCTYPE LexicalResource [<!ENTITY l0 "lol">{levels}]>{one_lexicon("<Definition>&l9;</Definition>")}'
         with pytest.raises(
-            SourceError, match=r"w\.xml: declares the entity 'l0', which WN-LMF has no use for"
+            SourceError, match=r"w\.xml: declares the entity 'l0', which WN-LMF does not need"
         ) as caught:
             records(tmp_path / "w.xml", bomb)
         assert "\n" not in str(caught.value)

@@ -348,7 +348,7 @@ class TestRecordOfTheBuild:
         assert len(sources["roget"][4]) == 64
         assert sources["pairs"][6] is None
         reasons = {(row[0], row[1]): row[2] for row in found["rejection"]}
-        assert reasons["wiktionary", "redirect"] == 15
+        assert reasons["wiktionary", "a redirect"] == 15
         assert sum(n for (source, _), n in reasons.items() if source == "roget") == sources["roget"][8]
 
     def test_meta(self, starter_store: Path) -> None:
