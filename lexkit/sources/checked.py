@@ -36,17 +36,17 @@ def read(path: Path, report: ReadReport, plugin: Plugin, language: str) -> Itera
     except LexkitError:
         raise
     except _WrongRecord as error:
-        raise PluginError(f"{plugin} yields as record {number} of {path} {error}; tell its authors") from error
+        raise PluginError(f"{plugin} yields as record {number} of {path} {error}; report it to its authors") from error
     except (Exception, SystemExit, GeneratorExit) as error:
         raise PluginError(
-            f"{plugin} fails after {number:,} records of {path}: {describe(error)}; tell its authors"
+            f"{plugin} fails after {number:,} records of {path}: {describe(error)}; report it to its authors"
         ) from error
     for field in ("licence", "origin"):
         if not isinstance(getattr(report, field), (str, type(None))):
-            raise PluginError(f"{plugin} gives {path} a {field} that is neither text nor None; tell its authors")
+            raise PluginError(f"{plugin} gives {path} a {field} that is neither text nor None; report it to its authors")
     n = report.n_records
     if not (isinstance(n, int) and (0 < n <= _MOST or (n == number == report.n_rejected == 0))):
-        raise PluginError(f"{plugin} does not count the records of {path} in report.n_records; tell its authors")
+        raise PluginError(f"{plugin} does not count the records of {path} in report.n_records; report it to its authors")
 
 
 def _typed(record: object) -> Record:

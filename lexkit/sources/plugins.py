@@ -153,11 +153,11 @@ def _load(point: EntryPoint) -> Plugin:
         reader = point.load()
     except (Exception, SystemExit) as error:
         raise PluginError(
-            f"{who} cannot be loaded: {describe(error)}; install it again, or tell its authors"
+            f"{who} cannot be loaded: {describe(error)}; install it again, or report it to its authors"
         ) from error
     wrong = _fault(reader)
     if wrong:
-        raise PluginError(f"{who}: {point.value} {wrong}; tell its authors")
+        raise PluginError(f"{who}: {point.value} {wrong}; report it to its authors")
     return Plugin(name, package, reader)
 
 

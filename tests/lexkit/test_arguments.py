@@ -34,7 +34,7 @@ def lexicon(starter_store: Path) -> Iterator[Lexicon]:
         ({"jobs": -1}, "jobs=-1: give a whole number from 1 to 256"),
         ({"jobs": 1.5}, "jobs=1.5: give a whole number from 1 to 256"),
         ({"jobs": 20_000}, "jobs=20000: give a whole number from 1 to 256"),
-        ({"language": ""}, "language='': give the code that Wiktionary has for it, such as 'en'"),
+        ({"language": ""}, "language='': give Wiktionary's code of the language, such as 'en'"),
         ({"tokenizers": "gpt2"}, "tokenizers='gpt2': give a list, such as ['NAME=PATH']"),
         ({"pairs": "p.txt"}, "pairs='p.txt': give a list, such as [('synonym', 'FILE')]"),
         ({"pairs": ["p.txt"]}, "pairs=['p.txt']: give a list, such as [('synonym', 'FILE')]"),

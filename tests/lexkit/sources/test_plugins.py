@@ -295,7 +295,7 @@ class TestRecords:
         with pytest.raises(PluginError) as caught:
             tidied(read)
         assert str(caught.value).startswith(f"plugin 'fool' of fool 1.0 {message}")
-        assert str(caught.value).endswith("; tell its authors")
+        assert str(caught.value).endswith("; report it to its authors")
 
     def test_what_a_reader_says_of_the_file_is_passed_on(self) -> None:
         def read(path: Path, report: ReadReport, language: str) -> Any:
@@ -341,7 +341,7 @@ class TestBuild:
 
     def test_nothing_in_a_file_is_told(self, packages: Any) -> None:
         packages.add("none", "none_reader", READS.format(body="return iter(())"), {"none": "none_reader:READER"})
-        with pytest.raises(SourceError, match=r"nothing for the store .* check that it is a file for --source none$"):
+        with pytest.raises(SourceError, match=r"none of its .* records can be used.* check that it is a file for --source none$"):
             lexkit.build("no-store", sources=[("none", __file__)])
 
     def test_language_is_passed_on(self, packages: Any, tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_an_unknown_language_is_refused(
 
 
 def test_a_dump_without_the_language_is_refused(write_dump: Callable[..., Path], calls: Path, cache: Path) -> None:
-    with pytest.raises(SourceError, match="no entry of the language 'en'"):
+    with pytest.raises(SourceError, match="no entries of the language 'en'"):
         extract(write_dump(pages={"triste": "==fr==\n[[malheureux]]"}))
     assert leftovers(cache) == []
 
