@@ -19,10 +19,10 @@ from lexkit.errors import ArgumentError, SourceError
 from lexkit.morphology.affixes import AffixSet, affixes_of, languages
 from lexkit.progress import Progress
 from lexkit.sources.files import fingerprint
-from lexkit.sources.gate import let_in
 from lexkit.sources.plugins import option_of
 from lexkit.sources.read_report import ReadReport
 from lexkit.sources.roget.reader import Scope
+from lexkit.sources.validation import keep_valid
 from lexkit.store.checksum import record_checksums
 from lexkit.store.choose_sources import Options, Pathlike, Source, choose_sources
 from lexkit.store.files import SCHEMA_VERSION, connect, published, timestamp
@@ -207,7 +207,7 @@ def _cores() -> int:
 
 def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source: Source, max_rejected: float) -> None:
     report = ReadReport()
-    n_staged = staging.add(source.name, let_in(source.read(source.path, report), report))
+    n_staged = staging.add(source.name, keep_valid(source.read(source.path, report), report))
     if report.n_bad > max_rejected * report.n_records:
         share = report.n_bad / report.n_records
         raise SourceError(
@@ -223,8 +223,7 @@ def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source
         first = f" (the first is refused at {refused[1]}: {refused[0].value})" if refused else ""
         raise SourceError(
             f"{source.path}: none of its {report.n_records:,} records can be used{first}; check that it is a file for "
-            f"{option_of(source.kind)}"
-            + (" and has words of the --language" if source.kind == "wiktionary" else "")
+            f"{option_of(source.kind)}" + (" and has words of the --language" if source.kind == "wiktionary" else "")
         )
     digest, size = fingerprint(source.path)
     connection.execute(

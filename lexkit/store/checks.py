@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from lexkit.sources import gate
+from lexkit.sources import validation
 from lexkit.store.checksum import TABLES, checksum, recorded_checksums
 from lexkit.store.relate import derive_again, summarize_again
 from lexkit.text import without_unprintable
@@ -94,7 +94,7 @@ def _wrong_summaries(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
 def _wrong_words(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
     """Find words that a build would refuse."""
     folded = connection.execute("SELECT word FROM word WHERE folded <> lower(word)").fetchall()
-    return sorted({*folded, *_faults(connection, "SELECT word FROM word", gate.WORD)})
+    return sorted({*folded, *_faults(connection, "SELECT word FROM word", validation.WORD)})
 
 
 def _wrong_texts(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
@@ -108,17 +108,17 @@ def _wrong_texts(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
     return sorted(found)
 
 
-def _faults(connection: duckdb.DuckDBPyConnection, query: str, rule: gate.Rule) -> list[tuple[str]]:
+def _faults(connection: duckdb.DuckDBPyConnection, query: str, rule: validation.Rule) -> list[tuple[str]]:
     column = connection.sql(query).to_arrow_table().column(0)
     return [(without_unprintable(fault),) for fault in rule.faults(column)]
 
 
 _TEXTS = {
-    "sense of evidence, segmentation of morphology": gate.TEXT,
-    "uri of source, origin of source, licence of source, reason of rejection, example of rejection": gate.LINE,
-    "pos of evidence, scope of evidence, unnest(pos) of morphology": gate.NAME,
-    "unnest(usage_a) of evidence, unnest(usage_b) of evidence": gate.LABEL,
-    "unnest(prefixes) of morphology, unnest(roots) of morphology, unnest(suffixes) of morphology": gate.MORPHEME,
+    "sense of evidence, segmentation of morphology": validation.TEXT,
+    "uri of source, origin of source, licence of source, reason of rejection, example of rejection": validation.LINE,
+    "pos of evidence, scope of evidence, unnest(pos) of morphology": validation.NAME,
+    "unnest(usage_a) of evidence, unnest(usage_b) of evidence": validation.LABEL,
+    "unnest(prefixes) of morphology, unnest(roots) of morphology, unnest(suffixes) of morphology": validation.MORPHEME,
 }
 """Rules for columns of text, by columns and tables."""
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from lexkit.errors import SourceError
 from lexkit.progress import Progress
-from lexkit.sources import checked, morpholex, pairs
+from lexkit.sources import morpholex, pairs, plugin_reading
 from lexkit.sources.batches import Batch
 from lexkit.sources.cache import read_record, resolve
 from lexkit.sources.catalog import licence_of, licence_of_starter
@@ -156,7 +156,7 @@ def _plugin_sources(name: str, file: Pathlike, options: Options) -> Iterator[Sou
     if name == "pairs":
         raise SourceError(f"{file}: the kind of the pairs is missing; give the file with --pairs KIND=FILE")
     plugin = find(name)
-    read = partial(checked.read, plugin=plugin, language=options.language)
+    read = partial(plugin_reading.read_with_plugin, plugin=plugin, language=options.language)
     for path, uri in resolve(name, file, options.language):
         if plugin.reader.folders and path.is_dir():
             check_folder(path)

@@ -47,7 +47,7 @@ class Staging:
         self._connection.execute(f"SET memory_limit = '{memory}'; SET threads = {threads}")
 
     def add(self, source: str, batches: Iterable[Batch]) -> int:
-        """Stage the records of one source, which have passed the gate, and return their number."""
+        """Stage the validated records of one source, and return their number."""
         n_staged = 0
         for record_type, table in batches:
             self._insert(f"INSERT INTO {_TABLES[record_type]} SELECT *, ? FROM batch", table, source)

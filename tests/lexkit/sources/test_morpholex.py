@@ -10,13 +10,13 @@ import pytest
 from lexkit.errors import SourceError
 from lexkit.sources import morpholex
 from lexkit.sources.data_files import data_file
-from lexkit.sources.gate import let_in
 from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Analysis, Record
+from lexkit.sources.validation import keep_valid
 
 
 def read(path: Path, report: ReadReport) -> list[Record]:
-    return [record for batch in let_in(morpholex.read(path, report), report) for record in batch.records()]
+    return [record for batch in keep_valid(morpholex.read(path, report), report) for record in batch.records()]
 
 
 _TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"

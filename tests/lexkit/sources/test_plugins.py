@@ -15,12 +15,12 @@ import pytest
 
 import lexkit
 from lexkit.errors import PluginError, SourceError
-from lexkit.sources import checked
+from lexkit.sources import plugin_reading
 from lexkit.sources.files import fingerprint
-from lexkit.sources.gate import let_in
 from lexkit.sources.plugins import Plugin, Reader, find, installed
 from lexkit.sources.read_report import OwnReason, ReadReport, Reason
 from lexkit.sources.records import Analysis, Group, Headword, Statement
+from lexkit.sources.validation import keep_valid
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 DOCS = Path(__file__).resolve().parents[3] / "docs/plugins.md"
@@ -180,7 +180,7 @@ def plugin(records: Iterable[Any] | Callable[[Path, ReadReport, str], Any]) -> P
 
 def tidied(records: Iterable[Any] | Callable[[Path, ReadReport, str], Any]) -> tuple[list[Any], ReadReport]:
     report = ReadReport()
-    batches = let_in(checked.read(Path("file"), report, plugin(records), "en"), report)
+    batches = keep_valid(plugin_reading.read_with_plugin(Path("file"), report, plugin(records), "en"), report)
     return [record for batch in batches for record in batch.records()], report
 
 
@@ -341,7 +341,9 @@ class TestBuild:
 
     def test_nothing_in_a_file_is_told(self, packages: Any) -> None:
         packages.add("none", "none_reader", READS.format(body="return iter(())"), {"none": "none_reader:READER"})
-        with pytest.raises(SourceError, match=r"none of its .* records can be used.* check that it is a file for --source none$"):
+        with pytest.raises(
+            SourceError, match=r"none of its .* records can be used; .* file for --source none$"
+        ):
             lexkit.build("no-store", sources=[("none", __file__)])
 
     def test_language_is_passed_on(self, packages: Any, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The gate between readers and the store: the single check of all records, whichever reader yields them.
+"""Validate records: the single check between readers and the store, whichever reader yields the records.
 
 Readers refuse what only they can recognise, such as a line with too many columns. This module decides what is a valid
 word, gloss, part of speech, scope, label or group, for lexkit's own readers as well as for plugins; `lexkit verify`
@@ -77,7 +77,7 @@ _COLUMNAR = (Headword, Statement, Form)
 """Types of record that readers yield in batches; the others come one by one."""
 
 
-def let_in(records: Iterable[Record | Batch], report: ReadReport) -> Iterator[Batch]:
+def keep_valid(records: Iterable[Record | Batch], report: ReadReport) -> Iterator[Batch]:
     """Yield the records that a store can hold, in batches, and count the others in *report*."""
     for batch in batched(_judged_singly(records, report)):
         yield from _screened(batch, report)

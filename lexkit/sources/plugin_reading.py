@@ -21,8 +21,8 @@ class _WrongRecord(Exception):
     """A plugin yielded a record of a wrong type."""
 
 
-def read(path: Path, report: ReadReport, plugin: Plugin, language: str) -> Iterator[Record]:
-    """Yield the records that *plugin* reads from *path*; `lexkit.sources.gate` checks their contents.
+def read_with_plugin(path: Path, report: ReadReport, plugin: Plugin, language: str) -> Iterator[Record]:
+    """Yield the records that *plugin* reads from *path*; `lexkit.sources.validation` checks their contents.
 
     Raises:
         SourceError: the plugin raised it, because the file cannot be read or is of the wrong kind.
@@ -43,10 +43,14 @@ def read(path: Path, report: ReadReport, plugin: Plugin, language: str) -> Itera
         ) from error
     for field in ("licence", "origin"):
         if not isinstance(getattr(report, field), (str, type(None))):
-            raise PluginError(f"{plugin} gives {path} a {field} that is neither text nor None; report it to its authors")
+            raise PluginError(
+                f"{plugin} gives {path} a {field} that is neither text nor None; report it to its authors"
+            )
     n = report.n_records
     if not (isinstance(n, int) and (0 < n <= _MOST or (n == number == report.n_rejected == 0))):
-        raise PluginError(f"{plugin} does not count the records of {path} in report.n_records; report it to its authors")
+        raise PluginError(
+            f"{plugin} does not count the records of {path} in report.n_records; report it to its authors"
+        )
 
 
 def _typed(record: object) -> Record:
