@@ -209,7 +209,7 @@ class Affixes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
             if pattern.search(folded):
                 yield pattern.sub(by, folded, count=1)
 
-    def of(self, chosen: AffixSet) -> tuple[Affix, ...]:
+    def in_set(self, chosen: AffixSet) -> tuple[Affix, ...]:
         """Return the affixes of a set, in the order in which they are tried."""
         return tuple(affix for affix in self.affix if chosen == "all" or affix.set == chosen)
 
@@ -219,7 +219,7 @@ def affix_file(language: str) -> Path:
     return data_file(f"affixes/{language}.toml")
 
 
-def languages() -> list[str]:
+def languages_with_affixes() -> list[str]:
     """Return the codes of the languages that have a file of affixes."""
     return sorted(path.stem for path in data_file("affixes").glob("*.toml"))
 

@@ -27,13 +27,13 @@ _LONGEST_IRREGULAR = 8
 _VOWEL = re.compile("[aeiouy]")
 _DOUBLES = re.compile("[^aeiou]*[aeiouy][bdfgklmnprstvz]")
 """Words that double their last letter before an ending: hoped is not a form of hop."""
-UNJOINED = (
+NEVER_JOINED = (
     "^-|-$|^re-|^co-op$|^(a|an|as|at|be|by|do|for|go|in|is|it|no|of|on|or|so|to|up|us|we) [^ ]+$|"
     "^[^ ]+ (about|at|away|back|by|down|in|it|off|on|out|over|through|to|up)$"
 )
 """Regular expression, also valid in DuckDB, for words that mean something else without their hyphens or spaces: in
 action (inaction), make up (makeup), re-cover."""
-_UNJOINED = re.compile(UNJOINED)
+_NEVER_JOINED = re.compile(NEVER_JOINED)
 _IZE = re.compile("(?<=[^ ]{3}[^aeiou ])i([sz])(?=(?:e|ed|es|er|ers|ing|ation|ations|able)$)")
 _DOUBLE_L = re.compile("(?<=[^ ]{2}[aeiou])(l?l)(?=(?:ed|ing|ings|er|ers|or|ors)$)")
 
@@ -115,12 +115,12 @@ def _spelt() -> re.Pattern[str]:
     return re.compile("|".join(sorted(_spellings(), key=len, reverse=True)))
 
 
-def inflected() -> str:
+def inflection_pattern() -> str:
     """Return a regular expression, also valid in DuckDB, that matches every word with an inflectional ending."""
     return f"(s|ed|ing|er|est|{'|'.join(_irregular())})$"
 
 
-def british() -> str:
+def british_pattern() -> str:
     """Return a regular expression, also valid in DuckDB, that matches every word that may have a British spelling."""
     parts = [british for british, _ in _rows(SPELLINGS)]
     return f"{'|'.join(parts)}|is(e|ed|es|er|ers|ing|ations?|able)$|[aeiou]ll(ed|ings?|ers?|ors?)$"
@@ -177,12 +177,12 @@ def spelling_candidates(word: str) -> list[Candidate]:
     return [Candidate(other, "spelling") for other in dict.fromkeys(found) if other not in (word, *refused)]
 
 
-def sign_candidates(word: str) -> list[Candidate]:
+def punctuation_candidates(word: str) -> list[Candidate]:
     """Return ways to write a word with other hyphens, spaces or apostrophes: well known for well-known."""
     straight = re.sub("['\u2018\u2019\u02bc\u00b4`] ?", "'", word)
     apostrophes = [straight, straight.replace("'", "\u2019")]
     hyphens = [word.replace(" ", "-"), word.replace("-", " "), re.sub("[ -]", "", word)]
-    if _UNJOINED.search(word):
+    if _NEVER_JOINED.search(word):
         hyphens = []
     return [
         *(Candidate(other, "spelling") for other in dict.fromkeys(apostrophes) if other != word),

@@ -25,7 +25,7 @@ class LookAlikes:
         self._lists = {"prefix": _split(folded), "suffix": _split(of_suffixes)}
         self._n = len(folded)
 
-    def refuse(self, folded: str, position: str) -> bool:
+    def includes(self, folded: str, position: str) -> bool:
         """Whether a word, in lower case, is listed as not negated by the affix at this end."""
         words, beginnings = self._lists[position]
         return folded in words or folded.startswith(beginnings)

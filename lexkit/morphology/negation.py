@@ -83,7 +83,7 @@ def find_negations(
         if folded != word:
             by_folded[folded] = min(word, by_folded.get(folded, word), key=_capitals)
     judge = _Judge(vocabulary, known, rules)
-    cutter = Cutter(rules.of(affixes))
+    cutter = Cutter(rules.in_set(affixes))
     for word in vocabulary:
         for cut, found in _bases(word, cutter, by_folded, rules):
             if found == word or found not in vocabulary:
@@ -137,7 +137,7 @@ class _Judge:
     def analyser(self, word: str, base: str, cut: Cut) -> Analyser | None:
         """Return what shows that *word* negates *base*: MorphoLEX or the rules for the affix; None if neither does."""
         affix = cut.affix
-        if self._look_alikes.refuse(fold(word), affix.position):
+        if self._look_alikes.includes(fold(word), affix.position):
             return None
         analysis = self._known.get(word)
         if analysis is not None and affix.morpholex and self._confirms(analysis, affix):

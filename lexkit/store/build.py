@@ -16,7 +16,7 @@ import duckdb
 from lexkit import __version__
 from lexkit.arguments import LANGUAGE_CODE, MOST_JOBS, require_choice, require_list, require_number, require_path
 from lexkit.errors import ArgumentError, SourceError
-from lexkit.morphology.affixes import AffixSet, affixes_of, languages
+from lexkit.morphology.affixes import AffixSet, affixes_of, languages_with_affixes
 from lexkit.progress import Progress
 from lexkit.sources.files import fingerprint
 from lexkit.sources.plugins import option_of
@@ -25,7 +25,7 @@ from lexkit.sources.roget.reader import Scope
 from lexkit.sources.validation import keep_valid
 from lexkit.store.checksum import record_checksums
 from lexkit.store.choose_sources import Options, Pathlike, Source, choose_sources
-from lexkit.store.files import SCHEMA_VERSION, connect, published, timestamp
+from lexkit.store.files import SCHEMA_VERSION, connect, new_store, timestamp
 from lexkit.store.relate import Derivation, make_relations
 from lexkit.store.spans import add_spans, load_tokenizers
 from lexkit.store.staging import Staging
@@ -118,7 +118,7 @@ def build(
     chosen = choose_sources(wiktionary, roget, morpholex, pairs, sources, options)
     loaded = load_tokenizers(tokenizers)
     try:
-        with published(target) as store, connect(store, n_jobs) as connection:
+        with new_store(target) as store, connect(store, n_jobs) as connection:
             connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
             with Staging(connection) as staging:
                 for source in chosen:
@@ -143,7 +143,7 @@ def build(
 
 
 def _no_affixes(language: str) -> str:
-    known = languages()
+    known = languages_with_affixes()
     usual = _OTHER_CODES.get(language.lower(), language.lower().partition("-")[0])
     meant = f"; did you mean {usual}?" if usual in known else ""
     return f"no relations are derived: lexkit has negating affixes of {', '.join(known)}, not of {language!r}{meant}"

@@ -183,7 +183,7 @@ def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
 
 
 @contextlib.contextmanager
-def published(target: Path, elsewhere: str = "choose another --output") -> Iterator[Path]:
+def new_store(target: Path, elsewhere: str = "choose another --output") -> Iterator[Path]:
     """Context manager. Yield a path for a new store; when the block succeeds, rename it to *target* in one step.
 
     If the block fails, *target* is unchanged. The new file is written to a folder beside the target, since a rename is
@@ -228,17 +228,17 @@ def published(target: Path, elsewhere: str = "choose another --output") -> Itera
 
 
 @contextlib.contextmanager
-def changed(target: Path) -> Iterator[Path]:
+def store_copy(target: Path) -> Iterator[Path]:
     """Context manager. Yield a copy of a store to change; when the block succeeds, it replaces the store in one step.
 
     Readers keep the old file. Meanwhile, other lexkit processes cannot write the store; if another program replaces it,
     that is an error and nothing is overwritten.
 
     Raises:
-        StoreError: as for `open_read_only` and `published`, or the store has been replaced.
+        StoreError: as for `open_read_only` and `new_store`, or the store has been replaced.
     """
     open_read_only(target).close()
-    with published(target, "copy the store to a larger disk") as path:
+    with new_store(target, "copy the store to a larger disk") as path:
         before = target.stat()
         shutil.copyfile(target, path)
         yield path

@@ -10,12 +10,12 @@ import duckdb
 import pyarrow as pa
 
 from lexkit.morphology.inflections import (
-    UNJOINED,
+    NEVER_JOINED,
     Candidate,
-    british,
-    inflected,
+    british_pattern,
     inflection_candidates,
-    sign_candidates,
+    inflection_pattern,
+    punctuation_candidates,
     spelling_candidates,
 )
 from lexkit.store.files import named_statements
@@ -49,11 +49,11 @@ def add_forms(connection: duckdb.DuckDBPyConnection, language: str) -> None:
     if language == ENGLISH:
         lemmas = {word for (word,) in connection.execute("SELECT word FROM known JOIN word USING (word_id)").fetchall()}
         inflections = partial(inflection_candidates, among=lemmas)
-        proposed = [*rows(inflected(), inflections), *rows(british(), spelling_candidates)]
+        proposed = [*rows(inflection_pattern(), inflections), *rows(british_pattern(), spelling_candidates)]
     columns = zip(*proposed, strict=True) if proposed else [()] * len(_CANDIDATES)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _CANDIDATES, strict=True)]
     connection.register("candidate", pa.table(arrays, _CANDIDATES))
-    connection.execute(statements["form"], [UNJOINED])
+    connection.execute(statements["form"], [NEVER_JOINED])
     connection.unregister("candidate")
     connection.execute("DROP TABLE known")
 
@@ -63,7 +63,7 @@ def propose_forms(word: str, index: Index, language: str) -> list[Candidate]:
 
     Other spellings of the word are preferred; without any, these are the lemmas that have relations.
     """
-    candidates = sign_candidates(word)
+    candidates = punctuation_candidates(word)
     if language == ENGLISH:
         candidates += spelling_candidates(word)
     if found := [candidate for candidate in candidates if index.find(candidate.lemma) is not None]:

@@ -15,7 +15,7 @@ from lexkit.arguments import require_list, require_number, require_path
 from lexkit.errors import TokenizerError
 from lexkit.progress import Progress
 from lexkit.store.checksum import record_checksums
-from lexkit.store.files import changed, connect, reading, timestamp
+from lexkit.store.files import connect, reading, store_copy, timestamp
 from lexkit.tokens.loading import choose, load_tokenizer
 from lexkit.tokens.spans import fingerprint, spans
 
@@ -127,7 +127,7 @@ def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Token
     """Add a tokenizer to the tables `tokenizer` and `span` of an open store; see `lexkit.tokens.spans`.
 
     Raises:
-        TokenizerError: the tokenizer gives words no spans of their own (see `lexkit.tokens.spans.leading`).
+        TokenizerError: the tokenizer gives words no spans of their own (see `lexkit.tokens.spans.leading_space`).
     """
     digest = fingerprint(tokenizer)
     table = connection.sql("SELECT word_id, word FROM word ORDER BY word_id").to_arrow_table()
@@ -148,7 +148,7 @@ def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Token
 
 
 def _change(target: Path, tokenizers: dict[str, Tokenizer], jobs: int, progress: Progress) -> None:
-    with changed(target) as path, connect(path, jobs) as connection:
+    with store_copy(target) as path, connect(path, jobs) as connection:
         for name, tokenizer in tokenizers.items():
             progress.stage(f"tokenize with {name}")
             connection.execute("DELETE FROM span WHERE tokenizer = ?", [name])

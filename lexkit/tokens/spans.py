@@ -54,14 +54,14 @@ def fingerprint(tokenizer: Tokenizer) -> str:
     return hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
 
 
-def unknown(tokenizer: Tokenizer) -> int | None:
+def unknown_id(tokenizer: Tokenizer) -> int | None:
     """Return the id of a tokenizer's unknown token, or None if it has none."""
     model = msgspec.json.decode(tokenizer.to_str(), type=_Serialised).model
     found: int | None = model.unk_id if model.unk_token is None else tokenizer.token_to_id(model.unk_token)
     return found
 
 
-def leading(tokenizer: Tokenizer) -> str:
+def leading_space(tokenizer: Tokenizer) -> str:
     """Return what to put before a word to get the tokens that it has in running text: a space or nothing.
 
     Most tokenizers need the space. Those in SentencePiece's old form (``tokenizer.json`` of Llama-2 and Mistral-7B) add
@@ -97,11 +97,11 @@ def spans(tokenizer: Tokenizer, words: Sequence[str]) -> Iterator[pa.RecordBatch
     Both are null for a word that the tokenizer cannot encode. This turns off the tokenizer's truncation and padding.
 
     Raises:
-        TokenizerError: see `leading`.
+        TokenizerError: see `leading_space`.
     """
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    lead, unk = leading(tokenizer), unknown(tokenizer)
+    lead, unk = leading_space(tokenizer), unknown_id(tokenizer)
     batches = (words[start : start + _BATCH] for start in range(0, len(words), _BATCH))
     encode: _Encode = _encode_groups if _keeps_apart(tokenizer, lead) else _encode_each
     if unk is None and _drops_unknown(tokenizer):

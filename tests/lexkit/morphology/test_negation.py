@@ -265,8 +265,8 @@ def test_words_cut_by_affix_are_written_as_morpholex_does(
 
 
 def test_an_entry_of_look_alikes_stands_for_all_words_that_begin_so() -> None:
-    assert english().refuse("distortion", "prefix")
-    assert not english().refuse("disorder", "prefix")
+    assert english().includes("distortion", "prefix")
+    assert not english().includes("disorder", "prefix")
 
 
 def test_look_alikes_take_nothing_along_that_only_begins_like_them() -> None:

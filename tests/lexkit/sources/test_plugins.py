@@ -341,9 +341,7 @@ class TestBuild:
 
     def test_nothing_in_a_file_is_told(self, packages: Any) -> None:
         packages.add("none", "none_reader", READS.format(body="return iter(())"), {"none": "none_reader:READER"})
-        with pytest.raises(
-            SourceError, match=r"none of its .* records can be used; .* file for --source none$"
-        ):
+        with pytest.raises(SourceError, match=r"none of its .* records can be used; .* file for --source none$"):
             lexkit.build("no-store", sources=[("none", __file__)])
 
     def test_language_is_passed_on(self, packages: Any, tmp_path: Path) -> None:

@@ -592,9 +592,7 @@ class TestLanguage:
         roget.write_text("head\tname\tpos\tparagraph\tgroup\tterm\n", encoding="utf-8")
         with pytest.raises(SourceError, match=r"roget\.tsv: roget is English, but --language is es; leave one out"):
             lexkit.build(tmp_path / "s.duckdb", roget=roget, language="es")
-        with pytest.raises(
-            SourceError, match="starter data are English, but --language is es; give a source"
-        ):
+        with pytest.raises(SourceError, match="starter data are English, but --language is es; give a source"):
             lexkit.build(tmp_path / "s.duckdb", language="es")
 
     @pytest.mark.parametrize(
