@@ -82,7 +82,7 @@ def remove_record(path: Path) -> None:
     _record_path(path).unlink(missing_ok=True)
 
 
-def fetched(kind: str, language: str = "en", cache: Path | None = None) -> list[tuple[Path, FetchRecord]]:
+def fetched_files(kind: str, language: str = "en", cache: Path | None = None) -> list[tuple[Path, FetchRecord]]:
     """Return the downloaded files for reader *kind*, with their records, in the order of the catalogue.
 
     Of several WordNets, or several Wiktionary sources for *language*, only the first is returned, because their
@@ -105,7 +105,7 @@ def fetched(kind: str, language: str = "en", cache: Path | None = None) -> list[
     return found[:1] if kind in _ONE_IS_ENOUGH else found
 
 
-def resolve(kind: str, file: str | os.PathLike[str], language: str = "en") -> list[tuple[Path, str]]:
+def resolve_files(kind: str, file: str | os.PathLike[str], language: str = "en") -> list[tuple[Path, str]]:
     """Return the paths of a file given for reader *kind*, each with the name to record.
 
     If *file* is ``fetched``, these are the files in the cache for *language*; otherwise it is the file itself.
@@ -116,4 +116,4 @@ def resolve(kind: str, file: str | os.PathLike[str], language: str = "en") -> li
     if os.fspath(file) != FETCHED:
         return [(Path(file), os.fspath(file))]
     # record the address, not the path: a store may be used on a machine without this cache
-    return [(path, record.url) for path, record in fetched(kind, language)]
+    return [(path, record.url) for path, record in fetched_files(kind, language)]

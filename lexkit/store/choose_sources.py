@@ -13,7 +13,7 @@ from lexkit.errors import SourceError
 from lexkit.progress import Progress
 from lexkit.sources import morpholex, pairs, plugin_reading
 from lexkit.sources.batches import Batch
-from lexkit.sources.cache import read_record, resolve
+from lexkit.sources.cache import read_record, resolve_files
 from lexkit.sources.catalog import licence_of, licence_of_starter
 from lexkit.sources.data_files import data_file
 from lexkit.sources.dumps.dump_reader import is_dump
@@ -106,7 +106,7 @@ def choose_sources(
         wanted += [
             Source(kind, kind, path, uri, licence_of(kind), kind, readers[kind])
             for file in listed
-            for path, uri in resolve(kind, file, options.language)
+            for path, uri in resolve_files(kind, file, options.language)
         ]
     if sum(source.kind == "morpholex" for source in wanted) > 1:
         raise SourceError(
@@ -157,7 +157,7 @@ def _plugin_sources(name: str, file: Pathlike, options: Options) -> Iterator[Sou
         raise SourceError(f"{file}: the kind of the pairs is missing; give the file with --pairs KIND=FILE")
     plugin = find(name)
     read = partial(plugin_reading.read_with_plugin, plugin=plugin, language=options.language)
-    for path, uri in resolve(name, file, options.language):
+    for path, uri in resolve_files(name, file, options.language):
         if plugin.reader.folders and path.is_dir():
             check_folder(path)
         else:

@@ -74,7 +74,7 @@ def test_judged_words_with_morpholex(judged: list[list[str]], morpholex: list[An
 def test_without_the_list_of_look_alikes_many_words_would_be_misjudged(
     judged: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LookAlikes, "refuse", lambda *_: False)
+    monkeypatch.setattr(LookAlikes, "includes", lambda *_: False)
     assert len(mistakes(judged, [])) > 100
 
 

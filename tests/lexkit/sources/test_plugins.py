@@ -279,7 +279,7 @@ class TestRecords:
             (lambda path, report, language: 3, "fails after 0 records of file: TypeError: "),
             (lambda path, report: [], "fails after 0 records of file: TypeError: "),
             (lambda path, report, language: {}[path], "fails after 0 records of file: KeyError: "),
-            (lambda path, report, language: sys.exit(0), "fails after 0 records of file: SystemExit: 0; tell"),
+            (lambda path, report, language: sys.exit(0), "fails after 0 records of file: SystemExit: 0; report"),
             (lambda path, report, language: [Headword("a")], "does not count the records of file"),
             (lambda path, report, language: report.reject(Reason.MALFORMED, "x") or [], "does not count the records"),
             (lambda path, report, language: setattr(report, "n_records", 10**30) or [Headword("a")], "does not count"),
