@@ -1,4 +1,4 @@
-"""The one check of all output: no text from a store, a file or another library can control the program that shows it.
+"""The single check of all output: text from a store, a file or another library cannot control the program showing it.
 
 A word or a gloss may contain anything: control characters that clear a terminal, marks that reverse a line, Markdown.
 All text for terminals, pipes, HTML, pictures and READMEs passes through this module.

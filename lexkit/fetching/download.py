@@ -1,4 +1,4 @@
-"""Download a source of the catalogue into the cache. Only one process does so at a time, and checks the whole file."""
+"""Download a source of the catalogue into the cache: one process at a time, and only complete, checked files."""
 
 from __future__ import annotations
 

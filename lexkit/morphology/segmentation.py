@@ -9,7 +9,7 @@ Prefixes stand between ``<``, roots in parentheses, suffixes between ``>``; brac
     suffix  = ">" , morpheme , ">" ;
     morpheme = any text without < > ( ) { } ;
 
-A word holds at least one root. Examples: ``{<un<(change)>able>}``, ``<over<{(capit)>al>}>ize>>ion>``,
+A word has at least one root. Examples: ``{<un<(change)>able>}``, ``<over<{(capit)>al>}>ize>>ion>``,
 ``{(above)}{(board)}``.
 
 Source: Sánchez-Gutiérrez, Mailhot, Deacon & Wilson (2018), MorphoLex: A derivational morphological database for

@@ -22,7 +22,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """Valid names. On the command line ``=`` follows a name, and a store separates names with commas and colons."""
 
 _TAKEN = ("affix", "rules")
-"""Names that a store uses for lexkit's affixes and its rules, beside those of its sources."""
+"""Names that stand in a store for lexkit's affixes and rules, and so cannot be names of readers."""
 
 BUILT_IN = {
     "wiktionary": (

@@ -69,7 +69,7 @@ class Group(NamedTuple):
     usage: tuple[tuple[str, ...], ...] = ()
     """Labels of `USAGES` for each of *words*; empty if no word has any."""
     apart: tuple[tuple[int, int], ...] = ()
-    """Pairs of words that are not synonyms, as places in *words* from 1, the smaller first."""
+    """Pairs of words that are not synonyms, as positions in *words*, counted from 1, the smaller first."""
 
 
 class Form(NamedTuple):

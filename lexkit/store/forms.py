@@ -1,4 +1,4 @@
-"""Fill a store's table `form`, which says which words are forms of others, and find forms of words not in it."""
+"""Fill a store's table `form`, which says which words are forms of others, and propose lemmas for unknown words."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ _SIGNS = {
     **dict.fromkeys((0x0640, *range(0x064B, 0x0653), 0x0670), ""),
 }
 _AFTER = {0x131: "i", 0x307: "", 0x451: "\u0435"}
-"""Replacements after case folding: the Turkish i's, dotless and dotted, become i, which other languages take them for,
-and the Cyrillic io loses its dots, as in ordinary Russian."""
+"""Replacements after case folding: the dotted capital and the dotless small i of Turkish become a plain i, as other
+languages read them, and the Cyrillic io loses its dots, as in ordinary Russian."""
 _GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]+")
 _CAPITAL_SIGMA = re.compile(r"\u03c3(?!\w)")
 _MARKS = re.compile("[\u0300-\u036f]")
@@ -72,7 +72,7 @@ def twins(word: str) -> list[str]:
 
 
 def find_unusual(words: pa.Array) -> dict[str, list[int]]:
-    """Return the places of words whose search key differs from their lower case, by that key."""
+    """Return the positions of words whose search key differs from their lower case, by that key."""
     texts: list[str] = words.to_pylist()
     characters = set().union(*texts)
     differing = [character for character in characters if search_key(character) != fold(character)]

@@ -60,7 +60,7 @@ def relations(
     """Return relations; see `lexkit.store.lexicon.Lexicon.relations`.
 
     Raises:
-        QueryError: no such kind or tokenizer, or *max_tokens* without a tokenizer.
+        QueryError: the kind or the tokenizer does not exist, or *max_tokens* is given without a tokenizer.
     """
     if kind is not None and kind not in KINDS:
         raise QueryError(f"no kind {kind!r}; say synonym or antonym")

@@ -16,7 +16,7 @@ NONE = msgspec.Raw(b"[]")
 
 
 class Linkage(msgspec.Struct, gc=False):
-    """A linkage: the text that a page lists as a synonym or an antonym."""
+    """A linkage: a synonym or an antonym as a page lists it."""
 
     word: str | None = None
     sense: str | None = None
@@ -34,7 +34,7 @@ class Base(msgspec.Struct, gc=False):
 
 
 class Row(msgspec.Struct, gc=False):
-    """A form of an entry's word, a row of its table of forms."""
+    """A form of an entry's word: a row of the table of forms."""
 
     form: str | None = None
     tags: msgspec.Raw = NONE

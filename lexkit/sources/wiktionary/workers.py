@@ -4,7 +4,7 @@ The workers are plain subprocesses that communicate through pipes. `multiprocess
 again in each of them, or fork a process in which DuckDB and Arrow have threads. Workers end when their pipe closes, so
 they never outlive this process.
 
-A message is a length (8 bytes, big-endian) followed by that many bytes. A job is two messages: a JSON object, and a
+A message is its length (8 bytes, big-endian), followed by that many bytes. A job is two messages: a JSON object, and a
 block, which is empty if the worker reads it from the file itself. A result is a report, and an Arrow stream for each
 type of record.
 """

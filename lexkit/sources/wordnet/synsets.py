@@ -20,7 +20,8 @@ OPEN_ENGLISH = "CC-BY-4.0"
 """The licence of the Open English WordNet."""
 
 MOST_SATELLITES = 60
-"""Heads with more satellites have kinds rather than shades of meaning: ordinal, cardinal, chromatic and formed."""
+"""Maximum number of satellites that are shades of a head's meaning. Heads with more (ordinal, cardinal, chromatic and
+formed) have kinds instead."""
 ORIGIN = "wordnet"
 """The origin of all English wordnets: Princeton's, which the Open English WordNet continues."""
 
