@@ -71,12 +71,12 @@ class Index:
         return [*range(first, last), *self._by_word_b[start:end]]
 
     def neighbors(self, word_ids: Sequence[int], kind: Kind, wanted: Filter) -> Iterator[Neighbor]:
-        """Yield what is related to any of the words, each once, in the order of `Lexicon.synonyms`.
+        """Yield the distinct neighbours of the words, in the order of `Lexicon.synonyms`.
 
-        The filter chooses relations; a neighbour is what the chosen ones say of it, be they several.
+        The filter chooses relations. A neighbour combines all chosen relations that it has with the words.
         """
         antonym, is_wanted = int(kind == "antonym"), self._chooser(wanted)
-        # the ids are those of two ends, one of which is the word asked for; the other may be met from several
+        # word_a + word_b - word_id is the id of the other word, which may be related to several of the words
         others: dict[int, list[int]] = {}
         for word_id in word_ids:
             for row in self._rows(word_id):
@@ -87,7 +87,7 @@ class Index:
             yield neighbor
 
     def _chooser(self, wanted: Filter) -> Callable[[int, bool], bool]:
-        """Return a function that says whether a relation is wanted whose word_a, or else word_b, is the answer."""
+        """Return a function that decides whether a row matches the filter, with word_a or else word_b as the answer."""
         least = wanted.min_confidence - _SINGLE
         pos, without = set(wanted.pos), set(wanted.without)
 
