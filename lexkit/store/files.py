@@ -207,7 +207,7 @@ def new_store(target: Path, elsewhere: str = "choose another --output") -> Itera
             f"{target}: its folder cannot be read ({error.strerror}); check its name and permissions, or {elsewhere}"
         ) from error
     try:
-        with claimed(target, place) as folder:
+        with claimed_folder(target, place) as folder:
             path = folder / "store.duckdb"
             yield path
             keep_access(place, path)
@@ -275,7 +275,7 @@ def _may_be_replaced(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def claimed(target: Path, place: Path) -> Iterator[Path]:
+def claimed_folder(target: Path, place: Path) -> Iterator[Path]:
     """Context manager. Yield a temporary folder in which to make something that will be renamed to *place*.
 
     Only one process at a time can have such a folder: it contains a lock, which is released when the process ends, in

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lexkit.atomic_write import keep_access, sync
 from lexkit.errors import StoreError
-from lexkit.store.files import claimed
+from lexkit.store.files import claimed_folder
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -34,7 +34,7 @@ def published_folder(target: Path, is_ours: Callable[[Path], bool]) -> Iterator[
     place = target.resolve()
     try:
         _check_target(target, place, is_ours)
-        with claimed(target, place) as folder:
+        with claimed_folder(target, place) as folder:
             new = folder / "new"
             new.mkdir()
             yield new

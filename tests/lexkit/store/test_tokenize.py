@@ -13,7 +13,7 @@ import pytest
 
 import lexkit
 from lexkit.errors import StoreError, TokenizerError
-from lexkit.store.files import claimed
+from lexkit.store.files import claimed_folder
 from lexkit.store.verify import verify_store
 
 Write = Callable[..., Path]
@@ -127,7 +127,7 @@ def test_a_reader_goes_on(store: Path, bytes_: Path) -> None:
 
 
 def test_one_change_at_a_time(store: Path, bytes_: Path) -> None:
-    with claimed(store, store), pytest.raises(StoreError, match="another process is writing it"):
+    with claimed_folder(store, store), pytest.raises(StoreError, match="another process is writing it"):
         lexkit.tokenize(store, [str(bytes_)])
     assert lexkit.tokenize(store, [str(bytes_)])[0].outcome == "added"
 
