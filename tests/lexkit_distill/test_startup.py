@@ -85,8 +85,8 @@ REFUSALS = {
         ("distill train --config nowhere.yaml", 1, "nowhere.yaml: No such file"),
         ("distill train --config broken.yaml", 1, "broken.yaml: not YAML"),
         (f"{TRAIN} --lr nothing", 2, "'nothing' is not a number"),
-        (f"{TRAIN} --layers 99", 1, "of a teacher with 4 layers"),
-        (f"{TRAIN} --max-length 999", 1, "teacher takes 128 tokens"),
+        (f"{TRAIN} --layers 99", 1, "the teacher has 4 layers"),
+        (f"{TRAIN} --max-length 999", 1, "teacher reads at most 128 tokens"),
         (TRAIN.replace("teacher teacher", "teacher ./nowhere"), 1, "./nowhere: no such folder"),
         (f"{TRAIN} --data nowhere.txt", 1, "nowhere.txt: no such file"),
         (f"{TRAIN} --data arc:nowhere.jsonl", 1, "nowhere.jsonl: no such file"),
@@ -95,15 +95,15 @@ REFUSALS = {
         (f"{TRAIN} --beta-p 1", 1, "no --senses: the semantic loss needs"),
         (f"{TRAIN} --beta-p 1 --senses nowhere", 1, "nowhere: no such sense dictionary"),
         (f"{TRAIN} --beta-p 1 --senses senses --store nowhere", 1, "nowhere: no such store"),
-        (TRAIN.replace("output out", "output done"), 1, "done: a finished student is there already"),
+        (TRAIN.replace("output out", "output done"), 1, "done: contains a finished student"),
         (TRAIN.replace("output out", "output corpus.txt"), 1, "corpus.txt: a file, not a folder"),
         (f"{PREVIEW} --limit -1", 2, "-1 is not in the range"),
         (f"{PREVIEW} --data nowhere.txt", 1, "nowhere.txt: no such file"),
         (f"{PREVIEW} --senses nowhere", 1, "nowhere: no such sense dictionary"),
-        (f"{PREVIEW} --targets teacher", 1, "a preview has no weights to answer with"),
+        (f"{PREVIEW} --targets teacher", 1, "a preview does not load the teacher"),
         (PREVIEW.replace("teacher teacher", "teacher ./nowhere"), 1, "./nowhere: no such folder"),
         ("distill sweep --config broken.yaml", 1, "broken.yaml: not YAML"),
-        ("distill sweep --config corpus.txt", 1, "sections with 'field: value' are expected"),
+        ("distill sweep --config corpus.txt", 1, "not a mapping of sections with 'field: value' lines"),
         ("distill sweep --config missing.yaml", 1, "nowhere.txt: no such file"),
         ("distill sweep --config sweep.yaml --dry-run", 0, "to do\tseed 1"),
     ],
@@ -201,7 +201,7 @@ def test_a_name_that_neither_the_hub_nor_this_machine_knows(monkeypatch: pytest.
         raise Missing
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    with pytest.raises(TeacherError, match=r"^teecher: .*neither a folder here nor a model on the hub"):
+    with pytest.raises(TeacherError, match=r"^teecher: .*neither a local folder nor a model on the hub"):
         check_model("teecher")
 
 

@@ -320,7 +320,7 @@ def test_what_does_not_belong_together_is_one_clear_line(
     refused(DataError, "an epoch has 40,000,000,000 rows; give --data lower weights", data=often)
     refused(TrainingError, "no --senses", senses=None)
     refused(TrainingError, "takes 128 tokens; lower it", max_length=129)
-    refused(TrainingError, "a student has at most 6", layers=7)
+    refused(TrainingError, "the teacher has 6 layers", layers=7)
     refused(
         DictionaryError,
         "another teacher",
