@@ -1,4 +1,4 @@
-"""CommonsenseQA (Talmor et al. 2019): questions with five options, published in the form of ARC's."""
+"""CommonsenseQA (Talmor et al. 2019): questions with five options, published in the same format as ARC."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_a_teacher_of_more_layers_than_it_could_ever_have(build: Build, tmp_path
     folder = Path(shutil.copytree(teacher_folder, tmp_path / "deep"))
     config = json.loads((folder / "config.json").read_bytes())
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2**64}), encoding="utf-8")
-    refused(build, TeacherError, "asks for 18,446,744,073,709,551,616 layers", tmp_path, teacher=str(folder))
+    refused(build, TeacherError, "declares 18,446,744,073,709,551,616 layers", tmp_path, teacher=str(folder))
 
 
 def test_messages_without_a_chat_template(build: Build, tmp_path: Path, make_teacher: Callable[..., Path]) -> None:
@@ -68,7 +68,7 @@ def test_messages_without_a_chat_template(build: Build, tmp_path: Path, make_tea
     [
         ("empty.txt", b"\n \n\n", "no text in it"),
         ("nothing.txt", b"", "empty file"),
-        ("table.csv", b'text\n"hello"\n', "table.csv: a table, not a text; write JSON lines"),
+        ("table.csv", b'text\n"hello"\n', "table.csv: a table, not text; write JSON lines"),
         ("latin.txt", b"good\n\nna\xefve\n", "line 3: invalid UTF-8"),
         ("bad.jsonl", b'{"text": "a"}\n{"text": \n', "line 2: not JSON"),
         ("fields.jsonl", b'{"content": "a"}\n', "line 1: neither 'text' nor 'messages'"),

@@ -90,7 +90,7 @@ REFUSALS = {
         (TRAIN.replace("teacher teacher", "teacher ./nowhere"), 1, "./nowhere: no such folder"),
         (f"{TRAIN} --data nowhere.txt", 1, "nowhere.txt: no such file"),
         (f"{TRAIN} --data arc:nowhere.jsonl", 1, "nowhere.jsonl: no such file"),
-        (f"{TRAIN} --data table.csv", 1, "table.csv: a table, not a text"),
+        (f"{TRAIN} --data table.csv", 1, "table.csv: a table, not text"),
         (f"{TRAIN} --eval-data nowhere.txt", 1, "nowhere.txt: no such file"),
         (f"{TRAIN} --beta-p 1", 1, "no --senses: the semantic loss needs"),
         (f"{TRAIN} --beta-p 1 --senses nowhere", 1, "nowhere: no such sense dictionary"),

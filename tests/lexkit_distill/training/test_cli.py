@@ -91,7 +91,7 @@ def test_every_preset_is_whole_and_the_papers_betas_are_those_of_its_section_6_3
         ("a: [\n", "dskd.yaml: not YAML"),
         ("loss:\n  gamma: 2\nrun: {}\nloss:\n  kd: true\n", "dskd.yaml, line 4: 'loss' appears twice; merge the two"),
         ("optimiser:\n  lr: 1\n  lr: 2\n", "dskd.yaml, line 3: 'lr' appears twice; merge the two"),
-        ("preset: none\n", "preset 'none': there are paper-llama"),
+        ("preset: none\n", "unknown preset 'none'; use one of paper-llama"),
     ],
 )
 def test_a_bad_file_is_one_line(run: Run, tmp_path: Path, text: str, message: str) -> None:

@@ -152,5 +152,5 @@ def test_what_cannot_be_quantized_is_refused_in_one_line(
     config = json.loads((folder / "config.json").read_bytes())
     config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_8bit": True}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(TeacherError, match="quantised already; leave out --quantize"):
+    with pytest.raises(TeacherError, match="already quantised; leave out --quantize"):
         teacher.load_teacher(str(folder), device="cpu", quantize="4bit")

@@ -317,9 +317,9 @@ def test_what_does_not_belong_together_is_one_clear_line(
     left = r"nothing of the training data is left \(3 longer than --max-length\); raise --max-length"
     refused(DataError, left, data=long, too_long="drop")
     often = (f"{tmp_path / 'train.txt'}@1e9",)
-    refused(DataError, "an epoch has 40,000,000,000 rows; give --data lower weights", data=often)
+    refused(DataError, "an epoch has 40,000,000,000 rows, at most .* possible; give --data lower weights", data=often)
     refused(TrainingError, "no --senses", senses=None)
-    refused(TrainingError, "takes 128 tokens; lower it", max_length=129)
+    refused(TrainingError, "reads at most 128 tokens; lower it", max_length=129)
     refused(TrainingError, "the teacher has 6 layers", layers=7)
     refused(
         DictionaryError,
@@ -333,7 +333,7 @@ def test_what_does_not_belong_together_is_one_clear_line(
     refused(StoreError, "lexkit tokenize", store=str(tmp_path / "uncut.duckdb"))
     with monkeypatch.context() as patched:
         patched.setattr(plan, "available_memory", lambda _: 1000)
-        refused(TrainingError, "of memory on cpu beside what is loaded, with .* and 1.0 kB is free")
+        refused(TrainingError, "at once needs .* more memory on cpu, and 1.0 kB is free")
         patched.setattr(plan.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
         refused(TrainingError, "1.0 kB is free on the disk")
     run.train(configured(max_steps=4, epochs=1))
