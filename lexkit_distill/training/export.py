@@ -1,4 +1,4 @@
-"""The finished student: an ordinary model folder with a model card, and perhaps an upload."""
+"""Export the finished student as an ordinary model folder with a model card, and upload it if asked to."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _UNFINISHED = "student.new"
 def export(
     student: Student, folder: Path, weights: dict[str, Tensor], config: TrainConfig, summary: dict[str, Any]
 ) -> None:
-    """Write model, tokenizer, model card and ``train.yaml`` into *folder*, and upload them if asked to.
+    """Write model, tokenizer, model card and ``train.yaml`` to *folder*, and upload them if configured.
 
-    They are written beside it first, so that no file there is half written.
+    Files are written to a temporary folder first, so that no incomplete file gets its final name.
 
     Raises:
-        TrainingError: they cannot be written or uploaded.
+        TrainingError: the files cannot be written or uploaded.
     """
     beside = folder / _UNFINISHED
-    advice = "free some space, and run the same command again: training itself is done and in its last checkpoint"
+    advice = "free some space, and run the same command again; training is finished and saved in its last checkpoint"
     try:
         with disk_failures(TrainingError, folder, advice):
             shutil.rmtree(beside, ignore_errors=True)
@@ -44,7 +44,7 @@ def export(
             (beside / "README.md").write_text(model_card(config, summary), encoding="utf-8")
             for file in list(beside.iterdir()):
                 sync(file)
-                if (folder / file.name).is_dir():  # chat templates, of an earlier attempt
+                if (folder / file.name).is_dir():  # chat templates of an earlier attempt
                     shutil.rmtree(folder / file.name)
                 file.replace(folder / file.name)
     finally:
@@ -64,9 +64,9 @@ def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
         trim_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,
-        finalize=lambda value: value if isinstance(value, Markup) else markdown(value),  # but for what is JSON
+        finalize=lambda value: value if isinstance(value, Markup) else markdown(value),  # JSON is marked as safe
     )
-    # Where things are on this machine, and how the run was written, does not matter where the card is read
+    # Omit paths on this machine and options of the run, which mean nothing to readers of the card
     hyperparameters = {
         option.name: value
         for option, value in zip(options(type(config)), values(config).values(), strict=True)
@@ -88,13 +88,13 @@ def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
 
 
 def _shown(name: str) -> str:
-    """A data set without the folders that lead to it here."""
+    """Return the name of a data set without the folders of this machine."""
     head, colon, rest = name.rpartition(":")
     return name if "hub:" in name else head + colon + Path(rest).name
 
 
 def _sources(config: TrainConfig) -> list[dict[str, Any]]:
-    """Name, licence and citation of the store's sources."""
+    """Return kind and licence of the store's sources."""
     if not config.loss.samples_positions:
         return []
     from lexkit.store.lexicon import Lexicon
@@ -127,5 +127,6 @@ def _upload(folder: Path, name: str) -> None:
     except Exception as error:  # the client raises many kinds
         reason = first_line(error)
         raise TrainingError(
-            f"--push-to-hub {name}: not uploaded ({reason}); the student is in {folder}: 'hf upload {name} {folder}'"
+            f"--push-to-hub {name}: not uploaded ({reason}); the student is in {folder}, upload it with 'hf upload "
+            f"{name} {folder}'"
         ) from error

@@ -187,7 +187,7 @@ class TestFullDisk:
             "",
             "free some space, choose another --cache, or train without it",
             "free some space, and run the same command again to resume",
-            "free some space, and run the same command again: training itself is done and in its last checkpoint",
+            "free some space, and run the same command again; training is finished and saved in its last checkpoint",
         }
 
 

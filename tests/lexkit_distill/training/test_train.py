@@ -337,7 +337,7 @@ def test_what_does_not_belong_together_is_one_clear_line(
         patched.setattr(plan.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
         refused(TrainingError, "1.0 kB is free on the disk")
     run.train(configured(max_steps=4, epochs=1))
-    with pytest.raises(TrainingError, match="a finished student is there already"):
+    with pytest.raises(TrainingError, match="contains a finished student"):
         run.train(configured(max_steps=4, epochs=1))
 
 
@@ -376,7 +376,7 @@ def test_the_plain_way_is_taken_with_a_note_where_the_prefix_differs(
     monkeypatch.setattr(Student, "check_shared_prefix", differs)
     notes = Notes()
     train(configured(epochs=1, output=str(tmp_path / "plain")), notes)
-    assert any("another state than the teacher's (50.0%)" in note for note in notes.notes)
+    assert any("differ from the teacher's (50.0%)" in note for note in notes.notes)
     assert log(tmp_path / "plain") == log(tmp_path / "student")
     same = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("student", "plain")]
     assert same[0] == same[1]
