@@ -167,7 +167,7 @@ class DataCounts:
     rows: int
     tokens: int
     predicted: int
-    """Predicted positions."""
+    """Number of predicted positions."""
     own_senses: int | None = None
     """Predicted positions whose token has senses of its own."""
     with_synonyms: int | None = None

@@ -140,7 +140,7 @@ def test_a_disk_that_is_full_for_the_words_leaves_the_tokens(
     size = (folder / "senses.safetensors").stat().st_size
     with small_files(size), pytest.raises(DictionaryError, match=r"senses\.safetensors: cannot be written") as raised:
         compose_senses(folder, store)
-    assert "its senses of tokens are whole" in str(raised.value)
+    assert "the senses of tokens are intact" in str(raised.value)
     assert sorted(contents(folder)) == sorted(
         ["contexts.parquet", "index.parquet", "meta.json", "senses.safetensors", "tokenizer.json"]
     )

@@ -71,10 +71,10 @@ REFUSALS = {
         (f"{SENSES} --gguf nowhere.gguf", 1, "teacher: no nowhere.gguf in this folder"),
         (SENSES.replace("corpus.txt", "nowhere.txt"), 1, "nowhere.txt: no such file"),
         (SENSES.replace("corpus.txt", "empty"), 1, "empty: no .txt or .jsonl file in this folder"),
-        (SENSES.replace("output out", "output senses"), 1, "senses: a sense dictionary is there already"),
+        (SENSES.replace("output out", "output senses"), 1, "senses: already contains a sense dictionary"),
         (SENSES.replace("output out", "output corpus.txt"), 1, "corpus.txt: a file, not a folder"),
         ("distill compose --senses nowhere", 1, "nowhere: no such sense dictionary"),
-        ("distill compose --senses done", 1, "done: no finished sense dictionary"),
+        ("distill compose --senses done", 1, "done: not a finished sense dictionary"),
         ("distill compose --senses senses --store nowhere", 1, "nowhere: no such store"),
         ("distill inspect kind --senses nowhere", 1, "nowhere: no such sense dictionary"),
         ("distill inspect kind --senses senses --plot x.png --store nowhere", 1, "nowhere: no such store"),
@@ -119,7 +119,7 @@ REFUSALS = {
         (f"{EVAL} perplexity --text corpus.txt --teacher ./nowhere", 1, "./nowhere: no such folder"),
         ("distill demo --text nowhere.txt", 1, "nowhere.txt: no such file"),
         ("distill demo --teacher ./nowhere", 1, "./nowhere: no such folder"),
-        ("distill demo --teacher teacher --output done", 1, "holds other files than a demo"),
+        ("distill demo --teacher teacher --output done", 1, "contains files that are not part of a demo"),
     ],
 }
 
