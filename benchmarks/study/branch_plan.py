@@ -36,6 +36,8 @@ class Arm:
     store: str = "trained"
     options: dict[str, Any] = field(default_factory=dict)
     """Fields of TrainConfig; the betas are 1 where nothing else is said."""
+    early: int = 0
+    """Predicted tokens, from the beginning of the shared part, in which the term is on; 0 for the branch instead."""
     turn: int = 2
     """Arms of turn 0 are trained first, for all seeds, then those of turn 1."""
 
@@ -51,6 +53,9 @@ ARMS = (
     Arm("DSKD, no synonyms", "no-synonyms", "no-synonyms"),
     Arm("DSKD, no derived relations", "stated", "stated"),
     Arm("DSKD, gamma auto", options={"gamma": "auto"}),
+    Arm("DSKD, rare words by synonyms", senses="synonyms", turn=3),
+    Arm("DSKD, rare words by random words", senses="random-words", turn=3),
+    Arm("DSKD at the beginning", options={"beta_p": 10.0, "beta_n": 10.0}, early=50_000, turn=3),
 )
 TEACHER, UNTRAINED = "teacher", "student, untrained"
 
@@ -75,7 +80,7 @@ def plan(done: Iterable[Key], seeds: Sequence[int] = SEEDS, arms: Sequence[Arm] 
     """Return what is left to do, in turns: all seeds of some arms, then all seeds of others."""
     known = set(done)
     jobs = [Job(0, REFERENCE, (TEACHER, UNTRAINED))]
-    for turns in ((0, 1), (2,)):
+    for turns in ((0, 1), (2,), (3,)):
         for base, turn in ((base, turn) for base in BASES for turn in turns):
             names = tuple(arm.name for arm in arms if arm.turn == turn)
             jobs += [Job(seed, base, names) for seed in seeds]

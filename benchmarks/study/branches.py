@@ -14,7 +14,7 @@ import argparse
 import csv
 import multiprocessing
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ import torch
 from accelerate import Accelerator
 from branch_plan import Arm, Job, Key
 from measures import HeldOut, Text, related_tokens
-from torch import Tensor
+from torch import Tensor, nn
 
 from lexkit.atomic_write import lock, new_file
 from lexkit.probe.items import Item, make_items
@@ -39,8 +39,10 @@ from lexkit_distill.processes import Processes
 from lexkit_distill.teacher import Teacher
 from lexkit_distill.training.batches import Batches, Int64, Positions
 from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.training.feed import DeviceBatch
 from lexkit_distill.training.inputs import load_inputs, load_training_teacher
 from lexkit_distill.training.run import prepare
+from lexkit_distill.training.step import Objective, TeacherSignal
 from lexkit_distill.training.student import Student
 from lexkit_distill.training.trainer import Trainer
 
@@ -73,6 +75,23 @@ class SamePositions(Batches):
     def positions(self, rows: Int64, epoch: int) -> Positions:
         """Return the positions of rows (B,) that supervise."""
         return replace(super().positions(rows, epoch), sampled=self._other.positions(rows, epoch).sampled)
+
+
+@dataclass(frozen=True)
+class EarlyTerm(Objective):
+    """An objective whose senses are on in the first steps only."""
+
+    steps: int
+    """Steps with senses."""
+    step: Callable[[], int]
+    """Returns the step of the training, from 0."""
+
+    def __call__(
+        self, module: nn.Module, batch: DeviceBatch, signal: TeacherSignal, *, targets: int, sampled: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss of a batch and its sums, as `Objective` does."""
+        now = self if self.step() < self.steps else replace(self, config=replace(self.config, **plan.NONE))
+        return Objective.__call__(now, module, batch, signal, targets=targets, sampled=sampled)
 
 
 @dataclass(frozen=True)
@@ -210,7 +229,14 @@ class Worker:
         print(f"{job.base}, seed {job.seed}: shared part in {time.perf_counter() - began:,.0f} s", flush=True)
         arms = {arm.name: arm for arm in plan.ARMS}
         for name in job.arms:
-            self.branch(Key(job.seed, job.base, name), arms[name], trunk)
+            arm, own = arms[name], trunk
+            if arm.early:  # the shared part is its own, and the branch is the control's
+                own = self.trainer(arm, job.base, job.seed)
+                own.folder.mkdir(parents=True, exist_ok=True)
+                own.resume()
+                self.run(own, until=self.shared_steps(own))
+                arm = plan.ARMS[0]
+            self.branch(Key(job.seed, job.base, name), arm, own)
         return f"{job.base}, seed {job.seed}"
 
     def reference(self, name: str) -> Student:
@@ -241,7 +267,8 @@ class Worker:
 
     def trainer(self, arm: Arm, base: str, seed: int, trunk: Trainer | None = None) -> Trainer:
         """Return a training whose checkpoints are those of the shared part of its seed and base."""
-        folder = self.folder / "branches" / "shared" / f"{base.replace(' ', '')}-{seed}"
+        name = f"{base.replace(' ', '')}-{seed}{'-early' if arm.early else ''}"
+        folder = self.folder / "branches" / "shared" / name if trunk is None else trunk.folder
         config = self.config(arm, base, seed)
         ready = prepare(config, folder, self.accelerator, Progress(), self.memo)
         plain = ready.trainer
@@ -249,12 +276,15 @@ class Worker:
         shared, total = (
             round(tokens / per_step) for tokens in (self.options.shared, self.options.shared + self.options.branch)
         )
+        objective = plain.objective
+        if arm.early:
+            objective = EarlyTerm(**vars(objective), steps=round(arm.early / per_step), step=lambda: trainer.state.step)
         trainer = Trainer(
             replace(config.optimiser, max_steps=total),
             replace(config.run, save_every=100),
             folder,
             plain.student,
-            plain.objective,
+            objective,
             SamePositions(plain.batches, self.sampling(seed)),
             None,
             plain.source,

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow.compute as pc
 import torch
 from branch_plan import is_held_out
+from tokenizers import Tokenizer
 
 from lexkit.atomic_write import new_file, write_atomically, write_json
 from lexkit.probe.items import make_items
@@ -33,6 +34,10 @@ PARTS = (("senses", 8), ("train", 9), ("validation", 1), ("test", 2))
 """Of every 20 blocks of the text."""
 LEFT_OUT = {"stated": "NOT direct", "no-synonyms": "kind = 'synonym'"}
 """Stores without some relations: only the stated ones, only antonyms."""
+RARE, COMMON = 5, 20
+"""States that a token's senses rest on: rare below the first number, common from the second."""
+COMPOSED = ("synonyms", "random-words")
+"""Dictionaries in which rare tokens have senses of their synonyms, or of as many random words."""
 QUESTIONS = 1500
 """Of CommonsenseQA's training set, as many as ARC-Challenge has and a half more."""
 
@@ -69,7 +74,7 @@ def altered(source: Path, target: Path, how: str) -> None:
     meta = {**vars(dictionary.meta)}
     first, counts = index["first_row"].to_numpy(), index["n_rows"].to_numpy()
     rows = dictionary.rows[: int((first + counts).max())]
-    if how in LEFT_OUT:
+    if how in (*LEFT_OUT, *COMPOSED):
         pass
     elif how == "shuffled":
         # among tokens with as many senses, so that every token keeps its number of them
@@ -93,11 +98,73 @@ def altered(source: Path, target: Path, how: str) -> None:
     write_json(target / files.META, meta)
 
 
+def compose_rare(target: Path, how: str, store: Path) -> None:
+    """Give rare tokens of a dictionary the senses of common ones in place of their own.
+
+    A rare token that is a word whose synonyms are common tokens keeps its number of rows n; they become the means of
+    the senses of its n best synonyms, repeated if there are fewer; *how* may take random common words instead.
+    """
+    dictionary = SenseDictionary(target)
+    rows = dictionary.rows.clone()
+    keys = dictionary.index.to_pylist()
+    tokenizer = Tokenizer.from_file(str(target / files.TOKENIZER))
+    texts = [tokenizer.decode(key["token_ids"]) for key in keys]
+    words = [text[1:].lower() if text.startswith(" ") and text[1:].isalpha() else None for text in texts]
+    common = {word: place for place, word in enumerate(words) if word and keys[place]["n_seen"] >= COMMON}
+    rare = {word: place for place, word in enumerate(words) if word and keys[place]["n_seen"] < RARE}
+    generator, places = np.random.default_rng(0), sorted(common.values())
+
+    def senses(place: int) -> torch.Tensor:
+        first = keys[place]["first_row"]
+        return dictionary.rows[first : first + keys[place]["n_rows"]].float().mean(0)
+
+    with duckdb.connect(str(store), read_only=True) as connection:
+        pairs = connection.execute(
+            "SELECT word, list(synonym ORDER BY weight DESC, synonym) FROM synonyms "
+            "WHERE confidence >= 0.5 AND list_contains(?, word) AND list_contains(?, synonym) "
+            "GROUP BY word ORDER BY word",
+            [sorted(rare), sorted(common)],
+        ).fetchall()
+    for word, synonyms in pairs:
+        of = [common[synonym] for synonym in synonyms]
+        if how == "random-words":
+            of = [int(place) for place in generator.choice(places, len(of), replace=len(of) > len(places))]
+        key = keys[rare[word]]
+        for number in range(key["n_rows"]):
+            rows[key["first_row"] + number] = senses(of[number % len(of)]).to(rows.dtype)
+    print(f"{how}: senses of {len(pairs):,} rare tokens are composed", flush=True)
+    with RowWriter(target / files.SENSES, len(rows), rows.shape[1]) as writer:
+        writer.write(rows)
+
+
 def held_out_words(store: Path) -> list[str]:
     """Return the heads of the probe's items whose relations no training of the second question sees."""
     with Lexicon(store) as lexicon:
         items = make_items(lexicon)
     return sorted({word for item in items if is_held_out(item.group) for word in (item.head, item.group)})
+
+
+def alter_all(predicted: Path, part: Path) -> None:
+    """Make the altered copies of a dictionary that are not there yet."""
+    for how in ("shuffled", "mean", *LEFT_OUT, *COMPOSED):
+        target = part / "senses" / how
+        if not (target / files.META).exists():
+            altered(predicted, target, how)
+            if how in COMPOSED:
+                compose_rare(target, how, part / "trained.duckdb")
+
+
+def store_without(source: Path, target: Path, held_out: list[str], left_out: str) -> None:
+    """Make a copy of a store without the relations of held-out words, and without those for which SQL is true."""
+    with new_file(target) as beside:
+        shutil.copy(source, beside)
+        with duckdb.connect(str(beside)) as connection:
+            connection.execute("CREATE TEMP TABLE held_out AS SELECT unnest(?) AS word", [held_out])
+            heads = "SELECT word_id FROM word WHERE word IN (FROM held_out)"
+            deleted = connection.execute(
+                f"DELETE FROM relation WHERE {left_out} OR word_a IN ({heads}) OR word_b IN ({heads})"
+            ).fetchone()
+    print(f"{target.stem}: {deleted[0] if deleted else 0:,} relations left out", flush=True)
 
 
 def prepare_branches(folder: Path, teacher: Path, store: Path) -> None:
@@ -116,22 +183,9 @@ def prepare_branches(folder: Path, teacher: Path, store: Path) -> None:
     if not words.exists():
         write_atomically(words, ("\n".join(held_out_words(every)) + "\n").encode())
     for name, left_out in {"trained": "false", **LEFT_OUT}.items():
-        target = part / f"{name}.duckdb"
-        if not target.exists():
-            with new_file(target) as beside:
-                shutil.copy(every, beside)
-                with duckdb.connect(str(beside)) as connection:
-                    connection.execute(
-                        "CREATE TEMP TABLE held_out AS SELECT unnest(?) AS word", [words.read_text().split()]
-                    )
-                    heads = "SELECT word_id FROM word WHERE word IN (FROM held_out)"
-                    deleted = connection.execute(
-                        f"DELETE FROM relation WHERE {left_out} OR word_a IN ({heads}) OR word_b IN ({heads})"
-                    ).fetchone()
-                    print(f"{name}: {deleted[0] if deleted else 0:,} relations left out", flush=True)
-    for how in ("shuffled", "mean", *LEFT_OUT):
-        if not (part / "senses" / how / files.META).exists():
-            altered(predicted, part / "senses" / how, how)
+        if not (part / f"{name}.duckdb").exists():
+            store_without(every, part / f"{name}.duckdb", words.read_text().split(), left_out)
+    alter_all(predicted, part)
     for target in sorted((part / "senses").iterdir()):
         if files.read_meta(target).store_fingerprint is None:
             name = target.name if target.name in LEFT_OUT else "trained"

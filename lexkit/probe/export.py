@@ -131,7 +131,7 @@ def _readme(lexicon: Lexicon, items: list[Item], heads: int, seed: int) -> str:
         "| task | items | options | chance |",
         "| --- | --- | --- | --- |",
         *(
-            f"| lexkit_{kind} | {counts[kind]:,} | {(n := 4 if kind in ('antonym', 'synonym') else 2)} | {1 / n} |"
+            f"| lexkit_{kind} | {counts[kind]:,} | {(n := 2 if kind == 'negation' else 4)} | {1 / n} |"
             for kind in ITEM_TYPES
             if counts[kind]
         ),

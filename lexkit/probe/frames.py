@@ -20,23 +20,41 @@ class Frame(NamedTuple):
     neutral: str
 
 
-FRAMES: dict[ItemType, tuple[Frame, ...]] = {
-    "antonym": (
-        Frame("The opposite of {head} is", "The next word is"),
-        Frame("It was either {head} or", "It was either this or"),
-        Frame("It is not {head}. On the contrary, it is", "It is as I said. To be clear, it is"),
-    ),
-    "synonym": (
-        Frame("The word {head} means the same as the word", "The next word is the same as the word"),
-        Frame("A synonym of {head} is", "A word of English is"),
-        Frame("It is {head}. In other words, it is", "It is as I said. In other words, it is"),
-    ),
-    "negation": (
-        Frame("The word {head} means the same as the word", "The next word is the same as the word"),
-        Frame("It is {head}, which means that it is", "It is so, which means that it is"),
-        Frame("It is {head}. In other words, it is", "It is as I said. In other words, it is"),
-    ),
+_ANTONYM: tuple[Frame, ...] = (
+    Frame("The opposite of {head} is", "The next word is"),
+    Frame("An antonym of {head} is", "An English word is"),
+)
+_SYNONYM: tuple[Frame, ...] = (
+    Frame("The word {head} means the same as the word", "The next word is the same as the word"),
+    Frame("A synonym of {head} is", "A word of English is"),
+)
+_IN_OTHER_WORDS = {
+    "adj": Frame("It is {head}. In other words, it is", "It is as I said. In other words, it is"),
+    "adv": Frame("It was done {head}. In other words, it was done", "It was done so. In other words, it was done"),
+    "noun": Frame("Another word for {head} is", "Another word is"),
+    "verb": Frame("They {head}. In other words, they", "They do this. In other words, they"),
 }
-"""The frames of each type of item; substitution has none, since a sentence of a text is its frame."""
+FRAMES: dict[ItemType, dict[str, tuple[Frame, ...]]] = {
+    "antonym": {
+        "adj": (
+            _ANTONYM[0],
+            Frame("It was either {head} or", "It was either this or"),
+            Frame("It is not {head}. On the contrary, it is", "It is as I said. To be clear, it is"),
+        ),
+        "adv": (*_ANTONYM, Frame("Was it done {head} or", "Was it done so or")),
+        "noun": (*_ANTONYM, Frame("Is it {head} or", "Is it this or")),
+        "verb": (*_ANTONYM, Frame("Did they {head} or", "Did they do this or")),
+    },
+    "synonym": {pos: (*_SYNONYM, frame) for pos, frame in _IN_OTHER_WORDS.items()},
+    "negation": {pos: (*_SYNONYM, frame) for pos, frame in _IN_OTHER_WORDS.items()}
+    | {
+        "adj": (
+            _SYNONYM[0],
+            Frame("It is {head}, which means that it is", "It is so, which means that it is"),
+            _IN_OTHER_WORDS["adj"],
+        )
+    },
+}
+"""The frames of each type of item, by part of speech. Substitution has none: sentences of a text are its frames."""
 NEUTRAL_END = "and the next word is"
 """What follows the first word of the sentence in the neutral frame of substitution."""

@@ -1,10 +1,11 @@
 """Items of the probe: a head word, options of which one is right, and the bands it counts in.
 
-An antonym and a synonym item of a head share their options: an antonym, a synonym and two unrelated words. Which of
-the four is the most frequent, the second, the third and the last is balanced over the heads of each cell (part of
-speech, frequency, stated or derived), so that knowing how frequent words are gains nothing. A negation item asks for
-a word and for its negation which of the same two options means the same; whoever prefers one of the options for its
-own sake is right once and wrong once.
+An antonym and a synonym item of a head share their options: an antonym, a synonym and two unrelated words. A
+substitution item has such options, too, to put in the head's place in sentences of a text. Which of the four options is
+the most frequent, the second, the third and the last is balanced over the heads of each cell (part of speech,
+frequency, stated or derived), so that knowing how frequent words are gains nothing. A negation item asks for a word and
+for its negation which of the same two options means the same; whoever prefers one of the options for its own sake is
+right once and wrong once.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from random import Random
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from lexkit.errors import QueryError
 from lexkit.probe.frames import FRAMES, NEUTRAL_END, ItemType
@@ -61,27 +62,25 @@ class Item:
     pos: str
     relation: str
     """``stated`` or ``derived``: the relation of head and right option, or, in negation, of the pair."""
-    before: str = ""
-    """The text before the head's place, in substitution."""
-    after: str = ""
-    """The text after the head's place, in substitution."""
+    contexts: tuple[tuple[str, str], ...] = ()
+    """In substitution, sentences of a text: what stands before the head's place, and what stands after it."""
 
     def sentences(self) -> list[tuple[list[str], list[str]]]:
         """Return for each frame its sentence with each option, and its neutral one with each."""
         if self.type == "substitution":
-            first = self.before.split(maxsplit=1)[0]
             return [
                 (
-                    [f"{self.before} {option}{self.after}" for option in self.options],
-                    [f"{first} {NEUTRAL_END} {option}" for option in self.options],
+                    [f"{before} {option}{after}" for option in self.options],
+                    [f"{before.split(maxsplit=1)[0]} {NEUTRAL_END} {option}" for option in self.options],
                 )
+                for before, after in self.contexts
             ]
         return [
             (
                 [f"{frame.sentence.format(head=self.head)} {option}" for option in self.options],
                 [f"{frame.neutral} {option}" for option in self.options],
             )
-            for frame in FRAMES[self.type]
+            for frame in FRAMES[self.type][self.pos]
         ]
 
 
@@ -185,76 +184,100 @@ def are_alike(word: str, other: str) -> bool:
     return short in long or word[:4] == other[:4] or (len(short) > 5 and word[-5:] == other[-5:])
 
 
+class Choice(NamedTuple):
+    """A head and the words to choose from."""
+
+    head: str
+    pos: str
+    antonym: str
+    synonym: str
+    options: tuple[str, ...]
+    """Antonym, synonym and two unrelated words, in random order."""
+    ways: dict[str, str]
+    """For ``antonym`` and ``synonym``: whether the relation to the head is stated or derived."""
+
+
+class Balance:
+    """Chooses the options of heads so that each permutation of frequencies is as frequent as any in its cell."""
+
+    def __init__(self, words: Words, random: Random) -> None:
+        self._words, self._random = words, random
+        self._cells: dict[tuple[str, ...], dict[tuple[int, int], list[Choice]]] = defaultdict(lambda: defaultdict(list))
+        self._uses: Counter[tuple[str, str]] = Counter()
+
+    def add(self, head: str, part: str, avoid: Set[str] = frozenset()) -> bool:
+        """Choose the options of a head, none of them to be avoided, with the permutation that its cell has fewest of.
+
+        Returns:
+            Whether there are such options.
+        """
+        words, uses = self._words, self._uses
+        pairs = [
+            (antonym, way, synonym, way_of_synonym)
+            for (antonym, way), (synonym, way_of_synonym) in best_first(
+                words.good["antonym"][head, part], words.good["synonym"][head, part]
+            )
+            if antonym not in words.related[synonym] or antonym in _of(words, synonym, part)
+            if antonym != synonym and not are_alike(antonym, synonym)
+            if uses[antonym, "antonym"] < _MOST_USES and uses[synonym, "synonym"] < _MOST_USES
+            if words.frequency[antonym] != words.frequency[synonym] and avoid.isdisjoint((antonym, synonym))
+        ]
+        plans = []
+        for place, (antonym, way, synonym, way_of_synonym) in enumerate(pairs[:_PAIRS]):
+            cell = (part, words.band(head), way)
+            first = words.frequency[antonym] > words.frequency[synonym]
+            plans += [
+                (
+                    len(self._cells[cell][ranks]),
+                    place,
+                    self._random.random(),
+                    ranks,
+                    cell,
+                    antonym,
+                    synonym,
+                    way_of_synonym,
+                )
+                for ranks in _RANKS
+                if (ranks[0] < ranks[1]) == first
+            ]
+        for _, _, _, ranks, cell, antonym, synonym, way_of_synonym in sorted(plans):
+            others = _others(words, self._random, head, part, antonym, synonym, ranks, uses, avoid)
+            if others is not None:
+                options = [antonym, synonym, *others]
+                self._random.shuffle(options)
+                ways = {"antonym": cell[2], "synonym": way_of_synonym}
+                self._cells[cell][ranks].append(Choice(head, part, antonym, synonym, tuple(options), ways))
+                uses.update([(antonym, "antonym"), (synonym, "synonym"), *((other, "other") for other in others)])
+                return True
+        return False
+
+    def balanced(self, number: int) -> list[Choice]:
+        """Return at most a number of choices in random order, in whole rounds of all permutations."""
+        rounds: list[tuple[Choice, ...]] = []
+        for cell in sorted(self._cells):
+            rounds += zip(*(self._cells[cell][ranks] for ranks in _RANKS), strict=False)
+        self._random.shuffle(rounds)
+        return [choice for one in rounds[: number // len(_RANKS)] for choice in one]
+
+
 def _choices(words: Words, random: Random, heads: int) -> list[Item]:
     """Antonym and synonym items, as many of each permutation of frequencies in each cell."""
-    cells: dict[tuple[str, ...], dict[tuple[int, int], list[list[Item]]]] = defaultdict(lambda: defaultdict(list))
     candidates = sorted(words.good["antonym"].keys() & words.good["synonym"].keys())
     random.shuffle(candidates)
+    balance = Balance(words, random)
     used: set[str] = set()
-    uses: Counter[tuple[str, str]] = Counter()
     for head, part in candidates:
-        if head in used or part not in words.pools:
-            continue
-        built = _choice(words, random, head, part, cells, uses)
-        if built is not None:
+        if head not in used and part in words.pools and balance.add(head, part):
             used.add(head)
-            cell, ranks, items, options = built
-            cells[cell][ranks].append(items)
-            uses.update(options)
-    # each permutation as often as the rarest of its cell
-    rounds: list[list[list[Item]]] = []
-    for cell in sorted(cells):
-        ranked = [cells[cell][ranks] for ranks in _RANKS]
-        rounds += [list(one) for one in zip(*ranked, strict=False)]
-    random.shuffle(rounds)
-    found = [pair for one in rounds for pair in one][: heads // len(_RANKS) * len(_RANKS)]
-    return [item for pair in found for item in pair]
+    return [item_of(kind, choice, words) for choice in balance.balanced(heads) for kind in ("antonym", "synonym")]
 
 
-def _choice(
-    words: Words,
-    random: Random,
-    head: str,
-    part: str,
-    cells: dict[tuple[str, ...], dict[tuple[int, int], list[list[Item]]]],
-    uses: Counter[tuple[str, str]],
-) -> tuple[tuple[str, ...], tuple[int, int], list[Item], list[tuple[str, str]]] | None:
-    """The items of a head with the permutation that its cell has fewest of; None where there are none."""
-    antonyms, synonyms = words.good["antonym"][head, part], words.good["synonym"][head, part]
-    pairs = [
-        (antonym, way, synonym, way_of_synonym)
-        for (antonym, way), (synonym, way_of_synonym) in best_first(antonyms, synonyms)
-        if antonym not in words.related[synonym] or antonym in _of(words, synonym, part)
-        if antonym != synonym and not are_alike(antonym, synonym)
-        if uses[antonym, "antonym"] < _MOST_USES and uses[synonym, "synonym"] < _MOST_USES
-        if words.frequency[antonym] != words.frequency[synonym]
-    ]
-    plans = []
-    for place, (antonym, way, synonym, way_of_synonym) in enumerate(pairs[:_PAIRS]):
-        cell = (part, words.band(head), way)
-        first = words.frequency[antonym] > words.frequency[synonym]
-        plans += [
-            (len(cells[cell][ranks]), place, random.random(), ranks, cell, antonym, synonym, way_of_synonym)
-            for ranks in _RANKS
-            if (ranks[0] < ranks[1]) == first
-        ]
-    for _, _, _, ranks, cell, antonym, synonym, way_of_synonym in sorted(plans):
-        others = _others(words, random, head, part, antonym, synonym, ranks, uses)
-        if others is None:
-            continue
-        options = [antonym, synonym, *others]
-        random.shuffle(options)
-        answers: tuple[tuple[ItemType, str, str], ...] = (
-            ("antonym", antonym, cell[2]),
-            ("synonym", synonym, way_of_synonym),
-        )
-        items = [
-            Item(f"{kind}/{head}", kind, head, head, tuple(options), options.index(right), cell[1], part, way)
-            for kind, right, way in answers
-        ]
-        kept = [(antonym, "antonym"), (synonym, "synonym"), *((other, "other") for other in others)]
-        return cell, ranks, items, kept
-    return None
+def item_of(kind: ItemType, choice: Choice, words: Words, contexts: tuple[tuple[str, str], ...] = ()) -> Item:
+    """Return the item of a type that a choice makes."""
+    asked = "antonym" if kind == "antonym" else "synonym"
+    head, right = choice.head, choice.options.index(getattr(choice, asked))
+    band, way = words.band(head), choice.ways[asked]
+    return Item(f"{kind}/{head}", kind, head, head, choice.options, right, band, choice.pos, way, contexts)
 
 
 def best_first(first: Sequence[_T], second: Sequence[_T]) -> list[tuple[_T, _T]]:
@@ -277,6 +300,7 @@ def _others(
     synonym: str,
     ranks: tuple[int, int],
     uses: Counter[tuple[str, str]],
+    avoid: Set[str],
 ) -> list[str] | None:
     """Two unrelated words that put antonym and synonym at their places, or None."""
     high, low = sorted((words.frequency[antonym], words.frequency[synonym]), reverse=True)
@@ -293,6 +317,7 @@ def _others(
             other = random.choice(pool)
             if (
                 other not in found
+                and other not in avoid
                 and uses[other, "other"] < _MOST_USES
                 and not any(other == word or words.are_near(word, other) for word in (head, antonym, synonym))
             ):

@@ -1,4 +1,4 @@
-"""Sentences of a text in which a word is to be replaced by its synonym rather than its antonym."""
+"""Sentences of a text in which a word is to be replaced by its synonym, rather than its antonym or another word."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterator
 from random import Random
 
-from lexkit.probe.items import Item, Words, are_alike, best_first
+from lexkit.probe.items import Balance, Item, Words, item_of
 
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 _WORD = re.compile(r"(?<![\w'\u2019@-])[a-z]{3,}(?![\w'\u2019@-])")
 _SHORTEST, _LONGEST, _CHARACTERS = 8, 40, 400
 """Words of a sentence, at least and at most, and its characters at most."""
+_CONTEXTS = 3
+"""Sentences of an item, at most."""
 _NEEDS_ARTICLE = re.compile(r"\b(?:an?|more|most|very) $", re.IGNORECASE)
 """Before a word whose first letter, or part of speech, tells what can stand there."""
 
 
 def substitution_items(words: Words, text: str, number: int, seed: int) -> list[Item]:
-    """Make items of a text: each head once, with its synonym and its antonym in its place.
+    """Make items of a text: each head once, with up to three sentences in which its place is to be filled.
 
-    In each cell (part of speech, frequency), as often as not the synonym is the more frequent of the two.
+    The options are a synonym, an antonym and two unrelated words, whose places by frequency are balanced in each cell
+    (part of speech, frequency, stated or derived), as in antonym and synonym items.
 
     Args:
         words: of the store.
@@ -29,54 +32,25 @@ def substitution_items(words: Words, text: str, number: int, seed: int) -> list[
         seed: chooses heads and sentences.
     """
     places: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    heads = {word: part for word, part in _unambiguous(words)}
+    heads = {word: part for word, part in _unambiguous(words) if part in words.pools}
     for before, word, after in _places(text):
         if word in heads:
             places[word].append((before, after))
     random = Random(f"{seed} substitution")
-    cells: dict[tuple[str, str], dict[bool, list[Item]]] = defaultdict(lambda: {True: [], False: []})
-    for head in sorted(places):
-        part = heads[head]
-        sides = cells[part, words.band(head)]
-        found = [
-            (synonym, antonym, way)
-            for (synonym, way), (antonym, _) in best_first(
-                words.good["synonym"][head, part], words.good["antonym"][head, part]
-            )
-            if not are_alike(synonym, antonym) and words.frequency[synonym] != words.frequency[antonym]
-        ]
-        if not found:
-            continue
-        synonym, antonym, way = found[0]
-        free = [place for place in places[head] if {head, synonym, antonym}.isdisjoint(" ".join(place).split())]
-        if not free:
-            continue
-        before, after = random.choice(free)
-        options = [synonym, antonym]
-        random.shuffle(options)
-        sides[words.frequency[synonym] > words.frequency[antonym]].append(
-            Item(
-                f"substitution/{head}",
-                "substitution",
-                head,
-                head,
-                tuple(options),
-                options.index(synonym),
-                words.band(head),
-                part,
-                way,
-                before,
-                after,
-            )
-        )
-    pairs = []
-    for cell in sorted(cells):
-        sides = cells[cell]
-        for side in sides.values():
-            random.shuffle(side)
-        pairs += list(zip(sides[True], sides[False], strict=False))
-    random.shuffle(pairs)
-    return [item for pair in pairs[: number // 2] for item in pair]
+    candidates = sorted(places)
+    random.shuffle(candidates)
+    balance = Balance(words, random)
+    contexts: dict[str, tuple[tuple[str, str], ...]] = {}
+    for head in candidates:
+        free = [place for place in places[head] if head not in _words(place)]
+        contexts[head] = tuple(random.sample(free, min(_CONTEXTS, len(free))))
+        if free:
+            balance.add(head, heads[head], avoid=set().union(*map(_words, contexts[head])))
+    return [item_of("substitution", choice, words, contexts[choice.head]) for choice in balance.balanced(number)]
+
+
+def _words(place: tuple[str, str]) -> set[str]:
+    return set(" ".join(place).split())
 
 
 def _unambiguous(words: Words) -> Iterator[tuple[str, str]]:

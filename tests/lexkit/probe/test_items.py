@@ -11,7 +11,7 @@ import pytest
 
 import lexkit
 from lexkit.errors import QueryError
-from lexkit.probe.frames import FRAMES
+from lexkit.probe.frames import FRAMES, ItemType
 from lexkit.probe.items import Item, Words, make_items
 from lexkit.probe.substitution import substitution_items
 from lexkit.sources.offensive import offensive_words
@@ -162,17 +162,24 @@ def test_the_seed_alone_chooses(lexicon: Lexicon, items: list[Item]) -> None:
 def test_sentences(items: list[Item]) -> None:
     item = next(item for item in items if item.type == "antonym")
     sentences = item.sentences()
-    assert len(sentences) == len(FRAMES["antonym"])
+    assert len(sentences) == len(FRAMES["antonym"][item.pos]) == 3
     own, neutral = sentences[0]
     assert own == [f"The opposite of {item.head} is {option}" for option in item.options]
     assert neutral == [f"The next word is {option}" for option in item.options]
 
 
-def test_frame_and_neutral_frame_begin_with_the_same_word() -> None:
-    for frames in FRAMES.values():
-        for frame in frames:
-            assert frame.sentence.split()[0] == frame.neutral.split()[0]
-            assert "{head}" not in frame.neutral
+def test_a_verb_is_not_put_where_an_adjective_stands(items: list[Item]) -> None:
+    for item in items:
+        if item.pos != "adj":
+            assert not any(text.startswith("It is ") for own, neutral in item.sentences() for text in (*own, *neutral))
+
+
+@pytest.mark.parametrize("pos", ["adj", "adv", "noun", "verb"])
+@pytest.mark.parametrize("kind", FRAMES)
+def test_frame_and_neutral_frame_begin_with_the_same_word(kind: ItemType, pos: str) -> None:
+    for frame in FRAMES[kind][pos]:
+        assert frame.sentence.split()[0] == frame.neutral.split()[0]
+        assert "{head}" not in frame.neutral
 
 
 @pytest.fixture(scope="module")
@@ -181,24 +188,47 @@ def of_text(lexicon: Lexicon, shared: Callable[[str], Path]) -> list[Item]:
     return [item for item in make_items(lexicon, 1000, text=text) if item.type == "substitution"]
 
 
+@pytest.fixture(scope="module")
+def every_of_text(words: Words, shared: Callable[[str], Path]) -> list[Item]:
+    text = shared("text/wikitext2-valid.txt").read_text(encoding="utf-8")
+    return substitution_items(words, text, 10**6, 0)
+
+
 class TestSubstitution:
     def test_sentences_are_of_the_text(self, of_text: list[Item], shared: Callable[[str], Path]) -> None:
         text = shared("text/wikitext2-valid.txt").read_text(encoding="utf-8")
         assert len(of_text) > 100
+        assert {len(item.contexts) for item in of_text} == {1, 2, 3}
         for item in of_text:
-            assert f"{item.before} {item.head}{item.after}" in text
-            assert "<unk>" not in item.before + item.after
+            assert len(set(item.contexts)) == len(item.contexts)
+            for before, after in item.contexts:
+                assert f"{before} {item.head}{after}" in text
+                assert "<unk>" not in before + after
+                assert {item.head, *item.options}.isdisjoint(f"{before} {after}".split())
 
-    def test_synonym_against_antonym(self, of_text: list[Item], lexicon: Lexicon) -> None:
+    def test_a_sentence_is_a_frame(self, of_text: list[Item]) -> None:
+        item = next(item for item in of_text if len(item.contexts) > 1)
+        sentences = item.sentences()
+        assert len(sentences) == len(item.contexts)
+        before, after = item.contexts[1]
+        assert sentences[1][0] == [f"{before} {option}{after}" for option in item.options]
+
+    def test_one_synonym_one_antonym_and_unrelated_words(self, of_text: list[Item], lexicon: Lexicon) -> None:
         for item in of_text[:50]:
-            assert lexicon.relation(item.head, item.options[item.right]) == ["synonym"]
-            assert lexicon.relation(item.head, item.options[1 - item.right]) == ["antonym"]
+            kinds = [lexicon.relation(item.head, option) for option in item.options]
+            assert kinds[item.right] == ["synonym"]
+            assert sorted(kinds) == [[], [], ["antonym"], ["synonym"]]
 
-    def test_as_often_the_more_frequent(self, of_text: list[Item], words: Words) -> None:
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_frequency_alone_is_at_chance_in_every_cell(
+        self, every_of_text: list[Item], words: Words, sign: int
+    ) -> None:
         frequency = words.frequency
-        for of_cell in cells([Item(**{**vars(item), "relation": ""}) for item in of_text]).values():
-            higher = [frequency[item.options[item.right]] > frequency[item.options[1 - item.right]] for item in of_cell]
-            assert sum(higher) * 2 == len(higher)
+        right = [
+            item.options[item.right] == max(item.options, key=lambda word: sign * frequency[word])
+            for item in every_of_text
+        ]
+        assert sum(right) * 4 == len(right)
 
     def test_nothing_that_a_sentence_gives_away(self, words: Words) -> None:
         # after "a", the first letter of an option would tell
@@ -215,9 +245,12 @@ class TestSubstitution:
 
     def test_what_gives_the_answer_away_is_left_out(self, words: Words) -> None:
         for item in substitution_items(words, TEXT, 50, 0)[:4]:
-            for given in (item.head, *item.options):
+            for given in item.options:
                 text = TEXT.replace(f"the {item.head} one", f"the {item.head} {given} one")
-                assert item.head not in {other.head for other in substitution_items(words, text, 50, 0)}
+                found = [other for other in substitution_items(words, text, 50, 0) if other.head == item.head]
+                assert all(given not in other.options for other in found)
+            text = TEXT.replace(f"the {item.head} one", f"the {item.head} {item.head} one")
+            assert item.head not in {other.head for other in substitution_items(words, text, 50, 0)}
 
     @pytest.mark.parametrize("text", ["", "\n\n", "a b c", "x" * 100_000, ". " * 10_000, "\0 the cold one"])
     def test_text_without_sentences(self, words: Words, text: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,22 @@ def test_the_rate_is_the_plans_and_not_the_trainers(branches: Any, worker: Calla
     trainer.run(saves=False)
     assert rates == [branches.plan.learning_rate(step, shared, len(rates)) for step in range(len(rates))]
     assert 0 < shared < len(rates) == trainer.steps
+
+
+def test_a_term_at_the_beginning_is_off_afterwards_and_in_the_branch(
+    branches: Any, worker: Callable[[], tuple[Any, Weights]]
+) -> None:
+    base, name = "KD + hidden", "DSKD at the beginning"
+    arm = replace(next(arm for arm in branches.plan.ARMS if arm.name == name), early=300)
+    branches.plan.ARMS = tuple(arm if other.name == name else other for other in branches.plan.ARMS)
+    own, _ = worker()
+    trainer = own.trainer(arm, base, 1)
+    early = trainer.objective.steps
+    trainer.folder.mkdir(parents=True)
+    trainer.run(until=early + 3)
+    with (trainer.folder / "log.csv").open(newline="", encoding="utf-8") as file:
+        semantic = [float(row["positive"]) for row in csv.DictReader(file)]
+    assert len(semantic) == early + 3
+    assert 0 < early < own.shared_steps(trainer)
+    assert all(semantic[:early])
+    assert not any(semantic[early:])
