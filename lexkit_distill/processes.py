@@ -47,37 +47,37 @@ class Processes:
             torch.cuda.set_device(place)
 
     @property
-    def number(self) -> int:
+    def rank(self) -> int:
         """Rank of this process, from 0."""
         return int(self._state.process_index)
 
     @property
-    def local_number(self) -> int:
+    def local_rank(self) -> int:
         """Rank of this process on its machine, from 0."""
         return int(self._state.local_process_index)
 
     @property
-    def number_of(self) -> int:
+    def world_size(self) -> int:
         """Number of processes, on all machines."""
         return int(self._state.num_processes)
 
     @property
     def is_first(self) -> bool:
         """Whether this is the process that does the work that cannot be divided and reports progress."""
-        return self.number == 0
+        return self.rank == 0
 
     def wait(self) -> None:
         """Wait until all processes have reached this call."""
-        if self.number_of > 1:
+        if self.world_size > 1:
             self._state.wait_for_everyone()
 
     def gathered(self, share: list[T]) -> list[T] | None:
         """Return the shares of all processes, joined in order of rank; None in all but the first process."""
-        if self.number_of == 1:
+        if self.world_size == 1:
             return share
         from torch import distributed
 
-        parts: list[list[T] | None] | None = [None] * self.number_of if self.is_first else None
+        parts: list[list[T] | None] | None = [None] * self.world_size if self.is_first else None
         distributed.gather_object(share, parts)
         return None if parts is None else [one for part in parts for one in part or ()]
 

@@ -88,7 +88,7 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
             gguf=config.gguf,
             dtype=config.dtype,
             device=config.device,
-            process=processes.local_number,
+            process=processes.local_rank,
             device_map=config.device_map,
             quantize=config.quantize,
         )
@@ -151,7 +151,7 @@ def _planned(config: SensesConfig, teacher: Teacher, folder: Path, processes: Pr
     plan = open_plan(folder)
     assert plan is not None
     if processes.is_first:
-        check_room(config, plan, teacher.hidden_size, folder, processes.number_of)
+        check_room(config, plan, teacher.hidden_size, folder, processes.world_size)
     return plan
 
 
@@ -193,10 +193,10 @@ def _collected(
 ) -> None:
     if done_batches(folder, plan.batches).all():
         return
-    share = share_of(plan, config.batch_tokens, folder, processes.number, processes.number_of)
+    share = share_of(plan, config.batch_tokens, folder, processes.rank, processes.world_size)
     sampler = Sampler(
         folder,
-        processes.number,
+        processes.rank,
         vocabulary=teacher.vocabulary_size,
         hidden_size=teacher.hidden_size,
         cap=config.max_per_token,

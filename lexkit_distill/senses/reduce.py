@@ -72,7 +72,7 @@ def reduce_tokens(
     total, done = sum(map(len, found)), 0
     for number, block in enumerate(found):
         path = work / f"block-{number}.safetensors"
-        if number % processes.number_of == processes.number and not path.exists():
+        if number % processes.world_size == processes.rank and not path.exists():
             write_atomically(path, save(_packed(list(_reduced(config, sample, block, device)))))
         done += len(block)
         progress.count(done, total, "tokens")
