@@ -91,7 +91,7 @@ def check_folder(folder: Path, kind: type[LexkitError], option: str = "--output"
 
 
 @contextmanager
-def only_run(folder: Path, kind: type[LexkitError], option: str = "--output") -> Iterator[bool]:
+def lock_folder(folder: Path, kind: type[LexkitError], option: str = "--output") -> Iterator[bool]:
     """Context manager. Create *folder* and lock it until the block, or the process, ends.
 
     Yields:

@@ -30,14 +30,14 @@ class Processes:
         from accelerate import PartialState
         from accelerate.state import AcceleratorState
 
-        from lexkit_distill.teacher import chosen_device
+        from lexkit_distill.teacher import resolve_device
 
         launched = int(os.environ.get("WORLD_SIZE", "1"))
         if launched > 1 and device.startswith("cuda:"):
             raise TeacherError(f"--device {device}: {launched} processes need a GPU each; give --device cuda")
         if launched > 1 and device == "cuda" and torch.cuda.is_available():
             device = "auto"  # trying "cuda" would make every process allocate memory on the first GPU
-        place = chosen_device(device, int(os.environ.get("LOCAL_RANK", "0")))
+        place = resolve_device(device, int(os.environ.get("LOCAL_RANK", "0")))
         if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
             AcceleratorState._reset_state(reset_partial_state=True)
         # Without cpu=True, accelerate treats each process on a machine without a GPU as a separate run. The timeout is

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lexkit.arguments import user_path
 from lexkit.bounded_process import run
 from lexkit.errors import first_line
-from lexkit_distill.dense import dense_copy, is_quantized
+from lexkit_distill.dequantize import dequantized_copy, is_quantized
 from lexkit_distill.errors import TeacherError
 from lexkit_distill.memory import is_out_of_memory
 from lexkit_distill.tokenization import TextEncoder, context_of
@@ -77,7 +77,7 @@ class Teacher:
 
     def copied(self, module: nn.Module) -> nn.Module:
         """Return a copy of one of the model's modules on `device`, with dense weights."""
-        copied = dense_copy(module, self.model.dtype) if self.is_quantized else copy.deepcopy(module)
+        copied = dequantized_copy(module, self.model.dtype) if self.is_quantized else copy.deepcopy(module)
         if self.is_spread:
             from accelerate.hooks import remove_hook_from_module
 
@@ -202,7 +202,7 @@ def load_teacher(
 
     source: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
     folder = str(user_path(name)) if user_path(name).is_dir() else name
-    place = chosen_device(device, process)
+    place = resolve_device(device, process)
     if device_map:
         _check_alone()
     if place.type == "cuda":
@@ -272,7 +272,7 @@ def _settle(model: Any) -> None:  # noqa: ANN401
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     head = model.get_output_embeddings()
     if head is not None and is_quantized(head):
-        model.set_output_embeddings(dense_copy(head, model.dtype))
+        model.set_output_embeddings(dequantized_copy(head, model.dtype))
 
 
 def _check_parts(teacher: Teacher) -> None:
@@ -291,7 +291,7 @@ def check_tokenizer(name: str, tokenizer: Any) -> None:  # noqa: ANN401  # of tr
         raise TeacherError(f"{name}: has no tokenizer.json (a 'fast' tokenizer); convert its tokenizer first")
 
 
-def chosen_device(device: str, process: int = 0) -> torch.device:
+def resolve_device(device: str, process: int = 0) -> torch.device:
     """Return the torch device for a name, or for ``auto``: a GPU if there is one (CUDA, then MPS), otherwise the CPU.
 
     Raises:

@@ -18,7 +18,7 @@ from lexkit_distill.demo.comparison import MEASURES, NOTE, StudentComparison, pl
 from lexkit_distill.demo.config import DemoConfig
 from lexkit_distill.demo.teacher import NAME, dense_teacher, packaged_weights
 from lexkit_distill.demo.text import Text, read_text
-from lexkit_distill.disk import LOCK, disk_failures, only_run, read_json
+from lexkit_distill.disk import LOCK, disk_failures, lock_folder, read_json
 from lexkit_distill.errors import TeacherError, TrainingError
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.meta import META, read_meta
@@ -70,7 +70,7 @@ def run_demo(config: DemoConfig, progress: Callable[[str], Progress] = lambda _:
     elif not (folder / "teacher" / NAME).exists():
         packaged_weights()
     advice = "free some space, and run the same command again to resume"
-    with only_run(folder, TrainingError), disk_failures(TrainingError, folder, advice):
+    with lock_folder(folder, TrainingError), disk_failures(TrainingError, folder, advice):
         _claim(folder, config, text)
         return _made(folder, config, text, progress)
 

@@ -22,7 +22,7 @@ from lexkit.arguments import user_path
 from lexkit.atomic_write import write_atomically, write_json
 from lexkit.errors import LexkitError
 from lexkit.progress import Progress
-from lexkit_distill.disk import LOCK, disk_failures, only_run, read_json
+from lexkit_distill.disk import LOCK, disk_failures, lock_folder, read_json
 from lexkit_distill.errors import SampleError
 from lexkit_distill.memory import memory_failures
 from lexkit_distill.processes import Processes
@@ -120,9 +120,9 @@ def _claimed(output: Path, folder: Path) -> Iterator[None]:
 
     If the run fails before the corpus has been read, the content of a new sample's folder is removed.
     """
-    with only_run(output, SampleError):
+    with lock_folder(output, SampleError):
         check_new(output)
-        with only_run(folder, SampleError, "--sample") as is_new:
+        with lock_folder(folder, SampleError, "--sample") as is_new:
             try:
                 yield
             except LexkitError:

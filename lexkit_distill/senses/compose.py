@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from lexkit.progress import Progress
-from lexkit_distill.disk import disk_failures, only_run
+from lexkit_distill.disk import disk_failures, lock_folder
 from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses import dictionary as files
 from lexkit_distill.senses.dictionary import SenseDictionary
-from lexkit_distill.senses.threads import mapped
+from lexkit_distill.senses.threads import threaded_map
 from lexkit_distill.supervision.relations import read_relations
 
 MAX_TOKENS = 3
@@ -70,7 +70,7 @@ def compose_senses(
     progress = progress if progress is not None else Progress()
     files.read_meta(senses)
     advice = "free some space, and run the same command again; the senses of tokens are intact"
-    with only_run(senses, DictionaryError, "--senses"), disk_failures(DictionaryError, senses, advice):
+    with lock_folder(senses, DictionaryError, "--senses"), disk_failures(DictionaryError, senses, advice):
         return _composed_with(senses, store, max_tokens, progress)
 
 
@@ -167,7 +167,7 @@ def compose(rows: Tensor, first: Int64, n_rows: Int64, words: Int64) -> Iterator
         is_real = torch.arange(k) < counts[keys[:, 0]][:, None]
         return found.flatten(0, 1) if bool(is_real.all()) else found[is_real]
 
-    yield from mapped(composed, range(0, len(words), chunk))
+    yield from threaded_map(composed, range(0, len(words), chunk))
 
 
 def _senses(rows: Tensor, first: Tensor, n_rows: Tensor, keys: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ from lexkit_distill.senses.adaptive import kmeans_adaptive
 from lexkit_distill.senses.cluster import Clusters, kmeans
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.sample import Sample, groups
-from lexkit_distill.senses.threads import mapped
+from lexkit_distill.senses.threads import threaded_map
 
 _BLOCK_ROWS = 200_000
 """Target number of occurrences in a block; those of one token stay together."""
@@ -130,7 +130,7 @@ def _reduced(
 
     batches = _batched(large, states.shape[1], _BATCH_ELEMENTS.get(device.type, _BATCH_ELEMENTS["cuda"]))
     in_turn = list(batches)[::-1]  # largest first, so that all threads finish at about the same time
-    for found in mapped(clustered, in_turn) if device.type == "cpu" else map(clustered, in_turn):
+    for found in threaded_map(clustered, in_turn) if device.type == "cpu" else map(clustered, in_turn):
         result.update({one.token: one for one in found})
     return iter(result[token] for token, _, _ in block)
 

@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def mapped(work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+def threaded_map(work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
     """Yield ``work(item)`` for all items, in order, using torch's number of threads and reading few items ahead."""
     threads = torch.get_num_threads()
     if threads == 1:

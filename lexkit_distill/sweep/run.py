@@ -15,7 +15,7 @@ from pathlib import Path
 from lexkit.atomic_write import write_json
 from lexkit.errors import LexkitError, Stopped
 from lexkit.progress import Progress
-from lexkit_distill.disk import disk_failures, only_run, read_json
+from lexkit_distill.disk import disk_failures, lock_folder, read_json
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sweep.config import Point, SweepConfig
 from lexkit_distill.sweep.records import RunRecord, describe, read_run
@@ -69,7 +69,7 @@ def sweep(
             f"--processes {processes}: device_map gives all GPUs to one process; leave out one of the two"
         )
     try:
-        with only_run(config.output, TrainingError), disk_failures(TrainingError, config.output, ADVICE):
+        with lock_folder(config.output, TrainingError), disk_failures(TrainingError, config.output, ADVICE):
             return _sweep(config, progress, processes, threads)
     except (KeyboardInterrupt, SystemExit) as error:  # the command line raises SystemExit for SIGTERM
         number = signal.SIGTERM if isinstance(error, SystemExit) else getattr(error, "number", signal.SIGINT)

@@ -85,7 +85,7 @@ class Worker:
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
             if not prepared.cache.have(part):
-                prepared.cache(prepared.trainer.feed(prepared.trainer.batches.batch(part, 0)))
+                prepared.cache(prepared.trainer.prefetcher(prepared.trainer.batches.batch(part, 0)))
             progress.count(min(start + _ROWS, len(rows)), len(rows), "rows")
         prepared.close()
 
@@ -157,10 +157,10 @@ class Worker:
         export(prepared.trainer.student, folder, files.trained_state(prepared.trainer.module), config, summary)
 
     def _prepare(self, config: TrainConfig, folder: Path, progress: Progress) -> PreparedTraining:
-        from lexkit_distill.teacher import chosen_device
+        from lexkit_distill.teacher import resolve_device
 
         if config.run.device == "auto":
-            config = changed(config, device=str(chosen_device("auto", self._number)))
+            config = changed(config, device=str(resolve_device("auto", self._number)))
         # A new accelerator each time, since an accelerator keeps every student that it has prepared in memory
         return prepare(config, folder, Processes(config.run.device).accelerator(), progress, self._memo)
 

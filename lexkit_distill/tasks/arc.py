@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.errors import DataError
-from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks.task import HubData, Question, Task, lettered, number_of
 
 

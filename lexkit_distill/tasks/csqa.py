@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lexkit_distill.files import DataFiles
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.tasks.arc import parse_ai2
 from lexkit_distill.tasks.task import HubData, Task
 

@@ -11,8 +11,8 @@ from random import Random
 from typing import Any
 
 from lexkit.arguments import user_path
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.errors import DataError
-from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks import mmlu
 from lexkit_distill.tasks.task import HubData, Question, Task, lettered, number_of
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.errors import DataError
-from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks.task import HubData, Question, Task, lettered, number_of, read_text
 
 

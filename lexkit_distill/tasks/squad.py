@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lexkit.errors import first_line
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.errors import DataError
-from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks.task import HubData, Question, Task, about_passage, number_of, read_text
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lexkit.arguments import user_path
 from lexkit.errors import first_line
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.errors import DataError
-from lexkit_distill.files import DataFiles
 
 if TYPE_CHECKING:
     from lexkit_distill.corpus import Message

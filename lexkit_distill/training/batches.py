@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lexkit_distill.errors import DataError
 from lexkit_distill.keys import occurrence_keys
 from lexkit_distill.supervision.nearest import Availability
-from lexkit_distill.training.encoded import TokenData
+from lexkit_distill.training.row_cache import TokenData
 
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]

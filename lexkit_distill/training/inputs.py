@@ -33,7 +33,7 @@ from lexkit_distill.tokenization import TextEncoder
 from lexkit_distill.training.config import TrainConfig, split_weight
 from lexkit_distill.training.data import training_documents
 from lexkit_distill.training.encode import Row, RowEncoder, WordFinder
-from lexkit_distill.training.encoded import EncodedRows, TokenData, encoded_rows
+from lexkit_distill.training.row_cache import EncodedRows, TokenData, encoded_rows
 
 _FORMAT = 1
 """Version of the format of encoded rows. Rows of another version are encoded again."""

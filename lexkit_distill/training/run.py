@@ -19,7 +19,7 @@ from lexkit.progress import Progress
 from lexkit_distill.checks import DONE, check_output
 from lexkit_distill.config import digest, options, values
 from lexkit_distill.deterministic import deterministic
-from lexkit_distill.disk import disk_failures, only_run
+from lexkit_distill.disk import disk_failures, lock_folder
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.memo import Memo
 from lexkit_distill.memory import available_memory, is_out_of_memory, memory_failures
@@ -28,7 +28,6 @@ from lexkit_distill.sizes import format_size
 from lexkit_distill.stopping import stop
 from lexkit_distill.supervision.nearest import Supervision
 from lexkit_distill.training.batches import Batch, Batches, count
-from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.export import export
 from lexkit_distill.training.inputs import TrainingInputs, candidates_key, load_inputs, load_training_teacher
@@ -37,6 +36,7 @@ from lexkit_distill.training.memory import MemoryModel, MemoryPlan, memory_model
 from lexkit_distill.training.plan import TrainPlan, check_room, make_plan, remedy
 from lexkit_distill.training.step import Objective, OnlineTeacher
 from lexkit_distill.training.student import TOLERANCE, Student, check_head, relative_difference
+from lexkit_distill.training.teacher_cache import TeacherCache
 from lexkit_distill.training.trainer import Outcome, Trainer
 
 _SHARE_OF_FREE = 0.5
@@ -91,7 +91,7 @@ def train(
     if not dry_run:
         check_output(folder)
     processes = Processes(config.run.device)
-    claimed = only_run(folder, TrainingError) if processes.is_first and not dry_run else nullcontext()
+    claimed = lock_folder(folder, TrainingError) if processes.is_first and not dry_run else nullcontext()
     try:
         with processes.together(), claimed, deterministic(config.run.deterministic):
             shown = progress if processes.is_first else Progress()

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from lexkit_distill.supervision.nearest import Candidates, Supervision
 from lexkit_distill.training.batches import Batch
 from lexkit_distill.training.config import LossConfig
-from lexkit_distill.training.feed import CachedStates, DeviceBatch, select
 from lexkit_distill.training.kd import TeacherSummary, kd_loss
+from lexkit_distill.training.prefetch import CachedStates, DeviceBatch, select
 from lexkit_distill.training.semantic import contrast_loss, semantic_loss
 from lexkit_distill.training.student import Student
 

@@ -19,7 +19,7 @@ from torch._dynamo import config as dynamo
 from lexkit_distill.checks import check_layers
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.teacher import Teacher, quiet_transformers
-from lexkit_distill.training.graphs import PassGraphs
+from lexkit_distill.training.cuda_graphs import ForwardGraphs
 from lexkit_distill.training.kd import Head
 
 _CROSS_LAYER = ("num_kv_shared_layers", "hidden_size_per_layer_input", "cross_attention_layers")
@@ -70,7 +70,7 @@ class Student:
         self.tail = _shell(teacher, cut_config(teacher.model.config, layers - trained, layers), self.trained, norm)
         self.tail.embed_tokens = nn.Identity()  # unused, but accelerate looks for it before sharding
         self.shares_prefix = True
-        self.graphs: PassGraphs | None = None
+        self.graphs: ForwardGraphs | None = None
 
     @property
     def module(self) -> nn.Module:
@@ -94,7 +94,7 @@ class Student:
     def use_graphs(self) -> None:
         """Run the teacher with CUDA graphs if launching its kernels would take longer than running them."""
         if self.teacher.device.type == "cuda" and not self.teacher.is_spread:
-            self.graphs = PassGraphs(self._launch_teacher, self.teacher.model.base_model.layers[0])
+            self.graphs = ForwardGraphs(self._launch_teacher, self.teacher.model.base_model.layers[0])
 
     @torch.no_grad()
     def run_teacher(self, token_ids: Tensor) -> TeacherStates:

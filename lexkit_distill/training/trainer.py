@@ -29,8 +29,8 @@ from lexkit_distill.training import checkpoint as files
 from lexkit_distill.training.batches import Batches, Int64
 from lexkit_distill.training.checkpoint import RunState
 from lexkit_distill.training.config import OptimiserConfig, RunConfig
-from lexkit_distill.training.feed import DeviceBatch, Feed
 from lexkit_distill.training.logs import Log
+from lexkit_distill.training.prefetch import DeviceBatch, Prefetcher
 from lexkit_distill.training.step import SUMS, Objective, OnlineTeacher, SignalSource
 from lexkit_distill.training.student import Student
 
@@ -125,7 +125,7 @@ class Trainer:
             warnings.simplefilter("ignore", FutureWarning)
             self.module, prepared = accelerator.prepare(student.module, optimizer)
         self.optimizer: torch.optim.Optimizer = prepared.optimizer
-        self.feed = Feed(student.teacher.device, objective.semantic_supervision, source.read)
+        self.prefetcher = Prefetcher(student.teacher.device, objective.semantic_supervision, source.read)
         self.state = RunState(processes=accelerator.num_processes)
         self.stopped: int | None = None
         """Signal, received by any process, that stopped `run`."""
@@ -163,7 +163,7 @@ class Trainer:
         log = Log(self.folder, self.state.step, trackers=trackers, settings=self.identity) if writes else None
         began, tokens = time.perf_counter(), 0.0
         self.progress.stage("training")
-        with closing(log) if log is not None else nullcontext(), closing(self.feed), self._signals:
+        with closing(log) if log is not None else nullcontext(), closing(self.prefetcher), self._signals:
             while self.state.step < steps and not self._early():
                 number = self.state.step
                 row = self._step(number)
@@ -200,7 +200,7 @@ class Trainer:
         for place in range(len(shares)):
             last = place == len(shares) - 1
             after = (number, place + 1) if not last else (number + 1, 0) if number + 1 < self.steps else None
-            batch = self.feed.in_turn((number, place), self._batch, after)
+            batch = self.prefetcher.in_turn((number, place), self._batch, after)
             with nullcontext() if last else self.accelerator.no_sync(self.module):
                 loss, part = self.objective(self.module, batch, self.source(batch), **counts)
                 # DDP and FSDP average gradients over processes, but each process has a share of one mean
@@ -234,7 +234,7 @@ class Trainer:
     def _batch(self, key: tuple[int, int]) -> DeviceBatch:
         """Prepare a batch, given the step's number and the index of the batch among those of this process."""
         number, place = key
-        return self.feed(self.batches.batch(self._plan(number).shares[place], self.batches.step(number)[0]))
+        return self.prefetcher(self.batches.batch(self._plan(number).shares[place], self.batches.step(number)[0]))
 
     def _plan(self, number: int) -> _StepPlan:
         """Return the plan of a step; plans of the current step and of the next, which a thread prepares, are kept."""
@@ -273,13 +273,13 @@ class Trainer:
             of_all = held_out.shares(rows, self.accelerator.num_processes, self.config.micro_batch_size)
             shares += of_all[self.accelerator.process_index]
         sums = torch.zeros(len(SUMS), device=self.student.teacher.device)
-        with closing(Feed(self.student.teacher.device, None, source.read)) as feed:
+        with closing(Prefetcher(self.student.teacher.device, None, source.read)) as prefetcher:
 
             def prepared(place: int) -> DeviceBatch:
-                return feed(held_out.batch(shares[place], 0))
+                return prefetcher(held_out.batch(shares[place], 0))
 
             for place in range(len(shares)):
-                batch = feed.in_turn(place, prepared, place + 1 if place + 1 < len(shares) else None)
+                batch = prefetcher.in_turn(place, prepared, place + 1 if place + 1 < len(shares) else None)
                 sums += self.objective(self.module, batch, source(batch), targets=1, sampled=1)[1]
         sums = self.accelerator.reduce(sums, "sum")
         of = self.objective.terms(sums.tolist())

@@ -182,10 +182,10 @@ def test_a_signal_in_a_training_stops_the_demo(demos: Demos, monkeypatch: pytest
 
 
 def test_of_two_demos_with_one_output_the_second_is_refused(demos: Demos) -> None:
-    from lexkit_distill.disk import only_run
+    from lexkit_distill.disk import lock_folder
     from lexkit_distill.errors import TrainingError
 
-    with only_run(demos.folder, TrainingError):
+    with lock_folder(demos.folder, TrainingError):
         refused = invoke(*demos.arguments)
     assert "another run is writing there; wait for it, or choose another --output" in str(refused.exception)
 

@@ -35,7 +35,7 @@ def read(data: list[str], *, dropped: Counter[str], seed: int = 0, **options: An
 def encoded(path: Path | str, tokenizer: Any, relations: Any = None, **options: Any) -> Any:
     from lexkit_distill.tokenization import TextEncoder
     from lexkit_distill.training.encode import RowEncoder, WordFinder
-    from lexkit_distill.training.encoded import encoded_rows
+    from lexkit_distill.training.row_cache import encoded_rows
 
     dropped = options.pop("dropped", Counter())
     reading = {name: options.pop(name) for name in ("shots", "seed", "mmlu_test", "fraction") if name in options}

@@ -74,12 +74,12 @@ def test_a_dense_copy_has_the_values_of_the_quantized_weights_whatever_the_bias(
     import torch
     from torch import nn
 
-    from lexkit_distill.dense import dense_copy
+    from lexkit_distill.dequantize import dequantized_copy
 
     precision = getattr(torch, dtype)
     module = int8_linear(nn.Linear(1500, 3)).to(precision)
     module.bias = nn.Parameter(torch.tensor([1e6, 0.0, -3.0], dtype=precision))
-    dense = dense_copy(nn.Sequential(module, nn.ReLU()), precision)[0]
+    dense = dequantized_copy(nn.Sequential(module, nn.ReLU()), precision)[0]
     assert type(dense) is nn.Linear
     assert dense.weight.dtype == precision
     assert torch.equal(dense.weight, module.values)

@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from lexkit.errors import Stopped
-from lexkit_distill.disk import only_run
+from lexkit_distill.disk import lock_folder
 from lexkit_distill.errors import TrainingError
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -283,7 +283,10 @@ def test_of_two_sweeps_with_one_output_the_second_is_refused(sweep_file: Callabl
     from lexkit_distill.sweep.config import read_sweep
     from lexkit_distill.sweep.run import sweep
 
-    with only_run(tmp_path / "sweep", TrainingError), pytest.raises(TrainingError, match="sweep: another run is writ"):
+    with (
+        lock_folder(tmp_path / "sweep", TrainingError),
+        pytest.raises(TrainingError, match="sweep: another run is writ"),
+    ):
         sweep(read_sweep(sweep_file()))
 
 

@@ -36,7 +36,7 @@ class _Captured(NamedTuple):
     states: tuple[Tensor, Tensor]
 
 
-class PassGraphs:
+class ForwardGraphs:
     """Runs a teacher's forward pass, through a CUDA graph if launching its kernels would take longer than running them.
 
     Args:

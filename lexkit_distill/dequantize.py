@@ -22,7 +22,7 @@ def is_quantized(module: nn.Module) -> bool:
     return type(module) is not nn.Linear or not is_plain
 
 
-def dense_copy(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+def dequantized_copy(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     """Return a copy of *module* in which every quantised linear layer is an `nn.Linear` with weights of *dtype*."""
     dense = {id(part): _dense_linear(part, dtype) for part in module.modules() if is_quantized(part)}
     return copy.deepcopy(module, dense)  # the memo makes deepcopy use these in place of copies

@@ -34,8 +34,8 @@ from lexkit_distill.errors import TrainingError
 from lexkit_distill.sizes import format_size
 from lexkit_distill.supervision.nearest import Candidates, Supervision, places_of
 from lexkit_distill.training.batches import Batch, Batches
-from lexkit_distill.training.feed import CachedStates, DeviceBatch
 from lexkit_distill.training.kd import TeacherSummary, summarize
+from lexkit_distill.training.prefetch import CachedStates, DeviceBatch
 from lexkit_distill.training.step import OnlineTeacher, TeacherSignal
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")

@@ -101,7 +101,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     from lexkit_distill import teacher
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(teacher, "chosen_device", lambda *_: torch.device("cuda", 0))
+    monkeypatch.setattr(teacher, "resolve_device", lambda *_: torch.device("cuda", 0))
 
 
 def test_a_teacher_that_does_not_fit_on_the_gpus_is_refused(

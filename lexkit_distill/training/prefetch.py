@@ -78,7 +78,7 @@ class DeviceBatch:
         return select(hidden.flatten(0, 1), self.index)
 
 
-class Feed:
+class Prefetcher:
     """Prepares batches and copies them to a device.
 
     Args:
@@ -98,7 +98,7 @@ class Feed:
         self._stream: Any = None
         self._next: tuple[object, Future[Any]] | None = None
         if device.type == "cuda":
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="lexkit-feed")
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="lexkit-prefetch")
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def __call__(self, batch: Batch) -> DeviceBatch:
