@@ -75,7 +75,7 @@ class Teacher:
         """Whether linear layers have quantised weights."""
         return getattr(self.model.config, "quantization_config", None) is not None
 
-    def copied(self, module: nn.Module) -> nn.Module:
+    def copy_module(self, module: nn.Module) -> nn.Module:
         """Return a copy of one of the model's modules on `device`, with dense weights."""
         copied = dequantized_copy(module, self.model.dtype) if self.is_quantized else copy.deepcopy(module)
         if self.is_spread:
@@ -126,7 +126,7 @@ class Teacher:
         """
         return self.fingerprint if self.is_quantized and self.files else values_digest(self.model)
 
-    def is_of(self, *known: str | None) -> bool:
+    def has_fingerprint(self, *known: str | None) -> bool:
         """Whether *known* contains `fingerprint` or `values_digest`; earlier versions stored only the latter."""
         return self.fingerprint in known or self.values_digest in known
 

@@ -173,7 +173,7 @@ def _check_same_sample(config: SensesConfig, teacher: Teacher, folder: Path) -> 
             write_json(path, what)
         return
     before = read_json(path, SampleError, "remove the folder to sample again")
-    if teacher.is_of(before["teacher"]):
+    if teacher.has_fingerprint(before["teacher"]):
         what["teacher"] = before["teacher"]
     for name, value in what.items():
         if before.get(name) != value:

@@ -144,7 +144,7 @@ class SenseDictionary:
         fingerprint = teacher.fingerprint if teacher is not None else None
         if teacher is not None:
             meta = read_meta(Path(path))
-            if teacher.is_of(meta.teacher_fingerprint, meta.teacher_values):
+            if teacher.has_fingerprint(meta.teacher_fingerprint, meta.teacher_values):
                 fingerprint = meta.teacher_fingerprint
         return cls(path, teacher=fingerprint, tokenizer=encoder.fingerprint, relations=relations)
 

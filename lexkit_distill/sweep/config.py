@@ -42,7 +42,7 @@ class Point:
     """Name of the run's folder: a digest of its configuration and of the size and time of its data files."""
 
     @property
-    def signal(self) -> str:
+    def teacher_key(self) -> str:
         """Digest of what the run needs from the teacher: states, distributions and candidates."""
         config = self.config
         of_senses = (config.senses, config.store, config.loss.candidates, config.ablations)

@@ -109,11 +109,11 @@ def _sweep(config: SweepConfig, progress: Progress, processes: int, threads: int
 
 def _fill(worker: Worker, config: SweepConfig, missing: list[Point], progress: Progress) -> None:
     """Fill the teacher caches of the missing runs in advance, once for all points, finished or not, that share one."""
-    wanted = {point.signal for point in missing}
+    wanted = {point.teacher_key for point in missing}
     groups: dict[str, list[Point]] = {}
     for point in config.points:
-        if point.signal in wanted:
-            groups.setdefault(point.signal, []).append(point)
+        if point.teacher_key in wanted:
+            groups.setdefault(point.teacher_key, []).append(point)
     for points in groups.values():
         with suppress(LexkitError):  # the run itself will record the error
             worker.fill(points, progress)

@@ -124,10 +124,14 @@ def kd_loss(
             rows = slice(start, start + chunk)
             ours, theirs, of_rows = student_hidden[rows], teacher_hidden[rows], targets[rows]
             if summary is None:
-                part = _of_both(ours, theirs, of_rows, head, teacher_head, weight, temperature, has_gradient, buffer)
+                part = _from_logits(
+                    ours, theirs, of_rows, head, teacher_head, weight, temperature, has_gradient, buffer
+                )
             else:
                 of_teacher = TeacherSummary(*(value[rows] for value in summary))
-                part = _of_student(ours, theirs, of_rows, head, of_teacher, weight, temperature, has_gradient, buffer)
+                part = _from_summary(
+                    ours, theirs, of_rows, head, of_teacher, weight, temperature, has_gradient, buffer
+                )
             ce += part.ce.sum(dtype=exact)
             kl += part.kl.sum(dtype=exact)
             if gradient is not None:
@@ -242,7 +246,7 @@ class _Block(NamedTuple):
     gradient: Tensor  # (n, V) at the student's logits, before the cap
 
 
-def _of_student(
+def _from_summary(
     student_hidden: Tensor,
     teacher_hidden: Tensor,
     targets: Tensor,
@@ -281,7 +285,7 @@ def _of_student(
     return _Block(ce, kl, logits)
 
 
-def _of_both(
+def _from_logits(
     student_hidden: Tensor,
     teacher_hidden: Tensor,
     targets: Tensor,

@@ -2,8 +2,8 @@
 
 Each program processes one row. It reads the logits of both models once, for maxima, denominators and the divergence,
 which it rescales as the maxima grow (Milakov and Gimelshein 2018), and once more to overwrite the student's logits with
-the gradient. `kd._of_both` and `kd._of_student` are the reference implementation; the tests compare this kernel with
-them in Triton's interpreter.
+the gradient. `kd._from_logits` and `kd._from_summary` are the reference; the tests compare this kernel with them in
+Triton's interpreter.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class Student:
             for layer in self.trained:
                 add_hook_to_module(layer, AlignDevicesHook(teacher.device))
         frozen = list(base.layers[: layers - trained])
-        norm = teacher.copied(base.norm)
+        norm = teacher.copy_module(base.norm)
         self.full = _shell(teacher, cut_config(teacher.model.config, 0, layers), [*frozen, *self.trained], norm)
         self.tail = _shell(teacher, cut_config(teacher.model.config, layers - trained, layers), self.trained, norm)
         self.tail.embed_tokens = nn.Identity()  # unused, but accelerate looks for it before sharding
@@ -159,7 +159,7 @@ class Student:
         state = {name: value.detach() for name, value in parts if not name.startswith(prefix)}
         for place, layer in enumerate(teacher.base_model.layers[:first]):
             # Dequantised layers may not all fit on the device
-            dense = self.teacher.copied(layer).cpu() if self.teacher.is_quantized else layer
+            dense = self.teacher.copy_module(layer).cpu() if self.teacher.is_quantized else layer
             state |= {f"{prefix}{place}.{name}": value for name, value in dense.state_dict().items()}
         if trained is None:
             trained = {f"layers.{name}": value for name, value in self.tail.layers.state_dict().items()}
@@ -251,7 +251,7 @@ def _shell(teacher: Teacher, config: Any, layers: Any, norm: nn.Module) -> Any: 
     with torch.device("meta"):
         shell = type(base)(config)
     for name, child in base.named_children():
-        setattr(shell, name, teacher.copied(child) if teacher.is_spread and name.startswith("rotary") else child)
+        setattr(shell, name, teacher.copy_module(child) if teacher.is_spread and name.startswith("rotary") else child)
     shell.layers, shell.norm = nn.ModuleList(layers), norm
     return shell.eval()
 

@@ -133,7 +133,7 @@ def test_a_student_of_a_quantized_teacher_trains_and_is_saved_as_an_ordinary_mod
 def test_a_quantized_teacher_has_a_fingerprint_of_its_own(quantized: Any) -> None:
     prints = {dataclasses.replace(quantized, quantize=quantize).fingerprint for quantize in (None, "4bit", "8bit")}
     assert len(prints) == 3
-    assert quantized.is_of(quantized.fingerprint)
+    assert quantized.has_fingerprint(quantized.fingerprint)
     assert quantized.values_digest == quantized.fingerprint
 
 

@@ -314,7 +314,7 @@ def test_what_does_not_belong_together_is_one_clear_line(
     line = '{"prompt": "a", "completion": "' + " house" * 200 + '"}\n'
     (tmp_path / "long.jsonl").write_text(line * 3, encoding="utf-8")
     long = (str(tmp_path / "long.jsonl"),)
-    left = r"nothing of the training data is left \(3 longer than --max-length\); raise --max-length"
+    left = r"no training data are left \(3 longer than --max-length\); raise --max-length"
     refused(DataError, left, data=long, too_long="drop")
     often = (f"{tmp_path / 'train.txt'}@1e9",)
     refused(DataError, "an epoch has 40,000,000,000 rows, at most .* possible; give --data lower weights", data=often)
