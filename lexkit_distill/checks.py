@@ -43,7 +43,7 @@ def require_extra(name: str = "distill") -> None:
     for package in _EXTRAS[name]:
         if find_spec(package) is None:
             raise LexkitError(
-                f"lexkit distill needs the package {package}, which is not installed; pip install 'lexkit[{name}]'"
+                f"lexkit distill needs the package {package}, which is not installed; run pip install 'lexkit[{name}]'"
             )
 
 

@@ -57,7 +57,7 @@ class Student:
         layers = check_layers(layers, trained, total)
         self.teacher, self.layers, self.n_trained = teacher, layers, trained
         self.head = head_of(teacher)
-        self.trained = nn.ModuleList(map(teacher.copied, base.layers[layers - trained : layers])).float()
+        self.trained = nn.ModuleList(map(teacher.copy_module, base.layers[layers - trained : layers])).float()
         self.trained.requires_grad_(True)
         if teacher.is_spread:  # inputs of the layers may be on another device
             from accelerate.hooks import AlignDevicesHook, add_hook_to_module

@@ -1,4 +1,4 @@
-"""Sweeps: grids, one cache, a choice by validation, and going on after a kill."""
+"""Sweeps: grids, one cache, a choice by validation, and resuming after a kill."""
 
 from __future__ import annotations
 

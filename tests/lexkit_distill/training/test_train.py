@@ -1,4 +1,4 @@
-"""Training from configuration to model, in one process: what is written, and stopping and going on at any step."""
+"""Training from configuration to model, in one process: what is written, and stopping and resuming at any step."""
 
 from __future__ import annotations
 
