@@ -87,9 +87,9 @@ class StudentConfig(Config):
     """Which of the teacher's layers the student consists of."""
 
     layers: int | None = field(default=None, metadata=_COUNT)
-    """Number of layers of the student: the first layers of the teacher. [default: half of the teacher's]"""
+    """Number of layers of the student, which are the first ones of the teacher. [default: half of the teacher's]"""
     trained: int = field(default=2, metadata=_COUNT)
-    """Number of layers to train: the last layers of the student."""
+    """Number of layers to train, counted from the last layer of the student."""
 
 
 @dataclass(frozen=True)

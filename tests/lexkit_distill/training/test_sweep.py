@@ -373,7 +373,7 @@ def test_a_dictionary_of_another_k_than_the_grid_says(
         (tmp_path / f"senses-{k}").symlink_to(senses)
     done = sweep(read_sweep(sweep_file(grid={"k": [4, 9]}, changes={"senses": str(tmp_path / "senses-{k}")})))
     assert [setting.failed for setting in done.settings] == [False, True]
-    assert "a dictionary with k 4, and the grid has 9" in done.failed[0]["error"]
+    assert "the dictionary has k 4, and the grid has 9" in done.failed[0]["error"]
 
 
 def test_plots_are_slices_through_the_chosen_setting(tmp_path: Path) -> None:
