@@ -157,7 +157,7 @@ class SenseDictionary:
             )
         if tokenizer is not None and tokenizer != meta.tokenizer_fingerprint:
             raise DictionaryError(
-                f"{self.path}: built with another tokenizer ({meta.tokenizer_fingerprint[:12]}, not {tokenizer[:12]}); "
+                f"{self.path}: made with another tokenizer ({meta.tokenizer_fingerprint[:12]}, not {tokenizer[:12]}); "
                 "use the teacher's own tokenizer"
             )
         if relations is not None and relations.fingerprint != meta.store_fingerprint:

@@ -129,9 +129,7 @@ def kd_loss(
                 )
             else:
                 of_teacher = TeacherSummary(*(value[rows] for value in summary))
-                part = _from_summary(
-                    ours, theirs, of_rows, head, of_teacher, weight, temperature, has_gradient, buffer
-                )
+                part = _from_summary(ours, theirs, of_rows, head, of_teacher, weight, temperature, has_gradient, buffer)
             ce += part.ce.sum(dtype=exact)
             kl += part.kl.sum(dtype=exact)
             if gradient is not None:

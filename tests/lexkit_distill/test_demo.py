@@ -260,7 +260,7 @@ def test_a_folder_without_a_model_is_no_teacher_and_nothing_is_made(demos: Demos
     (tmp_path / "empty").mkdir()
     folder = tmp_path / "demo"
     result = invoke("--output", str(folder), "--text", demos.arguments[-1], "--teacher", str(tmp_path / "empty"))
-    assert f"{tmp_path / 'empty'}: no config.json in this folder; give a folder that" in str(result.exception)
+    assert f"{tmp_path / 'empty'}: no config.json in this folder; give a folder written by" in str(result.exception)
     assert not folder.exists()
 
 
