@@ -51,7 +51,7 @@ _CORE = (
     "lexkit.cli.main",
     "lexkit.cli.build",
     "lexkit.store.verify",
-    "lexkit.report.page",
+    "lexkit.reporting.page",
     "pandas",
     "python_calamine",
 )

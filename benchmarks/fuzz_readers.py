@@ -302,7 +302,7 @@ def _change_tables(path: Path, rng: random.Random) -> None:
 def _read_store(path: Path) -> bool:
     """Do with a store what commands do, each of which may refuse it."""
     from lexkit.errors import LexkitError
-    from lexkit.report.page import write_report
+    from lexkit.reporting.page import write_report
     from lexkit.store.verify import verify_store
 
     with lexkit.open(path) as lexicon:

@@ -16,22 +16,63 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
-__all__ = ["Lexicon", "LexkitError", "__version__", "build", "export", "open", "tokenize"]
 
 if TYPE_CHECKING:
-    from lexkit.errors import LexkitError
+    from lexkit.errors import (
+        ArgumentError,
+        FetchError,
+        LexkitError,
+        PluginError,
+        QueryError,
+        SourceError,
+        StoreError,
+        TokenizerError,
+        WordNotFound,
+    )
+    from lexkit.fetching.fetch import fetch
+    from lexkit.reporting.page import report
     from lexkit.store.build import build
     from lexkit.store.export import export
     from lexkit.store.lexicon import Lexicon, open
+    from lexkit.store.result_lists import Explanation, Neighbors
+    from lexkit.store.results import Evidence, Neighbor, WordForm
     from lexkit.store.spans import tokenize
 
+__all__ = [
+    "ArgumentError",
+    "Evidence",
+    "Explanation",
+    "FetchError",
+    "Lexicon",
+    "LexkitError",
+    "Neighbor",
+    "Neighbors",
+    "PluginError",
+    "QueryError",
+    "SourceError",
+    "StoreError",
+    "TokenizerError",
+    "WordForm",
+    "WordNotFound",
+    "__version__",
+    "build",
+    "export",
+    "fetch",
+    "open",
+    "report",
+    "tokenize",
+]
 _HOMES = {
-    "Lexicon": "lexkit.store.lexicon",
-    "open": "lexkit.store.lexicon",
     "build": "lexkit.store.build",
-    "tokenize": "lexkit.store.spans",
     "export": "lexkit.store.export",
-    "LexkitError": "lexkit.errors",
+    "fetch": "lexkit.fetching.fetch",
+    "open": "lexkit.store.lexicon",
+    "report": "lexkit.reporting.page",
+    "tokenize": "lexkit.store.spans",
+    "Lexicon": "lexkit.store.lexicon",
+    **dict.fromkeys(("Neighbors", "Explanation"), "lexkit.store.result_lists"),
+    **dict.fromkeys(("Neighbor", "Evidence", "WordForm"), "lexkit.store.results"),
+    **dict.fromkeys((name for name in __all__ if name.endswith("Error") or name == "WordNotFound"), "lexkit.errors"),
 }
 
 
@@ -42,3 +83,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, most of which are not imported yet."""
+    return __all__

@@ -39,14 +39,16 @@ def require_choice(name: str, value: object, choices: Collection[object]) -> Non
         raise ArgumentError(f"{name}={value!r}: no such value; say {' or '.join(map(repr, choices))}")
 
 
-def require_number(name: str, value: object, least: float, most: float | None = None, *, whole: bool = True) -> None:
-    """Raise unless *value* is a number from *least* to *most*, a whole one where that is wanted; None may be anything.
+def require_number(
+    name: str, value: object, least: float, most: float | None = None, *, whole: bool = True, or_none: bool = True
+) -> None:
+    """Raise unless *value* is a number from *least* to *most*, a whole one where that is wanted, or an allowed None.
 
     >>> require_number("jobs", 0, 1)
     Traceback (most recent call last):
     lexkit.errors.ArgumentError: jobs=0: give a whole number from 1 on
     """
-    if value is None:
+    if value is None and or_none:
         return
     largest = LARGEST if whole and most is None else most
     is_number = isinstance(value, (int,) if whole else (int, float)) and not isinstance(value, bool)

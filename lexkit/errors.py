@@ -6,10 +6,14 @@ after ``error:`` and exits with 1; everything else that escapes is a defect of l
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+
 from lexkit.text import normalize_text
 
 _LONGEST_REASON = 400
 """Characters that are quoted of another library's message."""
+_LONGEST_WORD = 100
 
 
 class LexkitError(Exception):
@@ -36,12 +40,42 @@ class QueryError(LexkitError):
     """A query that a store refuses or does not understand."""
 
 
+class WordNotFound(QueryError):
+    """The store does not have a word that was looked up with ``strict=True``.
+
+    Args:
+        word: the word that was looked up.
+        store: the path of the store.
+        similar: words of the store that are spelt like it, the likest first.
+
+    Attributes:
+        word: the word that was looked up.
+        similar: words of the store that are spelt like it, the likest first; perhaps none.
+    """
+
+    def __init__(self, word: str, store: str | os.PathLike[str], similar: Sequence[str]) -> None:
+        super().__init__(word, store, similar)
+        self.word, self.similar = word, list(similar)
+        self._store = store
+
+    def __str__(self) -> str:
+        hint = "no similar words found; check the spelling"
+        if self.similar:
+            hint = f"similar words: {', '.join(self.similar)}"
+        word = self.word if len(self.word) <= _LONGEST_WORD else f"{self.word[:_LONGEST_WORD]}..."
+        return f"{word!r} is not in {os.fspath(self._store)}; {hint}"
+
+
 class ArgumentError(LexkitError):
-    """An argument of a function that cannot be; the command line refuses such an option itself, and exits with 2."""
+    """An argument has a value that it cannot have; the command line refuses it as wrong usage, with exit code 2."""
 
 
 class TokenizerError(LexkitError):
     """A tokenizer that cannot be found or loaded."""
+
+
+class HubError(LexkitError):
+    """An upload to the Hugging Face hub that failed or cannot begin."""
 
 
 class Stopped(KeyboardInterrupt):

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexkit.arguments import user_path
-from lexkit.errors import LexkitError, first_line
+from lexkit.errors import HubError, LexkitError, first_line
+from lexkit.hub import check_upload
 from lexkit.store.file_check import check_store_file
 from lexkit_distill.corpus import check_texts
 from lexkit_distill.disk import check_folder
@@ -129,6 +130,11 @@ def check_training(config: TrainConfig, *, preview: bool = False) -> None:
     """
     if preview and config.ablations.needs_teacher:
         raise TrainingError("--targets teacher: a preview does not load the teacher; use --targets gold")
+    if config.run.push_to_hub and not preview:
+        try:
+            check_upload(config.run.push_to_hub, extra="distill")
+        except HubError as error:
+            raise TrainingError(f"--push-to-hub {config.run.push_to_hub}: {error}") from error
     teacher = check_model(config.teacher, tokenizer_only=preview)
     check_data([*config.data.data, *config.data.eval_data])
     if config.senses is not None if preview else config.loss.samples_positions:

@@ -102,6 +102,18 @@ def identity(name: str) -> list[str]:
     return found
 
 
+def hub_dataset(name: str) -> str | None:
+    """Return the name of a data set of the hub, or None for a file or a folder.
+
+    >>> hub_dataset("hub:Salesforce/wikitext/wikitext-2-v1:test"), hub_dataset("text.txt")
+    ('Salesforce/wikitext', None)
+    """
+    if not name.startswith(_HUB):
+        return None
+    dataset = _hub_parts(name[len(_HUB) :])[0]
+    return None if Path(dataset).is_dir() else dataset  # `datasets` prefers a folder to the hub
+
+
 def _revision(dataset: str) -> str:
     if Path(dataset).is_dir():  # `datasets` prefers a local folder to the hub
         return fingerprint(Path(dataset))[0]

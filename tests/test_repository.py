@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import doctest
 import graphlib
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +20,7 @@ import click
 import duckdb
 import pytest
 
+import lexkit
 from lexkit.cli.main import cli
 from lexkit.sources.catalog import load_catalog
 from lexkit.store.checks import CHECKS
@@ -46,11 +49,13 @@ def test_torch_is_pinned_to_a_build_without_cuda() -> None:
 
 
 def shown(document: Path) -> Iterator[tuple[str, str]]:
-    """The commands of a document's console blocks, in order, each with the output shown below it."""
+    """The commands of a document's console blocks, in order, each with the output shown below it.
+
+    A command may go over several lines: each but the last ends with a backslash, each but the first begins with ``> ``.
+    """
     for block in re.findall(r"```console\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            yield command, output
+        for command, output in re.findall(r"^\$ (.*\n(?:> .*\n)*)((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+            yield re.sub(r"\\\n> ", "", command), output
 
 
 SLOW_DOCS = {"data-model.md", "negation.md", "report.md", "sql-cookbook.md"}
@@ -84,9 +89,27 @@ def test_shown_python_does_what_is_shown(document: Path, tmp_path: Path, monkeyp
     assert results.attempted > 0
 
 
-def test_the_documentation_lists_every_page() -> None:
-    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    assert {path.name for path in DOCS} - {"README.md"} == set(re.findall(r"[a-z-]+\.md", site))
+def test_the_site_has_every_page_once() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")[1]
+    assert sorted(re.findall(r"[\w-]+\.md", navigation)) == sorted({path.name for path in DOCS} - {"README.md"})
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, as the site makes them."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
+
+
+@pytest.mark.parametrize("document", [*DOCS, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"], ids=lambda p: p.name)
+def test_no_link_is_broken(document: Path) -> None:
+    code = re.compile(r"^ *```.*?^ *```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+    text = code.sub("", document.read_text(encoding="utf-8"))
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target), link
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -168,16 +191,53 @@ def test_the_drawing_of_the_schema_is_that_of_the_schema() -> None:
     assert "(schema.svg)" in (ROOT / "docs/data-model.md").read_text(encoding="utf-8")
 
 
+def test_the_commands_of_distill_are_those_of_their_help() -> None:
+    script = "docs/write_distill_commands.py"
+    done = subprocess.run([sys.executable, ROOT / script], capture_output=True, text=True, check=True)
+    assert (ROOT / "docs/distill-commands.md").read_text(encoding="utf-8") == done.stdout, f"python {script}"
+
+
+def test_the_pictures_show_what_the_commands_answer(starter_store: Path) -> None:
+    shown = {path.name: ElementTree.parse(path).getroot().itertext() for path in (ROOT / "docs/pictures").glob("*.svg")}
+    words = {name: set(re.findall(r"[a-z-]+", " ".join(texts))) for name, texts in shown.items()}
+    with lexkit.open(starter_store) as lexicon:
+        for picture, word, limit in (("lookup.svg", "kind", 8), ("graph.svg", "happy", 18)):
+            answers = [*lexicon.synonyms(word, limit=limit), *lexicon.antonyms(word, limit=limit)]
+            assert {answer.word for answer in answers} <= words[picture], "python docs/draw_pictures.py"
+
+
+def test_pictures_are_there_small_and_need_no_network() -> None:
+    for page in DOCS:
+        for target in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            picture = page.parent / target
+            assert picture.stat().st_size <= 150_000, picture
+            if picture.suffix == ".svg":
+                text = picture.read_text(encoding="utf-8")
+                assert not re.search(r"url\((?!['\"]?#)|<script|<image|@import|@font-face|\bon[a-z]+=", text), picture
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("lookup.svg", "report.png", "graph.svg"):
+        assert f"(docs/pictures/{name})" in readme
+
+
 @pytest.mark.slow
-def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
-    if find_spec("mkdocs") is None:
-        pytest.skip("mkdocs is not there: pip install -e '.[docs]'")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+def test_the_site_is_built_and_loads_nothing_from_other_servers(tmp_path: Path) -> None:
+    if find_spec("zensical") is None or shutil.which("npm") is None:
+        pytest.skip("Zensical and npm are needed: pip install -e '.[docs]'")
+    (tmp_path / "site/0.1").mkdir(parents=True)
+    (tmp_path / "site/0.1/index.html").write_text("an earlier version", encoding="utf-8")
+    command = [sys.executable, "docs/build_site.py", str(tmp_path / "site")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    (first, second) = json.loads((tmp_path / "site/versions.json").read_text(encoding="utf-8"))
+    assert (first["aliases"], second["version"]) == (["latest"], "0.1")
+    site = tmp_path / "site" / first["version"]
     pages = {path.stem for path in DOCS} - {"README", "index"}
-    assert {path.parent.name for path in (tmp_path / "site").glob("*/index.html")} >= pages
-    assert (tmp_path / "site/schema.svg").exists()
+    assert {path.parent.name for path in site.glob("*/index.html")} >= pages
+    for path in [*site.rglob("*.html"), *site.rglob("*.css")]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"(<(script|link|img)\b[^>]*(src|href)=.?|url\(.?|@import .?)(https?:)?//", text), path
+    assert "\\frac" in (site / "training/index.html").read_text("utf-8")
+    assert (site / "pictures/report.png").exists()
 
 
 def test_every_table_view_and_column_is_documented() -> None:

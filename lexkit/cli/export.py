@@ -18,6 +18,7 @@ from lexkit.cli.output import (
     store_option,
     store_path,
 )
+from lexkit.errors import HubError
 
 if TYPE_CHECKING:
     from lexkit.store.export import Exported
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["parquet", "jsonl", "csv", "lm-eval"]),
+    type=click.Choice(["parquet", "jsonl", "csv", "sqlite", "lm-eval"]),
     default="parquet",
     show_default=True,
-    help="File format to write. lm-eval: items on words, as tasks of lm-evaluation-harness.",
+    help="File format to write; sqlite is one file. lm-eval: items on words, as tasks of lm-evaluation-harness.",
 )
 @click.option("--tokenizer", metavar="X", help="Relations with the token ids of both words, and no evidence.")
 @click.option("--max-tokens", type=click.IntRange(1, LARGEST), metavar="M", help="Only words of at most M tokens.")
@@ -58,6 +59,12 @@ if TYPE_CHECKING:
     help="With lm-eval: which head words are drawn.  [default: 0]",
 )
 @click.option("--text", metavar="FILE", help="With lm-eval: running English text, for items in real sentences.")
+@click.option(
+    "--push-to-hub",
+    metavar="REPO",
+    help="Upload the files to a data set of the Hugging Face hub, too (needs lexkit[hub]).",
+)
+@click.option("--private", is_flag=True, help="With --push-to-hub: only you can see the data set.")
 @answer_options
 @quiet_option
 @json_option
@@ -70,6 +77,8 @@ def export(
     heads: int | None,
     seed: int | None,
     text: str | None,
+    push_to_hub: str | None,
+    private: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Write relations and evidence to files in DIR, with a README that tells their licences.
@@ -82,28 +91,98 @@ def export(
       lexkit export thesaurus --licence-free-of nc
       lexkit export pairs --tokenizer meta-llama/Meta-Llama-3-8B --max-tokens 3
       lexkit export words --format lm-eval
+      lexkit export thesaurus --push-to-hub someone/thesaurus --private
     """
+    if private and push_to_hub is None:
+        raise click.UsageError("--private goes with --push-to-hub.")
+    if push_to_hub is not None:
+        _check_hub(push_to_hub)
     if options["form"] == "lm-eval":
         _refuse_others()
         files = _items(store, folder, 1000 if heads is None else heads, seed or 0, text)
-        _tell(folder, files, quiet, as_json)
         if text is not None and not any(file.file == "lexkit_substitution.yaml" for file in files):
             click.echo(f"note: {text} has no sentence in which a word can be replaced", err=True)
-        return
-    if (heads, seed, text) != (None, None, None):
+    else:
+        files = _tables(store, folder, (heads, seed, text), options)
+    address = None
+    if push_to_hub is not None:
+        if not quiet:
+            _note_licences(store, options["licence_free_of"])
+            click.echo(f"uploading {folder} to {push_to_hub} ...", err=True)
+        address = _push(folder, push_to_hub, private, files)
+    if as_json:
+        print_json({"folder": folder, "files": files, **({"uploaded_to": address} if address else {})})
+    elif not quiet:
+        _print(folder, files)
+        if address:
+            click.echo(address)
+
+
+def _tables(
+    store: str, folder: str, of_items: tuple[int | None, int | None, str | None], options: dict[str, Any]
+) -> list[Exported]:
+    if of_items != (None, None, None):
         raise click.UsageError("--heads, --seed and --text go with --format lm-eval.")
     if options["max_tokens"] is not None and options["tokenizer"] is None:
         raise click.UsageError("--max-tokens wants --tokenizer.")
     path = store_path(store)
     from lexkit.store.export import export as export_store
 
-    _tell(folder, export_store(path, user_path(folder), **options), quiet, as_json)
+    return export_store(path, user_path(folder), **options)
+
+
+def _check_hub(name: str) -> None:
+    """Refuse, before anything is exported, what could not be uploaded."""
+    from lexkit.hub import check_upload
+
+    try:
+        check_upload(name)
+    except HubError as error:
+        raise HubError(f"--push-to-hub {name}: {error}") from error
+
+
+def _push(folder: str, name: str, private: bool, files: list[Exported]) -> str:
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    from lexkit.hub import upload
+    from lexkit.probe.export import ITEM_FILES
+    from lexkit.store.readme import TABLE_FILES
+
+    # One line says what is happening; the client's bars would break --quiet and --json
+    disable_progress_bars()
+    new = {file.file for file in files}
+    old = [file for file in (*TABLE_FILES, *ITEM_FILES) if file not in new]
+    try:
+        return upload(user_path(folder), name, "dataset", private=private, ignore=["__pycache__/*"], replace=old)
+    except HubError as error:
+        raise HubError(
+            f"--push-to-hub {name}: not uploaded ({error}); the export is in {folder}: "
+            f"'hf upload {name} {folder} --repo-type dataset'"
+        ) from error
+
+
+def _note_licences(store: str, free_of: str | None) -> None:
+    """Say which licences ask for a decision before data are published."""
+    from lexkit.sources.catalog import is_non_commercial
+
+    with open_store(store) as lexicon:
+        rows = lexicon.sql("SELECT source, licence FROM source ORDER BY source").to_pylist()
+    unknown = [row["source"] for row in rows if row["licence"] is None]
+    restricted = [row["source"] for row in rows if is_non_commercial(row["licence"])]
+    if unknown:
+        click.echo(f"note: lexkit knows no licence of {', '.join(unknown)}; publish only what you may", err=True)
+    if restricted and free_of is None:
+        click.echo(
+            f"note: {', '.join(restricted)} may not be used commercially, and so neither may the data set; "
+            "--licence-free-of nc leaves this out",
+            err=True,
+        )
 
 
 def _refuse_others() -> None:
     """Refuse options that items do not take, rather than pass over them."""
     context = click.get_current_context()
-    taken = {"folder", "form", "heads", "seed", "text", "store", "quiet", "as_json"}
+    taken = {"folder", "form", "heads", "seed", "text", "push_to_hub", "private", "store", "quiet", "as_json"}
     for parameter in context.command.params:
         name = parameter.name or ""
         if name not in taken and context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
@@ -119,10 +198,7 @@ def _items(store: str, folder: str, heads: int, seed: int, text: str | None) -> 
         return export_items(lexicon, user_path(folder), heads, seed, running)
 
 
-def _tell(folder: str, files: list[Exported], quiet: bool, as_json: bool) -> None:
-    if as_json:
-        print_json({"folder": folder, "files": files})
-    elif not quiet:
-        for file in files:
-            rows = f"{file.rows:,} rows, " if file.rows else ""
-            click.echo(f"{Path(folder) / file.file}: {rows}{file.bytes:,} bytes")
+def _print(folder: str, files: list[Exported]) -> None:
+    for file in files:
+        rows = f"{file.rows:,} rows, " if file.rows else ""
+        click.echo(f"{Path(folder) / file.file}: {rows}{file.bytes:,} bytes")

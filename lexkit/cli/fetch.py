@@ -9,56 +9,33 @@ import click
 
 from lexkit.cli.output import json_option, print_json, print_table, quiet_option
 from lexkit.cli.progress import show_progress
-from lexkit.errors import FetchError
+from lexkit.errors import ArgumentError, FetchError
 
 if TYPE_CHECKING:
-    from lexkit.fetch.download import Fetched
-    from lexkit.sources.catalog import CatalogEntry
-
-_NAMES = (
-    "wiktionary, wiktionary-LANGUAGE, kaikki-LANGUAGE, wiktionary-dump, roget, morpholex, oewn, wordnet, brown, all"
-)
+    from lexkit.fetching.download import Fetched
 
 
-def _parse_names(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[CatalogEntry, ...]:
-    from lexkit.sources.catalog import select
+def _parse_names(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse names of sources that do not exist as wrong usage."""
+    from lexkit.fetching.fetch import find_entries
 
-    entries: dict[str, CatalogEntry] = {}
-    for value in values:
-        entries.update({entry.name: entry for entry in select(value)})
-        if not select(value):
-            raise click.BadParameter(_message_for_unknown(value), ctx, param)
-    return tuple(entries.values())
-
-
-def _message_for_unknown(name: str) -> str:
-    """Say what there is instead of a source that does not exist."""
-    from difflib import get_close_matches
-
-    from lexkit.sources.catalog import load_catalog
-
-    sources = load_catalog().source
-    kind, _, code = name.lower().partition("-")
-    if kind in ("wiktionary", "kaikki") and code:
-        # what it is of is a code, wherever lexkit has that language, or the beginning of its name: spanish, sp
-        near = [entry.name for entry in sources if code == entry.language]
-        near = near or [entry.name for entry in sources if entry.title.lower().startswith(code)]
-        near = [one for one in near if one.startswith(f"{kind}-")] or near
-        instead = " or ".join((*near, "'lexkit fetch wiktionary', which has words of all languages"))
-        return f"the catalogue has no file named {name!r}; use {instead}."
-    near = get_close_matches(name.lower(), ["roget", "all", *(entry.name for entry in sources)], 1)
-    return f"there is no {name!r}; {f'did you mean {near[0]}?' if near else f'there are {_NAMES}.'}"
+    try:
+        find_entries(names)
+    except ArgumentError as error:
+        message = str(error)
+        raise click.BadParameter(message if message.endswith("?") else f"{message}.", ctx, param) from error
+    return names
 
 
 @click.command()
-@click.argument("entries", nargs=-1, metavar="[NAME]...", callback=_parse_names)
+@click.argument("names", nargs=-1, metavar="[NAME]...", callback=_parse_names)
 @click.option("--cache", metavar="DIR", help="Folder for the files.  [env: LEXKIT_CACHE; default: the user's cache]")
 @click.option("--force", is_flag=True, help="Fetch what is there already as well.")
 @quiet_option
 @json_option
 @click.pass_context
 def fetch(
-    ctx: click.Context, entries: tuple[CatalogEntry, ...], cache: str | None, force: bool, quiet: bool, as_json: bool
+    ctx: click.Context, names: tuple[str, ...], cache: str | None, force: bool, quiet: bool, as_json: bool
 ) -> None:
     """Download sources from their publishers into the cache; without a name, list what is there.
 
@@ -76,39 +53,37 @@ def fetch(
     from lexkit.sources.cache import cache_folder
 
     folder = cache_folder(cache)
-    if not entries:
+    if not names:
         _list(folder, as_json, quiet)
         return
-    from lexkit.fetch.download import fetch as fetch_source
+    from lexkit.fetching.fetch import fetch as fetch_sources
 
-    progress = show_progress(quiet)
     done: list[Fetched] = []
-    failed: dict[str, FetchError] = {}
+    failure: FetchError | None = None
+
+    def tell(fetched: Fetched) -> None:
+        done.append(fetched)
+        if not (quiet or as_json):
+            _print_fetched(fetched)
+
     try:
-        for entry in entries:
-            try:
-                done.append(fetch_source(entry, folder, force=force, progress=progress))
-            except FetchError as error:
-                failed[entry.name] = error  # the other publishers may do better
-                continue
-            if not (quiet or as_json):
-                _print_fetched(entry, done[-1])
+        fetch_sources(names, cache=folder, force=force, progress=show_progress(quiet), when_fetched=tell)
+    except FetchError as error:
+        failure = error  # after the sources that did come
     except KeyboardInterrupt:
         click.echo("error: interrupted; fetch again to resume", err=True)
         ctx.exit(130)
-    finally:
-        progress.close()
     if as_json:
         print_json({"cache": str(folder), "fetched": [_document(fetched) for fetched in done]})
-    if failed:
-        first, *others = failed
-        also = f" (and {', '.join(others)} failed as well)" if others else ""
-        raise FetchError(f"{failed[first]}{also}")
+    if failure is not None:
+        raise failure
 
 
-def _print_fetched(entry: CatalogEntry, fetched: Fetched) -> None:
+def _print_fetched(fetched: Fetched) -> None:
+    from lexkit.sources.catalog import select
     from lexkit.sources.wiktionary.thesaurus import FIXED, is_old
 
+    (entry,) = select(fetched.source)
     record = fetched.record
     how = f"fetched, from byte {fetched.resumed_at:,} on" if fetched.resumed_at else "fetched"
     if fetched.was_there:

@@ -22,7 +22,7 @@ from lexkit.cli.output import (
     print_table,
     store_option,
 )
-from lexkit.errors import LexkitError
+from lexkit.errors import LexkitError, WordNotFound
 
 if TYPE_CHECKING:
     from lexkit.sources.records import Kind
@@ -151,7 +151,7 @@ def _tell_forms(forms: list[WordForm], found: list[str]) -> None:
 
 
 def _draw(lexicon: Lexicon, title: str, related: dict[str, list[Neighbor]], path: Path) -> None:
-    from lexkit.report.neighborhood import plot_neighborhood
+    from lexkit.reporting.neighborhood import plot_neighborhood
 
     if not any(related.values()):
         raise LexkitError(
@@ -264,7 +264,5 @@ def _require_word(lexicon: Lexicon, word: str, forms: bool, kinds: tuple[str, ..
     answering = [lexicon.find(word, forms=forms, kind=_KINDS[name]) for name in kinds]
     found = list(dict.fromkeys(other for words in answering for other in words))
     if not found:
-        near = lexicon.suggest(word)
-        hint = f"similar words: {', '.join(near)}" if near else "no similar words found; check the spelling"
-        raise LexkitError(f"{word!r} is not in {lexicon.path}; {hint}")
+        raise WordNotFound(word, lexicon.path, lexicon.suggest(word))
     return found, lexicon.forms(word) if forms else []

@@ -16,6 +16,7 @@ import click
 
 from lexkit.arguments import user_path
 from lexkit.safe_output import SafeStream, isolated, printable
+from lexkit.store import default_path
 from lexkit.store.file_check import check_store_file
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def store_option(command: _Command) -> _Command:
     """Add ``--store``; its value is a path, from the option, ``$LEXKIT_STORE``, or the default."""
     return click.option(
         "--store",
-        envvar="LEXKIT_STORE",
-        default="lexkit.duckdb",
+        envvar=default_path.ENVIRONMENT,
+        default=default_path.DEFAULT,
         show_default=True,
         metavar="FILE",
         help="Path of the store.  [env: LEXKIT_STORE]",

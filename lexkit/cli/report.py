@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from lexkit.arguments import LARGEST, user_path
-from lexkit.cli.output import json_option, open_store, print_json, quiet_option, store_option
-from lexkit.report import DEFAULT_LIMIT
+from lexkit.cli.output import json_option, print_json, quiet_option, store_option, store_path
+from lexkit.reporting import DEFAULT_LIMIT
 
 
 @click.command()
@@ -40,10 +40,10 @@ def report(output: str, limit: int, quiet: bool, as_json: bool, store: str) -> N
     Example:
       lexkit report --output report.html
     """
-    with open_store(store) as lexicon:
-        from lexkit.report.page import write_report
+    path = store_path(store)
+    from lexkit.reporting.page import report as report_store
 
-        written = write_report(lexicon, user_path(output), limit=limit)
+    written = report_store(path, user_path(output), limit=limit)
     if as_json:
         print_json(written)
     elif not quiet:

@@ -84,7 +84,7 @@ def keep_rate(tokenizer: str, plot: str | None, as_json: bool, store: str) -> No
         name = lexicon.tokenizer(tokenizer)
         rates = lexicon.keep_rate(name)
     if plot is not None:
-        from lexkit.report.keep_rate import plot_keep_rate
+        from lexkit.reporting.keep_rate import plot_keep_rate
 
         plot_keep_rate(rates, name, user_path(plot))
     if as_json:

@@ -11,15 +11,18 @@ import msgspec
 
 from lexkit import __version__
 from lexkit.arguments import require_number, require_path
+from lexkit.cards import front_matter, language_field, licence_fields, size_field
 from lexkit.probe.frames import ITEM_TYPES
 from lexkit.probe.items import Item, make_items
 from lexkit.store.export import Exported
 from lexkit.store.lexicon import Lexicon
 from lexkit.store.publish_folder import published_folder
-from lexkit.store.readme import licences
+from lexkit.store.readme import all_licences, licences
 
 _TITLE = "# Items on synonyms and antonyms, made by lexkit"
 _ITEMS, _README, _UTILS, _GROUP = "items.jsonl", "README.md", "utils.py", "lexkit_words"
+ITEM_FILES = (_ITEMS, _UTILS, f"{_GROUP}.yaml", *(f"lexkit_{kind}.yaml" for kind in ITEM_TYPES))
+"""The files of an export of items, README aside."""
 _TASK = """\
 task: lexkit_{type}
 custom_dataset: !function utils.documents
@@ -75,7 +78,7 @@ def export_items(
     with published_folder(Path(folder), is_export_of_items) as new:
         for name, content in contents.items():
             (new / name).write_bytes(content)
-        (new / _README).write_text(_readme(lexicon, items, heads, seed), encoding="utf-8")
+        (new / _README).write_text(_readme(lexicon, items, len(documents), heads, seed), encoding="utf-8")
     rows = {_ITEMS: len(documents)}
     return [Exported(name, rows.get(name, 0), len(content)) for name, content in contents.items()]
 
@@ -83,10 +86,9 @@ def export_items(
 def is_export_of_items(folder: Path) -> bool:
     """Whether a folder holds an export of items and nothing else."""
     names = {file.name for file in folder.iterdir()}
-    known = {_ITEMS, _README, _UTILS, f"{_GROUP}.yaml", *(f"lexkit_{kind}.yaml" for kind in ITEM_TYPES)}
     return (
         _README in names
-        and names <= {*known, "__pycache__"}
+        and names <= {_README, *ITEM_FILES, "__pycache__"}
         and _TITLE in (folder / _README).read_text("utf-8", "replace")
     )
 
@@ -114,19 +116,43 @@ def _documents(item: Item) -> list[dict[str, object]]:
     return found
 
 
-def _readme(lexicon: Lexicon, items: list[Item], heads: int, seed: int) -> str:
+def _readme(lexicon: Lexicon, items: list[Item], documents: int, heads: int, seed: int) -> str:
     counts = Counter(item.type for item in items)
     sources = lexicon.sql("SELECT source, kind, origin, uri AS file, sha256, licence FROM source ORDER BY source")
     rows = [{**row, "file": Path(row["file"] or "").name} for row in sources.to_pylist()]
+    facts = {"sources": rows, "has_frequencies": True}
+    language = lexicon.sql("SELECT value FROM meta WHERE key = 'language'").to_pylist()
+    head = front_matter(
+        {
+            "pretty_name": "Items on synonyms and antonyms",
+            "language": language_field(language[0]["value"] if language else None),
+            **licence_fields(all_licences(facts)),
+            "tags": ["lexkit", "lm-evaluation-harness", "synonyms", "antonyms"],
+            "size_categories": size_field(documents),
+            "configs": [{"config_name": "items", "data_files": [{"split": "test", "path": _ITEMS}], "default": True}],
+        }
+    )
     parts = [
+        head,
         _TITLE,
         "",
         "    lm_eval --model hf --model_args pretrained=MODEL --include_path . --tasks lexkit_words",
         "",
         "Each line of items.jsonl is an item in one frame. The options of an item are at the end of the same sentence;",
         "`acc` compares what the sentence gives an option beyond a neutral one, so that options gain nothing by being",
-        "frequent. `acc_raw` compares the sentences alone. An item has several frames, and so several lines: standard",
-        "errors of the harness take them for independent, and are too small.",
+        "frequent. `acc_raw` compares the sentences alone.",
+        "",
+        "**The standard errors that the harness prints are too small.** An item has several frames, and so several",
+        "lines, and two items of negation share their head. The harness takes all lines for independent.",
+        "`lexkit distill eval` gives intervals over heads instead.",
+        "",
+        "| column of items.jsonl | meaning |",
+        "| --- | --- |",
+        "| id, type, head | the item and its frame, the type of item, the head word |",
+        "| options, right | the words to choose among, and the place of the right one, from 0 on |",
+        "| bands | frequency and part of speech of the head, and whether its relation is stated or derived |",
+        "| first | what all sentences begin with |",
+        "| choices | how they continue: with each option in the frame, then with each in the neutral one |",
         "",
         "| task | items | options | chance |",
         "| --- | --- | --- | --- |",
@@ -138,6 +164,6 @@ def _readme(lexicon: Lexicon, items: list[Item], heads: int, seed: int) -> str:
         "",
         f"Made by lexkit {__version__}, with `heads={heads}` and `seed={seed}`, of:",
         "",
-        *licences({"sources": rows, "has_frequencies": True}),
+        *licences(facts),
     ]
     return "\n".join(parts) + "\n"

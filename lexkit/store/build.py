@@ -74,34 +74,35 @@ def build(
     instead of a Wiktionary, Roget or MorphoLEX file means what `lexkit fetch` has brought into the cache.
 
     Args:
-        output: the store's path; an existing store there is replaced.
-        wiktionary: wiktextract or kaikki.org JSONL files, plain or gzipped; or MediaWiki XML dumps, plain or bzip2,
-            which wiktextract first makes into JSONL in the cache.
+        output: The path of the store; an existing store there is replaced.
+        wiktionary: JSONL files by wiktextract or from kaikki.org, plain or gzipped; or MediaWiki XML dumps, plain or
+            bzip2, which wiktextract first makes into JSONL in the cache.
         roget: Roget's Thesaurus 1911, Gutenberg #22 or #10681, or lexkit's table of it.
         morpholex: MorphoLEX-English, .xlsx or a table of text.
-        pairs: (kind, file) of lists with two words a line. Lists count as one source, since who copied from whom is
-            not known, unless the kind has their origins after an @, as in ``synonym@moby``.
+        pairs: Pairs of a kind and a file that has two words a line. Lists count as one source, since who copied from
+            whom is not known, unless the kind has their origins after an @, as in ``synonym@moby``.
+        sources: Pairs of a reader's name and a path for it; `lexkit sources` lists the readers, and docs/plugins.md
+            says how to add one.
         tokenizers: ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub; each may be
             given a name, as in ``llama=FILE`` (see `lexkit.tokens.loading.choose`).
-        sources: (name, path) for the reader of that name, see docs/plugins.md; `lexkit sources` lists them.
         language: Wiktionary's code of the language whose words are wanted.
-        headwords: whether entries of Wiktionary without relations are words of the store, too.
-        roget_scope: terms of one semicolon ``group``, or of one ``paragraph``, are synonyms.
-        affixes: which affixes of the language negate: the ``common`` ones (un-, in-, dis-, non-, -less); ``all``, that
+        headwords: Whether entries of Wiktionary without relations are words of the store, too.
+        roget_scope: Which terms of Roget are synonyms: those of one semicolon ``group``, or of one ``paragraph``.
+        affixes: Which affixes of the language negate: the ``common`` ones (un-, in-, dis-, non-, -less); ``all``, that
             is, riskier ones (anti-, de-, mis- ...), too; or ``none``. docs/negation.md lists them.
-        max_rejected: share of a file's records, from 0 to 1, that may be bad before the build stops.
-        jobs: processes that extract and read, and threads that relate; by default as many as there are cores.
-        progress: shows each stage.
+        max_rejected: The share of a file's records, from 0 to 1, that may be bad before the build stops.
+        jobs: Processes that extract and read, and threads that relate; by default as many as there are cores.
+        progress: Shows each stage.
 
     Returns:
-        Counts, seconds, and the path.
+        A `BuildSummary`: the path, the seconds that it took, and the counts.
 
     Raises:
-        SourceError: a source cannot be read, is not what it should be, or has too many bad records.
-        PluginError: a reader of *sources* is not installed, is broken, or yields what it must not.
-        StoreError: the target cannot be written.
-        TokenizerError: a tokenizer cannot be loaded.
-        ArgumentError: an option has a value that it cannot have.
+        SourceError: A source cannot be read, is not what it should be, or has too many bad records.
+        PluginError: A reader of *sources* is not installed, is broken, or yields what it must not.
+        StoreError: The target cannot be written.
+        TokenizerError: A tokenizer cannot be loaded.
+        ArgumentError: An option has a value that it cannot have.
     """
     started = time.perf_counter()
     require_path("output", output)

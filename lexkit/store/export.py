@@ -1,4 +1,4 @@
-"""Exporting a store: a folder of Parquet, JSON lines or CSV files, and a README that tells their licences."""
+"""Exporting a store: a folder of Parquet, JSON lines, CSV or SQLite files, and a README that tells their licences."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from lexkit.sources.catalog import is_non_commercial
 from lexkit.store import tables
 from lexkit.store.files import cursor, reading
 from lexkit.store.publish_folder import published_folder
-from lexkit.store.readme import is_export, write_readme
+from lexkit.store.readme import SQLITE_FILE, is_export, write_readme
 from lexkit.store.relate import exclude_sources
 from lexkit.store.results import unwanted
+from lexkit.store.sqlite import write_sqlite
 
-Form = Literal["parquet", "jsonl", "csv"]
+Form = Literal["parquet", "jsonl", "csv", "sqlite"]
 FORMS: tuple[Form, ...] = get_args(Form)
 _ROW_GROUP = 1 << 17
 """Rows that a reader of Parquet takes at least; enough for zstd, and few enough to skip some."""
@@ -33,7 +34,7 @@ _SORTED_BY = ("word_a", "word_b", "kind")
 
 
 class Exported(NamedTuple):
-    """A file of an export."""
+    """A file of an export, with the number of rows of its tables."""
 
     file: str
     rows: int
@@ -55,30 +56,31 @@ def export(
 ) -> list[Exported]:
     """Write a store's relations and evidence to files for other programs.
 
-    With *tokenizer*, relations with the token ids of both words, and nothing else: what a distiller reads. The same
-    store and options give the same files, byte for byte, with the same versions of the libraries.
+    With *tokenizer*, the files hold relations with the token ids of both words, which is what distillation reads, and
+    no evidence. The same store and options give the same files, byte for byte, with the same versions of the libraries.
 
     Args:
-        store: path of a store.
-        folder: made, or replaced in one step if it is an earlier export.
-        form: Parquet (zstd), JSON lines, or CSV (lists joined by spaces).
-        tokenizer: as for `Lexicon.relations`.
-        max_tokens: as for `Lexicon.relations`.
-        contested: whether pairs that are in the store as both kinds are written; by default they are, but not with
-            *tokenizer*.
+        store: The path of the store.
+        folder: The folder to write. It is made, or replaced in one step if it is an earlier export.
+        form: ``parquet`` (zstd), ``jsonl``, ``csv`` (lists joined by spaces), or ``sqlite`` (one file, lists as JSON
+            text).
+        tokenizer: Add the token ids of this tokenizer; see `Lexicon.tokenizer`.
+        max_tokens: Only pairs of words that both need at most this number of tokens.
+        contested: Whether to write pairs that are in the store as both kinds; by default they are written, but not
+            with *tokenizer*.
         licence_free_of: ``nc`` leaves out the sources whose licence forbids commercial use, with all that rests on
             them: the export is that of a store built without them. A source of which lexkit knows no licence stays.
-        min_confidence: leaves out relations that are less likely than this to hold, from 0 to 1, with their evidence.
-        archaic: whether pairs with a word that is archaic or obsolete in this relation are written.
-        offensive: whether pairs with a word that is offensive or vulgar in this relation are written.
+        min_confidence: Leave out relations that are less likely than this to hold, from 0 to 1, with their evidence.
+        archaic: Whether to write pairs with a word that is archaic or obsolete in this relation.
+        offensive: Whether to write pairs with a word that is offensive or vulgar in this relation.
 
     Returns:
-        The files, README aside.
+        One `Exported` for each file, README aside.
 
     Raises:
-        QueryError: no such tokenizer.
-        ArgumentError: no such form, or licence to be free of; or *min_confidence* is not a number from 0 to 1.
-        StoreError: not a store, or the folder cannot be written or holds something else.
+        QueryError: The store has no such tokenizer.
+        ArgumentError: There is no such form or licence to be free of, or *min_confidence* is not a number from 0 to 1.
+        StoreError: The file is not a store, or the folder cannot be written or holds something else.
     """
     require_path("store", store)
     require_path("folder", folder)
@@ -110,13 +112,16 @@ def export(
         facts = _facts(connection, excluded, name, max_tokens)
         facts |= {"contested": wants_contested, "min_confidence": min_confidence, "without_usage": list(without)}
     with published_folder(Path(folder), is_export) as new:
-        for table_name, table in found.items():
-            _WRITERS[form](table, new / f"{table_name}.{form}", facts)
+        n_rows = {}
+        if form == "sqlite":
+            write_sqlite(found, new / SQLITE_FILE, facts["sources"])
+            n_rows[SQLITE_FILE] = sum(table.num_rows for table in found.values())
+        else:
+            for table_name, table in found.items():
+                _WRITERS[form](table, new / f"{table_name}.{form}", facts)
+                n_rows[f"{table_name}.{form}"] = table.num_rows
         write_readme(new, form, found, facts)
-        return [
-            Exported(f"{table_name}.{form}", table.num_rows, (new / f"{table_name}.{form}").stat().st_size)
-            for table_name, table in found.items()
-        ]
+        return [Exported(file, n, (new / file).stat().st_size) for file, n in n_rows.items()]
 
 
 def _sources(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
@@ -132,9 +137,11 @@ def _facts(
     max_tokens: int | None,
 ) -> dict[str, Any]:
     """What a reader must know of the files. The name of a source's file is given, not where it lay."""
+    language = connection.execute("SELECT value FROM meta WHERE key = 'language'").fetchone()
     ((has_frequencies,),) = connection.execute("SELECT count(frequency) > 0 FROM word").fetchall()
     facts: dict[str, Any] = {
         "lexkit_version": __version__,
+        "language": language[0] if language else None,
         "left_out": excluded,
         "sources": [
             {"source": row["source"], "kind": row["kind"], "file": Path(row["uri"]).name, "sha256": row["sha256"]}
@@ -192,7 +199,7 @@ def _cells(column: pa.Array) -> list[Any]:
     return values
 
 
-_WRITERS: dict[Form, Callable[[pa.Table, Path, dict[str, Any]], None]] = {
+_WRITERS: dict[str, Callable[[pa.Table, Path, dict[str, Any]], None]] = {
     "parquet": _write_parquet,
     "jsonl": _write_jsonl,
     "csv": _write_csv,

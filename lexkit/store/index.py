@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
 
 from lexkit.sources.records import Kind
+from lexkit.store.filters import Filter
 from lexkit.store.results import Neighbor
 
 _SINGLE = 1e-6
@@ -69,39 +70,38 @@ class Index:
         end = bisect_right(self._by_word_b, word_id, key=self._word_b.__getitem__)
         return [*range(first, last), *self._by_word_b[start:end]]
 
-    def neighbors(
-        self,
-        word_ids: Sequence[int],
-        kind: Kind,
-        *,
-        direct: bool = False,
-        same_pos: bool = False,
-        source: str | None = None,
-        min_confidence: float = 0,
-        without: tuple[str, ...] = (),
-    ) -> Iterator[Neighbor]:
+    def neighbors(self, word_ids: Sequence[int], kind: Kind, wanted: Filter) -> Iterator[Neighbor]:
         """Yield what is related to any of the words, each once, in the order of `Lexicon.synonyms`.
 
-        The options choose relations; a neighbour is what the chosen ones say of it, be they several.
+        The filter chooses relations; a neighbour is what the chosen ones say of it, be they several.
         """
-        antonym = int(kind == "antonym")
-        least = min_confidence - _SINGLE
+        antonym, is_wanted = int(kind == "antonym"), self._chooser(wanted)
         # the ids are those of two ends, one of which is the word asked for; the other may be met from several
         others: dict[int, list[int]] = {}
         for word_id in word_ids:
             for row in self._rows(word_id):
-                if (
-                    self._antonym[row] == antonym
-                    and self._confidence[row] >= least
-                    and (self._direct[row] or not direct)
-                    and (self._same_pos[row] or not same_pos)
-                    and (source is None or source in self._sources[row].as_py().split(","))
-                    and not (without and self._usage(row, self._word_b[row] == word_id) & set(without))
-                ):
+                if self._antonym[row] == antonym and is_wanted(row, self._word_b[row] == word_id):
                     others.setdefault(self._word_a[row] + self._word_b[row] - word_id, []).append(row)
         found = [(other, self._neighbor(other, rows)) for other, rows in others.items()]
         for _, neighbor in sorted(found, key=lambda item: (-item[1].weight, item[0])):
             yield neighbor
+
+    def _chooser(self, wanted: Filter) -> Callable[[int, bool], bool]:
+        """Return a function that says whether a relation is wanted whose word_a, or else word_b, is the answer."""
+        least = wanted.min_confidence - _SINGLE
+        pos, without = set(wanted.pos), set(wanted.without)
+
+        def is_wanted(row: int, is_a: bool) -> bool:
+            return bool(
+                self._confidence[row] >= least
+                and (self._direct[row] or not wanted.direct)
+                and (self._same_pos[row] or not wanted.same_pos)
+                and (wanted.source is None or wanted.source in self._sources[row].as_py().split(","))
+                and (not pos or not pos.isdisjoint(self._pos[row].as_py().split(",")))
+                and not (without and self._usage(row, is_a) & without)
+            )
+
+        return is_wanted
 
     def _usage(self, row: int, is_a: bool) -> set[str]:
         """The labels of one of the two words of a relation."""

@@ -4,83 +4,78 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import pyarrow as pa
 
-from lexkit.arguments import require_choice, require_number, require_path, require_text
-from lexkit.errors import ArgumentError, QueryError
+from lexkit.arguments import require_choice, require_number, require_text
+from lexkit.errors import QueryError, WordNotFound
 from lexkit.sources.records import KINDS, Kind
+from lexkit.store.default_path import default_path
+from lexkit.store.explain import find_evidence
+from lexkit.store.filters import Filter
 from lexkit.store.index import Index
-from lexkit.store.neighbors import find_neighbors
-from lexkit.store.open_store import OpenStore
-from lexkit.store.query import run_select
+from lexkit.store.neighbors import find_neighbors, list_of_words
 from lexkit.store.resolver import Resolver
-from lexkit.store.results import Evidence, Neighbor, WordForm, unwanted
+from lexkit.store.result_lists import Explanation, Neighbors
+from lexkit.store.results import WordForm
 from lexkit.store.spelling import search_key
-from lexkit.store.statistics import Statistics, collect_statistics
-from lexkit.store.tables import find_tokenizer
-from lexkit.store.tables import relations as relation_table
-from lexkit.text import normalize_word
-
-_CONTRADICTED = "contradicted:"
+from lexkit.store.store_reader import StoreReader
+from lexkit.text import LONGEST_WORD, normalize_word
 
 
-def open(path: str | os.PathLike[str]) -> Lexicon:
+def open(path: str | os.PathLike[str] | None = None) -> Lexicon:
     """Open a store for reading; see `Lexicon`.
 
+    Args:
+        path: A file that `lexkit.build` made. By default ``$LEXKIT_STORE``, or else ``lexkit.duckdb`` in the working
+            folder, as for the option ``--store`` of the command line.
+
     Raises:
-        StoreError: no such file, not a lexkit store, or of another schema version.
+        StoreError: There is no such file, or it is not a lexkit store or one of another schema version.
     """
-    return Lexicon(path)
+    return Lexicon(default_path() if path is None else path)
 
 
-class Lexicon:
-    """A store, open for reading. A context manager; threads may share one.
+class Lexicon(StoreReader):
+    """A store that is open for reading. It is a context manager, and threads may share it.
 
-    The first look-up loads the words and relations (about 25 bytes a relation) and takes the longer for it;
-    every further one is a search in memory.
+    The first look-up loads the words and relations (about 25 bytes a relation), which takes a moment; every further
+    one is a search in memory.
 
     Args:
-        path: a file that `lexkit.build` made.
+        path: A file that `lexkit.build` made; see also `lexkit.open`.
 
     Raises:
-        StoreError: no such file, not a lexkit store, or of another schema version.
+        StoreError: There is no such file, or it is not a lexkit store or one of another schema version.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        require_path("path", path)
-        self.path = Path(path)
-        self._store = OpenStore(self.path)
+        super().__init__(path)
         self._lock = threading.Lock()
-
-    def __enter__(self) -> Lexicon:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the file; further questions are refused, and queries of other threads are given up."""
-        self._store.close()
 
     def __contains__(self, word: str) -> bool:
         return bool(self.find(word))
 
     def find(self, word: str, *, forms: bool = False, kind: Kind | None = None) -> list[str]:
-        """Return the word as the store spells it: itself, or else every word that differs only in case; or nothing.
+        """Return the word as the store spells it.
 
-        Where there is none of these, every word that is spelt like it in the eyes of who looks it up: other signs for
-        apostrophes and hyphens, joiners, ss for a sharp s, Greek capitals without accents, full-width letters.
+        That is the word itself; or else every word that differs only in case; or else every word that is spelt alike
+        in the eyes of a reader, with other signs for apostrophes and hyphens, joiners, ss for a sharp s, Greek
+        capitals without accents, or full-width letters.
 
-        With *forms*, return the words whose relations, all or of one *kind*, answer for it; see `synonyms`.
+        Args:
+            word: The word to look for.
+            forms: Return the words whose relations answer for *word* instead: for *ran*, also *run*; see `synonyms`.
+            kind: With *forms*, the words that answer for relations of this kind: ``"synonym"`` or ``"antonym"``.
+
+        Returns:
+            Spellings; none if the store does not have the word.
+
+        Raises:
+            ArgumentError: *word* is not text, or there is no such kind.
         """
         if kind is not None:
             require_choice("kind", kind, KINDS)
@@ -90,7 +85,7 @@ class Lexicon:
         """Return what *word* is a form of: ran, of run; colour, of color; well known, of well-known.
 
         The store knows this of its own words, from sources and rules. Any other word is compared with them by the same
-        rules; docs/forms.md.
+        rules; docs/forms.md has them.
         """
         return self._resolver.forms(word)
 
@@ -98,6 +93,7 @@ class Lexicon:
         self,
         word: str,
         *,
+        pos: str | Collection[str] | None = None,
         direct: bool = False,
         same_pos: bool = False,
         source: str | None = None,
@@ -106,37 +102,45 @@ class Lexicon:
         offensive: bool = True,
         limit: int | None = None,
         forms: bool = False,
-    ) -> list[Neighbor]:
-        """Return the synonyms of *word*, the best first (`Neighbor.weight`).
+        strict: bool = False,
+    ) -> Neighbors:
+        """Return the synonyms of *word*, the best first.
 
         Args:
-            word: looked up as it is written, and regardless of case where the store has no such word (see `find`); if
-                several then are found (*POLISH*: Polish, polish), the answer is one list, each synonym in it once.
-            direct: only those that a source states.
-            same_pos: none of those that are derived across parts of speech (`Neighbor.same_pos`).
-            source: only those for which this source is evidence.
-            min_confidence: only those that are at least this likely to hold, from 0 to 1 (`Neighbor.confidence`).
-            archaic: whether words that are archaic or obsolete in this sense are wanted.
-            offensive: whether words that are offensive or vulgar in this sense are wanted.
-            limit: the number of neighbours at most.
-            forms: whether a form without stated synonyms answers with those of its lemma as well, as *ran* does with
-                those of *run*; and another spelling always with those of the more usual one. See `forms`. Antonyms
-                are the lemma's where no source states any relation of the form.
+            word: The word to look up, as it is written, and regardless of case where the store has no such word (see
+                `find`). If several words are found (*POLISH*: Polish, polish), the answer is one list that has each
+                synonym once.
+            pos: Only relations in this part of speech, or in one of several: ``"adj"``, ``["noun", "verb"]``.
+                Relations of which no source gives the part of speech are left out.
+            direct: Only relations that a source states.
+            same_pos: Leave out relations that are derived across parts of speech (`Neighbor.same_pos`).
+            source: Only relations for which this source is evidence.
+            min_confidence: Only relations that are at least this likely to hold, from 0 to 1 (`Neighbor.confidence`).
+            archaic: Whether to include words that are archaic or obsolete in this sense.
+            offensive: Whether to include words that are offensive or vulgar in this sense.
+            limit: The largest number of synonyms to return.
+            forms: Let a form without stated synonyms answer with those of its lemma as well, as *ran* does with those
+                of *run*, and another spelling always with those of the more usual one; see `forms`. Antonyms are the
+                lemma's where no source states any relation of the form.
+            strict: Raise `WordNotFound` if the store does not have the word, rather than return an empty list.
 
         Returns:
-            Possibly nothing: the word is unknown (see `find`, `suggest`) or has no synonyms.
+            A list of `Neighbor`; empty if the word is unknown (see `suggest`) or has no synonyms.
 
         Raises:
-            QueryError: the store has no such source.
-            ArgumentError: *limit* is not a number from 0 on, or *min_confidence* not one from 0 to 1.
+            WordNotFound: With *strict*, the store does not have the word; the error names similar ones.
+            QueryError: The store has no such source.
+            ArgumentError: *word* is not text, the store has no such part of speech, *limit* is not a number from 0 on,
+                or *min_confidence* is not one from 0 to 1.
         """
-        chosen = {"direct": direct, "same_pos": same_pos, "source": source, "min_confidence": min_confidence}
-        return self._neighbors(word, "synonym", {**chosen, "without": unwanted(archaic, offensive)}, limit, forms)
+        wanted = Filter(direct, same_pos, source, self._pos(pos), min_confidence, archaic, offensive)
+        return self._neighbors(word, "synonym", wanted, limit, forms, strict)
 
     def antonyms(
         self,
         word: str,
         *,
+        pos: str | Collection[str] | None = None,
         direct: bool = False,
         same_pos: bool = False,
         source: str | None = None,
@@ -145,117 +149,173 @@ class Lexicon:
         offensive: bool = True,
         limit: int | None = None,
         forms: bool = False,
-    ) -> list[Neighbor]:
-        """Return the antonyms of *word*; as `synonyms`."""
-        chosen = {"direct": direct, "same_pos": same_pos, "source": source, "min_confidence": min_confidence}
-        return self._neighbors(word, "antonym", {**chosen, "without": unwanted(archaic, offensive)}, limit, forms)
+        strict: bool = False,
+    ) -> Neighbors:
+        """Return the antonyms of *word*, the best first.
+
+        The arguments, the answer and the errors are those of `synonyms`.
+        """
+        wanted = Filter(direct, same_pos, source, self._pos(pos), min_confidence, archaic, offensive)
+        return self._neighbors(word, "antonym", wanted, limit, forms, strict)
 
     def _neighbors(
-        self, word: str, kind: Kind, chosen: dict[str, Any], limit: int | None, forms: bool
-    ) -> list[Neighbor]:
+        self, word: str, kind: Kind, wanted: Filter, limit: int | None, forms: bool, strict: bool
+    ) -> Neighbors:
         require_number("limit", limit, 0)
-        require_number("min_confidence", chosen["min_confidence"], 0, 1, whole=False)
-        source = chosen["source"]
-        if source is not None and source not in self._source_names:
-            raise QueryError(f"no source {source!r} in {self.path}; it has {', '.join(self._source_names)}")
-        ids = self._resolver.answering(word, forms, kind)
+        if wanted.source is not None and wanted.source not in self._source_names:
+            known = ", ".join(self._source_names)
+            raise QueryError(f"no source {wanted.source!r} in {self._store.path}; it has {known}")
+        ids = self._answering(word, forms, strict, kind)
         same = {self._index.word(word_id) for word_id in ids} if forms else set()
-        found = self._index.neighbors(ids, kind, **chosen)
-        return list(islice((neighbor for neighbor in found if neighbor.word not in same), limit))
+        found = self._index.neighbors(ids, kind, wanted)
+        return Neighbors(islice((neighbor for neighbor in found if neighbor.word not in same), limit))
 
     def neighbors(
         self,
         words: Iterable[str],
         kind: Kind,
         *,
+        pos: str | Collection[str] | None = None,
         direct: bool = False,
         min_confidence: float = 0,
         archaic: bool = True,
         offensive: bool = True,
+        forms: bool = False,
+        strict: bool = False,
     ) -> pa.Table:
         """Return the synonyms or antonyms of many words at once, in one pass over the store.
 
         Args:
-            words: n words, looked up as `synonyms` does; a list, an Arrow array, or what else there is to go through.
-            kind: ``synonym`` or ``antonym``.
-            direct: only those that a source states.
-            min_confidence: these and the next as for `synonyms`.
-            archaic: whether archaic answers are wanted.
-            offensive: whether offensive answers are wanted.
+            words: A list of n words, an Arrow array, or anything else to iterate over. Each is looked up as by
+                `synonyms`.
+            kind: ``"synonym"`` or ``"antonym"``.
+            pos: This option and the following ones are those of `synonyms`.
+            direct: Only relations that a source states.
+            min_confidence: Only relations that are at least this likely to hold.
+            archaic: Whether to include archaic answers.
+            offensive: Whether to include offensive answers.
+            forms: Let lemmas answer for forms.
+            strict: Raise `WordNotFound` for the first word that the store does not have.
 
         Returns:
-            n rows in the order of *words*: ``word`` (string, as asked) and ``neighbors`` (list of int32, places in
-            `words()`), in the order of `synonyms`. The list's ``offsets`` and ``values`` are a sparse matrix of n rows
-            in CSR form, and ``lexicon.words().take(values)`` the words. An unknown word has an empty list.
+            A table of n rows in the order of *words*, with the columns ``word`` (string, as asked) and ``neighbors``
+            (list of int32: places in `words()`, in the order of `synonyms`). The list's ``offsets`` and ``values`` are
+            a sparse matrix of n rows in CSR form, and ``lexicon.words().take(values)`` are the words. An unknown word
+            has an empty list.
 
         Raises:
-            ArgumentError: no such kind, something among *words* that is not a string, or *min_confidence* is
-                not a number from 0 to 1.
+            WordNotFound: With *strict*, the store does not have one of the words.
+            ArgumentError: There is no such kind or part of speech, one of the *words* is not a string, or
+                *min_confidence* is not a number from 0 to 1.
         """
         require_choice("kind", kind, KINDS)
-        require_number("min_confidence", min_confidence, 0, 1, whole=False)
-        without = unwanted(archaic, offensive)
+        wanted = Filter(direct, False, None, self._pos(pos), min_confidence, archaic, offensive)
+        asked = list_of_words(words)
+        if strict:
+            for word in dict.fromkeys(asked):
+                self._answering(word, forms, strict)
         with self._store.connection() as connection:
-            return find_neighbors(connection, lambda: self._resolver, words, kind, direct, min_confidence, without)
+            return find_neighbors(connection, lambda: self._resolver, asked, kind, wanted, forms)
 
-    def relation(self, word: str, other: str, *, forms: bool = False) -> list[Kind]:
-        """Return the kinds of relation between two words: none, one, or both where it is contested.
-
-        With *forms*, as `synonyms`.
-        """
-        others = set(self.find(other, forms=forms))
-        kinds: tuple[Kind, ...] = ("synonym", "antonym")
-        return [kind for kind in kinds if any(n.word in others for n in getattr(self, kind + "s")(word, forms=forms))]
-
-    def explain(self, word: str, other: str, *, forms: bool = False) -> list[Evidence]:
-        """Return every piece of evidence for a relation between two words, derivations and contradicted ones included.
-
-        Stated evidence comes first, then by kind and source. With *forms*, as `synonyms`.
-        """
-        ids, others = self._resolver.answering(word, forms), self._resolver.answering(other, forms)
-        rows = self._rows(
-            """
-            SELECT kind, source, pos, sense, scope, coalesce(usage, []), rule, same_pos, from_a, from_b, from_kind
-            FROM evidence
-            WHERE (list_contains(?, word_a) AND list_contains(?, word_b))
-               OR (list_contains(?, word_b) AND list_contains(?, word_a))
-            ORDER BY rule IS NOT NULL, kind DESC, source, pos, sense, rule, from_a, from_b
-            """,
-            [ids, others, ids, others],
-        )
-        return [self._evidence(*row) for row in rows]
-
-    def _evidence(
+    def relation(
         self,
-        kind: Kind,
-        source: str,
-        pos: str | None,
-        sense: str | None,
-        scope: str | None,
-        usage: list[str],
-        rule: str | None,
-        same_pos: bool,
-        from_a: int | None,
-        from_b: int | None,
-        from_kind: Kind | None,
-    ) -> Evidence:
-        contradicted = rule is not None and rule.startswith(_CONTRADICTED)
-        origin = None
-        if from_a is not None and from_b is not None and from_kind is not None:
-            origin = (self._index.word(from_a), self._index.word(from_b), from_kind)
-        rule = rule.removeprefix(_CONTRADICTED) if rule is not None else None
-        return Evidence(kind, source, pos, sense, scope, tuple(usage), rule, same_pos, contradicted, origin)
+        word: str,
+        other: str,
+        *,
+        pos: str | Collection[str] | None = None,
+        min_confidence: float = 0,
+        forms: bool = False,
+        strict: bool = False,
+    ) -> list[Kind]:
+        """Return the kinds of relation between two words.
+
+        Args:
+            word: One of the words; their order does not matter.
+            other: The other word.
+            pos: This option and the following ones are those of `synonyms`.
+            min_confidence: Only relations that are at least this likely to hold.
+            forms: Let lemmas answer for forms.
+            strict: Raise `WordNotFound` if the store does not have one of the words.
+
+        Returns:
+            ``[]``, ``["synonym"]``, ``["antonym"]``, or both if the sources disagree.
+
+        Raises:
+            WordNotFound: With *strict*, the store does not have one of the words.
+            ArgumentError: A word is not text, the store has no such part of speech, or *min_confidence* is not a
+                number from 0 to 1.
+        """
+        wanted = Filter(pos=self._pos(pos), min_confidence=min_confidence)
+        others = {self._index.word(word_id) for word_id in self._answering(other, forms, strict)}
+        kinds: tuple[Kind, ...] = ("synonym", "antonym")
+        found = {kind: self._neighbors(word, kind, wanted, None, forms, strict) for kind in kinds}
+        return [kind for kind in kinds if not others.isdisjoint(found[kind].words())]
+
+    def explain(
+        self,
+        word: str,
+        other: str,
+        *,
+        pos: str | Collection[str] | None = None,
+        min_confidence: float = 0,
+        forms: bool = False,
+        strict: bool = False,
+    ) -> Explanation:
+        """Return every piece of evidence for a relation between two words.
+
+        Derivations are included, and so are those that a stated relation contradicts (`Evidence.contradicted`).
+
+        Args:
+            word: One of the words; their order does not matter.
+            other: The other word.
+            pos: Only evidence in this part of speech, or in one of several.
+            min_confidence: Only evidence of relations that are at least this likely to hold, from 0 to 1. Any number
+                above 0 leaves out contradicted derivations.
+            forms: Let lemmas answer for forms; see `synonyms`.
+            strict: Raise `WordNotFound` if the store does not have one of the words.
+
+        Returns:
+            A list of `Evidence`: what is stated comes first, then by kind and source. It is empty if the two words are
+            not related.
+
+        Raises:
+            WordNotFound: With *strict*, the store does not have one of the words.
+            ArgumentError: A word is not text, the store has no such part of speech, or *min_confidence* is not a
+                number from 0 to 1.
+        """
+        wanted = Filter(pos=self._pos(pos), min_confidence=min_confidence)
+        words, others = (self._answering(asked, forms, strict) for asked in (word, other))
+        with self._store.connection() as connection:
+            return find_evidence(connection, self._index, words, others, wanted)
+
+    def _answering(self, word: str, forms: bool, strict: bool, kind: Kind | None = None) -> list[int]:
+        """Return the ids of the words that answer for a word."""
+        ids = self._resolver.answering(word, forms, kind)
+        if strict and not ids:
+            raise WordNotFound(word, self._store.path, self.suggest(word))
+        return ids
 
     def suggest(self, word: str, limit: int = 5) -> list[str]:
-        """Return the store's words most like *word* in spelling, the likest first; empty if nothing is near."""
+        """Return the words of the store that are spelt most like *word*, the likest first.
+
+        Args:
+            word: The word to compare with.
+            limit: The largest number of words to return.
+
+        Returns:
+            Words; none if nothing is near.
+
+        Raises:
+            ArgumentError: *word* is not text, or *limit* is not a number from 0 on.
+        """
         require_text("word", word, "'happy'")
-        if limit is None:
-            raise ArgumentError("limit=None: give a whole number from 0 on")
-        require_number("limit", limit, 0)
+        require_number("limit", limit, 0, or_none=False)
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
         key = search_key(normalize_word(word))
+        if len(key) > 2 * LONGEST_WORD:  # no word is near, and comparing would take long
+            return []
         found = process.extract(
             key, self._resolver.keys, scorer=OSA.normalized_similarity, limit=limit * 4, score_cutoff=0.6
         )
@@ -264,135 +324,8 @@ class Lexicon:
         return [self._index.word(match[2]) for match in ranked][:limit]
 
     def words(self) -> pa.Array:
-        """Return all words in code point order, which is the order of their ids."""
+        """Return all words in code point order, as a `pyarrow.StringArray`: place *i* has ``word_id`` *i*."""
         return self._index.words
-
-    def relations(
-        self,
-        kind: Kind | None = None,
-        tokenizer: str | None = None,
-        max_tokens: int | None = None,
-        *,
-        contested: bool = True,
-        min_confidence: float = 0,
-        archaic: bool = True,
-        offensive: bool = True,
-    ) -> pa.Table:
-        """Return whole relations, every unordered pair and kind once, in the order of the words and the kind.
-
-        Args:
-            kind: only this one.
-            tokenizer: its token ids are wanted, too; see `tokenizer`.
-            max_tokens: only pairs of words that both need at most this number of tokens, special ones not counted.
-            contested: whether pairs that are in the store as both kinds are wanted.
-            min_confidence: only those that are at least this likely to hold, from 0 to 1.
-            archaic: whether pairs with a word that is archaic or obsolete in this relation are wanted.
-            offensive: whether pairs with a word that is offensive or vulgar in this relation are wanted.
-
-        Returns:
-            Columns ``word_a``, ``word_b`` (string; ``word_a`` before ``word_b`` in code point order), ``kind``
-            (string), ``direct`` (bool), ``n_sources`` (int32), ``sources`` (list of string), ``contested`` (bool),
-            ``pos`` (list of string), ``same_pos`` (bool), ``usage_a``, ``usage_b`` (list of string), ``confidence``,
-            ``weight_a``, ``weight_b`` (float); with *tokenizer* also ``token_ids_a``, ``token_ids_b`` (list of int32).
-
-        Raises:
-            QueryError: no such kind or tokenizer, or *max_tokens* without a tokenizer.
-            ArgumentError: *min_confidence* is not a number from 0 to 1.
-        """
-        require_number("min_confidence", min_confidence, 0, 1, whole=False)
-        if tokenizer is not None:
-            tokenizer = self.tokenizer(tokenizer)
-        with self._store.connection() as connection:
-            return relation_table(
-                connection,
-                kind,
-                tokenizer,
-                max_tokens,
-                contested=contested,
-                min_confidence=min_confidence,
-                without=unwanted(archaic, offensive),
-            )
-
-    def keep_rate(self, tokenizer: str) -> pa.Table:
-        """Return what share of the relations needs at most 1, 2, ... tokens a word (DSKD, Table 2).
-
-        Args:
-            tokenizer: see `tokenizer`.
-
-        Returns:
-            Columns ``reading`` (both, partner, one_token_head: what the view `keep_rate` says of them), ``kind``,
-            ``max_tokens`` (1 to 5) and ``percent`` (0 to 100), in this order.
-
-        Raises:
-            QueryError: no such tokenizer.
-        """
-        name = self.tokenizer(tokenizer)
-        return self.sql(
-            "SELECT * EXCLUDE (tokenizer) FROM keep_rate WHERE tokenizer = ?"
-            " ORDER BY list_position(['both', 'partner', 'one_token_head'], reading), kind DESC, max_tokens",
-            [name],
-        )
-
-    def tokenizers(self) -> list[str]:
-        """Return the names of the tokenizers whose spans the store has."""
-        return [name for (name,) in self._rows("SELECT tokenizer FROM tokenizer ORDER BY tokenizer", [])]
-
-    def tokenizer(self, asked: str) -> str:
-        """Return the name by which the store knows a tokenizer.
-
-        Args:
-            asked: that name, or what was given to `lexkit.tokenize` or `lexkit.build`.
-
-        Raises:
-            QueryError: the store has no such tokenizer.
-        """
-        require_text("tokenizer", asked, "'llama'")
-        with self._store.connection() as connection:
-            return find_tokenizer(connection, asked)
-
-    def sources(self) -> list[str]:
-        """Return the names of the sources, as evidence has them."""
-        return [name for (name,) in self._rows("SELECT source FROM source ORDER BY source", [])]
-
-    def statistics(self) -> Statistics:
-        """Count what the store holds."""
-        with self._store.connection() as connection:
-            return collect_statistics(connection)
-
-    def sql(
-        self,
-        query: str,
-        params: Sequence[Any] | Mapping[str, Any] = (),
-        *,
-        timeout: float | None = None,
-        max_rows: int | None = None,
-    ) -> pa.Table:
-        """Run one SELECT over the tables and views of the store, and return its rows.
-
-        Args:
-            query: SQL in DuckDB's dialect; ``?``, or ``$name``, stands for a parameter.
-            params: values of the parameters, in their order or by name.
-            timeout: seconds after which the query is given up; None waits. DuckDB ends some functions first that work
-                on one huge value, such as ``repeat``.
-            max_rows: rows beyond which the query is given up; None takes them all.
-
-        Returns:
-            Columns as the query names them. Two may have one name: tell them apart with ``AS``, or by their place;
-            Arrow's ``to_pylist`` and ``to_pydict`` keep one of them.
-
-        Raises:
-            QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
-        """
-        with self._store.connection() as connection:
-            return run_select(connection, query, params, timeout, max_rows)
-
-    def _rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with self._store.connection() as connection:
-            return connection.execute(sql, list(params)).fetchall()
-
-    @cached_property
-    def _source_names(self) -> list[str]:
-        return self.sources()
 
     @property
     def _index(self) -> Index:

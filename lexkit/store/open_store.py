@@ -53,6 +53,11 @@ class OpenStore:
                 borrowed.close()
                 self._change.notify_all()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the store has been closed."""
+        return self._is_closed
+
     def require_open(self) -> None:
         """Refuse a question to a store that has been closed."""
         if self._is_closed:

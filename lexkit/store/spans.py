@@ -51,22 +51,23 @@ def tokenize(
 ) -> list[Tokenized]:
     """Add to a store how tokenizers cut its words.
 
-    The store is replaced in one step at the end; who reads it meanwhile goes on with the old one. A tokenizer that the
+    The store is replaced in one step at the end; whoever has it open keeps reading the old one. A tokenizer that the
     store has already, by name and fingerprint, is left as it is.
 
     Args:
-        store: path of a store.
-        tokenizers: as for `lexkit.build`.
-        replace: whether another tokenizer of the same name is replaced, rather than an error.
-        jobs: threads of the database.
-        progress: shows each tokenizer.
+        store: The path of the store.
+        tokenizers: A list of ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub. Each
+            may be given a name, as in ``llama=FILE``.
+        replace: Replace another tokenizer that has the same name, rather than raise `TokenizerError`.
+        jobs: Threads of the database.
+        progress: Shows each tokenizer.
 
     Returns:
-        What was done, in the order of *tokenizers*.
+        One `Tokenized` for each tokenizer, in the order of *tokenizers*.
 
     Raises:
-        StoreError: not a store, not writable, or being changed by another process.
-        TokenizerError: a tokenizer cannot be loaded, or the store has another one of its name.
+        StoreError: The file is not a store, cannot be written, or is being changed by another process.
+        TokenizerError: A tokenizer cannot be loaded, or the store has another one of its name.
         ArgumentError: *tokenizers* is not a list, or *jobs* is not a whole number of at least 1.
     """
     require_list("tokenizers", tokenizers, "['NAME=PATH']")

@@ -107,6 +107,25 @@ GROUP BY tokenizer, vocab_size ORDER BY tokenizer
 """
 
 
+def count_briefly(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Return names and values of what a reader of an open store wants to know first, in a few milliseconds."""
+    kinds = dict(connection.execute("SELECT kind, count(*) FROM relation GROUP BY kind").fetchall())
+    ((words,),) = connection.execute("SELECT count(*) FROM word").fetchall()
+    ((language,),) = connection.execute("SELECT value FROM meta WHERE key = 'language'").fetchall()
+    return [
+        ("language", language),
+        ("words", f"{words:,}"),
+        *((f"pairs of {kind}s", f"{kinds.get(kind, 0):,}") for kind in ("synonym", "antonym")),
+        *(
+            (
+                f"{name}s",
+                ", ".join(row[0] for row in connection.execute(f"SELECT {name} FROM {name} ORDER BY 1").fetchall()),
+            )
+            for name in ("source", "tokenizer")
+        ),
+    ]
+
+
 def collect_statistics(connection: duckdb.DuckDBPyConnection) -> Statistics:
     """Count words, relations, sources, rules, rejections and tokenizers of an open store."""
 

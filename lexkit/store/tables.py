@@ -23,6 +23,7 @@ JOIN word a ON a.word_id = word_a
 JOIN word b ON b.word_id = word_b
 {spans}
 WHERE ($kind IS NULL OR kind = $kind) AND ($contested OR NOT contested) AND {wanted}
+    AND (len($pos::VARCHAR[]) = 0 OR list_has_any(string_split(pos, ','), $pos))
 ORDER BY relation.word_a, relation.word_b, kind
 """
 _TOKENS = ", s.token_ids AS token_ids_a, t.token_ids AS token_ids_b"
@@ -52,6 +53,7 @@ def relations(
     max_tokens: int | None = None,
     *,
     contested: bool = True,
+    pos: tuple[str, ...] = (),
     min_confidence: float = 0,
     without: tuple[str, ...] = (),
 ) -> pa.Table:
@@ -64,7 +66,7 @@ def relations(
         raise QueryError(f"no kind {kind!r}; say synonym or antonym")
     if max_tokens is not None and (tokenizer is None or max_tokens < 1):
         raise QueryError("max_tokens is a number from 1 on, and wants a tokenizer; name one")
-    params: dict[str, object] = {"kind": kind, "contested": contested}
+    params: dict[str, object] = {"kind": kind, "contested": contested, "pos": list(pos)}
     params |= {"min_confidence": min_confidence, "without_usage": list(without)}
     sql = _RELATIONS.format(wanted=_WANTED, tokens="", spans="")
     if tokenizer is not None:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
@@ -163,7 +164,12 @@ def _is_silent(tokenizer: Tokenizer) -> bool:
 
 
 def _keeps_apart(tokenizer: Tokenizer, lead: str) -> bool:
-    """Whether words that are encoded in a group get the tokens that each gets alone, and can be told apart."""
+    """Whether words that are encoded in a group get the tokens that each gets alone, and can be told apart.
+
+    Without numpy, which is not among its dependencies, the library ends in a panic where it is given a group.
+    """
+    if find_spec("numpy") is None:
+        return False
     alone = _record_batch(_encode_each(tokenizer, lead, _PROBES))
     together = _encode_groups(tokenizer, lead, _PROBES)
     told = all(place is not None for _, encoding in together if encoding for place in encoding.word_ids)

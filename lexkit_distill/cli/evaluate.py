@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def evaluate(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     """Evaluate a model: questions of benchmarks, held-out text, words.
 
-    It needs the extra: pip install 'lexkit[eval]'. Figures come with standard errors and 95% bootstrap intervals; with
-    --against, differences on the same questions, too. For several processes, start it with
+    It needs the extra: pip install 'lexkit[eval]'. Figures come with standard errors and 95% intervals; with
+    --against, so do differences on the same questions. For several processes, start it with
     'accelerate launch --multi_gpu --num_processes N -m lexkit distill eval ...', on CPUs, too.
 
     \b
@@ -59,7 +59,7 @@ def _print(results: Results) -> None:
             f"{one.difference:+.4f}",
             _interval(one.low, one.high, "+"),
             "" if one.only_first is None else f"{one.only_first}:{one.only_second}",
-            _number(one.p_mcnemar),
+            "" if one.p_mcnemar is None else f"{one.p_mcnemar:.4f}",
         )
         for task, result in results.tasks.items()
         for name, one in (result.difference or {}).items()
@@ -67,6 +67,7 @@ def _print(results: Results) -> None:
     if compared:
         click.echo()
         print_table(None, ("task", "metric", "difference", "95% interval", "right only one", "p (McNemar)"), compared)
+    _print_missing_intervals(results)
     for task, result in results.tasks.items():
         for who, details in (("model", result.details), ("against", result.against_details or {})):
             if details.get("truncated"):
@@ -89,9 +90,21 @@ def _print(results: Results) -> None:
             click.echo(f"{task}: no figures for fewer than {result.details['least_heads']} heads: {named}", err=True)
 
 
+def _print_missing_intervals(results: Results) -> None:
+    for task, result in results.tasks.items():
+        reasons: dict[str, list[str]] = {}
+        parts = {"": result.metrics, " of --against": result.against, " (difference)": result.difference}
+        for part, figures in parts.items():
+            for name, one in (figures or {}).items():
+                if one.low is None:
+                    reasons.setdefault(one.interval, []).append(f"{name}{part}")
+        for reason, names in reasons.items():
+            click.echo(f"{task}: no interval for {', '.join(names)}: {reason}", err=True)
+
+
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _interval(low: float | None, high: float | None, sign: str = "") -> str:
-    return "" if low is None or high is None else f"{low:{sign}.4f} to {high:{sign}.4f}"
+    return "-" if low is None or high is None else f"{low:{sign}.4f} to {high:{sign}.4f}"

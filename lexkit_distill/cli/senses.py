@@ -123,8 +123,9 @@ def inspect(
 ) -> None:
     """Show the senses of words: where they were seen, and which other words' senses are nearest.
 
-    Contexts are the occurrences nearest to the sense; the bar stands behind the token at which the teacher's state was
-    taken. Distances are mean squared differences.
+    Contexts are the occurrences nearest to the sense. The bar marks where the teacher's state was taken: the teacher
+    has read what stands before it, and predicts the token after it. The dictionary's anchor decides which token such a
+    state belongs to, and a line before the senses says so. Distances are mean squared differences.
 
     \b
     Example:
@@ -155,11 +156,11 @@ def inspect(
         return
     for report in reports:
         assert report is not None
-        click.echo("\n".join(_inspection(report)))
+        click.echo("\n".join(_inspection(report, dictionary.meta.anchor)))
 
 
 def _plot(dictionary: SenseDictionary, words: tuple[str, ...], path: str, store: str | None) -> None:
-    from lexkit_distill.senses.plot import plot_senses
+    from lexkit_distill.senses.plot import FEW_SENSES, map_note, plot_senses
     from lexkit_distill.supervision.relations import read_relations
 
     relations = None
@@ -167,15 +168,29 @@ def _plot(dictionary: SenseDictionary, words: tuple[str, ...], path: str, store:
         relations = read_relations(user_path(store), dictionary.meta.tokenizer_fingerprint, dictionary.path / TOKENIZER)
     drawn = plot_senses(dictionary, words, user_path(path), relations=relations)
     click.echo(f"{path}  {drawn:,} senses")
+    if drawn < FEW_SENSES:
+        click.echo(map_note(drawn), err=True)
 
 
-def _inspection(report: WordReport) -> list[str]:
+_ANCHORS = {
+    "predicted": "the teacher has read the text before it and predicts {token} as the next token, whatever follows.",
+    "next": "the text before it has been read, and the next token is {token}.",
+    "input": "the last token that has been read is {token}.",
+}
+"""What stands at the bar of a context, by the dictionary's anchor."""
+
+
+def _inspection(report: WordReport, anchor: str) -> list[str]:
     seen = f", seen {report.n_seen:,} times" if report.n_seen is not None else ""
     lines = [f"{report.word}: {len(report.senses)} senses; tokens {' '.join(map(repr, report.tokens))}{seen}"]
+    if any(sense.contexts for sense in report.senses):
+        lines.append(f"  At the bar, {_ANCHORS[anchor].format(token=' '.join(map(repr, report.tokens)))}")
+    elif len(report.tokens) > 1:
+        lines.append("  These senses are composed of those of the tokens, and have no contexts of their own.")
     for number, sense in enumerate(report.senses, 1):
         size = f" ({sense.size:,} in the sample)" if sense.size is not None else ""
         lines.append(f"  {number}{size}")
-        lines.append("    near: " + ", ".join(f"{name.strip()} {distance:.2f}" for name, distance in sense.neighbors))
+        lines.append("    near: " + ", ".join(f"{name!r} {distance:.2f}" for name, distance in sense.neighbors))
         lines += [f"    {_one_line(context.before)} | {_one_line(context.after)}" for context in sense.contexts]
     return lines
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from lexkit.figures import SERIES, picture
+from lexkit.figures import QUIET, SERIES, picture
 
 MEASURES = {"ce": "held-out CE (nats a token)", "kl": "KL to the teacher (nats a token)"}
 NOTE = (
@@ -50,12 +51,12 @@ def read_log(folder: Path) -> tuple[list[dict[str, float]], float]:
 
 
 def plot(comparison: StudentComparison, path: Path) -> None:
-    """Plot both measures of both students over the steps, as a PNG file.
+    """Plot both measures of both students over the steps, with the note below, as a PNG file.
 
     Raises:
         LexkitError: matplotlib is missing.
     """
-    with picture(path, 9, 4) as figure:
+    with picture(path, 9, 4.4) as figure:
         for axes, (name, label) in zip(figure.subplots(1, 2), MEASURES.items(), strict=True):
             lasts = [curve[-1][name] for curve in comparison.curves.values()]
             for color, (student, curve) in zip(SERIES, comparison.curves.items(), strict=False):
@@ -79,3 +80,4 @@ def plot(comparison: StudentComparison, path: Path) -> None:
             axes.legend(frameon=False)
         layers = comparison.layers
         figure.suptitle(f"{comparison.teacher}: the first {layers['student']} of its {layers['teacher']} layers")
+        figure.supxlabel("\n".join(textwrap.wrap(comparison.note, 110)), size=8, color=QUIET)

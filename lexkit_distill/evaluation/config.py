@@ -47,7 +47,8 @@ class EvalConfig(Config):
     shots: int | None = field(default=None, metadata={"min": 0, "shown": ", for ".join((f"{Task.shots}", *_SHOTS))})
     """Worked examples before each question. Some tasks take no more than their default."""
     limit: int | None = field(default=None, metadata={"min": 1})
-    """Number of questions to draw from each task by --seed. [default: all]"""
+    """Number of questions, or windows of text, to draw from each task by --seed; words takes --heads instead. [default:
+    all]"""
     data: str | None = field(default=None, metadata={"metavar": "DIR"})
     """Folder with the files of the tasks. [default: the Hugging Face hub]"""
     text: str | None = field(default=None, metadata={"metavar": "FILE"})

@@ -41,6 +41,7 @@ def read_data(config: EvalConfig) -> EvalData:
         CorpusError, DataError, DictionaryError, EvaluationError, QueryError, StoreError: they are missing or wrong.
     """
     names = config.task_names
+    _check_limit(config)
     if "senses" in names or ("words" in names and config.senses is not None):
         _check_senses(config)
     return EvalData(
@@ -55,6 +56,17 @@ def read_data(config: EvalConfig) -> EvalData:
         pairs=read_lexical(config.data) if "lexical" in names else None,
         items=_items(config) if "words" in names else None,
     )
+
+
+def _check_limit(config: EvalConfig) -> None:
+    """Refuse a limit that a task would ignore."""
+    advice = {"words": "use --heads", "lexical": "its lists are read whole"}
+    for name in config.task_names:
+        if config.limit is not None and name in advice:
+            raise EvaluationError(
+                f"--limit {config.limit}: does not apply to {name} ({advice[name]}); leave out --limit, or evaluate "
+                f"{name} in a command of its own"
+            )
 
 
 def _check_senses(config: EvalConfig) -> None:

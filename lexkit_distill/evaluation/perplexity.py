@@ -128,19 +128,17 @@ def score_text(
 def _measures(scores: list[WindowScore], cut: str) -> list[Measure]:
     """Figures; *cut* identifies the tokens, for only the same can be compared."""
 
-    def ratio(name: str, above: list[float], below: list[int], *, higher: bool = False) -> Measure:
-        kind: Kind = "perplexity" if name == "perplexity" else "ratio"
-        return Measure(name, np.array([above, below], dtype=np.float64).T, kind, higher, rows=cut)
+    def add(name: str, above: list[float], below: list[int], kind: Kind = "ratio", *, higher: bool = False) -> None:
+        found.append(Measure(name, np.array([above, below], dtype=np.float64).T, kind, higher, rows=cut))
 
+    found: list[Measure] = []
     nats, tokens = [score.nats for score in scores], [score.tokens for score in scores]
-    found = [
-        ratio("cross_entropy", nats, tokens),
-        ratio("perplexity", nats, tokens),
-        ratio("bits_per_byte", [value / math.log(2) for value in nats], [score.bytes for score in scores]),
-    ]
+    add("cross_entropy", nats, tokens)
+    add("perplexity", nats, tokens, "perplexity")
+    add("bits_per_byte", [value / math.log(2) for value in nats], [score.bytes for score in scores])
     if scores[0].kl is not None:
-        found.append(ratio("kl", [score.kl or 0.0 for score in scores], tokens))
-        found.append(ratio("agreement", [float(score.agreed or 0) for score in scores], tokens, higher=True))
+        add("kl", [score.kl or 0.0 for score in scores], tokens)
+        add("agreement", [float(score.agreed or 0) for score in scores], tokens, "share", higher=True)
     return found
 
 

@@ -29,7 +29,7 @@ from lexkit_distill.evaluation.data import label_of
 from lexkit_distill.evaluation.perplexity import TOKENS_AT_ONCE, Window, cut_of, drawn, head_of, windows
 from lexkit_distill.evaluation.replacement import REPLACEMENTS, Int64, Replacement, SenseReplacer
 from lexkit_distill.evaluation.results import TaskScores
-from lexkit_distill.evaluation.statistics import Measure
+from lexkit_distill.evaluation.statistics import Kind, Measure
 from lexkit_distill.evaluation.words import score_words
 from lexkit_distill.processes import Processes
 from lexkit_distill.senses.build import LAYER
@@ -272,8 +272,9 @@ def _measures(scores: list[SenseScore], dictionaries: Sequence[OpenDictionary], 
     def of(name: str, key: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         return np.array([score.sums[name].get(key, 0.0) for score in scores])
 
-    def add(name: str, above: np.ndarray[Any, Any], below: np.ndarray[Any, Any], *, higher: bool = False) -> None:
-        measures.append(Measure(name, np.stack([above, below], 1), "ratio", higher, rows=cut))
+    def add(name: str, above: np.ndarray[Any, Any], below: np.ndarray[Any, Any], *, share: bool = False) -> None:
+        kind: Kind = "share" if share else "ratio"
+        measures.append(Measure(name, np.stack([above, below], 1), kind, higher_is_better=share, rows=cut))
 
     measures: list[Measure] = []
     tokens, nats = (np.array([float(getattr(score, name)) for score in scores]) for name in ("tokens", "nats"))
@@ -287,15 +288,15 @@ def _measures(scores: list[SenseScore], dictionaries: Sequence[OpenDictionary], 
                     f"senses: {one.details['path']} has senses of none of the tokens of the text ({anchor}); make a "
                     "dictionary of more text, or raise --limit"
                 )
-            add(f"{name}_coverage", covered, tokens, higher=True)
+            add(f"{name}_coverage", covered, tokens, share=True)
             add(f"{name}_model_cross_entropy", own, covered)
             for how in REPLACEMENTS:
                 sums = {key: of(name, f"{how}_{key}") for key in ("nats", "kl", "agreed")}
                 begin = f"{name}_{how}"
                 add(f"{begin}_cross_entropy", sums["nats"], covered)
                 add(f"{begin}_kl", sums["kl"], covered)
-                add(f"{begin}_agreement", sums["agreed"], covered, higher=True)
+                add(f"{begin}_agreement", sums["agreed"], covered, share=True)
                 add(f"{begin}_cross_entropy_all", nats - own + sums["nats"], tokens)
                 add(f"{begin}_kl_all", sums["kl"], tokens)
-                add(f"{begin}_agreement_all", tokens - covered + sums["agreed"], tokens, higher=True)
+                add(f"{begin}_agreement_all", tokens - covered + sums["agreed"], tokens, share=True)
     return measures

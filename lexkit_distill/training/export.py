@@ -12,16 +12,21 @@ from torch import Tensor
 import lexkit
 from lexkit.arguments import user_path
 from lexkit.atomic_write import sync
-from lexkit.errors import first_line
+from lexkit.cards import front_matter
+from lexkit.errors import HubError
+from lexkit.hub import is_repository_name, upload
 from lexkit.safe_output import markdown
 from lexkit_distill.config import options, values
 from lexkit_distill.config_files import to_yaml
+from lexkit_distill.corpus import hub_dataset
 from lexkit_distill.disk import LOCK, disk_failures
 from lexkit_distill.errors import TrainingError
-from lexkit_distill.training.config import TrainConfig
+from lexkit_distill.tasks import split_task
+from lexkit_distill.training.config import TrainConfig, split_weight
 from lexkit_distill.training.student import Student, write_student
 
 _UNFINISHED = "student.new"
+_CARD = "README.md"
 
 
 def export(
@@ -41,7 +46,7 @@ def export(
             shutil.rmtree(beside, ignore_errors=True)
             write_student(student, beside, weights)
             (beside / "train.yaml").write_text(to_yaml(type(config), values(config)), encoding="utf-8")
-            (beside / "README.md").write_text(model_card(config, summary), encoding="utf-8")
+            (beside / _CARD).write_text(model_card(config, summary), encoding="utf-8")
             for file in list(beside.iterdir()):
                 sync(file)
                 if (folder / file.name).is_dir():  # chat templates of an earlier attempt
@@ -73,11 +78,13 @@ def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
         if not (value is None or value is False or value == ())
         if not option.metadata.get("place") and option.section != ("run",)
     }
-    is_local = Path(config.teacher).exists()
+    is_local = user_path(config.teacher).exists() or not is_repository_name(config.teacher)
+    on_hub = None if is_local else config.teacher
     return environment.from_string(template).render(
+        front_matter=Markup(_front_matter(config, on_hub)),
         version=lexkit.__version__,
-        teacher=Path(config.teacher).name if is_local else config.teacher,
-        is_local=is_local,
+        teacher=on_hub or user_path(config.teacher).resolve().name,
+        on_hub=on_hub,
         method="Decoder-based sense knowledge distillation" if config.loss.semantic else "Knowledge distillation",
         data=[_shown(name) for name in config.data.data],
         hyperparameters=hyperparameters,
@@ -85,6 +92,46 @@ def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
         plan=summary["plan"],
         outcome=summary["outcome"],
     )
+
+
+def _front_matter(config: TrainConfig, base_model: str | None) -> str:
+    """Return the card's metadata; licence and languages are copied from the teacher's card if it is on this machine."""
+    teacher = _teacher_card(config.teacher, base_model)
+    data = {hub_dataset(split_task(split_weight(name)[0])[1]) for name in config.data.data}
+    link = teacher.get("license_link")
+    if isinstance(link, str) and not link.startswith("https://"):  # a file next to the teacher's card
+        link = f"https://huggingface.co/{base_model}/blob/main/{link}" if base_model else None
+    return front_matter(
+        {
+            "base_model": base_model,
+            "license": teacher.get("license"),
+            "license_name": teacher.get("license_name"),
+            "license_link": link,
+            "language": teacher.get("language"),
+            "datasets": sorted(name for name in data if name and is_repository_name(name)),
+            "library_name": "transformers",
+            "pipeline_tag": "text-generation",
+            "tags": ["distillation", "lexkit"],
+        }
+    )
+
+
+def _teacher_card(teacher: str, base_model: str | None) -> dict[str, Any]:
+    """Return the metadata of the teacher's card, without using the network; empty if there is no readable card."""
+    from huggingface_hub import ModelCard, try_to_load_from_cache
+
+    file = try_to_load_from_cache(base_model, _CARD) if base_model else user_path(teacher) / _CARD
+    if not isinstance(file, str | Path):  # not in the cache
+        return {}
+    try:
+        found: dict[str, Any] = ModelCard.load(file, ignore_metadata_errors=True).data.to_dict()
+    except Exception:  # written by others: it may contain any YAML, or not be text
+        return {}
+    return {key: value for key, value in found.items() if _is_plain(value)}
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
 
 
 def _shown(name: str) -> str:
@@ -105,28 +152,11 @@ def _sources(config: TrainConfig) -> list[dict[str, Any]]:
 
 
 def _upload(folder: Path, name: str) -> None:
-    from huggingface_hub import HfApi
-
+    ignored = ["checkpoints/*", "tensorboard/*", "wandb/*", "mlflow*", "mlruns/*", "train*", "trackers*", LOCK]
     try:
-        api = HfApi()
-        api.create_repo(name, exist_ok=True)
-        api.upload_folder(
-            repo_id=name,
-            folder_path=folder,
-            ignore_patterns=[
-                "checkpoints/*",
-                "tensorboard/*",
-                "wandb/*",
-                "mlflow*",
-                "mlruns/*",
-                "train*",
-                "trackers*",
-                LOCK,
-            ],
-        )
-    except Exception as error:  # the client raises many kinds
-        reason = first_line(error)
+        upload(folder, name, "model", ignore=ignored)
+    except HubError as error:
         raise TrainingError(
-            f"--push-to-hub {name}: not uploaded ({reason}); the student is in {folder}, upload it with 'hf upload "
+            f"--push-to-hub {name}: not uploaded ({error}); the student is in {folder}, upload it with 'hf upload "
             f"{name} {folder}'"
         ) from error

@@ -74,7 +74,6 @@ ASKED: list[tuple[Callable[[Lexicon], object], str]] = [
     (lambda lexicon: lexicon.synonyms(["kind"]), "word=['kind']: give a word"),  # type: ignore[arg-type]
     (lambda lexicon: lexicon.find("kind", kind="x"), "kind='x': no such value"),  # type: ignore[arg-type]
     (lambda lexicon: lexicon.keep_rate(None), "tokenizer=None: give text"),  # type: ignore[arg-type]
-    (lambda lexicon: lexkit.open(None), "path=None: give a path"),  # type: ignore[arg-type]
     (lambda lexicon: lexkit.build(5), "output=5: give a path"),  # type: ignore[arg-type]
     (lambda lexicon: lexkit.export(lexicon.path, None), "folder=None: give a path"),  # type: ignore[arg-type]
     (lambda lexicon: lexicon.sql("SELECT ?"), "parameter"),

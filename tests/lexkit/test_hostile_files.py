@@ -19,7 +19,7 @@ import lexkit
 from lexkit.cli.sql import sql
 from lexkit.errors import LexkitError, QueryError, SourceError, StoreError, TokenizerError
 from lexkit.morphology import affixes
-from lexkit.report.page import write_report
+from lexkit.reporting.page import write_report
 from lexkit.sources import catalog, files, frequency
 from lexkit.sources.read_report import ReadReport
 from lexkit.sources.roget.reader import read_terms

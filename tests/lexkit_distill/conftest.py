@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -149,22 +147,6 @@ def real_teacher() -> Path:
     if not (folder / "model.safetensors").exists():
         pytest.skip("the real teacher is not there (benchmarks/teacher.py, LEXKIT_TEST_TEACHER)")
     return folder
-
-
-@pytest.fixture
-def small_files() -> Callable[[int], AbstractContextManager[None]]:
-    """While this lasts, no file grows beyond some bytes, as if the disk were full."""
-
-    @contextmanager
-    def limited(size: int) -> Iterator[None]:
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-    return limited
 
 
 @pytest.fixture

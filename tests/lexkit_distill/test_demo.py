@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -89,6 +90,16 @@ def test_the_figures_of_both_students_are_printed_beside_the_teachers(demos: Dem
     assert empty == ""
     assert Path(picture).read_bytes().startswith(b"\x89PNG")
     assert json.loads(Path(figures).read_text(encoding="utf-8"))["teacher"] == "tiny"
+
+
+def test_the_picture_carries_the_note_that_is_printed(demos: Demos, tmp_path: Path) -> None:
+    from lexkit_distill.demo.comparison import StudentComparison, plot
+
+    comparison = StudentComparison(**json.loads((demos.folder / "comparison.json").read_bytes()))
+    plot(comparison, tmp_path / "comparison.svg")
+    texts = ElementTree.parse(tmp_path / "comparison.svg").getroot().itertext()
+    assert comparison.note in " ".join(" ".join(texts).split())
+    assert comparison.note in demos.output
 
 
 def test_curves_go_from_the_untrained_student_to_the_last_evaluation(demos: Demos) -> None:

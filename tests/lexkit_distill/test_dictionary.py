@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -82,7 +83,11 @@ def test_commands_print_what_they_made(run: Run, teacher_folder: Path, corpus: P
         assert all(name.strip() != "kind" for name, _ in sense["neighbors"])
     assert sum(sense["size"] for sense in kind["senses"]) == kind["n_seen"]
     text = run("distill", "inspect", "kind", "--senses", "senses")
-    assert text.stdout.startswith("kind: 3 senses; tokens ' kind', seen ")
+    first, anchor, *rest = text.stdout.splitlines()
+    assert first.startswith("kind: 3 senses; tokens ' kind', seen ")
+    assert anchor == "  At the bar, the last token that has been read is ' kind'."
+    near = next(line for line in rest if line.startswith("    near: "))
+    assert re.fullmatch(r"    near: ('[^']+' \d\.\d\d(, |$))+", near)  # ' kind' and 'kind' are two tokens
     missing = run("distill", "inspect", "zzzz", "--senses", "senses")
     assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
     assert "'zzzz' has no senses" in missing.stderr
@@ -105,9 +110,45 @@ def test_a_map_is_drawn_of_words_and_their_relations(build: Build, tmp_path: Pat
     drawn = plot_senses(dictionary, ["kind", "quick"], tmp_path / "map.svg", relations=relations)
     assert drawn == sum(len(dictionary.senses(word)) for word in ("kind", "quick", "friendly", "glad", "swift"))
     picture = (tmp_path / "map.svg").read_text(encoding="utf-8")
-    assert "synonyms of kind" in picture or "<svg" in picture
+    assert ">synonyms of kind<" in picture
+    plot_senses(dictionary, ["kind", "quick"], tmp_path / "few.svg", relations=relations, max_neighbors=1)
+    few = (tmp_path / "few.svg").read_text(encoding="utf-8")
+    assert ">1 of 2 synonyms of kind<" in few
+    assert ">synonyms of quick<" in few
     plot_senses(dictionary, ["kind", "quick"], tmp_path / "again.svg", relations=relations)
     assert (tmp_path / "again.svg").read_text(encoding="utf-8") == picture
+
+
+def test_a_map_says_what_it_cannot_show(build: Build, tmp_path: Path) -> None:
+    from lexkit_distill.senses.dictionary import SenseDictionary
+    from lexkit_distill.senses.plot import FEW_SENSES, map_note, plot_senses
+
+    drawn = plot_senses(SenseDictionary(build(anchor="input")), ["kind", "quick"], tmp_path / "map.svg", relations=None)
+    assert drawn < FEW_SENSES
+    picture = (tmp_path / "map.svg").read_text(encoding="utf-8")
+    assert "directions and the distances between groups mean nothing." in picture
+    assert f"A map of only {drawn} senses shows no groups" in picture
+    assert "A map of only" not in map_note(FEW_SENSES)
+
+
+def test_labels_of_a_map_stay_in_its_frame(build: Build, tmp_path: Path) -> None:
+    from lexkit_distill.senses.dictionary import SenseDictionary
+    from lexkit_distill.senses.plot import plot_senses
+
+    dictionary = SenseDictionary(build(anchor="input"))
+    words = [name for name in map(dictionary.name, range(len(dictionary.first))) if name.strip().isalpha()]
+    words = sorted({word.strip() for word in words}, key=len)[-20:]
+    plot_senses(dictionary, words, tmp_path / "map.svg", relations=None)
+    picture = (tmp_path / "map.svg").read_text(encoding="utf-8")
+    (frame,) = re.findall(r'<g id="patch_2">\s*<path d="M ([\d.]+) [\d.]+ \s*L ([\d.]+)', picture)
+    left, right = map(float, frame)
+    labels = re.findall(r'<text style="font-weight: 700;([^"]*)" x="([\d.]+)"[^>]*>([^<]+)<', picture)
+    assert len(labels) > 10
+    for style, x, text in labels:
+        width = 10 * 0.8 * len(text)  # few letters are wider
+        start = float(x) - width if "text-anchor: end" in style else float(x)
+        assert left <= start, text
+        assert start + width <= right, text
 
 
 def test_the_help_of_an_option_is_the_docstring_of_its_field() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 import lexkit
 from lexkit.cli.main import main
-from lexkit.fetch.partial_download import Patience
+from lexkit.fetching.partial_download import Patience
 from lexkit.sources import catalog
 from lexkit.sources.data_files import data_file
 
@@ -195,7 +195,7 @@ def test_one_that_fails_does_not_keep_the_others(publisher: Any, call: Run) -> N
 def test_a_download_that_goes_on_says_so(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     body = data_file("starter/morpholex.tsv").read_bytes()
     publisher.on("/m.tsv", publisher.send(body, stop_after=1000), publisher.status(404), publisher.send(body))
-    monkeypatch.setattr("lexkit.fetch.download.Patience", lambda: Patience(sleep=lambda seconds: None))
+    monkeypatch.setattr("lexkit.fetching.download.Patience", lambda: Patience(sleep=lambda seconds: None))
     assert call("fetch", "morpholex").code == 1
     assert "morpholex  fetched, from byte 1,000 on\n" in call("fetch", "morpholex").out
 
@@ -228,7 +228,7 @@ def test_ctrl_c(publisher: Any, call: Run, monkeypatch: pytest.MonkeyPatch) -> N
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lexkit.fetch.partial_download._client", interrupted)
+    monkeypatch.setattr("lexkit.fetching.partial_download._client", interrupted)
     result = call("fetch", "morpholex")
     assert result == (130, "", "error: interrupted; fetch again to resume\n")
 
@@ -346,3 +346,47 @@ def test_the_bar_is_for_a_terminal(publisher: Any, tmp_path: Path, cache: Path, 
             text = b""
     assert (b"check m.tsv" in text) == ("--quiet" not in arguments)
     assert (b"CC-BY-NC-SA-4.0" in result.stdout) == ("--quiet" not in arguments)
+
+
+class TestFromPython:
+    def test_one_name_or_several(self, publisher: Any, cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        (fetched,) = lexkit.fetch("morpholex")
+        assert (fetched.path, fetched.was_there) == (cache / "morpholex" / "m.tsv", False)
+        assert fetched.record.licence == "CC-BY-NC-SA-4.0"
+        found = lexkit.fetch(["roget", "morpholex", "roget-22"])
+        assert [(one.source, one.was_there) for one in found] == [
+            ("roget-22", False),
+            ("roget-10681", False),
+            ("morpholex", True),
+        ]
+        assert not lexkit.fetch("morpholex", force=True)[0].was_there
+        assert lexkit.fetch([]) == []
+        assert capfd.readouterr() == ("", "")
+
+    def test_another_folder_and_what_was_fetched_is_heard_of(self, publisher: Any, cache: Path, tmp_path: Path) -> None:
+        heard: list[str] = []
+        lexkit.fetch("roget", cache=tmp_path / "other", when_fetched=lambda one: heard.append(one.path.name))
+        assert heard == ["pg22.txt", "pg10681.txt"]
+        assert not cache.exists()
+
+    def test_one_that_fails_does_not_keep_the_others(self, publisher: Any, cache: Path) -> None:
+        publisher.on("/pg22.txt", publisher.status(404))
+        with pytest.raises(lexkit.FetchError, match=r"pg22\.txt: the server answers 404 Not Found"):
+            lexkit.fetch(["roget", "morpholex"])
+        assert [path.name for path in sorted(cache.glob("*/*.t*[tv]"))] == ["m.tsv", "pg10681.txt"]
+
+    @pytest.mark.parametrize(
+        ("names", "said"),
+        [
+            ("morpholx", "there is no 'morpholx'; did you mean morpholex?"),
+            (["roget", "wiktionary-sp"], "the catalogue has no file named 'wiktionary-sp'; use wiktionary-es or "),
+            (None, "names=None: give a list, such as ['roget']"),
+            ([5], "names=[5]: give a list, such as ['roget']"),
+            ("", "there is no ''; there are wiktionary, "),
+        ],
+    )
+    def test_names_that_are_none(self, cache: Path, names: Any, said: str) -> None:
+        with pytest.raises(lexkit.ArgumentError) as caught:
+            lexkit.fetch(names)
+        assert str(caught.value).startswith(said)
+        assert not cache.exists()

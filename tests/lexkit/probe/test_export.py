@@ -57,6 +57,7 @@ def test_readme(folder: Path) -> None:
     assert "| lexkit_antonym | 36 | 4 | 0.25 |" in readme
     assert "`heads=36` and `seed=0`" in readme
     assert "| source | file | licence |" in readme
+    assert "standard errors that the harness prints are too small" in readme
 
 
 def test_the_same_files_again(folder: Path, starter_store: Path, tmp_path: Path) -> None:

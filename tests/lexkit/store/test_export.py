@@ -151,7 +151,7 @@ class TestFiles:
 
     def test_the_same_store_gives_the_same_bytes(self, folder: Path, store: Path, tmp_path: Path) -> None:
         again = build(folder, "again.duckdb", morpholex=folder / "m.tsv", jobs=1)
-        for form in ("parquet", "jsonl", "csv"):
+        for form in ("parquet", "jsonl", "csv", "sqlite"):
             for name, path in (("a", store), ("b", again)):
                 lexkit.export(path, tmp_path / f"{name}-{form}", form=form)  # type: ignore[arg-type]
             for file in (tmp_path / f"a-{form}").iterdir():
@@ -294,13 +294,13 @@ class TestFolder:
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("place", range(5))
 def test_loading_back_as_the_docs_show(starter_store: Path, tmp_path: Path, place: int) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/exports.md").read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 4
-    library = re.findall(r"^(?:import|from) (\w+)", blocks[place])[0]
+    assert len(blocks) == 5
+    library = re.findall(r"^(?:import|from) (\w+)", blocks[place], re.MULTILINE)[-1]
     pytest.importorskip(library)
-    lexkit.export(starter_store, tmp_path / "thesaurus")
+    lexkit.export(starter_store, tmp_path / "thesaurus", form="sqlite" if "sqlite3" in blocks[place] else "parquet")
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", blocks[place]],

@@ -248,7 +248,7 @@ class TestFullDisk:
         tmp_path: Path,
     ) -> None:
         with lexkit.open(small_store) as lexicon:
-            from lexkit.report.page import write_report
+            from lexkit.reporting.page import write_report
 
             write_report(lexicon, tmp_path / "before" / "report.html")
         done = disk(1 << 19, "report", "--store", starter_store)

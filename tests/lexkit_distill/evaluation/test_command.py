@@ -3,6 +3,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from lexkit_distill.errors import EvaluationError
+from lexkit_distill.evaluation.config import EvalConfig
+from lexkit_distill.evaluation.data import read_data
+
 _ABSENT = """
 import sys
 sys.modules.update(dict.fromkeys({absent!r}))
@@ -22,3 +28,31 @@ def test_without_torch_or_the_harness_the_command_says_what_to_install_and_its_h
         shown = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
         assert shown.returncode == 0
         assert "Example:" in shown.stdout
+
+
+@pytest.mark.parametrize(("tasks", "advice"), [("arc,words", "use --heads"), ("lexical", "its lists are read whole")])
+def test_a_limit_that_a_task_would_ignore_is_refused(tasks: str, advice: str) -> None:
+    config = EvalConfig(model="none", tasks=tasks, limit=50)
+    with pytest.raises(EvaluationError, match=rf"--limit 50: does not apply to \w+ \({advice}.*of its own$"):
+        read_data(config)
+
+
+def test_a_missing_interval_is_a_dash_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("scipy")
+    import numpy as np
+
+    from lexkit_distill.cli.evaluate import _print
+    from lexkit_distill.evaluation.results import Results, TaskScores, summarize
+    from lexkit_distill.evaluation.statistics import Measure
+
+    measures = [Measure("acc", np.zeros((6, 1))), Measure("kl", np.ones((6, 2)), "ratio")]
+    scores = TaskScores(measures)
+    tasks = {"arc": summarize(scores, scores, 0)}
+    _print(Results(model="m", against="n", config={}, versions={}, processes=1, data={}, tasks=tasks))
+    shown = capsys.readouterr()
+    rows = [line.split() for line in shown.out.splitlines()]
+    assert ["arc", "acc", "model", "0.0000", "-", "0.0000", "to", "0.4593", "6"] in rows
+    assert ["arc", "kl", "model", "1.0000", "-", "-", "6"] in rows
+    assert shown.err.splitlines() == [
+        "arc: no interval for kl, kl of --against, kl (difference): a bootstrap needs 20 rows, and there are 6"
+    ]

@@ -1,38 +1,104 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 pytest.importorskip("scipy")
 
-from scipy.stats import spearmanr
+from scipy.stats import binom, binomtest, bootstrap, spearmanr
 
-from lexkit_distill.evaluation.statistics import Measure, compare, estimate
+from lexkit_distill.evaluation.statistics import Comparison, Estimate, Kind, Measure, compare, estimate
 
 
 def flips(right: int, n: int) -> np.ndarray:
     return np.array([[1.0]] * right + [[0.0]] * (n - right))
 
 
-def test_the_interval_of_an_accuracy_is_that_of_theory() -> None:
+def interval(found: Estimate | Comparison) -> tuple[float, float]:
+    assert found.low is not None and found.high is not None
+    return found.low, found.high
+
+
+def of(*values: float) -> Measure:
+    return Measure("synonym", np.array(values)[:, None])
+
+
+def test_the_interval_of_an_accuracy_is_that_of_clopper_and_pearson() -> None:
     found = estimate(Measure("acc", flips(300, 1000)), 0)
-    assert found.value == pytest.approx(0.3)
-    assert found.n == 1000
+    assert (found.value, found.n) == (0.3, 1000)
     assert found.stderr == pytest.approx(math.sqrt(0.3 * 0.7 / 999))
-    assert found.low == pytest.approx(0.3 - 1.96 * 0.0145, abs=0.003)
-    assert found.high == pytest.approx(0.3 + 1.96 * 0.0145, abs=0.003)
+    assert interval(found) == pytest.approx(tuple(binomtest(300, 1000).proportion_ci(method="exact")))
 
 
-def test_the_interval_holds_the_truth_about_19_times_in_20() -> None:
+@pytest.mark.parametrize(("right", "low", "high"), [(0, 0, 0.459), (6, 0.541, 1)])
+def test_none_or_all_of_six_is_not_certain(right: int, low: float, high: float) -> None:
+    found = estimate(Measure("acc", flips(right, 6)), 0)
+    assert interval(found) == pytest.approx((low, high), abs=1e-3)
+    assert found.stderr is None
+
+
+def coverage(limits: Callable[[int], tuple[float, float]], n: int, truth: float) -> float:
+    """Probability that the interval holds the truth."""
+    covers = [low <= truth <= high for low, high in map(limits, range(n + 1))]
+    return float(binom.pmf(np.flatnonzero(covers), n, truth).sum())
+
+
+@pytest.mark.parametrize("n", [6, 30, 200])
+@pytest.mark.parametrize("truth", [0.02, 0.1, 0.5])
+def test_intervals_of_proportions_hold_the_truth_at_least_19_times_in_20(n: int, truth: float) -> None:
+    assert coverage(lambda right: interval(estimate(Measure("acc", flips(right, n)), 0)), n, truth) >= 0.95
+
+
+def test_wilson_would_miss_the_truth_too_often_with_few_questions() -> None:
+    assert coverage(lambda right: tuple(binomtest(right, 6).proportion_ci(method="wilson")), 6, 0.02) < 0.9
+
+
+@pytest.mark.parametrize("n", [6, 30, 200])
+@pytest.mark.parametrize("truth", [0.02, 0.1, 0.5])
+def test_intervals_of_means_over_frames_hold_the_truth_about_19_times_in_20(n: int, truth: float) -> None:
     chooser = np.random.default_rng(0)
     hits = 0
-    for seed in range(200):
-        found = estimate(Measure("acc", (chooser.random((150, 1)) < 0.4).astype(float)), seed)
-        assert found.low is not None and found.high is not None
-        hits += found.low <= 0.4 <= found.high
-    assert 180 <= hits <= 199
+    for _ in range(300):
+        of_head = chooser.beta(2 * truth, 2 * (1 - truth), size=n)  # the frames of a head are alike
+        low, high = interval(estimate(of(*chooser.binomial(3, of_head) / 3), 0))
+        hits += low <= truth <= high
+    assert hits >= 0.93 * 300
+
+
+@pytest.mark.parametrize("n", [6, 30, 200])
+@pytest.mark.parametrize(("only_first", "only_second"), [(0.02, 0), (0.02, 0.02), (0.3, 0.1), (0.45, 0.45)])
+def test_intervals_of_differences_hold_the_truth_about_19_times_in_20(
+    n: int, only_first: float, only_second: float
+) -> None:
+    chooser = np.random.default_rng(0)
+    chances = [only_first, only_second, 1 - only_first - only_second]
+    hits = 0
+    for wins, losses, same in chooser.multinomial(n, chances, size=300):
+        first, second = np.repeat([[1, 0, 1], [0, 1, 1]], [wins, losses, same], axis=1)
+        low, high = interval(compare(of(*first), of(*second), 0))
+        hits += low <= only_first - only_second <= high
+    assert hits >= 0.93 * 300
+
+
+def test_heads_that_all_score_alike_are_not_certain() -> None:
+    low, high = interval(estimate(of(*[1 / 3] * 40), 0))
+    missed = 1 - 0.025 ** (1 / 40)  # as many heads as 40 may have missed
+    assert (low, high) == pytest.approx((1 / 3 - missed / 3, 1 / 3 + missed * 2 / 3))
+    assert interval(estimate(of(0.5), 0)) == pytest.approx((0.0125, 0.9875))
+
+
+def test_shares_of_tokens_count_windows_and_not_tokens() -> None:
+    alike = Measure("agreement", np.array([[1000.0, 1000.0]] * 10), "share")
+    assert interval(estimate(alike, 0)) == pytest.approx((0.025**0.1, 1))
+    windows = np.array([[500.0, 1000.0], [300.0, 1000.0], [0.0, 0.0], [450.0, 500.0]])
+    found = estimate(Measure("agreement", windows, "share"), 0)
+    assert found.value == 0.5
+    low, high = interval(found)
+    assert low < 0.3
+    assert high > 0.7
 
 
 def test_pairing_makes_a_difference_surer() -> None:
@@ -46,15 +112,24 @@ def test_pairing_makes_a_difference_surer() -> None:
     assert (found.only_first, found.only_second) == (lost, 0)
     assert found.p_mcnemar == pytest.approx(2 * 0.5**lost)
     assert found.low is not None and found.low > 0
-    own = estimate(Measure("acc", first), 0)
-    assert own.stderr is not None and found.high is not None
-    assert found.high - found.low < 2 * own.stderr
+    low, high = interval(found)
+    own = interval(estimate(Measure("acc", first), 0))
+    assert high - low < 0.6 * (own[1] - own[0])
 
 
-def test_a_model_against_itself_shows_no_difference() -> None:
+def test_a_model_against_itself_shows_no_difference_and_is_not_certain_of_it() -> None:
     measure = Measure("acc", flips(3, 9))
     found = compare(measure, measure, 0)
-    assert (found.difference, found.low, found.high, found.p_mcnemar) == (0, 0, 0, 1)
+    assert (found.difference, found.p_mcnemar) == (0, 1)
+    assert interval(found) == pytest.approx((-0.336, 0.336), abs=1e-3)
+    assert interval(compare(of(*[1 / 3] * 9), of(*[1 / 3] * 9), 0)) == interval(found)
+
+
+def test_a_lasting_advantage_shows_in_scores_that_are_not_right_or_wrong() -> None:
+    chooser = np.random.default_rng(3)
+    second = chooser.integers(0, 3, size=100) / 3
+    low, high = interval(compare(of(*(second + 1 / 3)), of(*second), 0))
+    assert 0.2 < low < 1 / 3 < high < 0.4
 
 
 def test_what_is_not_right_or_wrong_has_no_mcnemar() -> None:
@@ -78,11 +153,44 @@ def test_ratios_weigh_rows_by_their_tokens() -> None:
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
-    measure = Measure("f1", np.linspace(0, 1, 30)[:, None] ** 2)
+    chooser = np.random.default_rng(4)
+    measure = Measure("kl", chooser.lognormal(size=(40, 2)), "ratio")
     assert estimate(measure, 3) == estimate(measure, 3)
     assert estimate(measure, 3) != estimate(measure, 4)
 
 
-def test_one_question_has_no_interval() -> None:
+@pytest.mark.parametrize("kind", ["ratio", "perplexity"])
+def test_bootstrap_intervals_are_those_of_scipy(kind: Kind) -> None:
+    chooser = np.random.default_rng(5)
+    values = np.stack([chooser.lognormal(size=25), np.ones(25)], axis=1)
+    found = estimate(Measure("x", values, kind), 7)
+    statistic = np.mean if kind == "ratio" else lambda x, axis: np.exp(np.mean(x, axis=axis))
+    theirs = bootstrap((values[:, 0],), statistic, n_resamples=2000, rng=np.random.default_rng(7))
+    assert interval(found) == pytest.approx(tuple(theirs.confidence_interval))
+    assert found.stderr == pytest.approx(theirs.standard_error)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "reason"),
+    [
+        (np.ones((19, 2)), "ratio", "needs 20 rows, and there are 19"),
+        (np.ones((20, 2)), "ratio", "all bootstrap samples have the same figure"),
+        (np.stack([np.arange(20.0)] * 2, axis=1), "spearman", "all bootstrap samples have the same figure"),
+        (np.stack([np.arange(20.0), np.ones(20)], axis=1), "spearman", "some bootstrap samples have no figure"),
+        (np.array([[1.0, 1.0]] + [[0.0, 0.0]] * 19), "perplexity", "some bootstrap samples have no figure"),
+    ],
+)
+def test_where_a_bootstrap_shows_nothing_the_reason_stands_for_the_interval(
+    values: np.ndarray, kind: Kind, reason: str
+) -> None:
+    measure = Measure("x", values, kind)
+    found = estimate(measure, 0)
+    assert (found.stderr, found.low, found.high) == (None, None, None)
+    assert reason in found.interval
+    assert compare(measure, measure, 0).low is None
+
+
+def test_one_question_says_next_to_nothing() -> None:
     found = estimate(Measure("acc", flips(1, 1)), 0)
-    assert (found.value, found.stderr, found.low) == (1.0, None, None)
+    assert (found.value, found.stderr) == (1.0, None)
+    assert interval(found) == pytest.approx((0.025, 1))

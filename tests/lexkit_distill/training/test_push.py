@@ -29,16 +29,17 @@ def uploads(monkeypatch: pytest.MonkeyPatch, failures: list[Exception]) -> list[
     found: list[tuple[str, set[str]]] = []
 
     class Hub:
-        def create_repo(self, _: str, *, exist_ok: bool) -> None:
-            assert exist_ok
+        def create_repo(self, _: str, *, repo_type: str, private: bool | None, exist_ok: bool) -> None:
+            assert (repo_type, private, exist_ok) == ("model", None, True)
             if failures:
                 raise failures.pop()
 
-        def upload_folder(self, *, repo_id: str, folder_path: Path, ignore_patterns: list[str]) -> None:
+        def upload_folder(self, *, repo_id: str, folder_path: Path, ignore_patterns: list[str], **_: Any) -> None:
             names = [path.relative_to(folder_path).as_posix() for path in folder_path.rglob("*") if path.is_file()]
             found.append((repo_id, set(filter_repo_objects(names, ignore_patterns=ignore_patterns))))
 
     monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    monkeypatch.setenv("HF_TOKEN", "hf_stand_in")
     return found
 
 
@@ -85,3 +86,17 @@ def test_an_upload_that_fails_is_one_line_and_done_again_without_training(
         last = list(csv.DictReader(file))[-1]
     assert summary.outcome.loss == float(last["loss"])
     assert summary.outcome.held_out["kl"] == float(last["eval_kl"])
+
+
+def test_a_missing_token_is_reported_before_training(
+    configured: Configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lexkit_distill.checks import check_training
+
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
+    config = configured(push_to_hub="someone/student")
+    with pytest.raises(TrainingError, match=r"^--push-to-hub someone/student: there is no token for the hub; run 'hf"):
+        check_training(config)
+    check_training(config, preview=True)

@@ -75,21 +75,76 @@ def test_the_model_card_names_data_hyperparameters_licences_and_results(
     assert "{{" not in card
 
 
-def test_names_are_no_markup_of_the_model_card(configured: Configured) -> None:
-    from lexkit_distill.training.export import model_card
+@pytest.fixture
+def card(configured: Configured) -> Callable[..., str]:
+    """The model card of a training that is made up."""
 
+    def make(name: str = "x", **changes: Any) -> str:
+        from lexkit_distill.training.export import model_card
+
+        counts = SimpleNamespace(rows=1, tokens=1, predicted=1)
+        plan = SimpleNamespace(layers=4, trained_parameters=1, shared_parameters=1, counts=counts, dropped={name: 1})
+        outcome = SimpleNamespace(steps=1, loss=0.5, held_out={name: 1.0})
+        config = configured(beta_p=0.0, beta_n=0.0, senses=None, **changes)
+        return model_card(config, {"plan": plan, "outcome": outcome})
+
+    return make
+
+
+def head(card: str) -> dict[str, Any]:
+    """What the hub's client reads of a card."""
+    from huggingface_hub import ModelCard
+
+    found: dict[str, Any] = ModelCard(card).data.to_dict()
+    return found
+
+
+def test_names_are_no_markup_of_the_model_card(card: Callable[..., str]) -> None:
     name = "a/b](x) | <b>\x1b[2J\n# c"
-    counts = SimpleNamespace(rows=1, tokens=1, predicted=1)
-    plan = SimpleNamespace(layers=4, trained_parameters=1, shared_parameters=1, counts=counts, dropped={name: 1})
-    outcome = SimpleNamespace(steps=1, loss=0.5, held_out={name: 1.0})
-    config = configured(teacher=name, data=(f"hub:{name}",), beta_p=0.0, beta_n=0.0, senses=None)
-    card = model_card(config, {"plan": plan, "outcome": outcome})
-    assert '\nbase_model: "a/b](x) | \\u003cb\\u003e\\u001b[2J\\n# c"\n' in card
-    plain = r"a/b\](x) \| \<b\>\\u001b\[2J \# c"
-    assert f"\n# {plain} with 4 layers\n" in card
-    assert f"\n| held-out {plain} | 1.0000 |\n" in card
-    assert f"\n- hub:{plain}\n" in card
-    assert "(https://huggingface.co/a/b%5D%28x%29" in card
+    shown = card(name, teacher=name, data=(f"hub:{name}",))
+    plain = r"b\](x) \| \<b\>\\u001b\[2J \# c"
+    assert f"\n# {plain} with 4 layers\n" in shown
+    assert f"\n| held-out a/{plain} | 1.0000 |\n" in shown
+    assert f"\n- hub:a/{plain}\n" in shown
+    assert "huggingface.co" not in shown, "no name of the hub"
+    assert {"base_model", "datasets"}.isdisjoint(head(shown))
+
+
+def test_the_hub_learns_what_a_student_of_a_model_on_the_hub_is(
+    card: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    shown = card(teacher="someone/teacher", data=("hub:owner/chats/small:train@0.5", "notes.txt"))
+    assert "[someone/teacher](https://huggingface.co/someone/teacher)" in shown
+    assert head(shown) == {
+        "base_model": "someone/teacher",
+        "datasets": ["owner/chats"],
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": ["distillation", "lexkit"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("of_teacher", "of_student"),
+    [
+        (
+            "license: other\nlicense_name: house\nlicense_link: LICENSE\nlanguage: [en, 'no']",
+            ["other", "house", ["en", "no"]],
+        ),
+        ("license: apache-2.0\nlanguage: en", ["apache-2.0", None, "en"]),
+        ("license: [", [None, None, None]),
+        ("license: {a: b}", [None, None, None]),
+    ],
+)
+def test_licence_and_languages_are_those_of_the_teachers_card(
+    card: Callable[..., str], tmp_path: Path, of_teacher: str, of_student: list[Any]
+) -> None:
+    (tmp_path / "teacher").mkdir()
+    (tmp_path / "teacher/README.md").write_text(f"---\n{of_teacher}\n---\n# Teacher\n", encoding="utf-8")
+    found = head(card(teacher=str(tmp_path / "teacher")))
+    assert [found.get(key) for key in ("license", "license_name", "language")] == of_student
+    assert {"base_model", "license_link"}.isdisjoint(found), "they are on no hub"
 
 
 def test_without_semantic_loss_no_dictionary_is_needed(configured: Configured, tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""The keep rates of a store: laid out for the SVG of the report, which needs no matplotlib, and drawn to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from lexkit.figures import KINDS, picture
+
+KEEP_RATE = "SELECT * FROM keep_rate"
+"""All columns, because stores of some versions have a column ``reading``; see `keep_rate_panels`."""
+_READINGS = {
+    "both": "both words",
+    "partner": "partner of any word",
+    "one_token_head": "partner of a one-token word",
+}
+_LEFT, _TOP, _WIDTH, _HEIGHT = 34.0, 10.0, 276.0, 150.0
+
+
+class Curve(NamedTuple):
+    """One tokenizer's line: ``x, y`` in the picture and the per cent, for each number of tokens."""
+
+    tokenizer: str
+    style: int
+    """Chooses colour, dashes and marker; the same tokenizer has the same in every panel."""
+    points: list[tuple[float, float, int, float]]
+
+
+class Panel(NamedTuple):
+    """One chart: relations of one kind, read in one way."""
+
+    kind: str
+    reading: str
+    """Whose tokens count, in words; empty where the store knows one way only."""
+    curves: list[Curve]
+
+
+def keep_rate_panels(rates: pa.Table) -> list[Panel]:
+    """Lay out the curves of the view ``keep_rate``, a panel for each kind (and reading), a curve for each tokenizer.
+
+    Args:
+        rates: columns ``tokenizer``, ``kind``, ``max_tokens``, ``percent`` and, in some stores, ``reading``.
+
+    Returns:
+        Nothing where the store has no tokenizers. Synonyms come before antonyms.
+    """
+    rows = rates.to_pylist()
+    names = {name: style for style, name in enumerate(sorted({row["tokenizer"] for row in rows}))}
+    shown = short_names(list(names))
+    most = max((row["max_tokens"] for row in rows), default=1)
+    order = list(_READINGS)
+    points: dict[tuple[int, str, bool, str], dict[str, list[tuple[float, float, int, float]]]] = {}
+    for row in sorted(rows, key=lambda row: int(row["max_tokens"])):
+        reading = str(row.get("reading") or "")
+        place = order.index(reading) if reading in order else len(order)
+        panel = (place, reading, row["kind"] != "synonym", row["kind"])
+        x = _LEFT + _WIDTH * (row["max_tokens"] - 1) / max(most - 1, 1)
+        y = _TOP + _HEIGHT * (1 - row["percent"] / 100)
+        point = (round(x, 1), round(y, 1), row["max_tokens"], row["percent"])
+        points.setdefault(panel, {}).setdefault(row["tokenizer"], []).append(point)
+    return [
+        Panel(
+            kind,
+            _READINGS.get(reading, reading),
+            [Curve(shown[name], names[name], curve[name]) for name in sorted(curve)],
+        )
+        for (_, reading, _, kind), curve in sorted(points.items())
+    ]
+
+
+def short_names(names: list[str]) -> dict[str, str]:
+    """Cut names that are paths to their last two parts, where that leaves them different."""
+    cut = {name: "/".join(PurePosixPath(name).parts[-2:]) or name for name in names}
+    return cut if len(set(cut.values())) == len(names) else {name: name for name in names}
+
+
+def plot_keep_rate(rates: pa.Table, tokenizer: str, path: Path) -> None:
+    """Draw what `Lexicon.keep_rate` returns, a panel for each reading and a line for each kind.
+
+    Raises:
+        LexkitError: as `lexkit.figures.picture`.
+        OSError: the file cannot be written.
+    """
+    curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for row in rates.to_pylist():
+        points = curves.setdefault(row["reading"], {}).setdefault(row["kind"], [])
+        points.append((row["max_tokens"], row["percent"]))
+    with picture(path, 3 * max(len(curves), 1), 3.2) as figure:
+        figure.suptitle(f"Relations whose words have at most m tokens each ({tokenizer})")
+        for place, (reading, of_reading) in enumerate(curves.items(), 1):
+            axes = figure.add_subplot(1, len(curves), place)
+            for kind, points in of_reading.items():
+                marker = "o" if kind == "synonym" else "s"
+                axes.plot(*zip(*points, strict=True), color=KINDS[kind], marker=marker, label=f"{kind}s")
+            axes.set(title=f"{reading}\n{_READINGS[reading]}", xlabel="m, tokens", ylim=(0, 103), xticks=range(1, 6))
+            axes.grid(alpha=0.3)
+            if place == 1:
+                axes.set_ylabel("per cent kept")
+                axes.legend(loc="lower right")
