@@ -179,7 +179,7 @@ def _read_affixes(path: Path) -> bool:
     affixes.affixes_of.cache_clear()
     found = affixes.affixes_of("en")
     assert found is not None
-    cutter = affixes.Cutter(found.of("all"))
+    cutter = affixes.Cutter(found.in_set("all"))
     for word in seeds.WORDS:
         list(cutter.cuts(word, word))
         list(found.lemmas(word))

@@ -34,7 +34,7 @@ from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.senses.plan import batches, open_plan
 from lexkit_distill.senses.reduce import _BATCH_ELEMENTS, _batched
 from lexkit_distill.senses.sample import Sample, Sampler, groups
-from lexkit_distill.senses.threads import mapped
+from lexkit_distill.senses.threads import threaded_map
 from lexkit_distill.teacher import Teacher, load_teacher
 
 ANCHORS = ("predicted", "next", "input")
@@ -146,7 +146,7 @@ def compare_clustering(states: dict[int, Tensor], chosen: list[tuple[int, int, i
 
     def ours() -> None:
         size = next(iter(states.values())).shape[1]
-        list(mapped(batch_clustered, list(_batched(chosen, size, _BATCH_ELEMENTS["cpu"]))[::-1]))
+        list(threaded_map(batch_clustered, list(_batched(chosen, size, _BATCH_ELEMENTS["cpu"]))[::-1]))
 
     def theirs() -> None:
         with warnings.catch_warnings():

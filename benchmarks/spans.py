@@ -24,7 +24,7 @@ import lexkit
 from lexkit.store.files import connect
 from lexkit.store.spans import add_spans
 from lexkit.tokens.loading import choose, load_tokenizer
-from lexkit.tokens.spans import leading, spans
+from lexkit.tokens.spans import leading_space, spans
 
 _BATCHES = (10_000, 25_000, 100_000)
 _RELATING = {"relate words", "find negations", "derive relations", "rank answers", "find forms"}
@@ -82,7 +82,7 @@ def compare_encoding(tokenizer: str, words: list[str], folder: Path, runs: int) 
     """Compare `encode_batch_fast` alone, in whichever batches it is fastest, with making the table of spans."""
     name, location = choose(tokenizer)
     loaded = load_tokenizer(location)
-    lead = leading(loaded)
+    lead = leading_space(loaded)
     texts = [lead + word for word in sorted(words)]
     store = folder / "words.duckdb"
     schema = (Path(lexkit.__file__).parent / "store/schema.sql").read_text(encoding="utf-8")

@@ -41,14 +41,14 @@ from lexkit_distill.config import changed
 from lexkit_distill.memo import Memo
 from lexkit_distill.teacher import load_teacher
 from lexkit_distill.training.batches import Batch, Batches
-from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.feed import DeviceBatch, Feed
 from lexkit_distill.training.inputs import load_inputs
 from lexkit_distill.training.kd import Head, kd_loss, with_kernel
+from lexkit_distill.training.prefetch import DeviceBatch, Prefetcher
 from lexkit_distill.training.semantic import semantic_loss
 from lexkit_distill.training.step import Objective, OnlineTeacher, SignalSource
 from lexkit_distill.training.student import Student, head_of
+from lexkit_distill.training.teacher_cache import TeacherCache
 
 THREADS = 2
 WAYS = ("plain KD, masked", "plain KD, answers only", "KD", "DSKD", "DSKD, cached")
@@ -119,9 +119,9 @@ class Bench:
             )
         device = self.teacher.device
         objective = Objective(config.loss, config.kl_weight, student, supervision, float(config.loss.gamma))
-        feed = Feed(device, objective.semantic_supervision, source.read)
+        prefetcher = Prefetcher(device, objective.semantic_supervision, source.read)
         for batch in self.list if name == "DSKD, cached" else []:
-            source(feed(batch))
+            source(prefetcher(batch))
         optimizer = torch.optim.AdamW(student.trained.parameters(), lr=1e-4, fused=device.type == "cuda")
         if name == COMPILED:
             student.compile()
@@ -130,11 +130,13 @@ class Bench:
         stance = "default" if name == COMPILED else "force_eager"
 
         def prepared(place: int) -> DeviceBatch:
-            return feed(self.list[place])
+            return prefetcher(self.list[place])
 
         def step(batch: Batch) -> float:
             place = next(place for place, one in enumerate(self.list) if one is batch)
-            given = feed.in_turn(place, prepared, (place + 1) % len(self.list))  # a step ahead, as the trainer does
+            given = prefetcher.in_turn(
+                place, prepared, (place + 1) % len(self.list)
+            )  # a step ahead, as the trainer does
             counts = {"targets": len(batch.positions.targets), "sampled": int(batch.positions.sampled.sum())}
             with set_stance(stance):
                 loss, _ = objective(student.module, given, source(given), **counts)
@@ -268,7 +270,7 @@ def measure_semantic(bench: Bench, runs: int) -> None:
     batch = bench.list[0]
     chosen = batch.positions.sampled
     tokens, words = (torch.from_numpy(part[chosen]) for part in (batch.positions.targets, batch.positions.words))
-    signal = OnlineTeacher(student)(Feed(bench.teacher.device)(batch))
+    signal = OnlineTeacher(student)(Prefetcher(bench.teacher.device)(batch))
     m_t = signal.teacher_hidden[torch.from_numpy(chosen)].float()
     n_t = (m_t + 0.5 * torch.randn(m_t.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from wordfreq import get_frequency_dict, zipf_frequency
 
 LEAST = 2.0
-"""Zipf: words that occur once in ten million are the rarest."""
+"""Lowest frequency of words in the table, on the Zipf scale; 2 is once in ten million words."""
 HEADER = ("word", "zipf")
 
 

@@ -1,4 +1,4 @@
-"""``python -m lexkit`` is ``lexkit``."""
+"""Run the command line with ``python -m lexkit``, which does the same as ``lexkit``."""
 
 from lexkit.cli.main import main
 

@@ -1,4 +1,7 @@
-"""Arguments of the Python API that cannot be, told in one line; the command line has click for that."""
+"""Validate arguments of the Python API.
+
+Each check raises `ArgumentError` with a one-line message; the command line relies on click instead.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,19 @@ from typing import Any
 from lexkit.errors import ArgumentError
 
 MOST_JOBS = 256
-"""Most processes or threads that a build starts."""
+"""Maximum number of processes or threads that a build starts."""
 LANGUAGE_CODE = r"[A-Za-z0-9-]{1,50}"
-"""A regular expression of the codes by which Wiktionary names languages, such as en and zh-min-nan."""
+"""Regular expression for Wiktionary's language codes, such as en and zh-min-nan."""
 LARGEST = 2**31 - 1
-"""The largest whole number that any argument may be."""
+"""Largest whole number that any argument accepts."""
 LONGEST_WAIT = 1_000_000
-"""Seconds of the longest time limit, eleven days; what is longer, systems cannot wait."""
+"""Longest time limit in seconds, about eleven days; operating systems cannot wait much longer."""
 
 
 def user_path(text: str | os.PathLike[str]) -> Path:
-    """Return a path with a home folder for ``~``. If no such user exists, ``~`` is part of a file name.
+    """Return *text* as a path, with a leading ``~`` or ``~user`` replaced by the home folder.
+
+    If no such user exists, ``~`` is taken as part of a file name.
 
     >>> user_path("./~root"), user_path("~no such user/file")
     (PosixPath('~root'), PosixPath('~no such user/file'))
@@ -58,7 +63,7 @@ def require_number(
 
 
 def require_text(name: str, value: object, example: str) -> None:
-    """Raise unless *value* is text.
+    """Raise unless *value* is a string.
 
     >>> require_text("word", 5, "'happy'")
     Traceback (most recent call last):
@@ -69,7 +74,7 @@ def require_text(name: str, value: object, example: str) -> None:
 
 
 def require_path(name: str, value: object) -> None:
-    """Raise unless *value* is a path: text, or what has one.
+    """Raise unless *value* is a path: a string or a path object.
 
     >>> require_path("path", None)
     Traceback (most recent call last):
@@ -79,16 +84,16 @@ def require_path(name: str, value: object) -> None:
         raise ArgumentError(f"{name}={value!r}: give a path, such as 'lexkit.duckdb'")
 
 
-def _is_of_paths(item: object, width: int) -> bool:
+def _is_tuple_of_paths(item: object, width: int) -> bool:
     return (
         isinstance(item, (tuple, list)) and len(item) == width and all(isinstance(i, (str, os.PathLike)) for i in item)
     )
 
 
 def require_list(name: str, value: Any, form: str, width: int = 1) -> None:  # noqa: ANN401
-    """Raise unless *value* is a list of texts or paths, or of tuples of *width* of them, as *form* shows.
+    """Raise unless *value* is a list of strings or paths, or of tuples of *width* of them; *form* is an example.
 
-    A text alone is the mistake that is easily made, and would be taken for a list of its letters.
+    A single string is an easy mistake, and would be taken for a list of its letters.
 
     >>> require_list("tokenizers", "gpt2", "['gpt2']")
     Traceback (most recent call last):
@@ -96,5 +101,5 @@ def require_list(name: str, value: Any, form: str, width: int = 1) -> None:  # n
     """
     is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
     items = [item if width > 1 else (item,) for item in value] if is_list else []
-    if not is_list or not all(_is_of_paths(item, width) for item in items):
+    if not is_list or not all(_is_tuple_of_paths(item, width) for item in items):
         raise ArgumentError(f"{name}={value!r}: give a list, such as {form}")

@@ -1,4 +1,7 @@
-"""Writing so that a file under its own name is always whole, whenever the process or the machine stops."""
+"""Write files and folders atomically.
+
+A file under its final name is always complete, whenever the process or the machine stops.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from typing import IO, Any
 
 
 def sync(path: Path) -> None:
-    """Have the system put a file, or the names in a folder, on the disk."""
+    """Flush a file, or the entries of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -24,9 +27,9 @@ def sync(path: Path) -> None:
 
 
 def keep_access(old: Path, new: Path) -> None:
-    """Give a file, or a folder, the permissions and the owner of the one that it is about to replace, if there is one.
+    """Give a file or folder the permissions and the owner of the one that it is about to replace, if that exists.
 
-    Files in a folder get those of the file that has the same name there.
+    Each file in a folder gets those of the file of the same name in the old folder.
     """
     try:
         status = old.stat()
@@ -42,10 +45,10 @@ def keep_access(old: Path, new: Path) -> None:
 
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give a path to write a file to; when the block ends well, the file takes the name *path* in one step.
+    """Context manager. Yield a temporary path to write to; when the block succeeds, rename it to *path* in one step.
 
-    If the block fails, *path* is what it was before, and nothing is left beside it. One writer at a time: the file
-    beside it has a fixed name, so that a killed writer leaves one at most, which the next replaces.
+    If the block fails, *path* is unchanged and nothing is left beside it. Only one process may write at a time: the
+    temporary file has a fixed name, so a killed writer leaves at most one behind, and the next writer replaces it.
 
     Raises:
         OSError: the folder is missing, not writable, or full.
@@ -62,13 +65,13 @@ def new_file(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(beside)):
-            # under the name that the caller knows
+            # name the path that the caller knows, not the temporary one
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a small file in one step: *path* holds what it held before, or all of *data*. One writer at a time.
+    """Write a small file in one step: *path* holds its old contents or all of *data*. Only one process may write.
 
     Raises:
         OSError: the folder is missing, not writable, or full.
@@ -78,7 +81,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, document: Any) -> None:  # noqa: ANN401
-    """Write a JSON file in one step; dataclasses become objects. What commands print goes through `to_json` instead.
+    """Write a JSON file in one step; dataclasses become objects. Commands print JSON with `to_json` instead.
 
     Raises:
         OSError: as `write_atomically`.
@@ -88,9 +91,10 @@ def write_json(path: Path, document: Any) -> None:  # noqa: ANN401
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give a folder to write files into; when the block ends well, it takes the name *path*, whole.
+    """Context manager. Yield a temporary folder to write files into; when the block succeeds, rename it to *path*.
 
-    What has that name is removed just before. If the block fails, nothing is left beside it. One writer at a time.
+    An existing file or folder *path* is removed just before the renaming. If the block fails, nothing is left beside
+    *path*. Only one process may write at a time.
 
     Raises:
         OSError: the parent is missing, not writable, or full.
@@ -114,24 +118,24 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def lock(path: Path, *, wait: bool = False) -> IO[bytes] | None:
-    """Lock a file, which is made if it is not there, until it is closed or the process ends, however that ends.
+    """Lock a file until it is closed or the process ends, in whatever way. The file is created if it does not exist.
 
-    Whoever holds the lock may remove the file.
+    The process that holds the lock may remove the file.
 
     Returns:
-        The open file, or None if another has it locked and *wait* is false.
+        The open file, or None if another process holds the lock and *wait* is false.
 
     Raises:
-        OSError: the file cannot be made.
+        OSError: the file cannot be created.
     """
     while True:
-        with contextlib.ExitStack() as otherwise:
-            file = otherwise.enter_context(path.open("ab"))
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(path.open("ab"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return None
             with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else its holder has removed it
-                    otherwise.pop_all()
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # the last holder may have removed it
+                    stack.pop_all()
                     return file

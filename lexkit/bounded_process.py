@@ -1,6 +1,6 @@
-"""Running a module of lexkit in a process of its own, with a limit on its memory and on how long it may be silent.
+"""Run a module of lexkit in a process of its own, with limits on its memory and on how long it may stay silent.
 
-Foreign parsers run like this. One that asks for too much memory, crashes, hangs or is killed ends that process alone.
+Third-party parsers run this way: if one asks for too much memory, crashes, hangs or is killed, only its process ends.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from lexkit.errors import SourceError, first_line
 _START = "import sys; sys.path[0] = sys.argv[1]; from lexkit.bounded_process import start; start(*sys.argv[2:])"
 _ROOT = str(Path(__file__).resolve().parents[1])
 LONGEST_SILENCE = 3600
-"""Seconds after which a process that sends nothing is killed."""
+"""Default number of seconds after which a process that sends nothing is killed."""
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "PYTHONWARNINGS": "ignore"}
-"""For the same result every time, from parsers that go through sets."""
+"""Settings that make results reproducible, because some parsers iterate over sets."""
 _REFUSED = 3
-"""Exit code of a process that says itself, in one whole line, what is wrong."""
+"""Exit code of a process that has written a complete one-line error message."""
 
 
 class ProcessError(Exception):
-    """The process failed; the message is the reason in a few words."""
+    """The process failed; the message gives the reason in a few words."""
 
 
 def run(
@@ -44,21 +44,21 @@ def run(
     keep_open: Sequence[int] = (),
     silence: int | None = None,
 ) -> Iterator[Any]:
-    """Run ``main(send, *arguments)`` of a module and yield what it sends, JSON values.
+    """Run ``main(send, *arguments)`` of a module in a new process and yield the JSON values that it sends.
 
-    The process and its children, a session of their own, are killed when the iterator ends and when this process ends.
+    The process and its children form a session, which is killed when the iterator ends and when this process ends.
 
     Args:
-        module: its full name.
+        module: full name of the module.
         arguments: passed on to ``main``.
-        memory: bytes of address space that each process may take.
-        environment: variables for the process, besides those of this one.
-        keep_open: descriptors that the processes inherit, such as a lock that they have to hold.
-        silence: seconds for which the process may send nothing; `LONGEST_SILENCE` by default.
+        memory: bytes of address space that each process may use.
+        environment: variables for the process, in addition to those of this one.
+        keep_open: file descriptors that the processes inherit, such as that of a lock that they must hold.
+        silence: seconds that may pass without the process sending anything; `LONGEST_SILENCE` by default.
 
     Raises:
-        SourceError: ``main`` has raised it.
-        ProcessError: the process failed otherwise, or was killed.
+        SourceError: ``main`` raised it.
+        ProcessError: the process failed in another way, or was killed.
     """
     seconds = silence or LONGEST_SILENCE
     command = [sys.executable, "-c", _START, _ROOT, str(memory), str(seconds), module, *arguments]
@@ -76,7 +76,7 @@ def run(
     ):
         assert process.stdout is not None
         try:
-            with suppress(msgspec.DecodeError):  # a line that the process was killed in the middle of
+            with suppress(msgspec.DecodeError):  # an incomplete last line, if the process was killed
                 yield from map(msgspec.json.decode, process.stdout)
             process.wait()
         finally:
@@ -94,21 +94,21 @@ def _reason(code: int, said: str, seconds: int) -> str:
     if code == -signal.SIGALRM:
         return f"it was silent for {seconds:,} s"
     if code < 0:
-        want = ", perhaps for want of memory" if -code in (signal.SIGKILL, signal.SIGABRT) else ""
-        return f"killed by {signal.Signals(-code).name}{want}"
-    said = said.removeprefix("pyo3_runtime.PanicException: ")  # what Rust raises besides exceptions
+        hint = ", perhaps out of memory" if -code in (signal.SIGKILL, signal.SIGABRT) else ""
+        return f"killed by {signal.Signals(-code).name}{hint}"
+    said = said.removeprefix("pyo3_runtime.PanicException: ")  # how a panic in Rust code appears
     return first_line(ProcessError(said)) if said.strip() else f"exit code {code}"
 
 
 def start(memory: str, silence: str, module: str, *arguments: str) -> None:
-    """Do what `run` asks for, in the process that it has started."""
+    """Run the module in the child process; `run` calls this there."""
     _bound_memory(int(memory))
     _end_with_parent()
     channel = os.fdopen(os.dup(1), "wb", 0)
-    # the end of the channel is the end of this process, not of its workers, each of which watches for the parent's end
+    # workers must not keep the channel open after this process has ended; each watches for its parent's end itself
     os.register_at_fork(after_in_child=channel.close)
     os.register_at_fork(after_in_child=_end_with_parent)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where a parser prints
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # discard what parsers print
     encode = msgspec.json.Encoder().encode
 
     def send(value: Any) -> None:  # noqa: ANN401
@@ -119,7 +119,7 @@ def start(memory: str, silence: str, module: str, *arguments: str) -> None:
     try:
         import_module(module).main(send, *arguments)
     except MemoryError:
-        sys.exit(f"it takes more than {int(memory) >> 20:,} MiB of memory")
+        sys.exit(f"it needs more than {int(memory) >> 20:,} MiB of memory")
     except SourceError as error:
         sys.stderr.write(f"\n{error}\n")
         sys.exit(_REFUSED)
@@ -138,7 +138,7 @@ def _bound_memory(memory: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Kill the group when standard input ends: the parent holds the other end of it and writes nothing."""
+    """Kill the process group when standard input closes: the parent holds the other end and never writes to it."""
 
     def watch() -> None:
         os.read(0, 1)

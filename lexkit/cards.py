@@ -1,4 +1,4 @@
-"""The head of a card: YAML at the beginning of a README, which tells the Hugging Face hub what a folder holds."""
+"""The front matter of a card: YAML at the start of a README that tells the Hugging Face hub what a folder contains."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HUB_LICENCES = frozenset(
     pddl lgpl-lr deepfloyd-if-license llama2 gemma unknown
     """.split()
 )
-"""Identifiers that the hub knows, from its documentation ("Licenses"); for any other licence it wants ``other``."""
+"""Identifiers of licences that the hub knows, from its documentation ("Licenses"). Any other licence is ``other``."""
 _SIZES = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
@@ -32,10 +32,10 @@ _SIZES = (
 
 
 def front_matter(fields: Mapping[str, Any]) -> str:
-    """Return the head of a card in YAML. Text is quoted as in JSON, so that no name can be taken for anything else.
+    """Return the front matter of a card as YAML. Strings are quoted as in JSON, so that YAML cannot misread them.
 
     Args:
-        fields: text, lists of text, or lists of mappings by the hub's names; empty ones are left out.
+        fields: strings, lists of strings, or lists of mappings, by the hub's names; empty ones are left out.
 
     >>> print(front_matter({"language": ["no"], "license": None, "configs": [{"config_name": "a", "default": True}]}))
     ---
@@ -61,10 +61,10 @@ def front_matter(fields: Mapping[str, Any]) -> str:
 
 
 def licence_fields(licences: Iterable[str | None]) -> dict[str, str]:
-    """Return a card's ``license``, and its ``license_name`` where the hub has no identifier for it.
+    """Return a card's ``license``, and its ``license_name`` if the hub has no identifier for the licence.
 
     Args:
-        licences: SPDX identifiers or names of all that holds at once; None for an unknown one.
+        licences: SPDX identifiers or names of all licences that apply; None for an unknown one.
 
     >>> licence_fields(["CC-BY-SA-4.0"])
     {'license': 'cc-by-sa-4.0'}
@@ -78,7 +78,7 @@ def licence_fields(licences: Iterable[str | None]) -> dict[str, str]:
 
 
 def language_field(language: str | None) -> list[str]:
-    """Return a card's ``language``: an ISO 639 code, which Wiktionary's codes of two or three letters are."""
+    """Return a card's ``language``, an ISO 639 code. Wiktionary's codes of two or three letters are such codes."""
     return [language] if language and re.fullmatch("[a-z]{2,3}", language) else []
 
 

@@ -1,7 +1,7 @@
 """The errors that lexkit raises on purpose.
 
 Every message is one line and says what is wrong, where, and how to fix it. The command line prints it
-after ``error:`` and exits with 1; everything else that escapes is a defect of lexkit.
+after ``error:`` and exits with 1. Any other exception that reaches the user is a bug in lexkit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from lexkit.text import normalize_text
 
 _LONGEST_REASON = 400
-"""Characters that are quoted of another library's message."""
+"""Maximum number of characters quoted from another library's message."""
 _LONGEST_WORD = 100
 
 
@@ -21,23 +21,23 @@ class LexkitError(Exception):
 
 
 class SourceError(LexkitError):
-    """A source file is missing, unreadable, or not what it is said to be."""
+    """A source file is missing, unreadable, or not of the expected kind."""
 
 
 class PluginError(LexkitError):
-    """A reader of another package that is missing, broken, or yields what no store can hold."""
+    """A reader from another package is missing or broken, or yields records that a store cannot hold."""
 
 
 class FetchError(LexkitError):
-    """A download that failed, or a cache that cannot be used."""
+    """A download failed, or the cache cannot be used."""
 
 
 class StoreError(LexkitError):
-    """A store is missing, not a lexkit store, of another schema, or cannot be written."""
+    """A store is missing, is not a lexkit store, has another schema, or cannot be written."""
 
 
 class QueryError(LexkitError):
-    """A query that a store refuses or does not understand."""
+    """A store refuses or cannot parse a query."""
 
 
 class WordNotFound(QueryError):
@@ -46,11 +46,11 @@ class WordNotFound(QueryError):
     Args:
         word: the word that was looked up.
         store: the path of the store.
-        similar: words of the store that are spelt like it, the likest first.
+        similar: similar words of the store, the most similar first.
 
     Attributes:
         word: the word that was looked up.
-        similar: words of the store that are spelt like it, the likest first; perhaps none.
+        similar: similar words of the store, the most similar first; perhaps none.
     """
 
     def __init__(self, word: str, store: str | os.PathLike[str], similar: Sequence[str]) -> None:
@@ -71,19 +71,19 @@ class ArgumentError(LexkitError):
 
 
 class TokenizerError(LexkitError):
-    """A tokenizer that cannot be found or loaded."""
+    """A tokenizer cannot be found or loaded."""
 
 
 class HubError(LexkitError):
-    """An upload to the Hugging Face hub that failed or cannot begin."""
+    """An upload to the Hugging Face hub failed or cannot begin."""
 
 
 class Stopped(KeyboardInterrupt):
-    """A run that a signal has ended where the same command goes on. No failure, so it is no `LexkitError`.
+    """A signal stopped a run that the same command can resume. That is not a failure, so not a `LexkitError`.
 
     Args:
         message: one line that says what was saved.
-        number: of the signal; the command exits with 128 more.
+        number: number of the signal; the command exits with 128 plus this number.
     """
 
     def __init__(self, message: str, number: int) -> None:
@@ -95,9 +95,9 @@ class Stopped(KeyboardInterrupt):
 
 
 def first_line(error: BaseException) -> str:
-    r"""Return the first line of an error's message without control characters and full stop; its kind if there is none.
+    r"""Return the first line of an error's message, without control characters or a full stop, or else its type's name.
 
-    Some libraries quote the whole file that they cannot read; only the beginning of that is returned.
+    A very long line is cut, because some libraries quote the whole file that they cannot read.
 
     >>> first_line(ValueError("\x1b[2J\n \n\x00no such device.\nTraceback")), first_line(ValueError())
     ('[2J', 'ValueError')

@@ -34,34 +34,34 @@ COLORS = {
     "curve-4": ("#3b4cc0", "#9aa5ff"),
     "curve-5": ("#a02020", "#ff8a80"),
 }
-"""What each colour is for, on light and on dark paper. Pictures are on light paper."""
+"""Colours by purpose, each for a light and for a dark background. Pictures use the light one."""
 INK, QUIET, PAPER = (COLORS[name][0] for name in ("ink", "quiet", "paper"))
 KINDS = {kind: COLORS[kind][0] for kind in ("synonym", "antonym")}
 SERIES = (*KINDS.values(), *(COLORS[f"curve-{number}"][0] for number in (1, 2, 3, 4, 5, 0)))
-"""Colours of lines that are of no kind, in the order in which they are used."""
+"""Colours of lines that stand for neither synonyms nor antonyms, in the order in which they are used."""
 
 
 @contextlib.contextmanager
 def picture(
     path: Path, width: float, height: float, layout: Literal["constrained"] | None = "constrained"
 ) -> Iterator[Figure]:
-    """Give a figure to draw on; when the block ends well, it is written to *path* in one step.
+    """Context manager. Yield a figure to draw on; when the block succeeds, write it to *path* in one step.
 
-    The same drawing gives the same file, byte for byte.
+    The same drawing always gives the same file, byte for byte.
 
     Args:
-        path: its suffix, one of `FORMATS`, chooses the format.
-        width: in inches, as *height*.
-        height: see *width*.
-        layout: of matplotlib; None leaves the axes where they are put.
+        path: the file to write; its suffix, one of `FORMATS`, selects the format.
+        width: width in inches.
+        height: height in inches.
+        layout: matplotlib's layout engine; None leaves the axes where they are placed.
 
     Raises:
-        LexkitError: matplotlib is missing, or the suffix is another.
+        LexkitError: matplotlib is missing, or the suffix is not one of `FORMATS`.
         OSError: the file cannot be written.
     """
     form = path.suffix.lower()
     if form not in FORMATS:
-        raise LexkitError(f"{path}: cannot be drawn; let the name end in {', '.join(FORMATS)}")
+        raise LexkitError(f"{path}: not a picture format; choose a name that ends in {', '.join(FORMATS)}")
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ def picture(
     no_date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(form)
     data = BytesIO()
     with matplotlib.rc_context(settings), warnings.catch_warnings():
-        # letters that matplotlib's font lacks become boxes; an SVG leaves the choice of a font to its viewer
+        # matplotlib draws boxes for letters that its font lacks; an SVG leaves the choice of font to its viewer
         odd = "Glyph .* missing from|Matplotlib currently does not support"
         warnings.filterwarnings("ignore", message=odd, category=UserWarning)
         figure = Figure(figsize=(width, height), layout=layout)
@@ -82,6 +82,6 @@ def picture(
 
 
 def style_sheet() -> str:
-    """Return the colours as variables of CSS, for a page that is light or dark as its reader likes."""
+    """Return the colours as CSS variables, for a page that is light or dark as its reader prefers."""
     colors = (f"--{name}: light-dark({light}, {dark});" for name, (light, dark) in COLORS.items())
     return f":root {{ {' '.join(colors)} }}\n"

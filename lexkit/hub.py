@@ -1,4 +1,4 @@
-"""Uploads to the Hugging Face hub, through `huggingface_hub`."""
+"""Upload folders to the Hugging Face hub with `huggingface_hub`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RepositoryType = Literal["model", "dataset"]
 
 
 def is_repository_name(name: str) -> bool:
-    """Whether the hub could have a repository of this name.
+    """Whether *name* is a valid name of a repository on the hub.
 
     >>> is_repository_name("someone/thesaurus"), is_repository_name("../thesaurus")
     (True, False)
@@ -24,14 +24,14 @@ def is_repository_name(name: str) -> bool:
 
 
 def check_upload(name: str, extra: str = "hub") -> None:
-    """Make sure, without network, that a client, a token and a possible name of a repository are there.
+    """Check, without network, that the client is installed, a token is set, and the repository's name is valid.
 
     Args:
-        name: of the repository, such as ``someone/thesaurus``.
-        extra: which extra of lexkit brings the client.
+        name: name of the repository, such as ``someone/thesaurus``.
+        extra: the extra of lexkit that installs the client.
 
     Raises:
-        HubError: one of them is missing. The message does not name the repository.
+        HubError: one of these is not so. The message does not name the repository.
     """
     if find_spec("huggingface_hub") is None:
         raise HubError(f"needs the package huggingface_hub, which is not installed; pip install 'lexkit[{extra}]'")
@@ -52,19 +52,19 @@ def upload(
     ignore: Sequence[str] = (),
     replace: Sequence[str] = (),
 ) -> str:
-    """Upload the files of a folder to a repository, which is made if there is none, and return its address.
+    """Upload the files of a folder to a repository, which is created if it does not exist, and return its address.
 
     Args:
-        folder: what to upload.
-        name: of the repository.
-        kind: what the repository is for.
-        private: whether only its owner may see it.
+        folder: the folder to upload.
+        name: name of the repository.
+        kind: type of the repository.
+        private: whether only its owner may see the repository.
         ignore: patterns of files to leave out.
-        replace: patterns of files in the repository to delete, unless the folder has them.
+        replace: patterns of files in the repository that are deleted unless the folder has them.
 
     Raises:
-        HubError: they cannot be uploaded, or should be private and the repository is public. The message does not name
-            the repository.
+        HubError: the upload fails, or *private* is set and the repository is public. The message does not name the
+            repository.
     """
     from huggingface_hub import HfApi
 

@@ -1,23 +1,23 @@
-"""How a long job says where it is. The library is silent; the command line shows a bar."""
+"""How a long job reports its progress. The library is silent; the command line shows a bar."""
 
 from __future__ import annotations
 
 
 class Progress:
-    """Silent. A subclass may show something; its methods must not raise."""
+    """Receives reports of progress and ignores them. Subclasses may show them; their methods must not raise."""
 
     def stage(self, name: str) -> None:
-        """Say that the next stage of the job, called *name*, begins."""
+        """Report that the next stage of the job, called *name*, begins."""
 
     def transfer(self, done: int, total: int | None) -> None:
-        """Say that *done* bytes of the stage's *total* have come; *total* is None where nobody knows it."""
+        """Report that *done* of the stage's *total* bytes have been transferred; *total* is None if unknown."""
         self.count(done, total, "bytes")
 
     def count(self, done: int, total: int | None, unit: str) -> None:
-        """Say how far the stage is: *done* of *total* things called *unit*; total is None where nobody knows it."""
+        """Report that the stage has finished *done* of *total* items, called *unit*; *total* is None if unknown."""
 
     def note(self, text: str) -> None:
-        """Say something that the user should know, in one line."""
+        """Report something that the user should know, in one line."""
 
     def close(self) -> None:
-        """Say that the job is over, done or failed."""
+        """Report that the job has ended, successfully or not."""

@@ -1,7 +1,7 @@
-"""The one check for what goes out: no text of a store, a file or another library can command what shows it.
+"""The single check of all output: text from a store, a file or another library cannot control the program showing it.
 
-A word or a gloss may hold anything: control characters that clear a terminal, marks that turn a line around, Markdown.
-Terminals and pipes, HTML, pictures and READMEs get their text through this module.
+A word or a gloss may contain anything: control characters that clear a terminal, marks that reverse a line, Markdown.
+All text for terminals, pipes, HTML, pictures and READMEs passes through this module.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Control characters but for tab and line feed, surrogates, and what nobody sees: marks that turn, part or hide text.
-# Joiners are letters of some scripts.
+# Control characters except tab and line feed, surrogates, and invisible marks that reverse, separate or hide text.
+# Joiners are allowed: some scripts need them within words.
 _SIGNS = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f"
@@ -27,13 +27,13 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<>|#&~$]|(?<!\w)_|_(?!\w)")
 
 
 def printable(text: str, *, isolates: bool = False) -> str:
-    r"""Return *text* with signs that would command a terminal, or that nobody sees, written as JSON escapes them.
+    r"""Return *text* with invisible characters, and those that control a terminal, written as JSON escapes.
 
-    Tabs and line feeds stay. A JSON document stays the same document.
+    Tabs and line feeds are kept. The meaning of a JSON document does not change.
 
     Args:
         text: any text.
-        isolates: leave what `isolated` returns as it is.
+        isolates: keep text that `isolated` has returned as it is.
 
     >>> print(printable("kind\x1b[2J \u202egood"))
     kind\u001b[2J \u202egood
@@ -42,12 +42,12 @@ def printable(text: str, *, isolates: bool = False) -> str:
 
 
 def isolated(text: str) -> str:
-    """Return *text*, made printable, each line between marks that keep its direction from what stands beside it."""
+    """Return *text*, made printable, with marks around each line that isolate its direction from the text beside it."""
     return "\n".join(f"\u2068{line}\u2069" for line in printable(text).split("\n"))
 
 
 def markdown(value: object) -> str:
-    r"""Return *value* as one line of Markdown that shows it and does nothing else.
+    r"""Return *value* as one line of Markdown that displays it literally.
 
     >>> print(markdown("a | [b](c)\n# d"))
     a \| \[b\](c) \# d
@@ -56,11 +56,11 @@ def markdown(value: object) -> str:
 
 
 def check_figure(figure: Figure) -> None:
-    """Make every text of a picture printable, as SVG must be, and let no dollar sign begin a formula."""
+    """Make every text of a picture printable, as SVG requires, and stop dollar signs from starting formulas."""
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        if text.get_text():  # the ticks of an axis get theirs later, and have formulas
+        if text.get_text():  # the labels of ticks are set later, and may contain formulas
             text.set_text(printable(text.get_text()))
             text.set_parse_math(False)
 
@@ -68,16 +68,16 @@ def check_figure(figure: Figure) -> None:
 def _escaped(found: re.Match[str]) -> str:
     text = found[0]
     if len(text) > 1:
-        return text  # isolated by lexkit, and printable inside
+        return text  # `isolated` has made it printable
     units = text.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
 
 class SafeStream:
-    """A text stream through which only printable text passes, and on a terminal what `isolated` returns.
+    """A text stream that makes all text printable; to a terminal, it also passes the marks that `isolated` adds.
 
     Args:
-        unchecked: the stream to write to; styles of a terminal go there directly, see `lexkit.cli.output.console`.
+        unchecked: the stream to write to. Terminal styles bypass the check, see `lexkit.cli.output.console`.
     """
 
     def __init__(self, unchecked: TextIO) -> None:
@@ -94,18 +94,18 @@ class SafeStream:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        if name == "buffer":  # past which click would write where the encoding is ASCII
+        if name == "buffer":  # click would bypass the check through it where the encoding is ASCII
             raise AttributeError(name)
         return getattr(self.unchecked, name)
 
 
 @contextlib.contextmanager
 def safe_streams() -> Iterator[None]:
-    """Let only printable text through standard output and standard error, whoever writes it."""
+    """Context manager. Let only printable text through standard output and standard error, whatever code writes it."""
     with contextlib.redirect_stdout(_safe(sys.stdout)), contextlib.redirect_stderr(_safe(sys.stderr)):
         yield
 
 
 def _safe(stream: TextIO) -> TextIO:
-    # None: closed
+    # None if it is closed
     return stream if stream is None or isinstance(stream, SafeStream) else cast(TextIO, SafeStream(stream))

@@ -1,9 +1,9 @@
-"""Chats as text: what a chat template writes, and which part of it the model is to say.
+"""Render chats as text with a chat template, and find the parts that the assistant is trained to write.
 
-Nobody searches for an answer in the rendered text: "art" is also in "assistant". A unique placeholder is rendered in
-the answer's place instead; what stands before and after the placeholder bounds the answer. Everything else that a
-template decides (the generation prompt, what ends a turn, a header that nobody asked for) is learnt once, from a chat
-of three placeholders.
+Searching for an answer in the rendered text would be unsafe: "art" also occurs in "assistant". Instead, the chat is
+rendered again with a unique placeholder in place of the answer; the text before and after the placeholder delimits the
+answer. Everything else that depends on the template (the generation prompt, the end of a turn, headers that were not
+asked for) is found once, by rendering a chat of three placeholders.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from lexkit_distill.errors import CorpusError, DataError
 
 Message = dict[str, Any]
 Span = tuple[int, int]
-"""Where something begins and ends in a text, in characters."""
+"""Begin and end of a part of a text, in characters."""
 _GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 _GENERATION_TAG = re.compile(r"\{%[-+]?\s*(?:end)?generation\s*[-+]?%\}")
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _MEMORY, _SILENCE = 1 << 30, 20
-"""Bytes and seconds that a template may take for a short chat."""
+"""Limits of memory (bytes) and time (seconds) for trying a template on a short chat."""
 _FIRST, _ANSWER, _SECOND = "lexkitplaceholderone", "lexkitplaceholdertwo", "lexkitplaceholderthree"
 
 
@@ -36,25 +36,25 @@ class RenderedChat:
 
     text: str
     turns: tuple[Span, ...]
-    """What is predicted of each of the assistant's turns: the answer, up to and including the end of the turn."""
+    """Predicted part of each of the assistant's turns: from the answer to the end of the turn, inclusive."""
     ended: bool
-    """Whether the template has ended the last turn, so that no end of text belongs after it."""
+    """Whether the template wrote an end of the last turn, so that no end-of-text token is added."""
 
 
 @dataclass(frozen=True)
 class _Habits:
-    """What a template does in every chat."""
+    """Texts that a template writes in every chat."""
 
     prompt: str = ""
-    """What asks the assistant for an answer."""
+    """Generation prompt: the text that asks the assistant for an answer."""
     end: str | None = None
-    """What ends the last turn of the assistant; None where it could not be found out."""
+    """Text that ends the assistant's last turn; None if it could not be determined."""
     inner_end: str = ""
-    """What ends the assistant's other turns."""
+    """Text that ends the assistant's other turns."""
     header: str = ""
-    """A header that the template writes after chats that the assistant ends, although nobody asked for an answer."""
+    """Header of a next turn that the template writes after a final turn of the assistant without being asked to."""
     reply_header: str = ""
-    """The same after chats that the user ends."""
+    """Header of a next turn that the template writes after a final turn of the user without being asked to."""
 
 
 class _Turn(NamedTuple):
@@ -67,19 +67,19 @@ class ChatTemplate:
     """The chat template of a tokenizer.
 
     Args:
-        tokenizer: of transformers.
+        tokenizer: a transformers tokenizer.
     """
 
     def __init__(self, tokenizer: Any) -> None:  # noqa: ANN401  # a transformers tokenizer
         self._tokenizer = tokenizer
 
     def text(self, messages: Sequence[Message], where: str, *, prompt: bool = False, tools: Sequence[Any] = ()) -> str:
-        """Return what the template makes of messages.
+        """Render messages as text.
 
         Args:
             messages: the chat.
             where: file and line, for error messages.
-            prompt: whether to ask the assistant for its next turn. Otherwise no header for such a turn is left in.
+            prompt: whether to end with the generation prompt. If not, a header for a next turn is removed.
             tools: schemas of the functions that the assistant may call.
 
         Raises:
@@ -94,17 +94,18 @@ class ChatTemplate:
     def render(
         self, messages: Sequence[Message], where: str, *, context_turns: int = 0, tools: Sequence[Any] = ()
     ) -> RenderedChat:
-        """Return a chat as text, and what is predicted of it.
+        """Render a chat as text, and find the assistant's turns in it.
 
         Args:
             messages: the chat.
             where: file and line, for error messages.
-            context_turns: messages at the beginning of which nothing is predicted.
+            context_turns: number of leading messages that are not predicted.
             tools: schemas of the functions that the assistant may call.
 
         Raises:
-            CorpusError: as `text`; or the assistant calls tools and the template does not write calls.
-            DataError: the template rewrites an answer, so that its place cannot be told.
+            CorpusError: the tokenizer has no template, the template rejects the messages, or it does not write the
+                assistant's tool calls.
+            DataError: the template rewrites an answer, so that it cannot be located.
         """
         text = self.text(messages, where, tools=tools)
         numbers = [
@@ -120,13 +121,13 @@ class ChatTemplate:
         last = found.get(len(messages) - 1)
         if last is None or last.end > last.answer_end or text[last.end :].strip():
             return RenderedChat(text, tuple(spans), ended=True)
-        # White space after an answer without an end would come between the answer and the end of the text
+        # Trailing white space would come between the answer and the end-of-text token
         return RenderedChat(text[: last.end], tuple(spans), ended=False)
 
     def _rendered(self, messages: Sequence[Message], where: str, prompt: bool, tools: Sequence[Any] = ()) -> str:
         if not self._tokenizer.chat_template:
             raise CorpusError(
-                f"{where}: chat messages, but the teacher's tokenizer has no chat template; "
+                f"{where}: has chat messages, but the teacher's tokenizer has no chat template; "
                 "use an instruct model, or give 'text'"
             )
         try:
@@ -138,7 +139,7 @@ class ChatTemplate:
             )
         except ProcessError as error:
             raise CorpusError(f"{where}: the chat template cannot be used ({error}); use another teacher") from error
-        except Exception as error:  # a template may raise anything, most of all for roles it does not know
+        except Exception as error:  # a template may raise anything, typically for unknown roles
             reason = " ".join(str(error).split()).rstrip(".")
             raise CorpusError(
                 f"{where}: the chat template rejects this chat ({reason}); change the chat, or leave it out"
@@ -147,18 +148,18 @@ class ChatTemplate:
     def _turn(
         self, text: str, messages: Sequence[Message], number: int, where: str, tools: Sequence[Any]
     ) -> _Turn | None:
-        """Where a turn of the assistant is; None if the template leaves it out because it is empty."""
+        """Locate a turn of the assistant; None if the template omits it because it is empty."""
         message, last = messages[number], len(messages) - 1
         calls = bool(message.get("tool_calls"))
         if calls and number < last and (turn := self._turn_with_results(text, messages, number, where, tools)):
             return turn
         try:
             before, after = self._around(messages, number, where, tools, _unused(text))
-        except CorpusError as error:  # results of tools without their calls
+        except CorpusError as error:  # the template rejects tool results without their calls
             raise _rewritten(where) from error
         begin = self._begin(text, messages, number, where, tools, before)
         answer_end = len(text) - len(after)
-        if begin > answer_end >= len(before[:begin].rstrip()):  # the space of a header that nothing follows is trimmed
+        if begin > answer_end >= len(before[:begin].rstrip()):  # the template trims the header's trailing space
             begin = answer_end
         if not text.startswith(before[:begin]) or not text.endswith(after) or begin > answer_end:
             return self._turn_elsewhere(text, messages, number, where, tools)
@@ -174,7 +175,7 @@ class ChatTemplate:
     def _turn_with_results(
         self, text: str, messages: Sequence[Message], number: int, where: str, tools: Sequence[Any]
     ) -> _Turn | None:
-        """Where a turn is that calls tools, from the chat up to it: what follows depends on the calls."""
+        """Locate a turn that calls tools in the chat that ends with it, since later messages depend on the calls."""
         shorter = messages[: number + 1]
         short = self.text(shorter, where, tools=tools)
         turn = self._turn(short, shorter, number, where, tools)
@@ -187,7 +188,7 @@ class ChatTemplate:
     def _turn_elsewhere(
         self, text: str, messages: Sequence[Message], number: int, where: str, tools: Sequence[Any]
     ) -> _Turn | None:
-        """Where a turn is that is not where an answer would be: nowhere, or after the generation prompt."""
+        """Locate a turn that replacing the answer did not find: tool calls after the prompt, or an empty answer."""
         if messages[number].get("tool_calls"):
             asked = self._asked(messages[:number], where, tools) if self._habits.prompt else None
             if number == len(messages) - 1 and asked and text.startswith(asked):
@@ -203,11 +204,11 @@ class ChatTemplate:
     def _around(
         self, messages: Sequence[Message], number: int, where: str, tools: Sequence[Any], mark: str
     ) -> tuple[str, str]:
-        """What the template writes before and after an answer; calls of tools count as part of the answer."""
+        """Return the text before and after an answer; tool calls count as part of the answer."""
         answer = {name: value for name, value in messages[number].items() if name != "tool_calls"}
         after = list(messages[number + 1 :])
         result = f"{mark}result"
-        if messages[number].get("tool_calls") and after:  # a result must not pass for a part of the answer
+        if messages[number].get("tool_calls") and after:  # mark the tool result, which is not part of the answer
             after[0] = {**after[0], "content": result}
         marked = [*messages[:number], {**answer, "content": mark}, *after]
         before, found, rest = self.text(marked, where, tools=tools).partition(mark)
@@ -222,13 +223,13 @@ class ChatTemplate:
     def _begin(
         self, text: str, messages: Sequence[Message], number: int, where: str, tools: Sequence[Any], before: str
     ) -> int:
-        """Where the answer begins; a think block after the generation prompt is part of it."""
+        """Return where the answer begins; a think block after the generation prompt is part of the answer."""
         prompt = self._habits.prompt
         if not prompt:
             return len(before)
         asked = self._asked(messages[:number], where, tools)
         if asked is None or not before.startswith(asked) or not text.startswith(asked):
-            # The template writes earlier turns differently once there are later ones, such as without their thoughts
+            # The template renders earlier turns differently once later ones follow, for example without think blocks
             blank = [{**message, "content": _FIRST} for message in messages[:number]]
             try:
                 around = self._around([*blank, *messages[number:]], number, where, tools, _unused(text, before))
@@ -241,14 +242,14 @@ class ChatTemplate:
         return len(asked) if before[len(asked) :].strip() else len(before)
 
     def _asked(self, messages: Sequence[Message], where: str, tools: Sequence[Any]) -> str | None:
-        """What the template makes of messages and a request for an answer; None if it rejects them."""
+        """Render messages with the generation prompt; None if the template rejects them."""
         try:
             return self._rendered(messages, where, True, tools)
         except CorpusError:
             return None
 
     def _end(self, text: str, answer_end: int, *, is_last: bool) -> int:
-        """Where a turn ends, the token that ends it included and the white space after that token not."""
+        """Return where a turn ends, including its end token but not the white space after that token."""
         habits = self._habits
         if habits.end is None:
             return answer_end + len(self._through_special(text[answer_end:]))
@@ -257,18 +258,18 @@ class ChatTemplate:
         return answer_end + len(ending)
 
     def _through_special(self, text: str) -> str:
-        """The text up to and including its first special token; nothing if it has none."""
+        """Return the text up to and including its first special token, or "" if it has none."""
         special = sorted(self._special, key=len, reverse=True)
         found = re.search("|".join(map(re.escape, special)), text) if special else None
         return text[: found.end()] if found else ""
 
     def _last_special(self, text: str) -> str:
-        """The special token of a text that begins last; nothing if it has none."""
+        """Return the last special token in a text, or "" if it has none."""
         return max((token for token in self._special if token in text), key=text.rfind, default="")
 
     @cached_property
     def _templates(self) -> str:
-        """The template, or all templates of a tokenizer that has several, as plain Jinja."""
+        """All chat templates of the tokenizer, joined, without the ``generation`` tags that plain Jinja lacks."""
         found = self._tokenizer.chat_template
         whole = found if isinstance(found, str) else "".join(map(str, found.values()))
         return _GENERATION_TAG.sub("", whole)
@@ -284,9 +285,9 @@ class ChatTemplate:
         for beginning in ([], [system]):
             try:
                 return self._habits_after(beginning)
-            except CorpusError:  # without a system prompt, or with one
+            except CorpusError:  # some templates require a system prompt
                 continue
-        return _Habits()  # an unusual template, or none: its turns are looked for without them
+        return _Habits()  # an unusual template
 
     def _habits_after(self, beginning: list[Message]) -> _Habits:
         user, answer, reply = (
@@ -307,19 +308,19 @@ class ChatTemplate:
             end = last.rstrip()
             reply_header = after_user.removeprefix(end).lstrip() if asks and after_user.startswith(end) else ""
             return _Habits(prompt, end, end, "", reply_header)
-        # Something else follows the last turn than other turns: an end of its own, nothing, or a header
+        # The last turn is followed by something different: an end of its own, nothing, or a header
         before = plain.partition(_FIRST)[0]
         openings = [opening for opening in (before, before.removeprefix(self._tokenizer.bos_token or "")) if opening]
         opening = next((opening for opening in openings if inner.endswith(opening)), None)
         if opening is not None:
             inner_end = inner.removesuffix(opening)
         elif not last.strip() and self._last_special(before) == self._last_special(self._through_special(inner)):
-            inner_end = ""  # it begins the turn of the user
+            inner_end = ""  # the special token begins the user's turn
         else:
             inner_end = self._through_special(inner)
         end = inner_end if opening and last.startswith(inner_end) else self._through_special(last)
         header = last[len(end) :].lstrip()
-        if not asked.rstrip().endswith(header.rstrip()):  # it asks for nothing: the template may end the text, too
+        if not asked.rstrip().endswith(header.rstrip()):  # not a header: the template may also end the text
             header, end = "", end or last
         return _Habits(prompt, end.rstrip(), inner_end.rstrip(), header, header)
 
@@ -330,7 +331,7 @@ class ChatTemplate:
     def _generated(
         self, text: str, messages: Sequence[Message], tools: Sequence[Any], turns: Sequence[_Turn]
     ) -> list[Span]:
-        """The parts of turns that the template itself marks as generated, each with the end of its turn."""
+        """Return the parts of turns that the template marks with ``generation`` tags, extended to the turns' ends."""
         found = self._tokenizer.apply_chat_template(
             list(messages),
             tokenize=True,
@@ -348,10 +349,10 @@ class ChatTemplate:
         result = []
         for turn in turns:
             mine = [(start, stop) for start, stop in spans if start < turn.end and stop > turn.begin]
-            if not mine and turn.begin == turn.answer_end:  # an empty answer has no token that could be marked
+            if not mine and turn.begin == turn.answer_end:  # an empty answer has no token to mark
                 result.append((turn.begin, turn.end))
             for start, stop in mine:
-                # A header may be marked, but is not for the assistant to say
+                # Some templates also mark the header, which the assistant does not write
                 begin = max(start, turn.begin) if self._habits.prompt else start
                 following = bisect_left(encoding.offsets, (stop, stop))
                 reaches_end = following == len(encoding.offsets) or encoding.offsets[following][0] >= turn.answer_end
@@ -361,7 +362,7 @@ class ChatTemplate:
 
 @lru_cache
 def _try(template: str) -> None:
-    """Make sure that a template ends; a process of its own runs it first, since nothing else could end it."""
+    """Check that a template terminates, by running it in a process that can be killed."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(template.encode("utf-8", "replace"))
         file.flush()
@@ -370,13 +371,13 @@ def _try(template: str) -> None:
 
 def _rewritten(where: str) -> DataError:
     return DataError(
-        f"{where}: the chat template rewrites the assistant's answers, so that they cannot be told from the prompt; "
+        f"{where}: the chat template rewrites the assistant's answers, so they cannot be separated from the prompt; "
         "use --loss-on all, or 'prompt' and 'completion'"
     )
 
 
 def _unused(*texts: str) -> str:
-    """A word that is in none of some texts."""
+    """Return a word that occurs in none of the texts."""
     number = 0
     while any(f"lexkitanswer{number}x" in text for text in texts):
         number += 1

@@ -1,4 +1,4 @@
-"""What a command names, checked before torch is imported, which takes seconds: models, texts, dictionaries, stores."""
+"""Check a command's models, texts, dictionaries and stores before torch is imported, which takes seconds."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ if TYPE_CHECKING:
     from lexkit_distill.training.config import TrainConfig
 
 DONE = "training.json"
-"""Written last; makes the output of a training a finished student."""
+"""File that is written last; an output folder that has it contains a finished student."""
 _CONFIG = "config.json"
-_MODEL = "give a folder that save_pretrained made, or a name on the hub"
+_MODEL = "give a folder written by save_pretrained, or a name on the hub"
 _DISTILL = ("torch", "transformers", "accelerate", "safetensors")
 _EXTRAS = {"distill": _DISTILL, "eval": (*_DISTILL, "lm_eval", "scipy"), "plot": ("matplotlib",)}
 
 
 def require_extra(name: str = "distill") -> None:
-    """Make sure that the packages of an extra are installed, without importing them.
+    """Check that the packages of an extra are installed, without importing them.
 
     Raises:
-        LexkitError: one is missing.
+        LexkitError: a package is missing.
     """
     for package in _EXTRAS[name]:
         if find_spec(package) is None:
             raise LexkitError(
-                f"lexkit distill needs the package {package}, which is not installed; pip install 'lexkit[{name}]'"
+                f"lexkit distill needs the package {package}, which is not installed; run pip install 'lexkit[{name}]'"
             )
 
 
 def check_model(name: str, gguf: str | None = None, *, tokenizer_only: bool = False) -> dict[str, Any]:
-    """Make sure that a model is there: a folder, or on the Hugging Face hub.
+    """Check that a model exists, in a folder or on the Hugging Face hub.
 
     Args:
         name: a folder, or a name on the hub.
-        gguf: a GGUF file in it that is to be read instead.
-        tokenizer_only: whether a folder with a tokenizer alone is enough.
+        gguf: name of a GGUF file in it to use instead.
+        tokenizer_only: whether a folder that contains only a tokenizer is enough.
 
     Returns:
-        What its ``config.json`` holds; nothing if there is none to read.
+        The content of its ``config.json``; an empty dict if there is none.
 
     Raises:
-        TeacherError: it is not there.
+        TeacherError: the model does not exist, or its ``config.json`` is damaged.
     """
     folder, file = user_path(name), gguf or _CONFIG
     if folder.is_dir():
@@ -77,7 +77,7 @@ def check_model(name: str, gguf: str | None = None, *, tokenizer_only: bool = Fa
 
 
 def _downloaded(name: str, file: str) -> Path:
-    """A file of a model on the hub, from the cache if it is there; transformers finds it in the same place."""
+    """Download a file of a model, or find it in the hub's cache, where transformers looks as well."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
@@ -87,9 +87,9 @@ def _downloaded(name: str, file: str) -> Path:
     except Exception as error:  # the hub's client raises many kinds
         reason = first_line(error)
         if isinstance(error, GatedRepoError):
-            reason = "its authors give access one by one: ask for it on the hub, and log in"
+            reason = "access is restricted: request it on the hub, then log in"
         elif isinstance(error, RepositoryNotFoundError):
-            reason = "neither a folder here nor a model on the hub"
+            reason = "neither a local folder nor a model on the hub"
         raise TeacherError(f"{name}: cannot be loaded as a causal language model ({reason}); {_MODEL}") from error
 
 
@@ -104,32 +104,32 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def check_senses(config: SensesConfig) -> None:
-    """Make sure that a dictionary can be made: there is room for it under its name, a teacher, and a corpus.
+    """Check that a dictionary can be built: its output folder is free, and its teacher and corpus exist.
 
     Raises:
-        LexkitError: something is missing, or in the way.
+        LexkitError: the output exists already, or the teacher or corpus is missing.
     """
     output = user_path(config.output)
     check_folder(output, SampleError)
     check_new(output)
     sample = user_path(config.sample) if config.sample else output / ".sample"
-    if not sample.exists():  # a sample has read the corpus already
+    if not sample.exists():  # an existing sample does not need the corpus
         check_texts(config.corpus)
     check_model(config.teacher, config.gguf)
 
 
 def check_training(config: TrainConfig, *, preview: bool = False) -> None:
-    """Make sure that what a training names is there, as far as that shows without reading the data.
+    """Check that the teacher, data, dictionary and store of a training run exist, without reading the data.
 
     Args:
-        config: of the training.
-        preview: whether rows are only shown, which needs no weights, and a dictionary only if one is named.
+        config: configuration of the run.
+        preview: whether this is for a preview, which needs no weights and no dictionary unless one is given.
 
     Raises:
-        LexkitError: something is missing, or the teacher has not what is asked of it.
+        LexkitError: a file is missing, or the teacher has too few layers or too short a context.
     """
     if preview and config.ablations.needs_teacher:
-        raise TrainingError("--targets teacher: a preview has no weights to answer with; preview --targets gold")
+        raise TrainingError("--targets teacher: a preview does not load the teacher; use --targets gold")
     if config.run.push_to_hub and not preview:
         try:
             check_upload(config.run.push_to_hub, extra="distill")
@@ -148,10 +148,10 @@ def check_training(config: TrainConfig, *, preview: bool = False) -> None:
 
 
 def check_sweep(config: SweepConfig) -> None:
-    """Make sure that what all trainings of a sweep share is there; what a single one lacks is recorded as its failure.
+    """Check that the teacher and data that all runs of a sweep share exist; other errors are recorded for each run.
 
     Raises:
-        LexkitError: something is missing.
+        LexkitError: a file is missing.
     """
     check_folder(config.output, TrainingError)
     if all(read_run(point) is not None for point in config.points):
@@ -162,58 +162,64 @@ def check_sweep(config: SweepConfig) -> None:
 
 
 def check_output(folder: Path) -> None:
-    """Make sure that a training may write to a folder.
+    """Check that a training run may write to a folder.
 
     Raises:
-        TrainingError: it is a file, or holds a finished student.
+        TrainingError: it is a file, or contains a finished student.
     """
     check_folder(folder, TrainingError)
     if (folder / DONE).exists():
-        raise TrainingError(f"{folder}: a finished student is there already; remove it, or give another --output")
+        raise TrainingError(f"{folder}: contains a finished student; remove it, or give another --output")
 
 
 def check_data(names: Iterable[str]) -> None:
-    """Make sure that the files of training data, given as ``--data`` takes them, are there and hold something.
+    """Check that the files of training data, in the form of ``--data``, exist and are not empty.
 
     Raises:
-        CorpusError: they are missing, empty or unreadable.
+        CorpusError: a file is missing, empty or unreadable.
     """
     check_texts(split_task(split_weight(name)[0])[1] for name in names)
 
 
 def senses_folder(config: TrainConfig) -> Path:
-    """Return the folder of a training's dictionary.
+    """Return the folder of the configured sense dictionary.
 
     Raises:
-        TrainingError: the configuration names none.
+        TrainingError: none is configured.
     """
     if config.senses is None:
         raise TrainingError(
-            "no --senses: the semantic loss needs a sense dictionary ('lexkit distill senses'); or use --preset kd"
+            "no --senses: the semantic loss needs a sense dictionary; make one with 'lexkit distill senses', or use "
+            "--preset kd"
         )
     return user_path(config.senses)
 
 
 def check_layers(layers: int | None, trained: int, total: int) -> int:
-    """Return how many layers a student has, of a teacher with *total*; None is half of these.
+    """Return the number of a student's layers.
+
+    Args:
+        layers: layers of the student; None is half of *total*, rounded down.
+        trained: how many of them are trained.
+        total: layers of the teacher.
 
     Raises:
-        TrainingError: more than the teacher has, or more to be trained than the student has.
+        TrainingError: *layers* exceeds *total*, or *trained* exceeds *layers*.
     """
     layers = max(total // 2, 1) if layers is None else layers
     if not 1 <= trained <= layers <= total:
         raise TrainingError(
-            f"--layers {layers} --trained {trained}: of a teacher with {total} layers, a student has at most "
-            f"{total}, and trains at most as many as it has"
+            f"--layers {layers} --trained {trained}: the teacher has {total} layers; give --layers from 1 to {total}, "
+            "and --trained from 1 to --layers"
         )
     return layers
 
 
 def check_length(max_length: int, context: int, name: str) -> None:
-    """Make sure that the model *name*, which reads *context* tokens at once, can read a whole row.
+    """Check that rows of *max_length* tokens fit into the context of *context* tokens of the model *name*.
 
     Raises:
-        TrainingError: rows may be longer.
+        TrainingError: they do not.
     """
     if max_length > context:
-        raise TrainingError(f"--max-length {max_length}: {name} takes {context} tokens; lower it")
+        raise TrainingError(f"--max-length {max_length}: {name} reads at most {context} tokens; lower it")

@@ -1,8 +1,8 @@
-"""Configurations: frozen dataclasses whose docstrings are the help of options, and whose values are checked.
+"""Configurations: frozen dataclasses that validate their values and whose field docstrings are the options' help.
 
-A configuration may have sections, which are configurations themselves. Names of fields are unique across the sections
-of one configuration, so that a command-line option, and a name in a sweep's grid, says which field it means. A field is
-documented by the string literal below it, in which a name in braces stands for that entry of the field's metadata.
+A configuration may have sections, which are configurations themselves. Field names are unique across all sections of a
+configuration, so a command-line option or a name in a sweep's grid identifies one field. The string literal below a
+field documents it; ``{name}`` in that text is replaced by the entry *name* of the field's metadata.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _Config = TypeVar("_Config", bound="Config")
 
 
 class Config:
-    """Base of configurations: dataclasses whose values are checked when they are made.
+    """Base class of configurations: dataclasses that check their values on creation.
 
     Raises:
-        ArgumentError: a value of another type, or beyond its field's limits.
+        ArgumentError: a value has the wrong type, or is outside its field's limits.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
@@ -49,19 +49,20 @@ class Option:
 
     name: str
     hint: Any
-    """Its type: ``float``, ``int | None``, ``tuple[str, ...]`` ..."""
+    """Type annotation of the field: ``float``, ``int | None``, ``tuple[str, ...]`` ..."""
     help: str
     default: Any
-    """`dataclasses.MISSING` if it has to be given."""
+    """Default value; `dataclasses.MISSING` if the field is required."""
     metadata: Mapping[str, Any]
-    """``min``, ``above``, ``max``: limits of a number; ``parse``: makes a value of text; ``metavar``, ``shown`` (the
-    default in words) and ``group``: for the help; ``place``: whether it says where something is on this machine."""
+    """``min``, ``above``, ``max``: limits of a number; ``parse``: function that converts text to a value; ``metavar``,
+    ``shown`` (the default in words) and ``group``: for the help; ``place``: whether the value is a location (a path or
+    a name) that means something on this machine only."""
     section: tuple[str, ...] = ()
-    """The names of the sections that lead to it."""
+    """Names of the enclosing sections, outermost first."""
 
     @property
     def kinds(self) -> tuple[Any, ...]:
-        """The types that one value may have, without None."""
+        """Types that a single value may have, None excluded."""
         hint = self.hint
         if get_origin(hint) is tuple:
             return (get_args(hint)[0],)
@@ -70,21 +71,21 @@ class Option:
 
     @property
     def is_multiple(self) -> bool:
-        """Whether it holds several values."""
+        """Whether the field holds several values."""
         return get_origin(self.hint) is tuple
 
     @property
     def literals(self) -> tuple[str, ...]:
-        """The words that it may be."""
+        """The words that the field accepts (its `Literal` types)."""
         return tuple(word for kind in self.kinds if get_origin(kind) is Literal for word in get_args(kind))
 
     @property
     def number(self) -> type[int] | type[float] | None:
-        """The type of number that it may be."""
+        """The numeric type that the field accepts, if any."""
         return next((kind for kind in self.kinds if kind in (int, float)), None)
 
     def fault(self, value: Any) -> str | None:  # noqa: ANN401
-        """Return what is wrong with a value, or None."""
+        """Return a message that says what is wrong with *value*, or None if it is valid."""
         if value is None and (type(None) in get_args(self.hint)):
             return None
         if self.is_multiple:
@@ -109,7 +110,7 @@ class Option:
 
     @property
     def wanted(self) -> str:
-        """What a value has to be, in words."""
+        """Description of valid values: 'a whole number of at least 1 or 'auto''."""
         least, most, above = (self.metadata.get(name) for name in ("min", "max", "above"))
         limits = "" if least is None else f" of at least {least}" if most is None else f" from {least} to {most}"
         limits += "" if above is None else f" above {above}"
@@ -120,10 +121,10 @@ class Option:
         return " or ".join(words)
 
     def parse(self, value: Any) -> Any:  # noqa: ANN401
-        """Return a value of a YAML file as the field has it: 1e-4, which YAML takes for text, is a number.
+        """Convert a value from a YAML file to the field's type; ``1e-4``, which YAML reads as text, becomes a number.
 
         Raises:
-            ValueError: it cannot be one, saying why.
+            ValueError: the value is not valid for the field; the message says why.
         """
         if self.is_multiple:
             parsed: Any = tuple(map(self._parsed, value if isinstance(value, list | tuple) else [value]))
@@ -146,17 +147,17 @@ class Option:
 
 
 def own_options(config: type) -> tuple[Option, ...]:
-    """Return the fields of a configuration that are not sections."""
+    """Return the fields of a configuration, without those of its sections."""
     return tuple(option for option in options(config) if not option.section)
 
 
 def options(config: type) -> tuple[Option, ...]:
-    """Return the fields of a configuration and of its sections, in order."""
+    """Return the fields of a configuration and of all its sections, in order."""
     return _options(config)
 
 
 @functools.cache
-def _options(config: Any) -> tuple[Option, ...]:  # noqa: ANN401  # mypy takes a type with its own __hash__ for unhashable
+def _options(config: Any) -> tuple[Option, ...]:  # noqa: ANN401  # mypy considers types with a __hash__ unhashable
     docs, hints = _docs(config), get_type_hints(config)
     found: list[Option] = []
     for field in dataclasses.fields(config):
@@ -175,7 +176,7 @@ def _is_section(hint: Any) -> bool:  # noqa: ANN401
 
 
 def _docs(config: type) -> dict[str, str]:
-    """The docstring of every field of a dataclass, in one line; inherited fields included."""
+    """Return the docstring of every field of a dataclass, joined to one line; inherited fields included."""
     docs: dict[str, str] = {}
     for base in reversed(config.__mro__):
         if not dataclasses.is_dataclass(base):
@@ -191,13 +192,13 @@ def _docs(config: type) -> dict[str, str]:
 
 @functools.cache
 def _classes(module: str) -> dict[str, ast.ClassDef]:
-    """The source of every class of a module by name, parsed once: `inspect` parses the module again for each class."""
+    """Return the syntax tree of every class of a module, by name; `inspect` would parse the module once per class."""
     tree = ast.parse(inspect.getsource(sys.modules[module]))
     return {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
 
 
 def values(config: Config) -> dict[str, Any]:
-    """Return the value of every field by name, those of sections included."""
+    """Return the values of all fields by name, including those of sections."""
     found: dict[str, Any] = {}
     for option in options(type(config)):
         found[option.name] = functools.reduce(getattr, (*option.section, option.name), config)
@@ -205,10 +206,10 @@ def values(config: Config) -> dict[str, Any]:
 
 
 def make(config: type[_Config], given: Mapping[str, Any]) -> _Config:
-    """Return a configuration of values by name, wherever in its sections the fields are; the others have defaults.
+    """Create a configuration from values by field name, in whichever section a field is; other fields have defaults.
 
     Raises:
-        ArgumentError: no such field, or a value that it cannot have.
+        ArgumentError: a field does not exist, or a value is not valid for its field.
     """
     unknown = given.keys() - {option.name for option in options(config)}
     if unknown:
@@ -223,16 +224,16 @@ def _made(config: type[_Config], given: Mapping[str, Any]) -> _Config:
 
 
 def changed(config: _Config, **changes: Any) -> _Config:  # noqa: ANN401
-    """Return a configuration with other values of some fields, by name.
+    """Return a copy of a configuration with some fields replaced, by name.
 
     Raises:
-        ArgumentError: as `make`.
+        ArgumentError: a field does not exist, or a value is not valid for its field.
     """
     return make(type(config), {**values(config), **changes})
 
 
 def digest(*parts: Any) -> str:  # noqa: ANN401
-    """Return the SHA-256 (hex) of configurations and plain values: of all their fields, so that a new field counts."""
+    """Return the SHA-256 (hex) of configurations (all fields, so that a new field changes it) and plain values."""
     return sha256(json.dumps([_plain(part) for part in parts], sort_keys=True).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Configurations as YAML: read into values by name, and written with the help of each field above it."""
+"""Read and write configurations as YAML. Written files have each field's help as a comment above it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from lexkit_distill.config import Option, options
 from lexkit_distill.errors import TrainingError
 
 TRAINING = "see 'lexkit distill train --print-config'"
-"""Where to see what a training's file may hold."""
+"""Hint that tells users how to list the valid fields of a training configuration."""
 
 
 def read_yaml(path: Path, hint: str = TRAINING) -> dict[str, Any]:
-    """Read a YAML file with a mapping in it; *hint* says where to see what it may hold.
+    """Read a YAML file that contains a mapping.
+
+    Args:
+        path: the file.
+        hint: tells users how to list the valid keys.
 
     Raises:
-        TrainingError: missing, not YAML, or not a mapping.
+        TrainingError: the file is missing, not YAML, or not a mapping, or it repeats a key.
     """
     import yaml
 
@@ -29,28 +33,28 @@ def read_yaml(path: Path, hint: str = TRAINING) -> dict[str, Any]:
     except OSError as error:
         raise TrainingError(f"{path}: {error.strerror}; check --config") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+        raise TrainingError(f"{path}: not YAML ({' '.join(str(error).split())}); correct the file") from error
     if values is None:
         values = {}
     if not isinstance(values, dict):
-        raise TrainingError(f"{path}: sections with 'field: value' are expected; {hint}")
+        raise TrainingError(f"{path}: not a mapping of sections with 'field: value' lines; {hint}")
     return values
 
 
 def _refuse_repeated(path: Path, node: Any) -> None:  # noqa: ANN401  # a node of YAML
-    """Make sure that no name is given twice, since YAML would silently take the last."""
+    """Raise an error if a key is repeated, since YAML would silently use the last value."""
     pairs = node.value if node is not None and node.id == "mapping" else []
     for number, (key, value) in enumerate(pairs):
         if key.value in [other.value for other, _ in pairs[:number]]:
-            raise TrainingError(f"{path}, line {key.start_mark.line + 1}: {key.value!r} is given twice; join the two")
+            raise TrainingError(f"{path}, line {key.start_mark.line + 1}: {key.value!r} appears twice; merge the two")
         _refuse_repeated(path, value)
 
 
 def named(key: object, names: Iterable[str], where: str, hint: str = TRAINING) -> str:
-    """Return the one of *names* that *key* is; hyphens are read as underscores.
+    """Return *key* as one of *names*, with hyphens replaced by underscores.
 
     Raises:
-        TrainingError: it is none of them.
+        TrainingError: *key* is not one of the names.
     """
     name, known = str(key).replace("-", "_"), list(names)
     if name not in known:
@@ -60,10 +64,10 @@ def named(key: object, names: Iterable[str], where: str, hint: str = TRAINING) -
 
 
 def parse(option: Option, value: Any, where: str) -> Any:  # noqa: ANN401
-    """Return a value as its field has it.
+    """Convert a value to its field's type.
 
     Raises:
-        TrainingError: the field cannot have it.
+        TrainingError: the value is not valid for the field.
     """
     try:
         return option.parse(value)
@@ -72,12 +76,12 @@ def parse(option: Option, value: Any, where: str) -> Any:  # noqa: ANN401
 
 
 def by_name(config: type, given: Mapping[Any, Any], where: str, section: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the values of a mapping with the sections of a configuration, by the names of the fields.
+    """Flatten a mapping that is nested like the sections of *config* into values by field name.
 
-    Fields that are null are left out.
+    Fields set to null are omitted.
 
     Raises:
-        TrainingError: an unknown key, a field outside its section, or a value that its field cannot have.
+        TrainingError: a key is unknown, a field is outside its section, or a value is not valid for its field.
     """
     every = options(config)
     here = {option.name: option for option in every if option.section == section}
@@ -93,7 +97,7 @@ def by_name(config: type, given: Mapping[Any, Any], where: str, section: tuple[s
             if value is not None:
                 found[name] = parse(here[name], value, where)
         elif name in sections:
-            raise TrainingError(f"{where}: {key} is a section, which holds 'field: value' lines; {TRAINING}")
+            raise TrainingError(f"{where}: {key} is a section and needs 'field: value' lines; {TRAINING}")
         elif name in places:
             raise TrainingError(f"{where}: {key} is not a field here; write it as {places[name]}")
         else:
@@ -104,7 +108,7 @@ def by_name(config: type, given: Mapping[Any, Any], where: str, section: tuple[s
 
 
 def to_yaml(config: type, values: Mapping[str, Any]) -> str:
-    """Return values by name as YAML with the sections of a configuration and the help of each field."""
+    """Return values as YAML, nested like the sections of *config*, with each field's help as a comment."""
     import yaml
 
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Documents of a corpus: text files, JSON lines, folders of these, or a data set of the Hugging Face hub."""
+"""Read the documents of a corpus: text files, JSON lines, folders of these, or a data set on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -22,47 +22,50 @@ _JSON_SUFFIXES = {".jsonl", ".ndjson", ".json"}
 _TABLES = {".csv", ".tsv", ".parquet", ".arrow", ".xlsx"}
 _COMPRESSED = {".gz", ".bz2", ".zst"}
 _CHATS = ("messages", "conversations", "conversation")
-_ACCEPTED = "a line has 'text', 'messages', 'conversations', or 'prompt' and 'completion' (both texts or both messages)"
+_ACCEPTED = (
+    "each line needs 'text', 'messages', 'conversations', or 'prompt' and 'completion' (two texts, or two lists of "
+    "messages)"
+)
 _ROLES = {
     **dict.fromkeys(("human", "user"), "user"),
     **dict.fromkeys(("gpt", "assistant", "chatgpt", "model", "bard", "bing"), "assistant"),
     "system": "system",
     **dict.fromkeys(("tool", "function", "function_response", "observation"), "tool"),
 }
-"""The role of each speaker (``from``) in ShareGPT's dialects."""
+"""Role of each speaker (``from``) in the variants of the ShareGPT format."""
 _NOT_JSON = re.compile(r"[:,\[]\s*(NaN|-?Infinity)\b")
 Message = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Document:
-    """A text, or the messages of a chat; every message has a role and a content, which is text."""
+    """A text, or the messages of a chat. Every message has a role and a text content."""
 
     where: str
     """File and line, for error messages."""
     text: str | None = None
     messages: tuple[Message, ...] = ()
     prompt: str | None = None
-    """What *text* completes."""
+    """Prompt that *text* completes."""
     context_turns: int = 0
-    """Messages that are prompt only: no turn before this is predicted under --loss-on completion."""
+    """Number of leading messages that are context only: under --loss-on completion, they are not predicted."""
     tools: tuple[dict[str, Any], ...] = ()
-    """Schemas of the tools that the chat may call, for the chat template."""
+    """Schemas of the tools that the assistant may call, for the chat template."""
 
 
 def documents(corpus: Sequence[str], skipped: Callable[[str], None]) -> Iterator[Document]:
-    """Yield every document of the corpus that holds something.
+    """Yield every non-empty document of the corpus.
 
-    In text files, blank lines separate documents. A JSON line is a string, or an object that is read by the first of
-    these fields that it has: ``messages`` or ``conversations`` (objects with ``role`` and ``content``, or ``from`` and
-    ``value``), ``text``, ``prompt`` and ``completion`` (two texts, or two lists of messages). Null counts as absent.
+    In text files, blank lines separate documents. A JSON line is a string, or an object of which the first of these
+    fields is read: ``messages`` or ``conversations`` (objects with ``role`` and ``content``, or ``from`` and
+    ``value``), ``text``, ``prompt`` and ``completion`` (two texts, or two lists of messages). A null field is ignored.
 
     Args:
         corpus: files, folders, or ``hub:NAME[/CONFIG][:SPLIT]``.
         skipped: called with the reason for each document without text.
 
     Raises:
-        CorpusError: missing, unreadable, not UTF-8, or a JSON line of another shape.
+        CorpusError: a file is missing, unreadable or not UTF-8, or a JSON line has none of these forms.
     """
     for name in corpus:
         if name.startswith(_HUB):
@@ -77,9 +80,9 @@ def documents(corpus: Sequence[str], skipped: Callable[[str], None]) -> Iterator
 
 
 def identity(name: str) -> list[str]:
-    """Return what tells the content of a file, a folder or a data set of the hub from any other.
+    """Return strings that identify the content of a file, a folder or a data set on the hub.
 
-    Of a data set it is the name with the hub's revision, where the hub says one, and otherwise the name alone.
+    A data set is identified by its name and its revision on the hub, or by its name alone if the revision is unknown.
 
     Args:
         name: a file, folder, or ``hub:NAME[/CONFIG][:SPLIT]``.
@@ -112,13 +115,13 @@ def hub_dataset(name: str) -> str | None:
 
 
 def _revision(dataset: str) -> str:
-    if Path(dataset).is_dir():  # which `datasets` prefers to the hub
+    if Path(dataset).is_dir():  # `datasets` prefers a local folder to the hub
         return fingerprint(Path(dataset))[0]
     try:
         from huggingface_hub import HfApi
 
         return str(HfApi().dataset_info(dataset, timeout=10).sha)
-    except Exception:  # no network, or a stand-in for the hub: what the rows are read with says what is wrong
+    except Exception:  # no network, or a mock of the hub; errors are reported when the rows are read
         return ""
 
 
@@ -127,7 +130,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     files = sorted(file for file in path.rglob("*") if file.is_file() and _kind(file) is not None)
     if not files:
-        raise CorpusError(f"{path}: no .txt or .jsonl file in this folder (.gz, .bz2 and .zst too); check the path")
+        raise CorpusError(f"{path}: no .txt or .jsonl file in this folder, compressed or not; check the path")
     return files
 
 
@@ -137,10 +140,10 @@ def _kind(path: Path) -> str | None:
 
 
 def check_texts(names: Iterable[str]) -> None:
-    """Make sure that files of a corpus are there and hold something, without reading them.
+    """Check that the files of a corpus exist and are not empty, without reading them.
 
     Raises:
-        CorpusError: they are missing, empty, unreadable, or tables.
+        CorpusError: a file is missing, empty, unreadable, or a table.
     """
     for name in names:
         if not name.startswith(_HUB):
@@ -150,7 +153,7 @@ def check_texts(names: Iterable[str]) -> None:
 
 def _check_file(path: Path) -> None:
     if path.suffix in _TABLES:
-        raise CorpusError(f"{path}: a table, not a text; write JSON lines with 'text', or 'prompt' and 'completion'")
+        raise CorpusError(f"{path}: a table, not text; write JSON lines with 'text', or 'prompt' and 'completion'")
     try:
         check_file(path)
     except SourceError as error:
@@ -203,15 +206,15 @@ def _records(lines: Iterator[str], path: Path) -> Iterator[tuple[str, object]]:
                 yield where, msgspec.json.decode(line)
             except (msgspec.DecodeError, RecursionError) as error:
                 found = _NOT_JSON.search(line)
-                fix = f"JSON has no {found[1]}, write null instead" if found else "a .jsonl file has one object a line"
+                fix = f"JSON has no {found[1]}, write null instead" if found else "write one object on each line"
                 raise CorpusError(f"{where}: not JSON ({first_line(error)}); {fix}") from error
 
 
 def records(name: str) -> Iterator[tuple[str, object]]:
-    """Yield place and value of every line of a JSONL file, or of every row of ``hub:NAME[/CONFIG][:SPLIT]``.
+    """Yield location and value of every line of a JSONL file, or of every row of ``hub:NAME[/CONFIG][:SPLIT]``.
 
     Raises:
-        CorpusError: as `documents`.
+        CorpusError: the file is missing, unreadable or not UTF-8, or a line is not JSON.
     """
     if name.startswith(_HUB):
         yield from _hub_records(name[len(_HUB) :])
@@ -233,11 +236,11 @@ def _document(record: object, where: str) -> Document:
     try:
         return _of_fields(fields, where, empty="text" in record)
     except RecursionError as error:
-        raise CorpusError(f"{where}: nested too deeply to be read; remove the line") from error
+        raise CorpusError(f"{where}: nested too deeply; remove the line") from error
 
 
 def _without_nulls(value: Any) -> Any:  # noqa: ANN401
-    """JSON without the fields that are null, as `datasets` and pandas write what is absent."""
+    """Remove null fields from a JSON value, since `datasets` and pandas write absent fields as null."""
     if isinstance(value, dict):
         return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
     return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
@@ -300,7 +303,7 @@ def _messages(fields: dict[str, Any], name: str, where: str) -> tuple[Message, .
 
 
 def _is_plain(message: Any) -> bool:  # noqa: ANN401
-    """Whether a message is as templates have it already, which nearly all are."""
+    """Whether a message already has just a role and a text content, as nearly all have."""
     if not isinstance(message, dict) or len(message) != 2:
         return False
     role, content = message.get("role"), message.get("content")
@@ -321,9 +324,9 @@ def _message(message: object, place: str) -> Message:
         role = _ROLES[role.lower()]
     rest = {name: value for name, value in message.items() if name not in (speaker, said)}
     calls = rest.get("tool_calls")
-    if not calls:  # templates ask whether there is a list, and not what is in it
+    if not calls:  # templates test whether the field exists, even if it is empty
         rest.pop("tool_calls", None)
-    if isinstance(rest.get("function_call"), dict) and not calls:  # OpenAI's older form, which templates leave out
+    if isinstance(rest.get("function_call"), dict) and not calls:  # OpenAI's older form, which templates ignore
         calls = rest["tool_calls"] = [{"type": "function", "function": rest["function_call"]}]
     content = message.get(said, "" if role == "assistant" and isinstance(calls, list) and calls else None)
     return {**rest, "role": role, "content": _text(content, f"{place} (role {role!r})", said)}
@@ -335,7 +338,7 @@ def _text(content: object, place: str, name: str) -> str:
     if isinstance(content, list):
         return "".join(_part(part, place) for part in content)
     if content is None:
-        raise CorpusError(f"{place} has no {name!r}, which only calls of tools may lack; add it, or remove the message")
+        raise CorpusError(f"{place} has no {name!r}, which only tool calls may omit; add it, or remove the message")
     raise CorpusError(f"{place}: {name!r} is {_kind_of(content)}; write text, or a list of parts with text")
 
 
@@ -350,7 +353,7 @@ def _part(part: object, place: str) -> str:
 
 def _tools(fields: dict[str, Any], where: str) -> tuple[dict[str, Any], ...]:
     tools = _without_nulls(fields.get("tools", []))
-    if isinstance(tools, str):  # data sets in columns hold schemas as JSON text, since no two have the same fields
+    if isinstance(tools, str):  # columnar data sets store schemas as JSON text, since their fields differ
         with suppress(ValueError, RecursionError):
             tools = msgspec.json.decode(tools or "[]")
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
@@ -373,7 +376,7 @@ def _hub_records(name: str) -> Iterator[tuple[str, object]]:
         import datasets
     except ImportError as error:
         raise CorpusError(
-            f"hub:{name}: data sets of the hub need another package; 'pip install datasets', or name a file"
+            f"hub:{name}: data sets on the hub need the package datasets; run 'pip install datasets', or give a file"
         ) from error
     path, config, split = _hub_parts(name)
     try:
@@ -384,13 +387,13 @@ def _hub_records(name: str) -> Iterator[tuple[str, object]]:
         raise
     except Exception as error:  # the library and the hub's client raise many kinds
         reason = first_line(error)
-        raise CorpusError(f"hub:{name}: cannot be read ({reason}); check name, config and split, or name a file") from (
+        raise CorpusError(f"hub:{name}: cannot be read ({reason}); check name, config and split, or give a file") from (
             error
         )
 
 
 def _hub_parts(name: str) -> tuple[str, str | None, str]:
-    """Data set, configuration and split of ``NAME[/CONFIG][:SPLIT]``."""
+    """Split ``NAME[/CONFIG][:SPLIT]`` into data set, configuration and split (default: train)."""
     dataset, _, split = name.partition(":")
     path, config = dataset.rsplit("/", 1) if dataset.count("/") == 2 else (dataset, None)
     return path, config, split or "train"

@@ -1,4 +1,4 @@
-"""Arithmetic that gives the same bits twice on one GPU, at some cost (PyTorch's page "Reproducibility")."""
+"""Bit-for-bit reproducible arithmetic on one GPU, at some cost in speed (see PyTorch's page "Reproducibility")."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-"""cuBLAS reads this when it begins; without a fixed workspace, the order of its sums may change."""
+"""Read by cuBLAS when it is initialised. Without a fixed workspace, the order of its sums may vary."""
 
 
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
-    """Context manager. Choose deterministic kernels inside, if *wanted*; on a CPU, they are deterministic anyway."""
+    """Context manager. Use deterministic GPU kernels in the block if *wanted*; CPU kernels always are."""
     if not wanted:
         yield
         return
@@ -24,7 +24,7 @@ def deterministic(wanted: bool) -> Iterator[None]:
     fill: Any = torch.utils.deterministic
     before = torch.are_deterministic_algorithms_enabled(), cudnn.benchmark, fill.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
-    # To fill new memory takes time, and nothing here reads it before it has been written
+    # Filling new memory takes time, and no code here reads memory before it has been written
     cudnn.benchmark, fill.fill_uninitialized_memory = False, False
     try:
         yield

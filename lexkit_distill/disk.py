@@ -1,4 +1,4 @@
-"""A disk under a long run: full or not writable, which is one line, and of two runs in one folder only the first."""
+"""One-line errors when the disk is full or not writable, and a lock that keeps two runs out of one output folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lexkit.atomic_write import lock
 from lexkit.errors import LexkitError, first_line
 
 LOCK = ".lock"
-"""The file in the output that says that a run is going on; it goes with the run."""
+"""Lock file in the output folder; deleted when the run ends."""
 _ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
@@ -23,21 +23,21 @@ _ERRORS = (
     errno.EROFS,
     errno.EACCES,
     errno.EIO,
-    errno.EEXIST,  # a file where a folder is to be made, and in the way to one
+    errno.EEXIST,  # a file in place of a folder; ENOTDIR: a file in place of a parent folder
     errno.ENOTDIR,
 )
 _NUMPY = ("free space", "requested and")
-"""In the messages of NumPy, whose failures to write have no number."""
+"""Phrases in NumPy's messages about failed writes, which have no errno."""
 
 
 @contextmanager
 def disk_failures(kind: type[LexkitError], place: Path, advice: str) -> Iterator[None]:
-    """Context manager. If a file cannot be written in its block, raise one clear line instead.
+    """Context manager. If a file cannot be written in the block, raise a one-line error.
 
     Args:
-        kind: the error to raise.
-        place: what is written, for failures that do not name a file.
-        advice: what to do about it.
+        kind: type of the error.
+        place: what is being written, for failures that do not name a file.
+        advice: end of the message: how to fix it.
     """
     try:
         yield
@@ -52,14 +52,14 @@ def disk_failures(kind: type[LexkitError], place: Path, advice: str) -> Iterator
 
 
 def disk_reason(error: Exception) -> str | None:
-    """Return what the system says, or None if an error is not about the disk.
+    """Return the system's message if an error is about the disk, otherwise None.
 
-    Only Python's own errors have a number; others have the system's words.
+    Python's own errors carry an errno; errors of other libraries are recognised by the system's words.
     """
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno) if error.errno in _ERRORS else None
     text = str(error)
-    if type(error).__name__ == "OutOfMemoryException":  # of DuckDB: no room for what does not fit into memory
+    if type(error).__name__ == "OutOfMemoryException":  # DuckDB: no disk space left to spill to
         return first_line(error)
     if isinstance(error, OSError) and any(words in text for words in _NUMPY):
         return text
@@ -70,8 +70,8 @@ def read_json(path: Path, kind: type[LexkitError], advice: str) -> dict[str, Any
     """Return the object in a JSON file that lexkit wrote.
 
     Raises:
-        LexkitError: of this *kind*, with the *advice*: the file is damaged.
-        OSError: it cannot be read.
+        LexkitError: the file is damaged; the error is a *kind* and ends with *advice*.
+        OSError: the file cannot be read.
     """
     try:
         values = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
@@ -81,24 +81,24 @@ def read_json(path: Path, kind: type[LexkitError], advice: str) -> dict[str, Any
 
 
 def check_folder(folder: Path, kind: type[LexkitError], option: str = "--output") -> None:
-    """Make sure that *folder* is a folder, or can become one.
+    """Check that *folder* is a folder or does not exist.
 
     Raises:
-        LexkitError: of this *kind*: it is a file.
+        LexkitError: *folder* is a file; the error is a *kind*.
     """
     if folder.exists() and not folder.is_dir():
         raise kind(f"{folder}: a file, not a folder; choose another {option}")
 
 
 @contextmanager
-def only_run(folder: Path, kind: type[LexkitError], option: str = "--output") -> Iterator[bool]:
-    """Context manager. Make *folder*, and hold it as long as the block, or the process, lasts.
+def lock_folder(folder: Path, kind: type[LexkitError], option: str = "--output") -> Iterator[bool]:
+    """Context manager. Create *folder* and lock it until the block, or the process, ends.
 
-    Returns:
-        Whether the folder is new. If it is still empty at the end, it is removed again.
+    Yields:
+        Whether the folder is new. A new folder that is still empty at the end is removed.
 
     Raises:
-        LexkitError: of this *kind*: another run holds it, it is a file, or it cannot be made.
+        LexkitError: another run holds the lock, *folder* is a file, or it cannot be created; the error is a *kind*.
     """
     check_folder(folder, kind, option)
     is_new = not folder.exists()

@@ -1,4 +1,4 @@
-"""The errors that lexkit_distill raises on purpose; see `lexkit.errors`."""
+"""Exceptions of lexkit_distill; all derive from `lexkit.errors.LexkitError`."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from lexkit.errors import LexkitError
 
 
 class TeacherError(LexkitError):
-    """A teacher that cannot be loaded, or that does not do what a sense dictionary needs."""
+    """The teacher cannot be loaded, or lacks what a sense dictionary needs."""
 
 
 class EvaluationError(LexkitError):
-    """A model that cannot be evaluated, or lists and texts that it cannot be evaluated on."""
+    """The model cannot be evaluated, or the word lists or texts are unusable."""
 
 
 class CorpusError(LexkitError):
-    """A corpus that is missing, unreadable, or holds no text."""
+    """The corpus is missing, unreadable, or contains no text."""
 
 
 class SampleError(LexkitError):
-    """A sample of hidden states that cannot be made or continued."""
+    """A sample of hidden states cannot be collected or resumed."""
 
 
 class DictionaryError(LexkitError):
-    """A sense dictionary that is missing, unfinished, damaged, or belongs to something else."""
+    """A sense dictionary is missing, unfinished or damaged, or belongs to another teacher, tokenizer or store."""
 
 
 class TrainingError(LexkitError):
-    """A training that cannot start, go on or be resumed."""
+    """A training run cannot start, continue or be resumed."""
 
 
 class DataError(LexkitError):
-    """Data for training or evaluation that are missing, unreadable or empty, or do not fit the model."""
+    """Data for training or evaluation are missing, unreadable or empty, or do not fit the model."""

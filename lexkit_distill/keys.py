@@ -1,4 +1,4 @@
-"""The pseudo-random number that decides whether an occurrence is in the sample."""
+"""Pseudo-random keys of token occurrences: those with the smallest keys are sampled."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def document_hash(content: str) -> int:
-    """Return the identity of a document: 64 bits of its content, wherever and in whichever order it is read."""
+    """Return a 64-bit hash of a document's content, independent of its file and of the reading order."""
     return int.from_bytes(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 def occurrence_keys(seed: int, documents: UInt64, positions: npt.NDArray[np.int64]) -> UInt64:
-    """Return a number from 0 to 2**64 - 1 for each occurrence, uniform and a function of these three alone.
+    """Return a uniform number from 0 to 2**64 - 1 for each occurrence, determined by the three arguments alone.
 
     Args:
-        seed: chooses the sample.
+        seed: seed of the sample.
         documents: (n,) `document_hash` of each occurrence's document.
-        positions: (n,) token position in the document.
+        positions: (n,) token position of each occurrence in its document.
     """
     seeded = _mix(documents ^ _mix(np.array([seed % 2**64], dtype=np.uint64)))
     with np.errstate(over="ignore"):
@@ -31,7 +31,7 @@ def occurrence_keys(seed: int, documents: UInt64, positions: npt.NDArray[np.int6
 
 
 def _mix(x: UInt64) -> UInt64:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014), a bijection whose output bits look independent."""
+    """Mix bits with the finaliser of SplitMix64 (Steele, Lea and Flood 2014), a bijection on 64-bit integers."""
     with np.errstate(over="ignore"):
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,4 +1,4 @@
-"""What several trainings in one process have in common, made once."""
+"""Reuse of expensive objects, such as a loaded teacher, between training runs in one process."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _Made = TypeVar("_Made")
 
 
 class Memo:
-    """Keeps the last value of each kind, since a teacher, or a dictionary's candidates, can be large."""
+    """Cache that keeps only the latest value of each kind, since a teacher or a candidate table can be large."""
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[str, Any]] = {}
 
     def get(self, kind: str, key: str, make: Callable[[], _Made]) -> _Made:
-        """Return the value of *kind* if it was made for the same *key*; otherwise make it."""
+        """Return the value of *kind* if it was made for the same *key*; otherwise make and keep it."""
         if kind not in self._kept or self._kept[kind][0] != key:
-            self._kept.pop(kind, None)  # before the next one takes memory, too
+            self._kept.pop(kind, None)  # free the old value before the new one is made
             self._kept[kind] = (key, make())
         made: _Made = self._kept[kind][1]
         return made

@@ -1,4 +1,4 @@
-"""Memory: how much may still be taken, and one line where it runs out, on the processor or on a GPU."""
+"""How much memory is free, on the CPU or a GPU, and a one-line error when it runs out."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _MEMINFO, _GROUP, _GROUPS = Path("/proc/meminfo"), Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 _SIZES = Path("/proc/self/statm")
 _WORDS = ("out of memory", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
-"""In the messages of torch's allocators, which mostly raise RuntimeError."""
+"""Phrases in the messages of torch's allocators, most of which raise RuntimeError."""
 
 
 def available_memory(device: torch.device) -> int | None:
-    """Return the bytes that may still be taken where *device* computes, or None if it is not known.
+    """Return the bytes that can still be allocated on *device*, or None if unknown.
 
-    On a processor that is what Linux calls available, in which pages that only cache files count, too, or what a limit
-    of the process or of its container leaves, if that is less.
+    On a CPU, this is what Linux reports as available (which includes the page cache), or what the limit of the process
+    or of its container leaves, whichever is less.
     """
     if device.type == "cuda":
         import torch
@@ -49,7 +49,7 @@ def _free_of_process() -> int | None:
 
 
 def _free_of_container() -> int | None:
-    """What the limit of a control group (version 2) leaves; pages that only cache files are given up for others."""
+    """Bytes left under the limit of the control group (version 2); the page cache counts as free."""
     try:
         name = _GROUP.read_text(encoding="utf-8").strip().rpartition("::/")[2]
         group = _GROUPS / name if (_GROUPS / name / "memory.max").exists() else _GROUPS
@@ -57,18 +57,18 @@ def _free_of_container() -> int | None:
         used = int((group / "memory.current").read_text(encoding="ascii"))
         parts = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
         return limit - used + int(parts.get("inactive_file", 0)) + int(parts.get("active_file", 0))
-    except (OSError, ValueError):  # none, or without a limit, which is the word max
+    except (OSError, ValueError):  # no control group, or its limit is "max"
         return None
 
 
 @contextmanager
 def memory_failures(kind: type[LexkitError], what: str, advice: Callable[[], str]) -> Iterator[None]:
-    """Context manager. If memory runs out in its block, raise one clear line instead.
+    """Context manager. If memory runs out in the block, raise a one-line error.
 
     Args:
-        kind: the error to raise.
-        what: was done when it ran out.
-        advice: called once the memory of what failed is free again; returns what to do about it.
+        kind: type of the error.
+        what: beginning of the message: what was being done.
+        advice: returns how to fix it; called after the memory of the failed block has been freed.
     """
     try:
         yield
@@ -82,7 +82,7 @@ def memory_failures(kind: type[LexkitError], what: str, advice: Callable[[], str
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that the memory has run out, of the processor or of a GPU."""
+    """Return whether an error means that the CPU or a GPU ran out of memory."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or (

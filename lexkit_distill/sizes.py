@@ -1,4 +1,4 @@
-"""Sizes of memory and files, as people write and read them."""
+"""Parse and format sizes of memory and files, such as 50GB."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)\s*")
 
 
 def parse_size(value: str | int) -> int:
-    """Return a number of bytes: ``50GB``, ``512MiB``, ``1000000``.
+    """Return the number of bytes that a text such as ``50GB``, ``512MiB`` or ``1000000`` stands for.
 
     Raises:
-        ValueError: anything else, or nothing.
+        ValueError: the text is not a size, or the size is 0.
     """
     found = _SIZE.fullmatch(str(value))
     unit = _UNITS.get(found[2].upper()) if found else None
@@ -24,7 +24,7 @@ def parse_size(value: str | int) -> int:
 
 
 def format_size(size: float) -> str:
-    """Return a number of bytes as people read it: 1.2 GB."""
+    """Return a number of bytes as text with a decimal unit: 1.2 GB."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if abs(size) < 1000:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
@@ -33,5 +33,5 @@ def format_size(size: float) -> str:
 
 
 def format_exact(size: int) -> str:
-    """Return a size that `parse_size` reads, not above a number of bytes: 1234MB."""
+    """Return a size that `parse_size` can read, rounded down to whole megabytes from 1 MB on: 1234MB."""
     return f"{size // 10**6}MB" if size >= 10**6 else f"{size}B"

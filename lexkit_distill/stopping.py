@@ -1,4 +1,4 @@
-"""Stopping a long run by a signal without losing what it has done."""
+"""Stop a long run on Ctrl-C or SIGTERM without losing its work."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """Context manager. Note the first Ctrl-C or SIGTERM; a second one does what it did before the block.
+    """Context manager. Record the first Ctrl-C or SIGTERM; a second one is handled as it was before the block.
 
-    A signal that is ignored stays ignored. Outside the main thread, which alone gets signals, nothing is noted.
+    Signals that were ignored stay ignored. Outside the main thread, where Python delivers no signals, nothing is
+    recorded.
     """
 
     def __init__(self) -> None:
         self.number: int | None = None
-        """The signal that came."""
+        """The signal that arrived, if any."""
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopSignals:
@@ -38,7 +39,7 @@ class StopSignals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Have signals do what they did before."""
+        """Restore the previous signal handlers."""
         while self._before:
             number, before = self._before.popitem()
             signal.signal(number, before)  # type: ignore[arg-type]
@@ -49,11 +50,15 @@ class StopSignals:
 
 
 def stop(message: str, number: int, *, speaks: bool) -> NoReturn:
-    """End this process, which a signal has stopped.
+    """Exit after a signal.
 
     Args:
         message: one line that says what was saved.
-        number: of the signal.
-        speaks: whether this is the one of several processes that says so.
+        number: the signal.
+        speaks: whether this process, of possibly several, prints the message.
+
+    Raises:
+        Stopped: if this process prints the message.
+        SystemExit: otherwise, with 128 + *number*.
     """
     raise Stopped(message, number) if speaks else SystemExit(128 + number)

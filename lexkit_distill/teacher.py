@@ -1,4 +1,4 @@
-"""The teacher: any causal language model of transformers, its tokenizer, and what identifies them."""
+"""The teacher: any causal language model that transformers can load, with its tokenizer and their fingerprints."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from torch import Tensor, nn
 from lexkit.arguments import user_path
 from lexkit.bounded_process import run
 from lexkit.errors import first_line
-from lexkit_distill.dense import dense_copy, is_quantized
+from lexkit_distill.dequantize import dequantized_copy, is_quantized
 from lexkit_distill.errors import TeacherError
 from lexkit_distill.memory import is_out_of_memory
 from lexkit_distill.tokenization import TextEncoder, context_of
 from lexkit_distill.weights import files_digest, values_digest, weight_files
 
 HEAD_TOKENS = 1024
-"""Tokens whose logits exist at a time: with 128,256 words in the vocabulary, 0.5 GB in fp32."""
+"""Tokens whose logits are computed at a time: 0.5 GB in fp32 for a vocabulary of 128,256."""
 _MOST_LAYERS = 10_000
-"""More than any model has; transformers makes as many as a configuration says, whatever the weights have."""
+"""More layers than any model has. transformers creates as many as config.json declares, whatever the weights hold."""
 _SPLITS_DIGITS = ("smollm", "starcoder", "refact", "command-r")
-"""Pre-tokenizers (GGUF's ``tokenizer.ggml.pre``) that separate all digits, which transformers' GGUF reader omits."""
+"""Values of GGUF's ``tokenizer.ggml.pre`` whose pre-tokenizer splits digits; transformers' GGUF reader omits this."""
 _MEMORY, _SILENCE = 4 << 30, 120
-"""Bytes beyond the size of a GGUF file, and seconds, that its header may take."""
+"""Limits for reading a GGUF header: bytes beyond the size of the file, and seconds."""
 _GGUF_SPECIAL = {
     "bos_token": "tokenizer.ggml.bos_token_id",
     "eos_token": "tokenizer.ggml.eos_token_id",
     "unk_token": "tokenizer.ggml.unknown_token_id",
     "pad_token": "tokenizer.ggml.padding_token_id",
 }
-"""Where a GGUF file names the special tokens of a tokenizer."""
+"""GGUF field of each special token of a tokenizer."""
 Quantize = Literal["4bit", "8bit"]
 DeviceMap = Literal["auto"]
 
@@ -48,36 +48,36 @@ DeviceMap = Literal["auto"]
 class Teacher:
     """A causal language model in evaluation mode, and its tokenizer.
 
-    Hidden states are those of the last layer after the final norm, so that logits = head(hidden state).
+    Hidden states are those of the last layer after the final norm: logits = head(hidden state).
     """
 
     name: str
     model: Any
     tokenizer: Any
     files: tuple[Path, ...] = ()
-    """The files of the weights; none, if the model was made in memory."""
+    """Files that the weights were read from; empty for a model created in memory."""
     quantize: Quantize | None = None
-    """To how many bits bitsandbytes has quantised the files' weights when they were loaded."""
+    """Precision to which bitsandbytes quantised the weights on loading, if it did."""
 
     @property
     def device(self) -> torch.device:
-        """Where the head is: hidden states come here, and all that is computed from them stays here."""
+        """Device of the head. Hidden states, and everything computed from them, are on this device."""
         device: torch.device = self.model.get_output_embeddings().weight.device
         return device
 
     @property
     def is_spread(self) -> bool:
-        """Whether the layers are on several devices; accelerate's hooks then move what each of them reads."""
+        """Whether the layers are on several devices; accelerate's hooks then move inputs between them."""
         return len(set(getattr(self.model, "hf_device_map", {"": 0}).values())) > 1
 
     @property
     def is_quantized(self) -> bool:
-        """Whether linear maps of the layers have quantised weights."""
+        """Whether linear layers have quantised weights."""
         return getattr(self.model.config, "quantization_config", None) is not None
 
-    def copied(self, module: nn.Module) -> nn.Module:
+    def copy_module(self, module: nn.Module) -> nn.Module:
         """Return a copy of one of the model's modules on `device`, with dense weights."""
-        copied = dense_copy(module, self.model.dtype) if self.is_quantized else copy.deepcopy(module)
+        copied = dequantized_copy(module, self.model.dtype) if self.is_quantized else copy.deepcopy(module)
         if self.is_spread:
             from accelerate.hooks import remove_hook_from_module
 
@@ -86,72 +86,69 @@ class Teacher:
 
     @property
     def hidden_size(self) -> int:
-        """d: dimensions of a hidden state."""
+        """Dimensions of a hidden state (d)."""
         return int(self.model.get_output_embeddings().weight.shape[1])
 
     @property
     def vocabulary_size(self) -> int:
-        """Rows of the head, possibly more than the tokenizer has tokens."""
+        """Rows of the head (V); possibly more than the tokenizer has tokens."""
         return int(self.model.get_output_embeddings().weight.shape[0])
 
     @cached_property
     def encoder(self) -> TextEncoder:
-        """Turns text into what the model reads."""
+        """Converts text into the token ids that the model reads."""
         return TextEncoder(self.name, self.tokenizer, self.vocabulary_size, context_of(self.model.config))
 
     @cached_property
     def special_ids(self) -> Tensor:
-        """(V,) whether a token is special, or no token of the tokenizer at all."""
+        """(V,) whether each id is a special token, or is unknown to the tokenizer."""
         special = torch.zeros(max(self.vocabulary_size, len(self.tokenizer)), dtype=torch.bool)
         special[len(self.tokenizer) :] = True
         special[list(self.tokenizer.all_special_ids)] = True
-        # Marks such as <file_sep> are special without having one of transformers' roles
+        # Tokens such as <file_sep> are special but have no role in transformers, such as bos_token
         special[[place for place, token in self.tokenizer.added_tokens_decoder.items() if token.special]] = True
         return special[: self.vocabulary_size]
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the SHA-256 of the weights' files, or, of a model made in memory, the `values_digest`.
+        """SHA-256 (hex) of the digests of the weight files, or `values_digest` for a model created in memory.
 
-        It is the same whether the weights are loaded as bf16 or fp32.
+        The fingerprint does not depend on whether weights are loaded as bf16 or fp32.
         """
         return files_digest(self.files, self.quantize or "") if self.files else self.values_digest
 
     @cached_property
     def values_digest(self) -> str:
-        """SHA-256 (hex) of all parameters. Unlike the fingerprint, it reads them all again each time.
+        """SHA-256 (hex) of all parameters; unlike `fingerprint`, computing it reads all weights.
 
-        Other files may hold the same weights: a GGUF file, say, and the folder that was made of it. Quantised weights
-        are kept in other forms on other devices; for these it is the fingerprint.
+        It identifies the same weights in different files, such as a GGUF file and a folder converted from it. Quantised
+        weights are stored differently on different devices, so for these it equals `fingerprint`.
         """
         return self.fingerprint if self.is_quantized and self.files else values_digest(self.model)
 
-    def is_of(self, *known: str | None) -> bool:
-        """Whether one of these is the fingerprint, or the `values_digest`, of these weights.
-
-        Dictionaries and samples of earlier versions have the latter only.
-        """
+    def has_fingerprint(self, *known: str | None) -> bool:
+        """Whether *known* contains `fingerprint` or `values_digest`; earlier versions stored only the latter."""
         return self.fingerprint in known or self.values_digest in known
 
     def last_hidden(self, token_ids: Tensor) -> Tensor:
         """Return the hidden states (B, T, d) of right-padded token ids (B, T).
 
-        No mask is needed: in a causal model no position sees what is right of it. `check` verifies this.
+        No attention mask is needed, since in a causal model no position attends to later ones. `check` verifies this.
         """
         hidden: Tensor = self.model.base_model(input_ids=token_ids, use_cache=False).last_hidden_state
         return hidden.to(self.device)
 
     def predicted(self, hidden: Tensor) -> Tensor:
-        """Return the most likely next token (n,) at hidden states (n, d), without holding all logits at once."""
+        """Return the most likely next token (n,) for hidden states (n, d), without keeping all logits in memory."""
         head = self.model.get_output_embeddings()
         return torch.cat([head(part).argmax(dim=-1) for part in torch.split(hidden, HEAD_TOKENS)])
 
     @torch.inference_mode()
     def check(self, token_ids: Tensor) -> None:
-        """Make sure that hidden states are what this class says they are, on two rows of real token ids (2, T).
+        """Check on two rows of real token ids (2, T) that the model is causal and that logits = head(hidden state).
 
         Raises:
-            TeacherError: the head does not give the model's logits from them, or padding changes them.
+            TeacherError: either does not hold, or hidden states are not finite.
         """
         hidden = self.last_hidden(token_ids)
         logits = self.model(input_ids=token_ids, use_cache=False).logits
@@ -159,7 +156,7 @@ class Teacher:
             raise TeacherError(
                 f"{self.name}: hidden states are not finite in {self.model.dtype}; use --dtype float32 or bfloat16"
             )
-        # Caps and scales of logits (Gemma 2, Granite) keep their order
+        # Compare only the largest logit: soft caps and scales (Gemma 2, Granite) preserve the order
         agreement = (self.predicted(hidden.flatten(0, 1)) == logits.flatten(0, 1).argmax(-1)).float().mean()
         if agreement < 0.98:
             raise TeacherError(
@@ -186,30 +183,30 @@ def load_teacher(
     device_map: DeviceMap | None = None,
     quantize: Quantize | None = None,
 ) -> Teacher:
-    """Load a causal language model and its tokenizer. On a GPU, this process then does without cuDNN's attention.
+    """Load a causal language model and its tokenizer. On a GPU, this disables cuDNN attention in this process.
 
     Args:
         name: a folder, or a name on the Hugging Face hub.
-        gguf: a GGUF file in it (or on its own path, if *name* is empty) to read instead; its weights become dense.
-        dtype: of weights and arithmetic.
+        gguf: GGUF file in that folder (or a path, if *name* is empty) to read instead; its weights are dequantised.
+        dtype: data type of weights and arithmetic.
         device: a torch device, or ``auto``.
-        process: number of this process on its machine; chooses among several GPUs.
-        device_map: ``auto`` spreads the layers over all GPUs of this machine, where it has several.
-        quantize: to how many bits bitsandbytes quantises the weights of its layers. What is quantised in its files
-            stays so in any case, but for its head, which becomes dense.
+        process: rank of this process on its machine; selects one of several GPUs.
+        device_map: ``auto`` spreads the layers over all GPUs of this machine.
+        quantize: precision to which bitsandbytes quantises the layers' weights. Weights that are quantised in the files
+            stay quantised, except for the head, which is always dequantised.
 
     Raises:
-        TeacherError: it cannot be loaded, is not a decoder, or has no fast tokenizer.
+        TeacherError: the model cannot be loaded, is not a decoder, or has no fast tokenizer.
     """
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     source: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
     folder = str(user_path(name)) if user_path(name).is_dir() else name
-    place = chosen_device(device, process)
+    place = resolve_device(device, process)
     if device_map:
         _check_alone()
     if place.type == "cuda":
-        # cuDNN plans attention again for every shape of a batch, and texts have many lengths
+        # cuDNN builds a new plan for every batch shape, and texts have many lengths
         torch.backends.cuda.enable_cudnn_sdp(False)
     with quiet_transformers(), loading_errors(name, gguf):
         if gguf:
@@ -224,12 +221,12 @@ def load_teacher(
             _restore_tokenizer(tokenizer, Path(folder) / gguf)
         if quantize:
             source["quantization_config"] = _quantization(name, config, gguf, quantize, dtype)
-        # Weights go from their files to the device one by one; on a CPU, those that have this dtype stay in their files
+        # Weights are loaded to the device one by one; on a CPU, those already of this dtype stay memory-mapped
         is_spread = device_map and place.type == "cuda" and torch.cuda.device_count() > 1
         source["device_map"] = device_map if is_spread else {"": place}
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **source)
         if is_spread and {"cpu", "disk"} & set(map(str, model.hf_device_map.values())):
-            raise TeacherError(f"{name}: does not fit on the GPUs; use more of them, or --quantize 4bit")
+            raise TeacherError(f"{name}: does not fit on the GPUs; use more GPUs, or --quantize 4bit")
         if gguf:
             _make_ordinary(model)
         if getattr(model.config, "quantization_config", None) is not None:
@@ -243,25 +240,25 @@ def load_teacher(
 
 def _check_alone() -> None:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        raise TeacherError("--device-map auto: one process takes all GPUs; leave it out, or start one process only")
+        raise TeacherError("--device-map auto: one process uses all GPUs; leave it out, or start only one process")
 
 
 def _check_config(name: str, config: Any) -> None:  # noqa: ANN401  # of transformers
-    """Refuse an encoder-decoder, and a model that would never be made."""
+    """Reject encoder-decoders, and configurations with an absurd number of layers."""
     if getattr(config, "is_encoder_decoder", False):
         raise TeacherError(f"{name}: an encoder-decoder ({config.model_type}); use a decoder-only model")
     layers = getattr(config.get_text_config(), "num_hidden_layers", None)
     if isinstance(layers, int) and layers > _MOST_LAYERS:
-        raise TeacherError(f"{name}: its config.json asks for {layers:,} layers; save the model again")
+        raise TeacherError(f"{name}: its config.json declares {layers:,} layers; save the model again")
 
 
 def _quantization(name: str, config: Any, gguf: str | None, quantize: Quantize, dtype: str) -> Any:  # noqa: ANN401
-    """What has transformers quantise weights as it loads them."""
+    """Return the configuration that makes transformers quantise weights while loading."""
     from transformers import BitsAndBytesConfig
 
     make: Any = BitsAndBytesConfig
     if gguf or getattr(config, "quantization_config", None) is not None:
-        raise TeacherError(f"{name}: its weights are quantised already; leave out --quantize")
+        raise TeacherError(f"{name}: the weights are already quantised; leave out --quantize")
     if find_spec("bitsandbytes") is None:
         raise TeacherError(f"--quantize {quantize}: bitsandbytes is not installed; run 'pip install bitsandbytes'")
     if quantize == "8bit":
@@ -270,35 +267,35 @@ def _quantization(name: str, config: Any, gguf: str | None, quantize: Quantize, 
 
 
 def _settle(model: Any) -> None:  # noqa: ANN401
-    """Make what is quantised quiet, and its head dense, since losses multiply with its weights."""
-    # Products of 8 bits warn each time that they round what they read to fp16
+    """Silence bitsandbytes, and dequantise the head, since the losses multiply with its weights directly."""
+    # Every 8-bit matrix product would warn that it casts its input to fp16
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     head = model.get_output_embeddings()
     if head is not None and is_quantized(head):
-        model.set_output_embeddings(dense_copy(head, model.dtype))
+        model.set_output_embeddings(dequantized_copy(head, model.dtype))
 
 
 def _check_parts(teacher: Teacher) -> None:
     if teacher.model.get_output_embeddings() is None:
-        raise TeacherError(f"{teacher.name}: has no language model head; use a causal language model")
+        raise TeacherError(f"{teacher.name}: no language model head; use a causal language model")
     check_tokenizer(teacher.name, teacher.tokenizer)
 
 
 def check_tokenizer(name: str, tokenizer: Any) -> None:  # noqa: ANN401  # of transformers
-    """Make sure that a tokenizer says where its tokens are in a text.
+    """Check that a tokenizer is a "fast" one, which can tell where each token is in a text.
 
     Raises:
-        TeacherError: it is not a "fast" one.
+        TeacherError: it is not.
     """
     if not getattr(tokenizer, "is_fast", False):
         raise TeacherError(f"{name}: has no tokenizer.json (a 'fast' tokenizer); convert its tokenizer first")
 
 
-def chosen_device(device: str, process: int = 0) -> torch.device:
-    """Return the torch device that ``auto`` or a name stands for.
+def resolve_device(device: str, process: int = 0) -> torch.device:
+    """Return the torch device for a name, or for ``auto``: a GPU if there is one (CUDA, then MPS), otherwise the CPU.
 
     Raises:
-        TeacherError: no such device here.
+        TeacherError: the device does not exist on this machine.
     """
     try:
         if device == "auto":
@@ -313,7 +310,7 @@ def chosen_device(device: str, process: int = 0) -> torch.device:
 
 
 def _make_ordinary(model: Any) -> None:  # noqa: ANN401
-    """Its weights are dense now, but transformers would refuse to save it as the quantized model it was."""
+    """Remove the marks of a quantised model from one whose weights are dense now, so that transformers can save it."""
     for part in (model, model.config):
         if hasattr(part, "hf_quantizer"):
             part.hf_quantizer = None
@@ -322,14 +319,15 @@ def _make_ordinary(model: Any) -> None:  # noqa: ANN401
 
 
 def _try(gguf: Path) -> None:
-    """Read a GGUF file in a bounded process first; its numbers may promise anything."""
+    """Read a GGUF header in a process with limited memory and time, since a damaged header can declare anything."""
     list(run("lexkit_distill.gguf_trial", [str(gguf)], _MEMORY + gguf.stat().st_size, silence=_SILENCE))
 
 
 def _restore_tokenizer(tokenizer: Any, path: Path) -> None:  # noqa: ANN401
-    """Give the tokenizer what the GGUF file has and transformers' reader leaves out.
+    """Restore what transformers' GGUF reader omits from the tokenizer.
 
-    Besides digits these are, where Hugging Face files lie beside it, the chat template and names of special tokens.
+    It omits the splitting of digits and, if the folder also has Hugging Face files, the chat template and the names of
+    special tokens.
     """
     from gguf import GGUFReader
     from tokenizers.pre_tokenizers import Digits, Sequence
@@ -349,7 +347,7 @@ def _restore_tokenizer(tokenizer: Any, path: Path) -> None:  # noqa: ANN401
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Without the bars, warnings and reports that transformers prints while it loads and saves."""
+    """Context manager. Suppress the progress bars and warnings that transformers prints while it loads and saves."""
     from transformers.utils import logging
 
     their_logging: Any = logging
@@ -368,17 +366,17 @@ def quiet_transformers() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading_errors(name: str, gguf: str | None = None) -> Iterator[None]:
-    """Turn whatever goes wrong while something is loaded, but for missing memory, into a `TeacherError` of one line."""
+    """Context manager. Convert any error in loading, except running out of memory, to a one-line `TeacherError`."""
     try:
         yield
     except TeacherError:
         raise
     except BaseException as error:  # transformers, safetensors, gguf and the hub's client raise many kinds
-        is_panic = type(error).__name__ == "PanicException"  # of libraries in Rust, and no Exception
+        is_panic = type(error).__name__ == "PanicException"  # raised by Rust libraries; not a subclass of Exception
         if not (isinstance(error, Exception) or is_panic) or is_out_of_memory(error):
             raise
         file = f" (GGUF file {gguf})" if gguf else ""
         raise TeacherError(
             f"{name}{file}: cannot be loaded as a causal language model ({first_line(error)}); "
-            "give a folder that save_pretrained made, or a name on the hub"
+            "give a folder written by save_pretrained, or a name on the hub"
         ) from error

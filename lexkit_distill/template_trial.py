@@ -1,4 +1,4 @@
-"""A program that renders a short chat with a chat template; see `lexkit.bounded_process`."""
+"""Subprocess that tries a chat template with limited memory and time; see `lexkit.bounded_process`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 
 _CHAT = [{"role": role, "content": "kind"} for role in ("system", "user", "assistant", "user")]
 _LONGEST = 1 << 20
-"""Characters of a chat of four words."""
+"""Most characters that a template may make of a chat of four words."""
 
 
 def main(send: Callable[[Any], None], file: str) -> None:
-    """Try the template in a file; fail with the reason if it fills the memory. What rejects chats is fine."""
+    """Render short chats with the template in *file*; exit with a message if the output grows without bound.
+
+    A template may reject any of the chats.
+    """
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     environment = ImmutableSandboxedEnvironment(
@@ -26,8 +29,8 @@ def main(send: Callable[[Any], None], file: str) -> None:
             for part in environment.from_string(template).generate(messages=chat, add_generation_prompt=asks):
                 length += len(part)
                 if length > _LONGEST:
-                    sys.exit(f"it makes more than {_LONGEST:,} characters of a chat of four words")
+                    sys.exit(f"it writes more than {_LONGEST:,} characters for a chat of four words")
         except MemoryError:
             raise
-        except Exception:  # a template may reject a chat
+        except Exception:
             continue

@@ -1,7 +1,7 @@
-"""Text as token ids, the same way for training, senses, evaluation and prompts.
+"""Convert text to token ids, in the same way for training, senses, evaluation and prompts.
 
-The one place that knows where the beginning and the end of a text are marked. A tokenizer that writes a token of
-beginning (BOS) before a text has it before every row, piece and window that the teacher reads, once.
+Only this module adds beginning-of-text (BOS) and end-of-text (EOS) tokens. If the tokenizer writes BOS before a text,
+every row, piece and window that the teacher reads begins with exactly one.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _PROBE = " The unkindness of ravens,\n\n\tin 1984: naïve café-goers' 3.14159 (
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """Turns text into the token ids that a model reads.
+    """Converts text into the token ids that a model reads.
 
     Args:
-        name: of the model, for error messages.
-        tokenizer: of transformers, with a fast backend.
-        vocabulary_size: rows of the model's head; a tokenizer may have more tokens than that.
-        context: tokens that the model can read at once, if it says so.
+        name: name of the model, for error messages.
+        tokenizer: a transformers tokenizer with a fast backend.
+        vocabulary_size: rows of the model's head; the tokenizer may have more tokens than that.
+        context: most tokens that the model can read at once, if known.
     """
 
     name: str
@@ -46,7 +46,7 @@ class TextEncoder:
 
     @cached_property
     def beginning(self) -> list[int]:
-        """The tokens that the tokenizer writes before every text: BOS, or nothing."""
+        """Tokens that the tokenizer writes before every text: BOS, or none."""
         backend = self.tokenizer.backend_tokenizer
         plain, whole = (backend.encode("a", add_special_tokens=special).ids for special in (False, True))
         places = (place for place in range(len(whole)) if whole[place : place + len(plain)] == plain)
@@ -54,12 +54,12 @@ class TextEncoder:
 
     @property
     def end(self) -> int | None:
-        """The token of the end of a text (EOS), if there is one."""
+        """End-of-text token (EOS), if the tokenizer has one."""
         token = self.tokenizer.eos_token_id
         return None if token is None else int(token)
 
     def encode(self, texts: Sequence[str], *, offsets: bool = True) -> list[Encoding]:
-        """Return texts as tokens, without any that are not in the text; faster without *offsets*."""
+        """Tokenize texts without adding special tokens; faster without *offsets*."""
         backend = self.tokenizer.backend_tokenizer
         backend.no_truncation()
         backend.no_padding()
@@ -68,33 +68,33 @@ class TextEncoder:
         return found
 
     def prompt(self, text: str) -> list[int]:
-        """Return the token ids of a text that a model is to continue, with its beginning."""
+        """Return the token ids of a text that the model is to continue, including `beginning`."""
         return self.begun(self.encode([text])[0].ids)
 
     def begun(self, token_ids: list[int]) -> list[int]:
-        """Return token ids with the beginning before them, if they do not have it."""
+        """Prepend `beginning` to token ids that do not start with it."""
         first = self.beginning
         return token_ids if token_ids[: len(first)] == first else [*first, *token_ids]
 
     def pieces(self, length: int, max_length: int, *, overlap: int = 0) -> Iterator[slice]:
-        """Cut a text of *length* tokens into pieces that fit into *max_length* tokens, each after the beginning.
+        """Cut a text of *length* tokens into pieces that fit, with `beginning` before each, into *max_length* tokens.
 
         Args:
-            length: tokens of the text, without its beginning.
-            max_length: tokens of a row, its beginning included.
-            overlap: tokens of a piece that are also in the piece before.
+            length: tokens of the text, without `beginning`.
+            max_length: most tokens of a row, including `beginning`.
+            overlap: tokens that a piece shares with the piece before it.
 
         Yields:
-            The places of each piece.
+            The range of each piece in the text.
 
         Raises:
-            DataError: *max_length* leaves no room beside the beginning.
+            DataError: *max_length* leaves no room after `beginning`.
         """
         room = max_length - len(self.beginning)
         if room <= overlap:
             raise DataError(
-                f"--max-length {max_length} leaves no room beside the {len(self.beginning)} tokens at the beginning of "
-                "a row; raise it"
+                f"--max-length {max_length} leaves no room after the {len(self.beginning)} tokens that begin every "
+                "row; raise it"
             )
         start = 0
         while start == 0 or start + overlap < length:
@@ -103,9 +103,10 @@ class TextEncoder:
 
     @cached_property
     def plain_tokenizer(self) -> Tokenizer:
-        """The tokenizer as its ``tokenizer.json`` has it, which is what a store knows it by.
+        """The tokenizer as in its ``tokenizer.json``, by which stores identify it.
 
-        transformers may change what it loads. Where the file cuts text as the loaded tokenizer does, the file counts.
+        transformers may modify a tokenizer when it loads it. The file is used if it tokenizes a probe text identically;
+        otherwise the loaded tokenizer is used.
         """
         loaded = self.tokenizer.backend_tokenizer
         with contextlib.suppress(TokenizerError):
@@ -125,10 +126,10 @@ class TextEncoder:
         return fingerprint(self.plain_tokenizer)
 
     def check(self, token_ids: npt.ArrayLike, where: str) -> None:
-        """Make sure that the model has a row for every token.
+        """Check that the model has weights for every token.
 
         Raises:
-            DataError: it has none for one of them, which happens where a tokenizer has more tokens than the head.
+            DataError: a token id is beyond the head's rows, since the tokenizer has more tokens than the model.
         """
         ids = np.asarray(token_ids)
         if ids.size and ids.max() >= self.vocabulary_size:
@@ -147,11 +148,11 @@ def load_encoder(name: str) -> TextEncoder:
     """Return the encoder of a model without loading its weights.
 
     Args:
-        name: a folder, or a name on the Hugging Face hub. A folder may have a tokenizer alone; then every token counts
-            as one that the model has.
+        name: a folder, or a name on the Hugging Face hub. If a folder contains only a tokenizer, the model is assumed
+            to have weights for all its tokens.
 
     Raises:
-        TeacherError: it cannot be loaded, or has no fast tokenizer.
+        TeacherError: the tokenizer cannot be loaded, or is not a fast one.
     """
     from transformers import AutoConfig, AutoTokenizer
 
@@ -169,6 +170,6 @@ def load_encoder(name: str) -> TextEncoder:
 
 
 def context_of(config: Any) -> int | None:  # noqa: ANN401  # of transformers
-    """Return how many tokens a model can read at once, if its configuration says so."""
+    """Return the most tokens that a model can read at once, or None if its configuration does not say."""
     found = getattr(config.get_text_config(), "max_position_embeddings", None)
     return None if found is None else int(found)

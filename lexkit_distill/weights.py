@@ -1,4 +1,4 @@
-"""What weights are identified by: the files that they are read from, or their values."""
+"""Digests that identify a model's weights, computed from their files or from their values."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from lexkit.sources.cache import cache_folder
 from lexkit.sources.files import fingerprint
 
 REMEMBERED = "digests.json"
-"""The file in lexkit's cache that has the digests of weight files by path, with what tells that a file is the same."""
+"""File in lexkit's cache with the digest of each weight file, by path, and the size, time and inode it is valid for."""
 _WHOLE = ("model.safetensors", "pytorch_model.bin")
-"""The files that transformers looks for, in this order, each followed by its index of several files."""
+"""Files that transformers looks for, in this order; for each, it also looks for an index of sharded files."""
 _SHA256_DIGITS = 64
 
 
 def weight_files(name: str, revision: str | None = None, gguf: str | None = None) -> tuple[Path, ...]:
-    """Return the files that transformers has read the weights of a model from, or nothing if they are other ones.
+    """Return the files that transformers reads a model's weights from, or nothing if it uses a format not known here.
 
     Args:
         name: a folder, or a name on the Hugging Face hub.
-        revision: the commit that was loaded from the hub.
-        gguf: the GGUF file that was read instead.
+        revision: commit that was loaded from the hub.
+        gguf: GGUF file that was read instead.
     """
     from huggingface_hub import try_to_load_from_cache
 
@@ -51,10 +51,10 @@ def weight_files(name: str, revision: str | None = None, gguf: str | None = None
 
 
 def files_digest(paths: Sequence[Path], more: str = "") -> str:
-    """Return the SHA-256 (hex) of the SHA-256 of files, in this order, and of *more*.
+    """Return the SHA-256 (hex) of the SHA-256 digests of *paths*, in order, followed by *more*.
 
-    Each file is read once on a machine: its digest is remembered until its size, time or inode changes. On a node, the
-    first process reads, and the others wait for it. Files that the hub's client has stored have their digest as name.
+    Each file is read once on a machine: its digest is cached until its size, time or inode changes. The first process
+    on a machine reads while the others wait. Files in the hub's cache are named after their digest and are not read.
     """
     places = [path.resolve() for path in paths]
     with _remembered() as known, ThreadPoolExecutor() as pool:
@@ -74,7 +74,7 @@ def _digest(path: Path, known: dict[str, list[Any]]) -> str:
 
 @contextlib.contextmanager
 def _remembered() -> Iterator[dict[str, list[Any]]]:
-    """Context manager. Give the digests that are known; what the block adds is kept, if the cache can be written."""
+    """Context manager. Yield the cached digests; those that the block adds are saved if the cache is writable."""
     file = cache_folder() / REMEMBERED
     known: dict[str, list[Any]] = {}
     with contextlib.ExitStack() as stack:
@@ -94,9 +94,9 @@ def _remembered() -> Iterator[dict[str, list[Any]]]:
 
 
 def values_digest(model: Any) -> str:  # noqa: ANN401  # of transformers
-    """Return the SHA-256 (hex) of names, shapes and values of all parameters, rounded to bf16.
+    """Return the SHA-256 (hex) of names, shapes and values of all parameters, with values rounded to bf16.
 
-    It is the same whichever files they come from, and whether they are loaded as bf16 or fp32.
+    The digest does not depend on the file format, nor on whether weights are loaded as bf16 or fp32.
     """
     digest = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):

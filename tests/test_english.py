@@ -34,6 +34,10 @@ PHRASES = {
     r"\bwhatever (they|it|he) (is|are)\b": "say what it is",
     r"\bcounts? (alike|more than)\b": "say 'takes precedence' or 'weighs the same'",
     r"\b(spelt )?nearly so\b": "say 'similar'",
+    r"\btold (about|rows|steps|stages|tokens)\b": "say 'reports'",
+    r"\bgoing on (after|at|from)\b": "say 'resuming'",
+    r"\b(came to an end|comes? to the same)\b": "say 'finished' or 'gives the same result'",
+    r"\ba (row|byte|line|file) a (row|line|step|token|key)\b": "say 'one row per step'",
 }
 BREAK = r'(?:\s|#|--|f?")+'
 """What stands between two words of a phrase, on one line or on two, in text, comments and strings."""

@@ -39,8 +39,8 @@ from lexkit_distill.processes import Processes
 from lexkit_distill.teacher import Teacher
 from lexkit_distill.training.batches import Batches, Int64, Positions
 from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.feed import DeviceBatch
 from lexkit_distill.training.inputs import load_inputs, load_training_teacher
+from lexkit_distill.training.prefetch import DeviceBatch
 from lexkit_distill.training.run import prepare
 from lexkit_distill.training.step import Objective, TeacherSignal
 from lexkit_distill.training.student import Student

@@ -1,1 +1,1 @@
-"""Bringing sources from their publishers into the cache: whole, checked, and resumed after any interruption."""
+"""Download sources from their publishers into the cache: complete, checked, and resumed after any interruption."""

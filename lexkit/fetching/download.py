@@ -1,4 +1,4 @@
-"""Bringing a source of the catalogue into the cache: one process at a time, and only what is whole and checked."""
+"""Download a source of the catalogue into the cache: one process at a time, and only complete, checked files."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Fetched:
     path: Path
     record: FetchRecord
     was_there: bool
-    """Whether it was there before, so that nothing was fetched."""
+    """Whether the file was already in the cache, so that nothing was downloaded."""
     resumed_at: int
-    """The byte at which an earlier run's download was resumed; 0 if it began at the beginning."""
+    """The byte at which the download of an earlier run was resumed; 0 if it started from the beginning."""
     unpacked: Path | None
-    """The folder that holds what was in the archive, if it is one."""
+    """The folder with the contents of the archive, if the file is one."""
 
 
 def fetch_source(
@@ -52,22 +52,22 @@ def fetch_source(
     progress: Progress | None = None,
     patience: Patience | None = None,
 ) -> Fetched:
-    """Bring the file of a source into the cache, unless it is there.
+    """Download the file of a source into the cache, unless it is already there.
 
     Args:
         entry: the source.
-        cache: the folder; made if need be.
-        force: fetch even if the file is there; it is replaced when the new one is whole.
-        progress: shows the stages and the bytes.
-        patience: when to give up.
+        cache: the cache folder, which is created if it does not exist.
+        force: download even if the file is there; the new file replaces it once it is complete.
+        progress: receives the stages and the number of bytes.
+        patience: how often to retry and how long to wait.
 
     Raises:
-        FetchError: no network, a server that refuses or keeps failing, a file that is not what the catalogue says,
-            a disk that is full or cannot be written, or another process that is fetching the same file.
+        FetchError: there is no network, the server refuses or keeps failing, the file differs from what the catalogue
+            says, the disk is full or cannot be written, or another process is downloading the same file.
     """
     target = place_of(entry, cache)
     folder = cache / entry.to_fetch.unpack if entry.to_fetch.unpack else None
-    # looked at before it is locked: a cache that cannot be written can still be complete
+    # look before locking: a cache that cannot be written may still be complete
     there = None if force else _record_of(target, entry.to_fetch)
     if there is not None and (folder is None or is_unpacked(folder, there.sha256)):
         return Fetched(entry.name, target, there, True, 0, folder)
@@ -75,7 +75,7 @@ def fetch_source(
         record, resumed_at = None if force else _record_of(target, entry.to_fetch), 0
         was_there = record is not None
         if record is None:
-            record, resumed_at = _bring(entry, target, progress or Progress(), patience or Patience())
+            record, resumed_at = _download(entry, target, progress or Progress(), patience or Patience())
         if folder is not None:
             unpack(target, folder, record.sha256)
     return Fetched(entry.name, target, record, was_there, resumed_at, folder)
@@ -83,18 +83,18 @@ def fetch_source(
 
 def _record_of(target: Path, download: Download) -> FetchRecord | None:
     record = read_record(target)
-    # another checksum: an older file than the catalogue knows
+    # if the checksum differs, the file is older than the catalogue
     return record if record is not None and download.sha256 in (None, record.sha256) else None
 
 
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
-    """Keep other processes out, and turn what the file system says into a message."""
+    """Context manager. Keep other processes out, and turn errors of the file system into messages."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         held = lock(target.with_name(f"{target.name}.lock"))
         if held is None:
-            raise FetchError(f"{target}: another lexkit is fetching it; wait until that is done, or stop it")
+            raise FetchError(f"{target}: another lexkit process is fetching it; wait until it is done, or stop it")
         with held:
             yield
     except OSError as error:
@@ -102,8 +102,8 @@ def _locked(target: Path) -> Iterator[None]:
         raise FetchError(f"{target}: cannot be written ({error.strerror or error}); {fix}") from error
 
 
-def _bring(entry: CatalogEntry, target: Path, progress: Progress, patience: Patience) -> tuple[FetchRecord, int]:
-    """Download, check, name and record the file; return the record, and the byte at which the download was resumed."""
+def _download(entry: CatalogEntry, target: Path, progress: Progress, patience: Patience) -> tuple[FetchRecord, int]:
+    """Download, check, rename and record the file; return the record and the byte at which the download was resumed."""
     download = entry.to_fetch
     part = PartialDownload(download, target)
     try:
@@ -136,18 +136,18 @@ def _bring(entry: CatalogEntry, target: Path, progress: Progress, patience: Pati
 
 
 def _difference(path: Path, download: Download, digest: str, size: int) -> str | None:
-    """Say in what a file that has come whole differs from what it should be, or return None."""
+    """Say how a downloaded file differs from what it should be, or return None if it does not."""
     with path.open("rb") as stream:
         start = stream.read(512)
     suffix = Path(download.file).suffix
     if _WEB_PAGE.match(start):
-        return "a web page came instead of the file; something on the way, such as a login page, may have sent it"
+        return "received a web page instead of the file; log in if your network asks for it, then fetch again"
     if not size:
-        return "an empty file came; fetch again later"
+        return "received an empty file; fetch again later"
     if not start.startswith(_MAGIC.get(suffix, b"")):
-        return f"what came is not a {suffix} file; fetch again later"
+        return f"received something that is not a {suffix} file; fetch again later"
     if download.bytes not in (None, size):
-        return f"{size:,} bytes came, and the catalogue says {download.bytes:,}; fetch again, or update lexkit"
+        return f"received {size:,} bytes, but the catalogue says {download.bytes:,}; fetch again, or update lexkit"
     if download.sha256 not in (None, digest):
-        return f"its SHA-256 is {digest}, and the catalogue says {download.sha256}; fetch again, or update lexkit"
+        return f"its SHA-256 is {digest}, but the catalogue says {download.sha256}; fetch again, or update lexkit"
     return None

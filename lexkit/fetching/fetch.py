@@ -1,4 +1,4 @@
-"""Fetching sources by their names: the function `lexkit.fetch`, which the command ``lexkit fetch`` calls."""
+"""Download sources by their names: the function `lexkit.fetch`, which the command ``lexkit fetch`` calls."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def fetch(
 
 
 def find_entries(names: str | Sequence[str]) -> list[CatalogEntry]:
-    """Return the sources that names stand for, each once.
+    """Return the distinct sources for which *names* stand.
 
     Raises:
         ArgumentError: The catalogue has no source of that name; the message suggests others.
@@ -91,11 +91,11 @@ def find_entries(names: str | Sequence[str]) -> list[CatalogEntry]:
 
 
 def _message_for_unknown(name: str) -> str:
-    """Say what there is instead of a source that does not exist."""
+    """Return the message for a name that is not in the catalogue, with suggestions."""
     sources = load_catalog().source
     kind, _, code = name.lower().partition("-")
     if kind in ("wiktionary", "kaikki") and code:
-        # what it is of is a code, wherever lexkit has that language, or the beginning of its name: spanish, sp
+        # after the hyphen, users write a language's code, or the beginning of its name: spanish, sp
         near = [entry.name for entry in sources if code == entry.language]
         near = near or [entry.name for entry in sources if entry.title.lower().startswith(code)]
         near = [one for one in near if one.startswith(f"{kind}-")] or near

@@ -1,8 +1,8 @@
-"""A download under way: the bytes in ``FILE.part``, and in ``FILE.part.json`` which file they are of.
+"""A download in progress: ``FILE.part`` has the bytes, and ``FILE.part.json`` says which file they belong to.
 
-The note is written before the first byte, so a part is never taken for one of another file, whenever the process is
-killed; how much has come is the size of the part, nothing else. A broken transfer is tried again, in this run or the
-next, and continues where it stopped if the server still has the same file.
+The note is written before the first byte, so the part is never mistaken for one of another file, whenever the process
+is killed. The size of the part alone says how much has arrived. A broken transfer is retried, in this run or the next,
+and continues where it stopped if the server still has the same file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _HEADERS = {"User-Agent": f"lexkit/{__version__}", "Accept-Encoding": "identity"
 _MAX_REDIRECTS = 10
 _MAX_SHOWN = 200
 _WORTHWHILE = 1 << 20
-"""Bytes that an attempt must add to the part for the count of failures in a row to start again."""
+"""Number of bytes that an attempt must add to the part to reset the count of failures in a row."""
 
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
@@ -48,31 +48,31 @@ _GONE = "the publisher has moved or removed it; see {homepage}"
 _CHECK_PROXY = "check http_proxy, https_proxy and no_proxy"
 _STATUS_FIXES = {401: _REFUSED, 403: _REFUSED, 451: _REFUSED, 404: _GONE, 410: _GONE}
 _BAD_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, OverflowError)
-"""What httpx and the socket module raise for a broken address, which a redirect may name."""
+"""What httpx and the socket module raise for an invalid address, which a redirect may contain."""
 _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str, bool], ...] = (
     (socket.gaierror, "the server cannot be reached: no network, or no DNS ({})", _CONNECT, True),
     (ssl.SSLCertVerificationError, "the server's certificate is not trusted ({})", _ASK_PUBLISHER, False),
     (TimeoutError, "the server was silent for too long", _LATER, True),
     (ConnectionRefusedError, "the server refuses the connection", _LATER, True),
-    (_BAD_ADDRESS, "not an address that can be asked for ({})", _ASK_PUBLISHER, False),
+    (_BAD_ADDRESS, "the address is invalid ({})", _ASK_PUBLISHER, False),
     (httpx.ProxyError, "the proxy refuses the connection ({})", _CHECK_PROXY, False),
     (httpx.RemoteProtocolError, "the answer is not HTTP ({})", _LATER, True),
     (Exception, "the connection broke ({})", _LATER, True),
 )
-"""What an error, or the one behind it, means: the reason, the fix, and whether another try may do better."""
+"""What an error, or its cause, means: the reason, the fix, and whether another attempt may succeed."""
 
 
 @dataclass(eq=False)
 class Failure(Exception):
-    """An attempt that did not bring the file."""
+    """An attempt to download the file failed."""
 
     reason: str
     fix: str = _ASK_PUBLISHER
-    """What the user can do; ``{homepage}`` stands for the source's."""
+    """What the user can do; ``{homepage}`` stands for the address of the source's home page."""
     is_transient: bool = False
     """Whether another attempt may succeed."""
     wait: float = 0.0
-    """Seconds that the server asks to wait."""
+    """Seconds that the server asks the client to wait."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +80,17 @@ class Patience:
     """How long to wait and how often to try."""
 
     tries: int = 6
-    """Failures in a row after which a download is given up."""
+    """Number of failures in a row after which a download is given up."""
     timeout: float = 60.0
     """Seconds of silence after which a connection counts as broken."""
     pause: float = 1.0
-    """Seconds before the second try; twice as many before each further one."""
+    """Seconds before the second try; the pause doubles with each further try."""
     longest_pause: float = 60.0
     sleep: Callable[[float], None] = time.sleep
 
 
 class Version(msgspec.Struct, frozen=True):
-    """What the server said of the file that it began to send."""
+    """What the server said about the file when it began to send it."""
 
     url: str
     etag: str | None = None
@@ -100,12 +100,12 @@ class Version(msgspec.Struct, frozen=True):
 
     @property
     def validator(self) -> str | None:
-        """What ``If-Range`` may hold: a strong ETag, else the date; None if the server gives neither."""
+        """The value for ``If-Range``: a strong ETag, or else the date; None if the server gives neither."""
         given = (said for said in (self.etag, self.last_modified) if said and not said.startswith("W/"))
         return next((said for said in given if said.isascii() and said.isprintable()), None)
 
     def continues_in(self, reply: httpx.Response, done: int) -> bool:
-        """Whether a reply sends the bytes from *done* on, and of this version, as far as its headers say."""
+        """Whether a reply sends the bytes of this version from *done* onwards, according to its headers."""
         found = _CONTENT_RANGE.fullmatch(reply.headers.get("Content-Range", ""))
         same_etag = self.etag is None or reply.headers.get("ETag", self.etag) == self.etag
         same_total = found is not None and (self.total is None or found[2] in ("*", str(self.total)))
@@ -113,11 +113,11 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class PartialDownload:
-    """The part of *download* that has come, which is to become the file *target*.
+    """The part of *download* that has arrived so far; once complete, it becomes the file *target*.
 
     Attributes:
-        version: what it is a part of; None if nothing usable is there.
-        resumed_at: how many of its bytes come from an earlier run.
+        version: the file that it is a part of; None if there is no usable part.
+        resumed_at: number of bytes that come from an earlier run.
     """
 
     def __init__(self, download: Download, target: Path) -> None:
@@ -133,26 +133,26 @@ class PartialDownload:
         self.resumed_at = self._usable()
 
     def size(self) -> int:
-        """Return how many bytes have come."""
+        """Return how many bytes have arrived."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def discard(self) -> None:
-        """Remove what has come."""
+        """Delete the part and its note."""
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
 
     def publish(self) -> None:
-        """Give the part, now whole, the name of the target in one step."""
+        """Rename the part, now complete, to the target in one step."""
         sync(self.path)
         self.path.replace(self._target)
         sync(self._target.parent)
         self._note.unlink(missing_ok=True)
 
     def complete(self, progress: Progress, patience: Patience) -> None:
-        """Transfer what is missing, in as many attempts as it takes.
+        """Transfer the missing bytes, in as many attempts as *patience* allows.
 
         Raises:
-            Failure: the last attempt failed, and another would not help or the patience is at its end.
+            Failure: the last attempt failed, and another would not help or is not allowed.
             OSError: the part cannot be written.
         """
         failures, longest = 0, self.size()
@@ -162,10 +162,10 @@ class PartialDownload:
                 self._attempt(progress, patience.timeout)
                 return
             except Failure as failure:
-                # against the longest part so far: a server that always starts from the beginning earns no further tries
+                # compare with the longest part so far, so that a server that always starts again earns no more tries
                 failures = 1 if self.size() >= longest + _WORTHWHILE else failures + 1
                 longest = max(longest, self.size())
-                # at the first try it is the machine that is offline; later the line may come back
+                # if the first try cannot connect, the machine is offline; later, the connection may come back
                 hopeless = not failure.is_transient or (failure.fix == _CONNECT and attempt == 1)
                 if hopeless or failures >= patience.tries:
                     raise
@@ -173,7 +173,7 @@ class PartialDownload:
             patience.sleep(min(pause, patience.longest_pause))
 
     def _usable(self) -> int:
-        """Return how many bytes can be kept: all, or none if the server could not be asked for the rest of them."""
+        """Return how many bytes can be kept: all of them, or none if there is no way to request the rest."""
         if self.version is None or self.version.validator is None:
             return 0
         size = self.size()
@@ -190,20 +190,20 @@ class PartialDownload:
             elif not version.continues_in(reply, done):
                 self.version, self.resumed_at = None, 0
                 self.discard()
-                raise Failure("the server's file has changed, or it does not send parts as asked", _LATER, True)
+                raise Failure("the server's file has changed, or the server does not send parts", _LATER, True)
             self._copy(reply, done, version.total, progress)
 
     def _begin(self, reply: httpx.Response) -> Version:
-        """Start the part from nothing."""
+        """Start a new, empty part."""
         _check_status(reply)
         headers, known = reply.headers, self._download
         is_chunked, total = "Transfer-Encoding" in headers, known.bytes
         if "Content-Length" in headers and not is_chunked:
             total = int(headers["Content-Length"])  # h11 lets no more than 20 digits pass
         if known.bytes not in (None, total):
-            raise Failure(f"the server's file has {total:,} bytes, and the catalogue says {known.bytes:,}")
+            raise Failure(f"the server's file has {total:,} bytes, but the catalogue says {known.bytes:,}")
         if total is None and not is_chunked and known.sha256 is None:
-            raise Failure("the server does not say how long the file is, so a broken one would look whole")
+            raise Failure("the server does not say how long the file is, so an incomplete one would look complete")
         self.version = version = Version(known.url, headers.get("ETag"), headers.get("Last-Modified"), total)
         self.resumed_at = 0
         self.path.write_bytes(b"")  # before the note, which would otherwise describe the old bytes
@@ -213,7 +213,7 @@ class PartialDownload:
     def _copy(self, reply: httpx.Response, done: int, total: int | None, progress: Progress) -> None:
         free = shutil.disk_usage(self.path.parent).free
         if total is not None and free < total - done:
-            raise OSError(errno.ENOSPC, f"no space: {total - done:,} bytes are to come, {free:,} are free")
+            raise OSError(errno.ENOSPC, f"no space: {total - done:,} bytes are needed, {free:,} are free")
         progress.transfer(done, total)
         is_whole = False
         with self.path.open("ab") as stream, suppress(httpx.RemoteProtocolError):
@@ -250,22 +250,22 @@ def _seconds(retry_after: str) -> float:
 
 @contextmanager
 def _reply(url: str | httpx.URL, headers: dict[str, str], timeout: float) -> Iterator[httpx.Response]:
-    """Ask for *url* and give the answer, after redirects, with its body still to come.
+    """Context manager. Request *url*, follow redirects, and yield the response before its body is read.
 
     Raises:
-        Failure: the connection fails, also while the block reads the body, or a redirect cannot be followed.
+        Failure: the connection fails, even while the block reads the body, or a redirect cannot be followed.
     """
     try:
         for _ in range(_MAX_REDIRECTS):
             with _client(url, timeout) as client, client.stream("GET", url, headers=headers) as reply:
                 if reply.next_request is None:
                     if reply.headers.get("Content-Encoding", "identity") != "identity" and reply.is_success:
-                        raise Failure("the server sends the file in another encoding than its own")
+                        raise Failure("the server sends the file in an encoding that was not requested")
                     yield reply
                     return
                 url = reply.next_request.url
                 if url.scheme not in ("https", reply.url.scheme):
-                    # where anybody on the way could change the file, or to a place that is not on the web
+                    # over plain HTTP anybody on the way could change the file; other schemes are not on the web
                     raise Failure(f"redirected from {reply.url.scheme} to {str(url)[:_MAX_SHOWN]}")
         raise Failure(f"redirected {_MAX_REDIRECTS} times, the last time to {str(url)[:_MAX_SHOWN]}")
     except (httpx.HTTPError, *_BAD_ADDRESS) as error:
@@ -273,7 +273,7 @@ def _reply(url: str | httpx.URL, headers: dict[str, str], timeout: float) -> Ite
 
 
 def _client(url: str | httpx.URL, timeout: float) -> httpx.Client:
-    """Return a client for one request, which trusts whom the system trusts and goes through the environment's proxy."""
+    """Return a client for one request, which uses the system's certificates and the environment's proxy."""
     address, proxies = httpx.URL(url), getproxies()
     proxy = proxies.get(address.scheme) or proxies.get("all")
     if proxy and proxy_bypass(address.netloc.decode("ascii")):  # httpx itself rejects some values of no_proxy
@@ -281,7 +281,7 @@ def _client(url: str | httpx.URL, timeout: float) -> httpx.Client:
     if proxy and "://" not in proxy:
         proxy = f"http://{proxy}"
     try:
-        # only where there are certificates to check: to read those that the system trusts takes a tenth of a second
+        # only if there is a certificate to check: loading the system's trusted ones takes a tenth of a second
         trusted = address.scheme == "https" and ssl.create_default_context()
         return httpx.Client(headers=_HEADERS, proxy=proxy, trust_env=False, verify=trusted, timeout=timeout)
     except (ImportError, ValueError, httpx.InvalidURL) as error:

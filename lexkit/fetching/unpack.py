@@ -1,4 +1,4 @@
-"""Unpacking a fetched .zip: only below its folder, and all of it or nothing."""
+"""Unpack a downloaded .zip file: only below its own folder, and either all of it or nothing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from lexkit.atomic_write import sync
 from lexkit.errors import FetchError
 
-_MARK = ".lexkit-unpacked"  # holds the checksum of the archive; what somebody else put there has none
+_MARK = ".lexkit-unpacked"  # holds the checksum of the archive; a folder that lexkit did not unpack has no such file
 _MAX_BYTES = 1 << 30
 
 
 def is_unpacked(folder: Path, sha256: str) -> bool:
-    """Whether *folder* holds what was in the archive of that checksum."""
+    """Whether *folder* holds the contents of the archive with that checksum."""
     try:
         return (folder / _MARK).read_text(encoding="ascii") == sha256
     except (OSError, UnicodeDecodeError):
@@ -23,15 +23,15 @@ def is_unpacked(folder: Path, sha256: str) -> bool:
 
 
 def unpack(archive: Path, folder: Path, sha256: str) -> None:
-    """Make *folder* hold the contents of the archive's only folder, which has the same name; replace what is there.
+    """Replace *folder* with the contents of the archive's only folder, which must have the same name.
 
     Args:
-        archive: a .zip.
-        folder: appears, or is replaced, at the end; a kill leaves the old one, none, or the new one.
-        sha256: of the archive.
+        archive: a .zip file.
+        folder: created or replaced at the end; if the process is killed, the old folder, none, or the new one is there.
+        sha256: checksum of the archive.
 
     Raises:
-        FetchError: not a .zip, a broken one, one with other members than files below the folder, or too large.
+        FetchError: the archive is not a .zip file, is broken or too large, or has members outside the folder.
         OSError: the folder cannot be written.
     """
     new, old = (folder.with_name(f".{folder.name}.{state}") for state in ("new", "old"))
@@ -53,9 +53,9 @@ def unpack(archive: Path, folder: Path, sha256: str) -> None:
 
 
 def _extracted(archive: Path, new: Path, name: str) -> Path:
-    """Extract into the folder *new*, and return what the archive holds there: the folder *name*.
+    """Extract the archive into the folder *new*, and return the folder *name* inside it.
 
-    A symbolic link is written as the text that it holds, so it leads nowhere.
+    A symbolic link becomes a text file with the path of its target, so it leads nowhere.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -63,15 +63,15 @@ def _extracted(archive: Path, new: Path, name: str) -> Path:
             for member in members:
                 name_is_odd = ".." in PurePosixPath(member.filename).parts or {*"\\:"} & {*member.filename}
                 if name_is_odd or not member.filename.startswith(f"{name}/"):
-                    outside = f"holds {member.filename!r}, which does not belong below {name}/"
+                    outside = f"contains {member.filename!r}, which is not below {name}/"
                     raise FetchError(f"{archive}: {outside}; nothing was unpacked")
-            # zipfile gives no more of a member than it declares, so the sum bounds what is written
+            # zipfile extracts no more bytes of a member than it declares, so the sum bounds what is written
             if sum(member.file_size for member in members) > _MAX_BYTES:
-                raise FetchError(f"{archive}: unpacks to more than {_MAX_BYTES:,} bytes; it is not what it should be")
+                raise FetchError(f"{archive}: unpacks to more than {_MAX_BYTES:,} bytes; fetch it again with --force")
             if len({PurePosixPath(member.filename) for member in members}) < len(members):
                 raise zipfile.BadZipFile("a name occurs twice")
             opened.extractall(new)
             return new / name
-    # zipfile raises RuntimeError for encrypted members and, as one of its kinds, for compressions it does not know
+    # zipfile raises RuntimeError for encrypted members, and a subclass of it for unknown compression methods
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, FileExistsError, NotADirectoryError) as error:
         raise FetchError(f"{archive}: broken archive ({error}); fetch it again with --force") from error

@@ -1,1 +1,1 @@
-"""Morphemes and negation: which words negate which."""
+"""Morphemes, inflections and negation: which words are forms of others, and which negate others."""

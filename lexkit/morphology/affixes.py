@@ -1,7 +1,7 @@
 """The negating affixes of a language: how they are spelt, what they attach to, and where to cut them off.
 
-Each language has a file, ``data_sources/affixes/LANGUAGE.toml``; this module reads it and knows no language itself.
-docs/negation.md describes the fields, which are those of `Affixes`, `Affix` and `Form`.
+The rules of each language are in ``data_sources/affixes/LANGUAGE.toml``; this module has none of its own.
+docs/negation.md describes the fields of these files, which are those of `Affixes`, `Affix` and `Form`.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ Position = Literal["prefix", "suffix"]
 AffixSet = Literal["none", "common", "all"]
 Effect = Literal["negation", "reversal", "reverses verbs", "reverses listed"]
 Change = tuple[str, str]
-"""A regular expression, and what replaces its first match; a text without a match has no such change."""
+"""A regular expression and what replaces its first match. The change does not apply to a text without a match."""
 
 SHORTEST_BASE = 2
-"""Least number of letters of a base."""
+"""Minimum number of letters in a base."""
 _UNCHANGED: tuple[Change, ...] = (("", ""),)
 _NOT_IN_A_WORD = re.compile(r"[ <>(){}]")
-"""What a word to be cut must not contain: phrases are left alone, and MorphoLEX's notation has no such roots."""
+"""Characters of words that are never cut: a space makes a phrase, and MorphoLEX's notation reserves the others."""
 
 
 class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """One of the ways in which an affix is spelt."""
+    """One way to spell an affix."""
 
     form: str
     before: str = ""
-    """Regular expression: what the rest of the word begins with, if the affix is a prefix."""
+    """Regular expression that the rest of the word must begin with, if the affix is a prefix."""
     after: str = ""
-    """Regular expression: what the rest of the word ends in, if the affix is a suffix."""
+    """Regular expression that the rest of the word must end with, if the affix is a suffix."""
     changes: tuple[Change, ...] = _UNCHANGED
-    """Each makes a base of the rest of the word: *farblos*, ``farb``, *Farbe*."""
+    """Changes that turn the rest of the word into a base: *farblos*, ``farb``, *Farbe*."""
     other_end: tuple[Change, ...] = _UNCHANGED
-    """Likewise at the other end of the word, for affixes in two parts: *bezdomny*, *dom*."""
+    """Changes at the other end of the word, for affixes in two parts: *bezdomny*, *dom*."""
     keeps_pos: bool | None = None
-    """Whether word and base have the same part of speech; by default, those of prefixes do, those of suffixes not."""
+    """Whether word and base have the same part of speech. By default they do for prefixes, and do not for suffixes."""
     then: str = ""
     """The suffix that follows the affix in this form: ``ness`` in *-lessness*."""
 
@@ -57,13 +57,13 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         return [[(re.compile(pattern), by) for pattern, by in changes] for changes in (self.changes, self.other_end)]
 
     def fits(self, rest: str) -> bool:
-        """Whether the affix has this form beside the rest of a word, in lower case."""
+        """Whether the affix can have this form next to *rest*, the rest of a word in lower case."""
         if self.before:
             return self._edge.match(rest) is not None
         return not self.after or self._edge.search(rest) is not None
 
     def bases(self, rest: str) -> Iterator[str]:
-        """Yield what may be the base, given the rest of the word."""
+        """Yield possible bases, given the rest of the word."""
         near, far = self._changes
         for pattern, by in near:
             if pattern.search(rest):
@@ -80,26 +80,27 @@ class Affix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """The affix as the table ``negation`` spells it."""
     position: Position
     set: Literal["common", "all"]
-    """The least set of affixes that has it; those that often mean something else are in ``all`` only."""
+    """The smallest set that contains the affix. Affixes that often mean something else are only in ``all``."""
     effect: Effect
-    """What it does: deny (unkind), undo (decentralize), or undo verbs, or those of `reversible`, and deny others."""
+    """What the affix does: it denies its base (unkind), undoes it (decentralize), or undoes verbs, or only those that
+    `reversible` lists, and denies other bases."""
     forms: tuple[Form, ...]
     bases: str = ""
-    """Verbose regular expression that a base, in lower case, matches whole; empty: any base will do."""
+    """Verbose regular expression that must match a whole base in lower case; if empty, any base is allowed."""
     base_pos: frozenset[str] = frozenset()
-    """Parts of speech one of which a base has, if the store knows any of it; empty: any."""
+    """Parts of speech of which a base must have one, if the store knows any for it; if empty, any is allowed."""
     of_participles: bool = True
-    """Whether an adjective with a verb as its base has a participle as its base: unloved, but not nonstop."""
+    """Whether an adjective whose base is a verb negates the participle: true of *unloved*, but not of *nonstop*."""
     hyphen: bool = False
     """Whether a hyphen may stand between affix and base."""
     short: int = 4
-    """Bases of so few letters count only if the sources use them, compared to the word."""
+    """Bases of at most this many letters count only if the sources use them enough, compared with the word."""
     reversible: frozenset[str] = frozenset()
-    """Verbs, in lower case, that the affix undoes, for words of which no source tells the part of speech, too."""
+    """Verbs in lower case that the affix undoes, also if no source gives the word's part of speech."""
     not_reversed: frozenset[str] = frozenset()
-    """Bases, in lower case, that it denies even if sources have them as verbs."""
+    """Bases in lower case that the affix denies, even if sources list them as verbs."""
     morpholex: tuple[str, ...] = ()
-    """MorphoLEX's names for it, if MorphoLEX tells it from its look-alikes (in- 'not' is ``im``, in- 'into' ``in``)."""
+    """MorphoLEX's names for the affix, if it separates it from look-alikes (in- 'not' is ``im``, in- 'into' ``in``)."""
 
     @cached_property
     def _bases(self) -> re.Pattern[str]:
@@ -111,7 +112,7 @@ class Affix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
         return f"{self.name}-" if self.position == "prefix" else f"-{self.name}"
 
     def may_negate(self, base: str) -> bool:
-        """Whether a base, in lower case, looks like one of this affix."""
+        """Whether *base*, in lower case, looks like a base of this affix."""
         return not self.bases or self._bases.fullmatch(base) is not None
 
 
@@ -121,7 +122,7 @@ class Opposed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     negative: str
     positive: str
     changes: tuple[Change, ...] = _UNCHANGED
-    """Each makes of the stem before the negative suffix one before the other: pitiless, pitiful."""
+    """Changes that turn the stem of the negative word into that of the positive one: pitiless, pitiful."""
 
     @property
     def rule(self) -> str:
@@ -130,7 +131,7 @@ class Opposed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cut(NamedTuple):
-    """A word without its affix: a base if it is a word."""
+    """The rest of a word whose affix was cut off; it is a base if it is a word."""
 
     affix: Affix
     form: Form
@@ -138,33 +139,33 @@ class Cut(NamedTuple):
 
     @property
     def keeps_pos(self) -> bool:
-        """Whether the affix leaves the part of speech as it is."""
+        """Whether the affix keeps the part of speech."""
         keeps = self.form.keeps_pos
         return self.affix.position == "prefix" if keeps is None else keeps
 
 
 class Affixes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """What is known of negation in one language."""
+    """The rules of negation in one language."""
 
     title: str
-    """The language, in English."""
+    """Name of the language in English."""
     sources: tuple[str, ...]
-    """Grammars and dictionaries that the file rests on."""
+    """Grammars and dictionaries on which the file is based."""
     affix: tuple[Affix, ...]
-    """In the order in which they are tried."""
+    """The affixes, in the order in which they are tried."""
     verbs: str = ""
-    """Regular expression that verbs match whole, in lower case, where no source tells the part of speech."""
+    """Regular expression that matches a whole verb in lower case, for words without a known part of speech."""
     verb_forms: tuple[Change, ...] = ()
-    """What makes a lemma of a form of a verb: ``["ed$", ""]``."""
+    """Changes that turn a verb form into its lemma: ``["ed$", ""]``."""
     names: str = ""
-    """Regular expression that bases with a capital in the store match whole, in lower case, if they are to count."""
+    """Regular expression that must match a whole base, in lower case, if the store has it only with a capital."""
     nouns_have_capitals: bool = False
-    """Whether all nouns are spelt with a capital, as German ones are."""
+    """Whether all nouns are spelt with a capital, as in German."""
     opposed: tuple[Opposed, ...] = ()
     look_alikes: dict[str, tuple[str, ...]] = {}
-    """Reasons, with the words that look negated and are not: see `lexkit.morphology.look_alikes`."""
+    """Words that look negated and are not, by reason; see `lexkit.morphology.look_alikes`."""
     not_opposites: dict[str, tuple[str, ...]] = {}
-    """Reasons, with the words in a positive suffix that are not the opposite of those in the negative one."""
+    """Words with a positive suffix that are not the opposite of the word with the negative one, by reason."""
 
     @cached_property
     def _verbs(self) -> re.Pattern[str]:
@@ -179,10 +180,10 @@ class Affixes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
         return re.compile(self.names)
 
     def compile(self) -> None:
-        """Compile every regular expression now, so that a wrong one is found when the file is read.
+        """Compile every regular expression, so that an invalid one is found when the file is read.
 
         Raises:
-            re.error: one is wrong.
+            re.error: a regular expression is invalid.
         """
         _ = self._verbs, self._verb_forms, self._names
         for affix in self.affix:
@@ -190,42 +191,42 @@ class Affixes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
 
     @cached_property
     def list_of_look_alikes(self) -> LookAlikes:
-        """The look-alikes, to be asked of words."""
+        """The look-alikes as an object that can be queried."""
         suffixes = [form.form for affix in self.affix if affix.position == "suffix" for form in affix.forms]
         return LookAlikes(self.look_alikes, suffixes)
 
     def looks_like_a_verb(self, folded: str) -> bool:
-        """Whether a word, in lower case, is spelt as verbs are in this language."""
+        """Whether a word, in lower case, is spelt like a verb of this language."""
         return bool(self.verbs) and self._verbs.fullmatch(folded) is not None
 
     def may_be_a_name(self, folded: str) -> bool:
-        """Whether a word, in lower case, may be the base of another although the store has it with a capital."""
+        """Whether a word, in lower case, may be a base although the store has it with a capital."""
         return bool(self.names) and self._names.fullmatch(folded) is not None
 
     def lemmas(self, folded: str) -> Iterator[str]:
-        """Yield what a form of a verb may come from: connects, qualified, disengaging."""
+        """Yield possible lemmas of a verb form, such as connects, qualified or disengaging."""
         for pattern, by in self._verb_forms:
             if pattern.search(folded):
                 yield pattern.sub(by, folded, count=1)
 
-    def of(self, chosen: AffixSet) -> tuple[Affix, ...]:
+    def in_set(self, chosen: AffixSet) -> tuple[Affix, ...]:
         """Return the affixes of a set, in the order in which they are tried."""
         return tuple(affix for affix in self.affix if chosen == "all" or affix.set == chosen)
 
 
 def affix_file(language: str) -> Path:
-    """Return the path of the file of a language, which need not exist."""
+    """Return the path of a language's file, which need not exist."""
     return data_file(f"affixes/{language}.toml")
 
 
-def languages() -> list[str]:
-    """Return the codes of the languages whose affixes are known."""
+def languages_with_affixes() -> list[str]:
+    """Return the codes of the languages that have a file of affixes."""
     return sorted(path.stem for path in data_file("affixes").glob("*.toml"))
 
 
 @lru_cache(maxsize=4)
 def affixes_of(language: str) -> Affixes | None:
-    """Return what is known of negation in a language, by Wiktionary's code of it; None: nothing."""
+    """Return the rules of a language, given by Wiktionary's code, or None if it has no file."""
     path = affix_file(language)
     if not path.exists():
         return None
@@ -236,9 +237,9 @@ def affixes_of(language: str) -> Affixes | None:
 
 
 class Cutter:
-    """Cuts the outermost negating affix off words, in the spelling of the word.
+    """Cuts the outermost negating affix off words and keeps the spelling of the rest.
 
-    What is inside may be negated itself: *nonunhappy* is cut to *unhappy*.
+    The rest may be negated itself: *nonunhappy* is cut to *unhappy*.
     """
 
     def __init__(self, affixes: tuple[Affix, ...]) -> None:
@@ -249,7 +250,7 @@ class Cutter:
         self._endings = tuple(form.form for form, _ in self._suffixes)
 
     def cuts(self, word: str, folded: str) -> Iterator[Cut]:
-        """Yield what may be the base of *word*, best first; *folded* is its lower case. Phrases are left alone."""
+        """Yield possible bases of *word*, best first; *folded* is the word in lower case. Phrases have none."""
         is_prefixed, is_suffixed = folded.startswith(self._beginnings), folded.endswith(self._endings)
         if not (is_prefixed or is_suffixed) or _NOT_IN_A_WORD.search(word):
             return

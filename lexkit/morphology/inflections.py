@@ -1,7 +1,7 @@
 """English inflections and spellings: which words a word may be a form of.
 
-The rules only propose. A store accepts what it has relations of, in the part of speech that the rule is about; see
-docs/forms.md, which also says how often they are right.
+The rules only propose candidates. A store accepts those that have relations in the part of speech that the rule
+requires; see docs/forms.md, which also says how often the rules are right.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from lexkit.sources.data_files import data_file
 from lexkit.sources.records import FormKind
 
 IRREGULAR = "irregular_forms_en.tsv"
-"""Form, lemma, part of speech: ran, run, verb."""
+"""Table of forms, their lemmas and parts of speech: ran, run, verb."""
 SPELLINGS = "spellings_en.tsv"
-"""Words and parts of words as they are spelt in Britain and in America: colour, color."""
+"""Table of British and American spellings of words and parts of words: colour, color."""
 NOT_FORMS = "not_forms_en.tsv"
-"""Words that look like forms of another word (or of any: ``*``) and are not, with the reason."""
-_LEAST = 3
-"""Least number of letters of a lemma that is found by an ending, so that her is not taken for a form of he."""
-_LONGEST = 8
-"""Letters of an irregular form at the end of a longer word: children in grandchildren."""
+"""Table of words that look like forms of another word (or of any word: ``*``) but are not, with the reason."""
+_SHORTEST_LEMMA = 3
+"""Minimum number of letters of a lemma found by an ending, so that her is not taken for a form of he."""
+_LONGEST_IRREGULAR = 8
+"""Maximum number of letters of an irregular form at the end of a longer word: children in grandchildren."""
 _VOWEL = re.compile("[aeiouy]")
 _DOUBLES = re.compile("[^aeiou]*[aeiouy][bdfgklmnprstvz]")
-"""Words that double their last letter before an ending: hop is not what hoped is a form of."""
-UNJOINED = (
+"""Words that double their last letter before an ending: hoped is not a form of hop."""
+NEVER_JOINED = (
     "^-|-$|^re-|^co-op$|^(a|an|as|at|be|by|do|for|go|in|is|it|no|of|on|or|so|to|up|us|we) [^ ]+$|"
     "^[^ ]+ (about|at|away|back|by|down|in|it|off|on|out|over|through|to|up)$"
 )
-"""Regular expression, for DuckDB as well: words that are others without their hyphens and spaces, as are in action
-(inaction), make up (makeup) and re-cover."""
-_UNJOINED = re.compile(UNJOINED)
+"""Regular expression, also valid in DuckDB, for words that mean something else without their hyphens or spaces: in
+action (inaction), make up (makeup), re-cover."""
+_NEVER_JOINED = re.compile(NEVER_JOINED)
 _IZE = re.compile("(?<=[^ ]{3}[^aeiou ])i([sz])(?=(?:e|ed|es|er|ers|ing|ation|ations|able)$)")
 _DOUBLE_L = re.compile("(?<=[^ ]{2}[aeiou])(l?l)(?=(?:ed|ing|ings|er|ers|or|ors)$)")
 
@@ -44,18 +44,18 @@ class Candidate(NamedTuple):
     lemma: str
     kind: FormKind
     pos: str | None = None
-    """The part of speech that the lemma must have; None: any."""
+    """The part of speech that the lemma must have; None allows any."""
     is_listed: bool = False
-    """Whether a list has just this form, rather than an ending."""
+    """Whether a table lists this form; otherwise a rule for endings proposes it."""
 
 
 class _Ending(NamedTuple):
-    """A rule: a word with some ending may be a form of the word with this one."""
+    """A rule for a word's ending: the word may be a form of the one that ends in `lemma_ending` instead."""
 
     lemma_ending: str
     pos: str
     adds: bool = False
-    """Whether the form only adds letters, and so the lemma is none of those that double their last one."""
+    """Whether the form only adds letters, so that the lemma cannot be a word that doubles its last letter."""
 
 
 def _endings() -> Iterator[tuple[str, _Ending]]:
@@ -115,23 +115,25 @@ def _spelt() -> re.Pattern[str]:
     return re.compile("|".join(sorted(_spellings(), key=len, reverse=True)))
 
 
-def inflected() -> str:
-    """Return a regular expression, for DuckDB as well, that finds all words with an ending of inflections."""
+def inflection_pattern() -> str:
+    """Return a regular expression, also valid in DuckDB, that matches every word with an inflectional ending."""
     return f"(s|ed|ing|er|est|{'|'.join(_irregular())})$"
 
 
-def british() -> str:
-    """Return a regular expression, for DuckDB as well, that finds all words which may have a British spelling."""
+def british_pattern() -> str:
+    """Return a regular expression, also valid in DuckDB, that matches every word that may have a British spelling."""
     parts = [british for british, _ in _rows(SPELLINGS)]
     return f"{'|'.join(parts)}|is(e|ed|es|er|ers|ing|ations?|able)$|[aeiou]ll(ed|ings?|ers?|ors?)$"
 
 
 def inflection_candidates(word: str, among: Container[str] | None = None) -> list[Candidate]:
-    """Return what a word may be an inflection of: mice, mouse. Of a phrase, the last word is inflected: ice creams.
+    """Return the words that a word may be an inflection of: mouse for mice.
+
+    In a phrase, the last word is inflected: ice creams.
 
     Args:
-        word: to look at.
-        among: which lemmas count; by default, any.
+        word: the word to analyse.
+        among: the lemmas that are allowed; by default, any.
     """
     refused = _not_forms().get(word, ())
     if "*" in refused:
@@ -149,22 +151,23 @@ def inflection_candidates(word: str, among: Container[str] | None = None) -> lis
 
 
 def _lemmas(word: str, before: str, among: Container[str] | None) -> Iterator[tuple[str, str]]:
-    """Yield lemmas of the last word of a phrase, which count only if the whole is *among* what is wanted."""
+    """Yield lemmas of the last word of a phrase, if *before* and the lemma together are in *among*."""
     irregular = _irregular()
-    for start in range(max(2, len(word) - _LONGEST), len(word) - 2):
-        if word[start:] in irregular:  # women, understood: what is before the irregular form stays
+    for start in range(max(2, len(word) - _LONGEST_IRREGULAR), len(word) - 2):
+        if word[start:] in irregular:  # women, understood: keep what stands before the irregular form
             yield from ((word[:start] + lemma, pos) for lemma, pos in irregular[word[start:]])
     for length in range(1, 6):
         for rule in _ENDINGS.get(word[-length:], ()):
             lemma = word[:-length] + rule.lemma_ending
             if among is not None and before + lemma not in among:
                 continue
-            if len(lemma) >= _LEAST and _VOWEL.search(lemma) and not (rule.adds and _DOUBLES.fullmatch(lemma)):
+            doubles = rule.adds and _DOUBLES.fullmatch(lemma)
+            if len(lemma) >= _SHORTEST_LEMMA and _VOWEL.search(lemma) and not doubles:
                 yield lemma, rule.pos
 
 
 def spelling_candidates(word: str) -> list[Candidate]:
-    """Return how else a word may be spelt, in Britain or in America: colour, color; realise, realize."""
+    """Return other British or American spellings of a word: color for colour, realise for realize."""
     found = [
         _spelt().sub(lambda match: _spellings()[match[0]], word),
         _IZE.sub(lambda match: "i" + ("z" if match[1] == "s" else "s"), word),
@@ -174,12 +177,12 @@ def spelling_candidates(word: str) -> list[Candidate]:
     return [Candidate(other, "spelling") for other in dict.fromkeys(found) if other not in (word, *refused)]
 
 
-def sign_candidates(word: str) -> list[Candidate]:
-    """Return how a word may be written with other hyphens, spaces or apostrophes: well known, well-known."""
+def punctuation_candidates(word: str) -> list[Candidate]:
+    """Return ways to write a word with other hyphens, spaces or apostrophes: well known for well-known."""
     straight = re.sub("['\u2018\u2019\u02bc\u00b4`] ?", "'", word)
     apostrophes = [straight, straight.replace("'", "\u2019")]
     hyphens = [word.replace(" ", "-"), word.replace("-", " "), re.sub("[ -]", "", word)]
-    if _UNJOINED.search(word):
+    if _NEVER_JOINED.search(word):
         hyphens = []
     return [
         *(Candidate(other, "spelling") for other in dict.fromkeys(apostrophes) if other != word),

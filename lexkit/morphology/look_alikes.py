@@ -1,4 +1,4 @@
-"""Words that look negated and are not."""
+"""Words that look negated but are not, such as *image* and *reckless*."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from lexkit.text import fold
 
 
 class LookAlikes:
-    """The words of a language that look negated and are not.
+    """The words of a language that look negated but are not.
 
-    An entry that ends in ``*`` stands for every word that begins so: ``distort*`` for distorts, distortion ... An entry
-    is about the prefix of a word, or about its suffix if it contains one: *image* does not negate *mage*, but imageless
-    is without images; *reckless* has nothing to do with reckoning.
+    An entry that ends in ``*`` stands for every word with that beginning: ``distort*`` for distorts, distortion ...
+    Entries say that a word has no negating prefix: *image* does not negate *mage*. An entry that contains a negating
+    suffix says so of its suffix as well: *reckless* has nothing to do with reckoning.
 
     Args:
-        entries: reasons, each with its words.
+        entries: words by reason.
         suffixes: the negating suffixes of the language.
     """
 
@@ -25,8 +25,8 @@ class LookAlikes:
         self._lists = {"prefix": _split(folded), "suffix": _split(of_suffixes)}
         self._n = len(folded)
 
-    def refuse(self, folded: str, position: str) -> bool:
-        """Whether a word, in lower case, is known not to be negated by the affix at this end."""
+    def includes(self, folded: str, position: str) -> bool:
+        """Whether a word, in lower case, is listed as not negated by the affix at this end."""
         words, beginnings = self._lists[position]
         return folded in words or folded.startswith(beginnings)
 

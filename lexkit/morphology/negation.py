@@ -1,9 +1,8 @@
-"""Which words are negated, and what they negate: unkind -> kind, penniless -> penny, irregularity -> regularity.
+"""Find negated words and what they negate: unkind -> kind, penniless -> penny, irregularity -> regularity.
 
-The base is found in the word as it is spelt, by cutting off its outermost affix (`lexkit.morphology.affixes`), and
-counts only if it is a word. Whether the affix negates is decided, in this order, by the reviewed list of look-alikes;
-by MorphoLEX, where it is given and knows the word; and by what the base looks like, how often the sources have it, and
-its part of speech.
+The base is what remains of the spelling when the outermost affix is cut off (`lexkit.morphology.affixes`), and it must
+be a word. Whether the affix negates it is decided, in this order, by the reviewed list of look-alikes; by MorphoLEX, if
+it is given and knows the word; and by the base's spelling, its use in the sources, and its part of speech.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ class Usage(NamedTuple):
     """How the sources use a word."""
 
     n_statements: int = 0
-    """Stated relations that it stands in."""
+    """Number of stated relations of the word."""
     pos: frozenset[str] = frozenset()
-    """Its parts of speech in these, and in MorphoLEX."""
+    """Parts of speech of the word in these relations and in MorphoLEX."""
     frequency: float | None = None
-    """On the Zipf scale; None: not known."""
+    """Frequency on the Zipf scale; None if unknown."""
 
 
 class Negation(NamedTuple):
-    """*word* is *base* negated by *affix*."""
+    """The fact that *word* is *base* negated by *affix*."""
 
     word: str
     base: str
@@ -39,23 +38,23 @@ class Negation(NamedTuple):
     position: Position
     analyser: Analyser
     reverses: bool = False
-    """Whether it undoes what the base does (unlock, decentralize) rather than denies it (unkind)."""
+    """Whether the word undoes the base (unlock, decentralize) instead of denying it (unkind)."""
     same_pos: bool = True
-    """Whether word and base have the same part of speech; not so faultless and fault."""
+    """Whether word and base have the same part of speech; faultless and fault do not."""
     segmentation: str = ""
-    """The word cut by the affix, in MorphoLEX's notation and spelling."""
+    """The word cut at the affix, in MorphoLEX's notation and spelling."""
 
     @property
     def rule(self) -> str:
-        """The affix as evidence names it: ``un-``, ``-less``."""
+        """The name of the affix in evidence: ``un-``, ``-less``."""
         return f"{self.affix}-" if self.position == "prefix" else f"-{self.affix}"
 
 
 _UNUSED = Usage()
 _RAREST = 2.0
-"""What tables of frequencies end with; words that they do not have are rarer."""
+"""Lowest frequency in the tables; words that are not in them are rarer."""
 _RARER = 2.0
-"""How much rarer than the word a short base may be, on the Zipf scale: a hundred times."""
+"""How much rarer than the word a short base may be, on the Zipf scale; 2 means a hundred times."""
 
 
 def find_negations(
@@ -64,15 +63,15 @@ def find_negations(
     analyses: Iterable[Analysis] = (),
     affixes: AffixSet = "common",
 ) -> Iterator[Negation]:
-    """Yield the negation of every negated word of *vocabulary*, in its order.
+    """Yield the negation of every negated word of *vocabulary*, in the order of the vocabulary.
 
     Args:
-        vocabulary: what counts as a word, in the spelling of the store, with how the sources use it. A base that
-            differs from a word only in case is that word (unchristian -> Christian), the one with the fewest capitals
-            if several do.
-        language: Wiktionary's code. Words of a language without a file of affixes are not analysed.
-        analyses: MorphoLEX's words, if there are any; words that it does not know are judged as if there were none.
-        affixes: the ``common`` ones of the language (un-, in-, dis-, non-, -less), ``all``, or ``none``.
+        vocabulary: the words of the store, with how the sources use them. A base that differs from a word only in case
+            is taken as that word (unchristian -> Christian); of several, the one with the fewest capitals.
+        language: Wiktionary's code of the language. Without a file of affixes, nothing is yielded.
+        analyses: MorphoLEX's analyses, if it is given. Words that it does not know are judged as if it were not given.
+        affixes: which affixes to use: the ``common`` ones of the language (un-, in-, dis-, non-, -less), ``all`` or
+            ``none``.
     """
     rules = affixes_of(language)
     if rules is None or affixes == "none":
@@ -84,7 +83,7 @@ def find_negations(
         if folded != word:
             by_folded[folded] = min(word, by_folded.get(folded, word), key=_capitals)
     judge = _Judge(vocabulary, known, rules)
-    cutter = Cutter(rules.of(affixes))
+    cutter = Cutter(rules.in_set(affixes))
     for word in vocabulary:
         for cut, found in _bases(word, cutter, by_folded, rules):
             if found == word or found not in vocabulary:
@@ -100,10 +99,9 @@ def _capitals(word: str) -> tuple[int, str]:
 
 
 def _bases(word: str, cutter: Cutter, by_folded: Mapping[str, str], rules: Affixes) -> Iterator[tuple[Cut, str]]:
-    """Yield what may be the base of a word, in the cases that it may have in the store, likeliest first.
+    """Yield possible bases of a word, with the capitals that they may have in the store, likeliest first.
 
-    Where nouns have capitals, *Unrecht* negates the noun *Recht* rather than the adjective *recht*, and so does
-    *rechtlos*.
+    In languages whose nouns have capitals, *Unrecht* and *rechtlos* negate the noun *Recht*, not the adjective *recht*.
     """
     for cut in cutter.cuts(word, fold(word)):
         folded = fold(cut.base)
@@ -114,7 +112,7 @@ def _bases(word: str, cutter: Cutter, by_folded: Mapping[str, str], rules: Affix
 
 
 def analysis_of(negation: Negation) -> Analysis:
-    """Return a word that is cut by its affix in the form of MorphoLEX's analyses."""
+    """Return the word of a negation, cut at its affix, as an analysis like those of MorphoLEX."""
     parsed = parse_segmentation(negation.segmentation)
     return Analysis(negation.word, negation.segmentation, parsed.prefixes, parsed.roots, parsed.suffixes)
 
@@ -137,9 +135,9 @@ class _Judge:
         self._after = {form.then for affix in rules.affix for form in affix.forms if form.then}
 
     def analyser(self, word: str, base: str, cut: Cut) -> Analyser | None:
-        """Tell who says that *word* is *base* negated; None: nobody."""
+        """Return what shows that *word* negates *base*: MorphoLEX or the rules for the affix; None if neither does."""
         affix = cut.affix
-        if self._look_alikes.refuse(fold(word), affix.position):
+        if self._look_alikes.includes(fold(word), affix.position):
             return None
         analysis = self._known.get(word)
         if analysis is not None and affix.morpholex and self._confirms(analysis, affix):
@@ -147,7 +145,7 @@ class _Judge:
         return "affix" if self._is_likely(word, base, affix) else None
 
     def _confirms(self, analysis: Analysis, affix: Affix) -> bool:
-        """Whether MorphoLEX has the affix where it was cut off: first, or last but for -ness and -ly."""
+        """Whether MorphoLEX has the affix where it was cut off: first, or last apart from -ness and -ly."""
         if affix.position == "prefix":
             return bool(analysis.prefixes) and analysis.prefixes[0] in affix.morpholex
         inner = [suffix for suffix in analysis.suffixes if suffix not in self._after]
@@ -161,17 +159,17 @@ class _Judge:
             return False
         if len(folded) > affix.short:
             return True
-        # A short base that no source has much to say of is likely a piece of a word: uncle and cle, dismay and may
+        # A short base that the sources hardly use is probably just a part of the word: uncle and cle, dismay and may
         base_frequency = _RAREST if base_usage.frequency is None else base_usage.frequency
         if usage.frequency is not None and base_frequency < usage.frequency - _RARER:
             return False
         return base_usage.n_statements >= usage.n_statements / 10
 
     def negation(self, word: str, base: str, cut: Cut, analyser: Analyser) -> Negation:
-        """Describe the negation of *base*."""
+        """Return the negation of *base* by *word*."""
         affix = cut.affix
         pos, base_pos = self._usage(word).pos, self._usage(base).pos
-        # Participles are verbs to the sources, and adjectives where un- is put before them
+        # Sources list participles as verbs, but with un- they are adjectives
         is_participle = affix.of_participles and "adj" in pos and "verb" in base_pos
         same_pos = cut.keeps_pos and (not pos or not base_pos or bool(pos & base_pos) or is_participle)
         reverses = self._reverses(word, base, affix)
@@ -192,12 +190,12 @@ class _Judge:
             return False
         if not pos:
             return self._rules.looks_like_a_verb(folded)
-        # A noun may be listed as a verb somewhere (déshonneur), so that it must look like one, where verbs do
+        # Some source may list a noun as a verb (déshonneur), so require the spelling of a verb if the language has one
         looks_so = not self._rules.verbs or self._rules.looks_like_a_verb(folded)
         return _is_verb(pos) and looks_so and self._is_verb_form(fold(word))
 
     def _is_verb_form(self, folded: str) -> bool:
-        """Whether unfolded and unfolding are forms of a verb that is there; there is none of uncaring."""
+        """Whether a word is a form of a verb in the vocabulary, as unfolding is; the store has no verb for uncaring."""
         lemmas = list(self._rules.lemmas(folded))
         return not lemmas or any(verb in self._vocabulary for verb in lemmas)
 

@@ -9,7 +9,7 @@ Prefixes stand between ``<``, roots in parentheses, suffixes between ``>``; brac
     suffix  = ">" , morpheme , ">" ;
     morpheme = any text without < > ( ) { } ;
 
-A word holds at least one root. Examples: ``{<un<(change)>able>}``, ``<over<{(capit)>al>}>ize>>ion>``,
+A word has at least one root. Examples: ``{<un<(change)>able>}``, ``<over<{(capit)>al>}>ize>>ion>``,
 ``{(above)}{(board)}``.
 
 Source: Sánchez-Gutiérrez, Mailhot, Deacon & Wilson (2018), MorphoLex: A derivational morphological database for
@@ -27,18 +27,18 @@ _DEEPEST = 50  # MorphoLEX nests three or four
 
 
 class SegmentationError(ValueError):
-    """A text that is not in MorphoLEX's notation; the message says where it goes wrong."""
+    """A text is not in MorphoLEX's notation; the message says where the error is."""
 
 
 class Morpheme(NamedTuple):
-    """One morpheme, in MorphoLEX's spelling, which need not be the word's (``im`` for in-, im-, il-, ir-)."""
+    """One morpheme in MorphoLEX's spelling, which may differ from the word's (``im`` for in-, im-, il-, ir-)."""
 
     role: Literal["prefix", "root", "suffix"]
     text: str
 
 
 class Segmentation(NamedTuple):
-    """A word's morphemes from left to right, braces forgotten."""
+    """A word's morphemes from left to right, without the braces."""
 
     morphemes: tuple[Morpheme, ...]
 
@@ -59,10 +59,10 @@ class Segmentation(NamedTuple):
 
 
 def parse_segmentation(text: str) -> Segmentation:
-    """Read MorphoLEX's notation.
+    """Parse MorphoLEX's notation.
 
     Raises:
-        SegmentationError: something else, unbalanced braces, or no root.
+        SegmentationError: the text is in another notation, its braces are unbalanced, or it has no root.
 
     >>> parse_segmentation("{<un<(change)>able>}").prefixes
     ('un',)
@@ -79,7 +79,7 @@ def parse_segmentation(text: str) -> Segmentation:
         if token["brace"] == "{":
             n_parts.append(0)
             if len(n_parts) > _DEEPEST:
-                raise SegmentationError(f"{text[:50]!r} ...: more than {_DEEPEST} braces in each other")
+                raise SegmentationError(f"{text[:50]!r} ...: more than {_DEEPEST} nested braces")
             continue
         if token["brace"] is None:
             morphemes.append(Morpheme(role, token[role]))  # type: ignore[arg-type,index]

@@ -1,1 +1,1 @@
-"""One reader per resource. Each yields typed records (`lexkit.sources.records`); none touches the store."""
+"""Readers, one for each resource. They yield typed records (`lexkit.sources.records`) and never touch the store."""

@@ -1,4 +1,4 @@
-"""Many records of one type as an Arrow table: how records travel from readers to the store."""
+"""Batches of records of one type as Arrow tables, the form in which records go from readers to the store."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ SCHEMAS: dict[type, pa.Schema] = {
         ]
     ),
 }
-"""Columns of each type of record, in the order of its fields."""
+"""Columns for each type of record, in the order of its fields."""
 
 _ROWS = 100_000
-"""Rows that are worth an INSERT, which takes some milliseconds however few they are."""
+"""Number of rows in a batch. An INSERT takes some milliseconds even for a few rows."""
 
 
 class Batch(NamedTuple):
@@ -52,7 +52,7 @@ class Batch(NamedTuple):
 
     @classmethod
     def of_columns(cls, record_type: type, columns: Iterable[Sequence[Any]]) -> Batch:
-        """Make a batch of the fields of many records, a sequence a field."""
+        """Make a batch from columns: one sequence for each field of the records."""
         schema = SCHEMAS[record_type]
         arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
         return cls(record_type, pa.Table.from_arrays(arrays, schema=schema))
@@ -68,7 +68,7 @@ def _tupled(cell: Any) -> Any:  # noqa: ANN401
 
 
 def batched(records: Iterable[Record | Batch]) -> Iterator[Batch]:
-    """Collect records, and small batches, into batches of bounded size."""
+    """Collect records and small batches into larger batches of bounded size."""
     rows: dict[type, list[Any]] = {record_type: [] for record_type in SCHEMAS}
     tables: dict[type, list[pa.Table]] = {record_type: [] for record_type in SCHEMAS}
     for record in records:
@@ -91,7 +91,7 @@ def batched(records: Iterable[Record | Batch]) -> Iterator[Batch]:
 
 
 def _joined(record_type: type, tables: list[pa.Table]) -> Batch:
-    # In one chunk, since regular expressions are compiled again for each
+    # Arrow compiles a regular expression again for each chunk, so make one chunk
     batch = Batch(record_type, pa.concat_tables(tables).combine_chunks())
     tables.clear()
     return batch

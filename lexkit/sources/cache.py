@@ -1,7 +1,7 @@
-"""Where fetched files lie, and how a command finds them.
+"""Where downloaded files are stored, and how a command finds them.
 
-``CACHE/SOURCE/FILE``, and beside it ``FILE.json``, its record. The record is written last: a file with one that
-fits it is whole and checked.
+A file is ``CACHE/SOURCE/FILE``, and ``FILE.json`` beside it is its record. The record is written last, so a file that
+matches its record is complete and checked.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from lexkit.sources.catalog import CatalogEntry, load_catalog
 from lexkit.sources.plugins import option_of
 
 FETCHED = "fetched"
-"""What an option of `lexkit build` takes instead of a file, to mean the files in the cache."""
+"""Value for options of `lexkit build` that stands for the files in the cache."""
 _ONE_IS_ENOUGH = ("wiktionary", "wordnet")
-"""Kinds whose sources hold much the same."""
+"""Readers whose sources have mostly the same content, so that only the first is used."""
 
 ENVIRONMENT = "LEXKIT_CACHE"
 
 
 class FetchRecord(msgspec.Struct, frozen=True):
-    """What is known of a fetched file."""
+    """What lexkit records about a downloaded file."""
 
     source: str
     url: str
@@ -39,17 +39,17 @@ class FetchRecord(msgspec.Struct, frozen=True):
     licence_note: str
     citation: str
     fetched_at: str
-    """UTC, ISO 8601."""
+    """Time of the download in UTC, in ISO 8601 format."""
 
 
 def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
-    """Return *given*, else ``$LEXKIT_CACHE``, else where the system keeps caches; it need not exist yet."""
+    """Return *given*, or else ``$LEXKIT_CACHE``, or else the user's cache folder. It need not exist yet."""
     named = os.fspath(given or "") or os.environ.get(ENVIRONMENT, "")
     return user_path(named) if named else Path(platformdirs.user_cache_dir("lexkit"))
 
 
 def place_of(entry: CatalogEntry, cache: Path) -> Path:
-    """Return where the file that is fetched of *entry* lies."""
+    """Return the path in the cache of the file that is downloaded for *entry*."""
     return cache / entry.name / entry.to_fetch.file
 
 
@@ -58,7 +58,7 @@ def _record_path(path: Path) -> Path:
 
 
 def read_record(path: Path) -> FetchRecord | None:
-    """Return the record of a fetched file, or None if *path* is not there whole.
+    """Return the record of a downloaded file, or None if *path* is missing or incomplete.
 
     Raises:
         FetchError: the cache cannot be read.
@@ -73,23 +73,23 @@ def read_record(path: Path) -> FetchRecord | None:
 
 
 def write_record(path: Path, record: FetchRecord) -> None:
-    """Say that *path* is whole."""
+    """Write the record of *path*, which marks it as complete."""
     write_atomically(_record_path(path), msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
 def remove_record(path: Path) -> None:
-    """Say nothing of *path* any more; called before its contents change."""
+    """Delete the record of *path*; called before its contents change."""
     _record_path(path).unlink(missing_ok=True)
 
 
-def fetched(kind: str, language: str = "en", cache: Path | None = None) -> list[tuple[Path, FetchRecord]]:
-    """Return the fetched files of reader *kind*, with their records, in the order of the catalogue.
+def fetched_files(kind: str, language: str = "en", cache: Path | None = None) -> list[tuple[Path, FetchRecord]]:
+    """Return the downloaded files for reader *kind*, with their records, in the order of the catalogue.
 
-    Of Wiktionary's sources that have words of *language*, and of the WordNets, only the first is returned, since they
-    hold much the same.
+    Of several WordNets, or several Wiktionary sources for *language*, only the first is returned, because their
+    content is mostly the same.
 
     Raises:
-        SourceError: there is none.
+        SourceError: the cache has no file for this reader.
     """
     folder = cache_folder() if cache is None else cache
     entries = [entry for entry in load_catalog().source if entry.kind == kind and entry.language in (None, language)]
@@ -105,15 +105,15 @@ def fetched(kind: str, language: str = "en", cache: Path | None = None) -> list[
     return found[:1] if kind in _ONE_IS_ENOUGH else found
 
 
-def resolve(kind: str, file: str | os.PathLike[str], language: str = "en") -> list[tuple[Path, str]]:
-    """Return the paths, and the names to record, of a file given for reader *kind*: itself, or what was fetched.
+def resolve_files(kind: str, file: str | os.PathLike[str], language: str = "en") -> list[tuple[Path, str]]:
+    """Return the paths of a file given for reader *kind*, each with the name to record.
 
-    What was fetched depends on the *language* whose words are wanted.
+    If *file* is ``fetched``, these are the files in the cache for *language*; otherwise it is the file itself.
 
     Raises:
-        SourceError: *file* is ``fetched``, and nothing of the kind is in the cache.
+        SourceError: *file* is ``fetched``, but the cache has no file for this reader.
     """
     if os.fspath(file) != FETCHED:
         return [(Path(file), os.fspath(file))]
-    # the address, not the path: a store may be read where this cache is not
-    return [(path, record.url) for path, record in fetched(kind, language)]
+    # record the address, not the path: a store may be used on a machine without this cache
+    return [(path, record.url) for path, record in fetched_files(kind, language)]

@@ -1,4 +1,4 @@
-"""``data_sources/catalog.toml``: what lexkit knows of each source, above all its licence and citation."""
+"""The catalogue ``data_sources/catalog.toml``: what lexkit knows about each source, with its licence and citation."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ _NON_COMMERCIAL = re.compile(
 
 
 class Download(msgspec.Struct, frozen=True):
-    """A file of a source, as its publisher offers it."""
+    """A file that a source's publisher offers for download."""
 
     file: str
     url: str
     bytes: int | None = None
     sha256: str | None = None
     default: bool = False
-    """Whether `lexkit fetch` takes this one, where a publisher offers a source in several forms."""
+    """Whether `lexkit fetch` downloads this file, if the publisher offers the source in several forms."""
     unpack: str | None = None
-    """The folder of the cache that takes the contents of a .zip; its last name is the archive's only folder."""
+    """Folder in the cache for the contents of a .zip file; its last part is the name of the archive's only folder."""
 
 
 class CatalogEntry(msgspec.Struct, frozen=True):
-    """A source: what it is, under which licence, how to cite it, and where its files are."""
+    """A source: its title, licence, citation and files."""
 
     name: str
     title: str
     kind: str
-    """The reader, and the option of `lexkit build`, that takes its files."""
+    """Name of the reader, and of the option of `lexkit build`, for its files."""
     homepage: str
     licence: str
-    """An SPDX identifier."""
+    """SPDX identifier of the licence."""
     licence_note: str
     citation: str
     download: tuple[Download, ...] = ()
     language: str | None = None
-    """The only language, by Wiktionary's code, for which `fetched` means this source; None for any."""
+    """Wiktionary's code of the only language for which `fetched` means this source; None for any language."""
     note: str | None = None
-    """What a user of the source should know before relying on it."""
+    """Caveats that users of the source should know."""
     has_thesaurus: bool = False
-    """Whether wiktextract takes antonyms of it from Thesaurus pages, of which English Wiktionary alone has some."""
+    """Whether wiktextract takes antonyms from the source's Thesaurus pages; only English Wiktionary has such pages."""
     each: dict[str, str] = {}
-    """Names of languages by code: the entry stands for one source each, with these for {code} and {language}."""
+    """Language names by code. The entry stands for one source per language; {code} and {language} are filled in."""
 
     @property
     def to_fetch(self) -> Download:
-        """The only download of the source, or the one that the catalogue marks as the default."""
+        """The source's only download, or the one that the catalogue marks as the default."""
         return next((item for item in self.download if item.default), self.download[0])
 
 
@@ -68,7 +68,7 @@ class StarterFile(msgspec.Struct, frozen=True):
 
 
 class CarriedFile(msgspec.Struct, frozen=True):
-    """A file of ``data_sources`` with facts from elsewhere, which every build takes."""
+    """A file of ``data_sources`` that contains data from another project and that every build uses."""
 
     file: str
     title: str
@@ -78,7 +78,7 @@ class CarriedFile(msgspec.Struct, frozen=True):
 
 
 class Catalog(msgspec.Struct, frozen=True):
-    """The whole file."""
+    """The content of the catalogue's file."""
 
     source: tuple[CatalogEntry, ...]
     starter: tuple[StarterFile, ...]
@@ -86,7 +86,7 @@ class Catalog(msgspec.Struct, frozen=True):
 
 
 def load_catalog() -> Catalog:
-    """Read the catalogue, with one entry for each language of the sources that have several."""
+    """Read the catalogue. A source with several languages has one entry for each."""
     return _load(data_file("catalog.toml"))
 
 
@@ -110,10 +110,10 @@ def _expanded(entry: CatalogEntry) -> list[CatalogEntry]:
 
 
 def select(name: str) -> tuple[CatalogEntry, ...]:
-    """Return the sources that a user means by *name*: one of that name, else all of that kind.
+    """Return the sources that a user means by *name*: the source of that name, or else all sources of that reader.
 
-    ``all`` means those that are not for one language only, and ``wiktionary-en`` is ``wiktionary``. Empty if there is
-    none.
+    ``all`` means all sources that are not for one language only, and ``wiktionary-en`` means ``wiktionary``. If nothing
+    matches, the result is empty.
     """
     sources = load_catalog().source
     if name == "all":
@@ -126,7 +126,7 @@ def select(name: str) -> tuple[CatalogEntry, ...]:
 
 
 def licence_of(kind: str) -> str | None:
-    """Return the licence of the sources that reader *kind* takes, or None where anybody's file may come."""
+    """Return the licence of the sources that reader *kind* takes, or None if it takes anybody's files."""
     return next((entry.licence for entry in load_catalog().source if entry.kind == kind), None)
 
 
@@ -136,8 +136,8 @@ def licence_of_starter(file: str) -> str:
 
 
 def is_non_commercial(licence: str | None) -> bool:
-    """Whether a licence forbids commercial use, by its name or its text; of an unknown one nothing is said.
+    """Whether a licence forbids commercial use, judging by its name or text; false for an unknown licence.
 
-    If a text leaves it in doubt, it does: *CC-BY-4.0 OR CC-BY-NC-4.0*.
+    In doubt, a text counts as forbidding it: *CC-BY-4.0 OR CC-BY-NC-4.0*.
     """
     return licence is not None and _NON_COMMERCIAL.search(licence) is not None

@@ -1,4 +1,4 @@
-"""The files of ``data_sources/``, in a checkout and in an installed wheel alike."""
+"""Access to the files of ``data_sources/``, both in a checkout and in an installed wheel."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def data_file(name: str) -> Path:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Context manager. Whatever the block fails with is the fault of the file *path* of ``data_sources/``.
+    """Context manager. Report any error in the block as damage to *path*, a file of ``data_sources/``.
 
     Raises:
         SourceError: the file is damaged.
     """
     try:
         yield
-    except Exception as error:  # of TOML, UTF-8, gzip, tables and regular expressions
+    except Exception as error:  # from parsing TOML, UTF-8, gzip, tables and regular expressions
         raise SourceError(f"{path}: damaged ({first_line(error)}); correct it, or install lexkit again") from error

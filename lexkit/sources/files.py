@@ -1,4 +1,4 @@
-"""Opening source files: one clear line for everything that can be wrong with one."""
+"""Open source files, and report everything that can be wrong with them in one clear line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lexkit.errors import SourceError
 
 
 def check_file(path: Path) -> None:
-    """Raise `SourceError` unless *path* is a readable file with something in it."""
+    """Raise `SourceError` unless *path* is a readable file that is not empty."""
     try:
         if path.is_dir():
             raise SourceError(f"{path}: a folder, not a file; name the file inside it")
@@ -33,7 +33,7 @@ def check_file(path: Path) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Raise `SourceError` unless *path* is a readable folder with something in it."""
+    """Raise `SourceError` unless *path* is a readable folder that is not empty."""
     try:
         if not any(path.iterdir()):
             raise SourceError(f"{path}: empty folder; check the path")
@@ -42,9 +42,9 @@ def check_folder(path: Path) -> None:
 
 
 def fingerprint(path: Path) -> tuple[str, int]:
-    """Return the SHA-256 (hex) and the size in bytes of the file as it lies on disk, or of all files of a folder.
+    """Return the SHA-256 (hex) and the size in bytes of a file as it is on disk, or of all files in a folder.
 
-    A folder's SHA-256 is that of the lines ``SHA256  NAME`` of its files, sorted by name, as ``sha256sum`` prints them.
+    The SHA-256 of a folder is that of the lines that ``sha256sum`` prints for its files, sorted by name.
     """
     if not path.is_dir():
         return _fingerprint_file(path)
@@ -65,7 +65,7 @@ def _fingerprint_file(path: Path) -> tuple[str, int]:
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether the content of a file says that it is gzip, bzip2, xz or Zstandard, whatever the file's name is."""
+    """Whether a file is gzip, bzip2, xz or Zstandard, judging by its content and not by its name."""
     return _compression(path) is not None
 
 
@@ -80,17 +80,17 @@ def _compression(path: Path) -> str | None:
 _DECOMPRESSORS = {"bzip2": bz2.BZ2Decompressor, "xz": lzma.LZMADecompressor}
 _BLOCK = 1 << 16
 _LONGEST_TEXT = 1 << 28
-"""Bytes of a text that is read as a whole; Roget's has 2 MB."""
+"""Maximum size in bytes of a text that is read as a whole; Roget's has 2 MB."""
 _SKIPPABLE = b"\x2a\x4d\x18"
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zX": "xz", b"\x28\xb5\x2f\xfd": "Zstandard"}
 
 
 @contextmanager
 def open_binary(path: Path) -> Iterator[IO[bytes]]:
-    """Open *path*, decompressing gzip, bzip2, xz and Zstandard.
+    """Context manager. Open *path* and decompress gzip, bzip2, xz and Zstandard.
 
     Raises:
-        SourceError: missing, a folder, empty, unreadable, or (while reading) a broken compressed stream.
+        SourceError: the path is missing, a folder, empty or unreadable, or its compressed data turn out to be broken.
     """
     check_file(path)
     compression = _compression(path)
@@ -105,7 +105,9 @@ def open_binary(path: Path) -> Iterator[IO[bytes]]:
             reason = str(error).rstrip(".") or type(error).__name__
             raise SourceError(f"{path}: broken {compression} ({reason}); download it again") from error
         except MemoryError as error:
-            raise SourceError(f"{path}: {compression} of more than fits into memory; is it the right file?") from error
+            raise SourceError(
+                f"{path}: {compression} data too large for memory; check that it is the right file"
+            ) from error
 
 
 def _decompressed(raw: IO[bytes], compression: str) -> IO[bytes]:
@@ -119,10 +121,10 @@ def _decompressed(raw: IO[bytes], compression: str) -> IO[bytes]:
 
 
 class _Streams(io.RawIOBase):
-    """What one or more compressed streams, one behind the other, hold.
+    """The decompressed content of one or more concatenated streams.
 
-    `bz2.BZ2File` and `lzma.LZMAFile` take what follows a stream and is none for the end of the file, and so lose what
-    stands behind a stray byte. Zero bytes may pad a stream.
+    If the bytes after a stream are not another stream, `bz2.BZ2File` and `lzma.LZMAFile` take them for the end of the
+    file, and so silently lose everything after a stray byte. Here that is an error. Zero bytes may pad a stream.
     """
 
     def __init__(self, raw: IO[bytes], decompressor: type[bz2.BZ2Decompressor] | type[lzma.LZMADecompressor]) -> None:
@@ -153,15 +155,15 @@ class _Streams(io.RawIOBase):
 
 
 def read_text(path: Path) -> str:
-    """Return the whole of a text file, decompressed, as UTF-8 with or without a byte order mark.
+    """Return a whole text file, decompressed and decoded as UTF-8 with or without a byte order mark.
 
     Raises:
-        SourceError: as `open_binary`; or not UTF-8, naming the line.
+        SourceError: as for `open_binary`, or the text is too long or not UTF-8; the message names the line.
     """
     with open_binary(path) as stream:
         data = stream.read(_LONGEST_TEXT + 1)
     if len(data) > _LONGEST_TEXT:
-        raise SourceError(f"{path}: a text of more than {_LONGEST_TEXT:,} bytes; is it the right file?")
+        raise SourceError(f"{path}: a text of more than {_LONGEST_TEXT:,} bytes; check that it is the right file")
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""How often words are used: ``data_sources/frequency_LANGUAGE.tsv.gz``, the facts of the package wordfreq."""
+"""How often words are used, from ``data_sources/frequency_LANGUAGE.tsv.gz``, the data of the package wordfreq."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SCHEMA = pa.schema([("folded", pa.string()), ("zipf", pa.float64())])
 
 @cache
 def frequencies(language: str) -> pa.Table:
-    """Return words in lower case, and how often they are used; no rows for a language that has no table.
+    """Return a table of words in lower case and their frequencies. It has no rows for a language without a file.
 
-    The Zipf scale is log10 of the occurrences in a billion words: 7.7 for "the", 3 for "unkind". Words below 2 are not
-    in the table.
+    Frequencies are on the Zipf scale, log10 of the occurrences in a billion words: 7.7 for "the", 3 for "unkind". Words
+    below 2 are not in the table.
     """
     path = data_file(f"frequency_{language}.tsv.gz")
     if not path.exists():

@@ -1,7 +1,7 @@
-"""MorphoLEX-English: words cut into morphemes, as an .xlsx workbook or a table of text.
+"""Read MorphoLEX-English, words cut into morphemes, from an .xlsx workbook or a text table.
 
 The original workbook (Sánchez-Gutiérrez et al. 2018) has one sheet per signature of prefixes, roots and suffixes
-(``0-1-0``, ``1-1-1`` ...), and others that describe or count; sheets with words are known by their columns.
+(``0-1-0``, ``1-1-1`` ...), and others with descriptions or counts. Sheets with words are recognised by their columns.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from lexkit.text import normalize_word
 
 _WORD, _SEGMENTATION, _POS = "Word", "MorphoLexSegm", "POS"
 _SIGNS = frozenset("(){}<>")
-"""Signs of a segmentation, which some rows have in the column of the word."""
+"""Signs of a segmentation, which some rows wrongly have in the column for the word."""
 _POS_NAMES = {"NN": "noun", "VB": "verb", "JJ": "adj", "RB": "adv", "encl": None, "minor": None}
 
 
 def read(path: Path, report: ReadReport) -> Iterator[Record]:
-    """Yield an `Analysis` for every word of every sheet; the first one wins where a word comes twice.
+    """Yield an `Analysis` for every word of every sheet. If a word occurs twice, the first row is used.
 
-    A file that is not a workbook is read as a table, tab- or comma-separated, with the same column names. The column
-    POS (``JJ|NN``) is read where there is one.
+    A file that is not a workbook is read as a tab- or comma-separated table with the same column names. The column POS
+    (``JJ|NN``) is optional.
 
     Raises:
         SourceError: the file cannot be read, or no sheet has the columns Word and MorphoLexSegm.
@@ -65,7 +65,7 @@ def _workbook(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
 def _text(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
     lines = read_text(path).removesuffix("\n").split("\n")
     if lines == [""]:
-        raise SourceError(f"{path}: no lines in it; give the workbook of MorphoLEX-English")
+        raise SourceError(f"{path}: the file has no lines; give the workbook of MorphoLEX-English")
     if "\t" in lines[0]:
         yield "", [line.split("\t") for line in lines]
         return
@@ -78,7 +78,7 @@ def _text(path: Path) -> Iterable[tuple[str, Sequence[Sequence[Any]]]]:
             rows.append(row)
     except csv.Error as error:
         raise SourceError(
-            f"{path}, line {len(rows) + 1}: {error}; fix the line, or separate columns by tabs"
+            f"{path}, line {len(rows) + 1}: {error}; fix the line, or separate the columns with tabs"
         ) from error
     yield "", rows
 
@@ -110,7 +110,7 @@ def _analysis(
 
 
 def _parts_of_speech(cell: str, word: str, report: ReadReport, where: str) -> tuple[str, ...]:
-    """Read tags such as ``JJ|NN``; unknown ones are counted, and function words have none of the names."""
+    """Read tags such as ``JJ|NN``. Unknown tags are counted; the tags of function words have no name here."""
     tags = [tag.strip() for tag in cell.split("|") if tag.strip()]
     for tag in tags:
         if tag not in _POS_NAMES:
@@ -121,5 +121,5 @@ def _parts_of_speech(cell: str, word: str, report: ReadReport, where: str) -> tu
 def _cell(row: Sequence[Any], column: int) -> str:
     value = row[column] if column < len(row) else ""
     if isinstance(value, bool):
-        return str(value).lower()  # a spreadsheet takes the words "true" and "false" for truth values
+        return str(value).lower()  # spreadsheets turn the words "true" and "false" into truth values
     return value if isinstance(value, str) else ""

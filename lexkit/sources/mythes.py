@@ -1,8 +1,8 @@
-"""MyThes, the format of LibreOffice's thesauri: a text file with an index, of which only the text is read.
+"""Read thesauri in MyThes, LibreOffice's format: a text file with an index, which is not needed here.
 
-The first line names the encoding. Then come entries: a line ``word|n``, and n lines of a meaning each, ``pos|term|term
-...``, whose terms are synonyms of the word unless a note in brackets says otherwise: ``unhappy (antonym)``. What the
-notes of each language mean is in ``data_sources/mythes_marks.toml``.
+The first line names the encoding. Each entry is a line ``word|n``, followed by n lines with one meaning each,
+``pos|term|term ...``. The terms are synonyms of the word unless a note in brackets says otherwise: ``unhappy
+(antonym)``. ``data_sources/mythes_marks.toml`` lists what the notes mean in each language.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from lexkit.sources.wordnet.synsets import ORIGIN, PRINCETON
 
 _ENTRY = re.compile(r"(.+)\|([0-9]{1,9})")
 _MEANING = re.compile(r"[-(|]")
-"""How a meaning starts; without it ``(noun)|1`` would be an entry."""
+"""How a line with a meaning begins; without this check, ``(noun)|1`` would be taken for an entry."""
 
-ONE_SIDED = OwnReason("unmarked beside a related term, and not a synonym from its own side")
-WRONG_ENCODING = OwnReason("not in the encoding that the first line names", bad=True)
-MISSING_MEANINGS = OwnReason("an entry with fewer meanings than it says", bad=True)
+ONE_SIDED = OwnReason("an unmarked term beside a related term, not confirmed by its own entry")
+WRONG_ENCODING = OwnReason("a line not in the encoding that the first line names", bad=True)
+MISSING_MEANINGS = OwnReason("an entry with fewer meanings than it declares", bad=True)
 
-_WORDNETS = "(generic term)"
-"""What the thesaurus made from WordNet calls its hypernyms; one without these marks comes from elsewhere."""
-_WORDNETS_RELATED = "(related term)"
+_WORDNET_HYPERNYM = "(generic term)"
+"""Mark of hypernyms in the thesaurus made from WordNet; a thesaurus without it has another origin."""
+_WORDNET_RELATED = "(related term)"
 
 _ASCII = (
     bytes(range(0x20, 0x5C)) + b"]^_`" + bytes(range(0x61, 0x7E)) + b"\r\n",
@@ -42,47 +42,48 @@ _ASCII = (
     b"xn--a-ecp",
     b"\x1b$B0!",
 )
-"""What an encoding of these files leaves alone; others take some of it for signs of their own: UTF-7, HZ, punycode."""
+"""Text that encodings of these files decode as ASCII; UTF-7, HZ and punycode give some of it another meaning."""
 
 _Line = tuple[str, str, int]
-"""An entry, the text of one meaning of it, and the number of the line."""
+"""An entry, the text of one of its meanings, and the number of that line."""
 
 
 def read(path: Path, report: ReadReport, language: str = "en") -> Iterator[Record]:
-    """Yield the synonyms and antonyms of each entry, as statements about the entry.
+    """Yield the synonyms and antonyms of each entry as statements about the entry.
 
     Marks of style become labels of usage. Terms marked as hypernyms, hyponyms, similar or related terms are refused,
-    and so are those with a mark that is not known. So is an unmarked term of a meaning that has a related one, unless
-    its own entry lists the synonymy in turn: the English thesaurus marks only the last of several related terms (``.22
-    caliber``: ``diameter|diam (related term)``). Entries are in lower case; where a meaning has the entry itself among
-    its terms, it is written as there (``aalost``: ``Aalost``). In a file whose meanings do so as a rule, as the German
-    ones do, the others take the spelling from the rest of their entry (``herz``, ``Herz...``: ``Herz``).
+    and so are terms with an unknown mark. If a meaning has a related term, an unmarked term is refused too, unless its
+    own entry lists this word as a synonym: the English thesaurus marks only the last of several related terms (``.22
+    caliber``: ``diameter|diam (related term)``). Entries are in lower case. If a meaning has the entry itself among its
+    terms, the word gets the spelling of that term (``aalost``: ``Aalost``). In files where most meanings do so, such as
+    the German ones, the other meanings take the spelling from the rest of their entry (``herz``, ``Herz...``:
+    ``Herz``).
 
     Args:
         path: the .dat file, plain or gzipped.
         report: counts lines read, and lines and terms refused.
-        language: the file does not say its own, so this decides which language's marks come first, and whether the
-            thesaurus is the English one, which is made from WordNet; the report then gets WordNet's licence and origin.
+        language: the language of the file, which does not say it itself. Its marks take precedence, and the English
+            thesaurus, if it is made from WordNet, gets WordNet's licence and origin in the report.
 
     Raises:
-        SourceError: the file cannot be read, or its first line names no encoding that Python knows.
+        SourceError: the file cannot be read, or its first line does not name an encoding that Python knows.
     """
     with open_binary(path) as stream:
         encoding = _encoding(path, stream.readline())
         lines = list(_lines(stream, encoding, report))
-    if language == "en" and any(_WORDNETS in text for _, text, _ in lines):
+    if language == "en" and any(_WORDNET_HYPERNYM in text for _, text, _ in lines):
         report.licence, report.origin = PRINCETON, ORIGIN
     notes = Notes(language)
-    returned = _returned(lines, notes)
+    confirmed = _confirmed(lines, notes)
     spellings = _spellings(lines, notes)
     for line in lines:
-        yield from _records(notes.meaning(*line), returned, spellings, report)
+        yield from _records(notes.meaning(*line), confirmed, spellings, report)
 
 
 def _encoding(path: Path, line: bytes) -> str:
     name = line.removeprefix(codecs.BOM_UTF8).decode("ascii", "replace").strip()
     try:
-        # "microsoft-cp1251" and "CP-1251" are what Python calls cp1251
+        # Python's name for "microsoft-cp1251" and "CP-1251" is cp1251
         codec = codecs.lookup(re.sub(r"^(?:microsoft-)?cp-?", "cp", name, flags=re.IGNORECASE)).name
         # Refuse codecs that do not decode text (hex), and those that read ASCII in a way of their own (UTF-16)
         if any(sample.decode(codec) != sample.decode("ascii") for sample in _ASCII):
@@ -122,9 +123,9 @@ def _lines(stream: Iterable[bytes], encoding: str, report: ReadReport) -> Iterat
         report.reject(MISSING_MEANINGS, entry, line=line_of_entry)
 
 
-def _returned(lines: Sequence[_Line], notes: Notes) -> set[tuple[str, str]]:
-    """Return the pairs of a synonym beside a related term, and its entry, that the synonym's own entry returns."""
-    meanings = (notes.meaning(*line) for line in lines if _WORDNETS_RELATED in line[1])
+def _confirmed(lines: Sequence[_Line], notes: Notes) -> set[tuple[str, str]]:
+    """Return pairs of a synonym that stands beside a related term and its entry, if the synonym's own entry agrees."""
+    meanings = (notes.meaning(*line) for line in lines if _WORDNET_RELATED in line[1])
     wanted = {
         (text.lower(), meaning.entry) for meaning in meanings if meaning.has_related() for text in meaning.synonyms()
     }
@@ -138,10 +139,10 @@ def _returned(lines: Sequence[_Line], notes: Notes) -> set[tuple[str, str]]:
 
 
 def _spellings(lines: Sequence[_Line], notes: Notes) -> dict[str, str]:
-    """Return how an entry is spelt where a meaning does not say it, by the entry as it stands in the file.
+    """Return the spelling of entries for meanings that do not give it, by the entry as it is in the file.
 
-    Empty unless most meanings say it: the English thesaurus has the entry among the terms only where it differs, so
-    that a meaning of ``polish`` without ``Polish`` is of the word in lower case.
+    The result is empty unless most meanings give the spelling. The English thesaurus has the entry among the terms only
+    if its spelling differs, so a meaning of ``polish`` without ``Polish`` belongs to the word in lower case.
     """
     found: dict[str, Counter[str]] = {}
     n_own = 0
@@ -157,7 +158,7 @@ def _spellings(lines: Sequence[_Line], notes: Notes) -> dict[str, str]:
 
 
 def _records(
-    meaning: Meaning, returned: set[tuple[str, str]], spellings: dict[str, str], report: ReadReport
+    meaning: Meaning, confirmed: set[tuple[str, str]], spellings: dict[str, str], report: ReadReport
 ) -> Iterator[Record]:
     n_bad = report.n_bad
     entry, head = meaning.entry.lower(), meaning.head
@@ -174,7 +175,7 @@ def _records(
         relation = own_relation or head.relation
         if relation == "synonym" and text.lower() == entry:
             continue
-        if relation == "synonym" and has_related and (text.lower(), meaning.entry) not in returned:
+        if relation == "synonym" and has_related and (text.lower(), meaning.entry) not in confirmed:
             relation = ONE_SIDED
         if relation == "synonym" or relation == "antonym":
             has_statement = True
@@ -183,14 +184,14 @@ def _records(
             report.reject(relation, f"{word}: {text} ({note})" if note else f"{word}: {text}", line=meaning.line)
     if not has_statement:
         yield Headword(word)
-    report.n_bad = min(report.n_bad, n_bad + 1)  # a record is a line, of which several terms may be bad
+    report.n_bad = min(report.n_bad, n_bad + 1)  # count the line once, even if several of its terms are bad
 
 
 READER = Reader(
-    title="MyThes, the thesauri of LibreOffice",
+    title="MyThes, the format of LibreOffice's thesauri",
     reads="a .dat file, for example th_en_US_v2.dat",
     read=read,
     licence=None,
-    licence_note="each thesaurus has its own; the English one is made from WordNet and has its: LicenseRef-WordNet-3.0",
+    licence_note="each thesaurus has its own; the English one, made from WordNet, has LicenseRef-WordNet-3.0",
     citation="LibreOffice: Dictionaries, The Document Foundation, https://github.com/LibreOffice/dictionaries.",
 )

@@ -1,4 +1,4 @@
-"""What the notes in MyThes thesauri mean: ``(antonym)``, ``(ugs.)``, ``(s.m.)``.
+"""Interpret the notes in MyThes thesauri: ``(antonym)``, ``(ugs.)``, ``(s.m.)``.
 
 ``data_sources/mythes_marks.toml`` lists them by language.
 """
@@ -19,26 +19,26 @@ from lexkit.text import LONGEST_WORD
 
 _NOTE = re.compile(r"\(([^()]*)\)|\[([^][]*)\]")
 SIGNS = re.compile(r"[][(){}<>\"/\ufffd…]|\.\.|ï¿½")
-"""What makes a term more than words."""
+"""Signs in a term that is more than a plain word or phrase."""
 _USUAL = re.compile(r"([^][(){}<>\"/\ufffd…¿.,;:]*[^][(){}<>\"/\ufffd…¿.,;:\s])\s+\(([^()]*)\)")
-"""A term with one note, after it."""
+"""A term followed by a single note."""
 _LONGEST = 4 * LONGEST_WORD
-"""Characters of a term with its notes. Longer ones are refused unread: their time grows with the square of it."""
+"""Maximum number of characters in a term with its notes. Parsing takes quadratic time, so longer ones are refused."""
 _BRACKET = re.compile(r"[][(){}<>]")
 _GAP = re.compile(r"\.\.|…")
 _LOST = re.compile("\ufffd|ï¿½")
-"""What damaged text has in the place of characters."""
+"""What damaged text has in place of lost characters."""
 
-HYPERNYM = OwnReason("marked as a hypernym")
-HYPONYM = OwnReason("marked as a hyponym")
-SIMILAR = OwnReason("marked as a similar term")
-RELATED = OwnReason("marked as a related term")
-COMPARE = OwnReason("marked as a word to compare")
+HYPERNYM = OwnReason("a term marked as a hypernym")
+HYPONYM = OwnReason("a term marked as a hyponym")
+SIMILAR = OwnReason("a term marked as similar")
+RELATED = OwnReason("a term marked as related")
+COMPARE = OwnReason("a term marked as one to compare")
 SHARED_DAY = OwnReason("a name with the same name day")
-OTHER_MARK = OwnReason("with a mark that lexkit does not know")
-GAP = OwnReason("with a gap for other words")
+OTHER_MARK = OwnReason("a term with a mark that lexkit does not know")
+GAP = OwnReason("a term with a gap for other words")
 ALTERNATIVES = OwnReason("a phrase with alternatives")
-LOST = OwnReason("with characters that were lost", bad=True)
+LOST = OwnReason("a term with lost characters", bad=True)
 
 _REFUSED = {
     "hypernym": HYPERNYM,
@@ -48,7 +48,7 @@ _REFUSED = {
     "compare": COMPARE,
     "shared_day": SHARED_DAY,
 }
-"""Meanings of marks that are neither synonymy nor antonymy; see the head of the file of marks."""
+"""Marks of relations that are neither synonymy nor antonymy; the comment in the file of marks explains them."""
 _PLAIN = "note"
 _NO_POS = {*KINDS, *_REFUSED, *USAGES, _PLAIN}
 
@@ -58,28 +58,28 @@ _Relation = Kind | OwnReason | Reason
 class _Term(NamedTuple):
     word: str
     relation: _Relation | None
-    """What it is to the entry; None: what the meaning says of all its terms."""
+    """Its relation to the entry; None stands for the relation that the meaning gives for all its terms."""
     usage: tuple[str, ...]
     note: str = ""
-    """The one that is not known, where the term is refused for it."""
+    """The unknown note, if the term is refused because of it."""
 
 
 class _Head(NamedTuple):
-    """What a meaning says before its terms."""
+    """The beginning of a line, before its terms."""
 
     relation: _Relation
-    """It holds for the terms that say nothing else."""
+    """Relation of all terms that do not have one of their own."""
     pos: str | None
     sense: str | None
     usage: tuple[str, ...]
-    """The labels are the entry's."""
+    """Labels of the entry."""
 
 
 class Meaning(NamedTuple):
-    """One line of an entry: what it says before its terms, and the terms."""
+    """One meaning of an entry: the beginning of its line, and the terms."""
 
     entry: str
-    """It stands here without its notes."""
+    """The entry without its notes."""
     head: _Head
     terms: list[_Term]
     line: int
@@ -89,7 +89,7 @@ class Meaning(NamedTuple):
         return [term.word for term in self.terms if (term.relation or self.head.relation) == "synonym"]
 
     def own_spelling(self) -> _Term | None:
-        """The entry itself among the terms, which may be one that is refused for a note that is not known."""
+        """Return the entry itself if it is among the terms, even if it is refused for an unknown note."""
         return next(
             (
                 term
@@ -106,7 +106,7 @@ class Meaning(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """What one note says, or several."""
+    """The meaning of one note, or of several together."""
 
     relation: _Relation | None
     pos: frozenset[str]
@@ -114,10 +114,10 @@ class _Said(NamedTuple):
 
 
 class Notes:
-    """What the notes of a thesaurus mean.
+    """The meanings of the notes in a thesaurus.
 
     Args:
-        language: its marks come first; those of other languages hold where they do not contradict each other.
+        language: language of the thesaurus. Marks of other languages apply as well, if those languages agree on them.
     """
 
     def __init__(self, language: str) -> None:
@@ -134,14 +134,14 @@ class Notes:
             for mark, meanings in by_mark.items()
             if language in meanings or len(set(meanings.values())) == 1
         }
-        # notes are few, and the same lines stand under each of their terms
+        # there are few different notes, and the same line is repeated under each of its terms
         self._meanings = lru_cache(1 << 14)(self._find_meanings)
         self._said = lru_cache(1 << 14)(self._read_note)
         self._head = lru_cache(1 << 12)(self._read_head)
         self._term = lru_cache(1 << 14)(self._read_term)
 
     def meaning(self, entry: str, text: str, line: int) -> Meaning:
-        """Take the line of a meaning apart."""
+        """Parse the line of a meaning."""
         first, _, rest = text.partition("|")
         texts = filter(None, map(str.strip, rest.split("|")))
         if SIGNS.search(rest):
@@ -155,7 +155,7 @@ class Notes:
         return Meaning(entry, head, terms, line)
 
     def _find_meanings(self, note: str) -> frozenset[str] | None:
-        """Return what a note means, or None if that is not known."""
+        """Return the meanings of a note, or None if they are unknown."""
         if not any(map(str.isalpha, note)):
             return frozenset({_PLAIN})
         if mark := self._marks.get(" ".join(note.casefold().split())):
@@ -164,7 +164,7 @@ class Notes:
         if len(parts) > 1:
             known = [meanings for meanings in map(self._meanings, parts) if meanings]
             found: frozenset[str] = frozenset().union(*known)
-            # beside a mark that says something, one that is not known is of the same sort
+            # an unknown mark beside a meaningful one is probably of the same kind
             return found if len(known) == len(parts) or found - {_PLAIN} else None
         for separator in (" ", "-"):
             parts = note.split(separator)
@@ -178,7 +178,7 @@ class Notes:
         return None if meanings is None else _said(meanings)
 
     def _read_head(self, first: str) -> _Head:
-        """Read what is in the place of the part of speech; what is neither that nor a mark is the sense."""
+        """Parse the field for the part of speech. Whatever is neither that nor a mark is the sense."""
         found = _NOTE.search(first)
         note = found[1] or "" if found else ""
         said, sense = self._said(note), None
@@ -193,11 +193,10 @@ class Notes:
         return _Head(said.relation or "synonym", min(said.pos) if len(said.pos) == 1 else None, sense, said.usage)
 
     def _read_term(self, text: str) -> _Term:
-        """Take a term apart: the word, and what the notes before and after it say.
+        """Split a term into the word and the meanings of the notes before and after it.
 
-        A note that is not known is a word that may be left out, such as ``(sich) irren`` has, unless it stands at the
-        end, where marks of relations stand. Where it touches a word, it is letters that may be left out:
-        ``Angestellte(r)``.
+        An unknown note is taken as an optional word, as in ``(sich) irren``, unless it is at the end, where marks of
+        relations are. If it touches a word, it is taken as optional letters: ``Angestellte(r)``.
         """
         if len(text) > _LONGEST:
             return _Term(text, None, ())
@@ -235,7 +234,7 @@ def ordered(usage: Iterable[str]) -> tuple[str, ...]:
 
 
 def _trimmed(word: str) -> str:
-    """Return a word without what joined it to a note that was taken away, such as the dash of ``mean -- (antonym)``."""
+    """Return a word without the signs that joined it to a removed note, such as the dash of ``mean -- (antonym)``."""
     parts = word.split()
     for place in (-1, 0):
         while parts and not parts[place].strip("-\u2013\u2014=,;:"):
@@ -248,7 +247,7 @@ def _unquoted(word: str) -> str:
 
 
 def fault_of(word: str) -> Reason | OwnReason | None:
-    """Return why a term without its notes cannot be a word; None: it can."""
+    """Return why a term without its notes cannot be a word, or None if it can."""
     if not word:
         return Reason.NOT_A_WORD
     if not SIGNS.search(word):

@@ -1,4 +1,4 @@
-"""Words that insult people, and swear words."""
+"""The list of words that insult people, and of swear words."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ LIST = "offensive.tsv"
 
 
 class Offensive(NamedTuple):
-    """A word or phrase that insults people, or that is vulgar."""
+    """A word or phrase that insults people or is vulgar."""
 
     word: str
-    """In lower case, as `lexkit.text.fold` has it."""
+    """The word in lower case, as `lexkit.text.fold` returns it."""
     label: Literal["offensive", "vulgar"]
     in_sense: bool
-    """Whether it is so in one sense only: *spade* is a tool as well. Such a word must not be hidden as a word."""
+    """Whether the label applies to one sense only: *spade* is also a tool. Such a word must not be hidden."""
     heads: tuple[str, ...]
-    """The heads of Roget's Thesaurus under which a word is offensive that is so in one sense only."""
+    """The heads of Roget's Thesaurus under which the label applies, if it applies to one sense only."""
     reason: str
     sources: tuple[str, ...]
-    """Where it occurs: ``roget``, ``wordnet``, ``wiktionary``."""
+    """The sources that have the word: ``roget``, ``wordnet``, ``wiktionary``."""
 
 
 def offensive_words() -> list[Offensive]:
-    """Return the reviewed list ``data_sources/offensive.tsv``; docs/sources.md says what is in it and what is not."""
+    """Return the reviewed list ``data_sources/offensive.tsv``; docs/sources.md explains what it covers."""
     text = data_file(LIST).read_text(encoding="utf-8")
     return [
         Offensive(

@@ -1,4 +1,4 @@
-"""Lists of word pairs, two words a line, as HG2Vec and dict2vec publish them."""
+"""Read lists of word pairs with two words on a line, as HG2Vec and dict2vec publish them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from lexkit.sources.records import Kind, Record, Statement
 
 
 def read(path: Path, report: ReadReport, kind: Kind) -> Iterator[Record]:
-    """Yield a statement of *kind* for every line of two words, plain or gzipped.
+    """Yield a statement of *kind* for every line of two words in a plain or compressed file.
 
-    The words are parted by a tab, which lets them hold spaces, or else by white space. Blank lines are no records.
+    A tab separates the words, which may then contain spaces; a line without a tab is split at white space. Blank lines
+    are not counted.
 
     Raises:
         SourceError: the file cannot be read.

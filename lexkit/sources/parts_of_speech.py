@@ -1,4 +1,4 @@
-"""Parts of speech under the names that Wiktionary's editions give them, as wiktextract's common names."""
+"""Map the names that Wiktionary's editions use for parts of speech to wiktextract's common names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LIST = "parts_of_speech.tsv"
 
 @cache
 def common_names() -> dict[str, str | None]:
-    """Return the common name of every known name in lower case, or None where a name says nothing of grammar."""
+    """Return the common name of every known name in lower case; None for names that are not parts of speech."""
     found: dict[str, str | None] = {}
     for line in data_file(LIST).read_text(encoding="utf-8").splitlines()[1:]:
         pos, _, names = line.split("\t")
@@ -21,10 +21,10 @@ def common_names() -> dict[str, str | None]:
 
 
 def read_pos(name: str) -> tuple[str | None, bool]:
-    """Return the common name of a part of speech, and whether it is a known one.
+    """Return the common name of a part of speech, and whether the name is known.
 
-    What follows a comma, such as the gender, is passed over if the whole is not known. An unknown one is kept as the
-    source writes it if it has the shape of a name, since a store joins names by commas.
+    If the whole name is unknown, the part before the first comma is tried, without the gender for example. An unknown
+    name is kept as the source writes it if it is a valid name, since a store joins names with commas.
 
     >>> read_pos("Adjektiv"), read_pos("rzeczownik, rodzaj męski"), read_pos("mantra"), read_pos("stem: absolvent-")
     (('adj', True), ('noun', True), ('mantra', False), (None, False))

@@ -1,6 +1,6 @@
-"""Readers that packages add to lexkit by the entry point group ``lexkit.sources``; see docs/plugins.md.
+"""Readers that other packages add to lexkit through the entry point group ``lexkit.sources``; see docs/plugins.md.
 
-lexkit's own extras, `lexkit.sources.wordnet` and `lexkit.sources.mythes`, come in the same way.
+lexkit's own readers `lexkit.sources.wordnet` and `lexkit.sources.mythes` are registered in the same way.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from lexkit.sources.records import Record
 GROUP = "lexkit.sources"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-"""Names stand before a ``=`` on the command line, and in a store's lists, which commas and colons part."""
+"""Valid names. On the command line ``=`` follows a name, and a store separates names with commas and colons."""
 
 _TAKEN = ("affix", "rules")
-"""What a store calls lexkit's affixes and its rules, beside its sources."""
+"""Names that stand in a store for lexkit's affixes and rules, and so cannot be names of readers."""
 
 BUILT_IN = {
     "wiktionary": (
@@ -34,45 +34,48 @@ BUILT_IN = {
     "morpholex": ("MorphoLEX-English", "FILE", "the .xlsx workbook, or a table of text"),
     "pairs": ("lists of word pairs", "KIND[@ORIGIN]=FILE", "text, two words a line; KIND is synonym or antonym"),
 }
-"""The readers for which `lexkit build` has options of their names: the resource, what follows the option, and what
+"""Readers for which `lexkit build` has an option of the same name: the resource, the option's value, and the files that
 they read."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """What an entry point of the group ``lexkit.sources`` loads to; its name is the entry point's."""
+    """A reader, the object to which an entry point of the group ``lexkit.sources`` refers.
+
+    The name of the reader is the name of the entry point.
+    """
 
     title: str
-    """The resource, in a few words."""
+    """Name of the resource, in a few words."""
     reads: str
-    """Which files it takes, in a few words."""
+    """The files that the reader takes, in a few words."""
     read: Callable[[Path, ReadReport, str], Iterable[Record]]
-    """``read(path, report, language)`` yields a `Headword`, `Statement`, `Group` or `Form` for what *path* holds.
+    """``read(path, report, language)`` yields the contents of *path* as `Headword`, `Statement`, `Group` and `Form`.
 
-    It adds 1 to ``report.n_records`` for each record of the file, and tells ``report.reject`` of each refusal. lexkit
-    itself brings words into the spelling of the store, and refuses what is not a word. *language* is the code that
-    ``--language`` gave, for readers of files in several languages.
+    It adds 1 to ``report.n_records`` for each record of the file, and calls ``report.reject`` for each refusal. lexkit
+    itself normalizes words to the spelling of the store, and refuses what is not a word. *language* is the code given
+    with ``--language``, for readers of files in several languages.
     """
     licence: str | None
-    """The licence of the files: an SPDX identifier, or None where each file has its own."""
+    """SPDX identifier of the files' licence, or None if each file has its own."""
     citation: str | None
     """How to cite the resource."""
     licence_note: str = ""
-    """What the licence asks for, in a few words."""
+    """What the licence requires, in a few words."""
     folders: bool = False
     """Whether the path may be a folder."""
     origin: str | None = None
-    """Which resource the files come from, where others come from it, too: sources of one origin count as one. None:
-    the reader's name."""
+    """Name of the resource from which the files are derived, if other sources are derived from it too: sources of one
+    origin count as one. By default, the reader's name."""
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A reader that is installed."""
+    """An installed reader."""
 
     name: str
     package: str
-    """Name and version of the package that brings it."""
+    """Name and version of the package that provides the reader."""
     reader: Reader
 
     def __str__(self) -> str:
@@ -86,7 +89,7 @@ class Listed:
     name: str
     package: str
     option: str
-    """The option of `lexkit build` that takes its files."""
+    """The option of `lexkit build` for its files."""
     title: str
     reads: str
     licence: str | None
@@ -103,20 +106,20 @@ def find(name: str) -> Plugin:
     """Load the reader *name*.
 
     Raises:
-        PluginError: no package has it, more than one has it, or it is broken.
+        PluginError: no package provides the reader, more than one does, or it is broken.
     """
     points = [point for point in entry_points(group=GROUP) if point.name == name]
     if not points:
         names = ", ".join(sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
-        raise PluginError(f"no reader is called {name!r}, only {names}; check the name, or install the package with it")
+        raise PluginError(f"no reader is called {name!r}, only {names}; check the name, or install its package")
     if len(points) > 1:
         packages = " and ".join(sorted(map(_package, points)))
-        raise PluginError(f"{packages} all have a reader called {name!r}; uninstall all but one")
+        raise PluginError(f"{packages} each have a reader called {name!r}; uninstall all but one")
     return _load(points[0])
 
 
 def installed() -> tuple[list[Listed], list[str]]:
-    """Return the readers that are there, by name, and a line for each that is broken."""
+    """Return the available readers by name, and a line for each broken one."""
     listed, problems = _built_in(), []
     for name in sorted({point.name for point in entry_points(group=GROUP)}):
         try:
@@ -144,17 +147,17 @@ def _load(point: EntryPoint) -> Plugin:
     name, package = point.name, _package(point)
     who = _call(name, package)
     if name in (*BUILT_IN, *_TAKEN) or not _NAME.fullmatch(name):
-        why = "lexkit takes that name" if _NAME.fullmatch(name) else "names are of a-z, 0-9, - and _"
+        why = "lexkit reserves that name" if _NAME.fullmatch(name) else "names consist of a-z, 0-9, - and _"
         raise PluginError(f"{who}: {why}; its authors must choose another")
     try:
         reader = point.load()
     except (Exception, SystemExit) as error:
         raise PluginError(
-            f"{who} cannot be loaded: {describe(error)}; install it again, or tell its authors"
+            f"{who} cannot be loaded: {describe(error)}; install it again, or report it to its authors"
         ) from error
     wrong = _fault(reader)
     if wrong:
-        raise PluginError(f"{who}: {point.value} {wrong}; tell its authors")
+        raise PluginError(f"{who}: {point.value} {wrong}; report it to its authors")
     return Plugin(name, package, reader)
 
 
@@ -171,7 +174,7 @@ def _fault(reader: object) -> str | None:
 
 
 def describe(error: BaseException) -> str:
-    """Return the type and the message of an error of foreign code, in one line of bounded length."""
+    """Return the type and message of an error raised by other code, in one line of bounded length."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")[:300]
 
 

@@ -1,4 +1,4 @@
-"""Counting what a reader reads and what it refuses, by reason. Nothing is dropped without being counted."""
+"""Count what a reader reads and what it refuses, by reason. Nothing is dropped without being counted."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ _EXAMPLE_LENGTH = 160
 
 
 class Reason(Enum):
-    """Why a reader refuses something. The value is what the store's table ``rejection`` says.
+    """Why a reader refuses something. The value is the text in the store's table ``rejection``.
 
-    The first group are *bad records*, faults of the file; a build stops when they are more than
-    ``--max-rejected`` of a file's records. The second group are left out by a rule of lexkit. An unknown part of
-    speech, mark or sense, and a gloss that is cut, are counted, too, though what has them is kept.
+    The first group are *bad records*, faults of the file; a build stops if they are more than ``--max-rejected`` of a
+    file's records. The second group are left out by a rule of lexkit. Unknown parts of speech, marks and senses, and
+    glosses that are cut, are counted as well, although their records are kept.
     """
 
     INVALID_JSON = "invalid JSON"
     NOT_AN_OBJECT = "not a JSON object"
     INVALID_UTF8 = "invalid UTF-8"
     WRONG_TYPE = "a field of the wrong type"
-    NO_WORD = "no word"
-    MALFORMED = "malformed"
+    NO_WORD = "a record without a word"
+    MALFORMED = "a malformed record"
     LEFTOVER = "brackets or other signs in a term"
-    BAD_SEGMENTATION = "segmentation not in MorphoLEX notation"
-    WRONG_COLUMNS = "wrong number of columns"
+    BAD_SEGMENTATION = "a segmentation not in MorphoLEX notation"
+    WRONG_COLUMNS = "a wrong number of columns"
     TOO_LONG = "a line of more than 16 MiB"
-    NOT_A_NAME = "a part of speech or a scope that is not a name"
+    NOT_A_NAME = "a part of speech or a scope that is not a valid name"
     UNKNOWN_LABEL = "an unknown label of usage"
     TOO_MANY = "a group of more than 1,000 words"
 
     LONG_GLOSS = "a gloss cut to 10,000 characters"
     EMPTY_TARGET = "a linkage without a word"
-    STUB = "an entry that says there is none"
+    STUB = "an entry that only says that Wiktionary has none"
     UNKNOWN_POS = "an unknown part of speech"
     UNKNOWN_MARK = "an unknown mark of usage"
     UNKNOWN_SENSE = "a sense that the entry does not have"
     OTHER_LANGUAGE = "another language"
-    REDIRECT = "redirect"
+    REDIRECT = "a redirect"
     NOT_A_WORD = "not a word"
-    PLACEHOLDER = "unexpanded template"
+    PLACEHOLDER = "an unexpanded template"
     THESAURUS_PAGE = "a link to a thesaurus page"
-    SELF = "related to itself"
+    SELF = "a word related to itself"
     MISSPELLING = "tagged as a misspelling or misconstruction"
     NUMERAL = "tagged as a Roman or Arabic numeral"
     MARKUP = "markup of a wiki page"
     RUNNING_TEXT = "running text"
-    NOT_A_FORM = "an abbreviation, a derived word or a phrase as a form"
-    QUOTATION = "quotation"
-    CROSS_REFERENCE = "cross reference"
-    DUPLICATE = "the same again"
-    OPPOSED = "synonyms by their group that are opposed or exclude each other"
-    TOGETHER = "antonyms by their heads that stand together more often"
+    NOT_A_FORM = "an abbreviation, a derived word or a phrase, not a form"
+    QUOTATION = "a quotation"
+    CROSS_REFERENCE = "a cross reference"
+    DUPLICATE = "a duplicate"
+    OPPOSED = "words of one group that are opposed or exclude each other"
+    TOGETHER = "words of opposed heads that share a head more often"
 
-    # Members are counted by the million, and a member equals only itself
+    # The default hash is slow, millions of members are counted, and a member equals only itself
     __hash__ = object.__hash__
 
     @property
@@ -88,14 +88,14 @@ _BAD = frozenset(
 
 @dataclass(frozen=True)
 class OwnReason:
-    """A reason of a reader's own, for what none of `Reason` says; reasons of the same text are one.
+    """A reader's own reason, for cases that `Reason` does not cover. Reasons with the same text are equal.
 
     Raises:
-        ValueError: the text is empty or of several lines, or `Reason` has it.
+        ValueError: the text is empty, has several lines, or is already in `Reason`.
     """
 
     value: str
-    """What the table ``rejection`` says."""
+    """Text in the table ``rejection``."""
     bad: bool = field(default=False, compare=False)
     """Whether this is a fault of the file rather than a rule of the reader."""
 
@@ -116,16 +116,16 @@ class _Place(NamedTuple):
 
 
 class ReadReport:
-    """What one file held: records read, and refusals by reason with the first example of each.
+    """What was read from one file: the number of records, and refusals by reason with the first example of each.
 
     Attributes:
-        n_records: records read, refused ones included.
-        n_bad: how many of them were refused for a fault of the file.
-        rejected: refusals by reason.
-        licence: the licence that the file names, an SPDX identifier if it can be, else None.
-        origin: the resource that the file says it comes from, else None; see `lexkit.sources.plugins.Reader`.
-        line: the line of the file that the record comes from which is yielded next, if the reader says so.
-        where: its place otherwise, where the file has no lines.
+        n_records: number of records read, including refused ones.
+        n_bad: number of records refused for a fault of the file.
+        rejected: number of refusals by reason.
+        licence: licence that the file names, as an SPDX identifier if possible, or None.
+        origin: resource from which the file says it is derived, or None; see `lexkit.sources.plugins.Reader`.
+        line: line of the file with the record that is yielded next, if the reader sets it.
+        where: place of that record in a file without lines.
     """
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ class ReadReport:
 
     @property
     def n_rejected(self) -> int:
-        """Refusals of every reason, bad records and those left out by rule."""
+        """Number of refusals for any reason: bad records and those left out by a rule."""
         return sum(self.rejected.values())
 
     @property
@@ -155,16 +155,16 @@ class ReadReport:
         return f"{self._first_bad[0]}: {self._first_bad[1].value}" if self._first_bad else None
 
     def reject(self, reason: Reason | OwnReason, example: str, *, line: int | None = None, where: str = "") -> None:
-        """Count one refusal of *example*, the offending text.
+        """Count one refusal.
 
         Args:
-            reason: why.
-            example: kept if it is the first for this reason.
-            line: number of the line in the file, from 1, where it has lines.
-            where: the place otherwise, or more exactly: a row, a head, a word.
+            reason: why the text is refused.
+            example: the refused text, which is kept if it is the first for this reason.
+            line: number of the line in the file, from 1, if the file has lines.
+            where: the place in other files, or the exact place in the line: a row, a head, a word.
         """
         if reason not in self.rejected:
-            # both must be storable and printable on one line, whatever the file held
+            # both must be storable and printable on one line, whatever the file contains
             place, text = (
                 _Place(line, without_unprintable(where[:_EXAMPLE_LENGTH])),
                 without_unprintable(example[:_EXAMPLE_LENGTH]),
@@ -177,7 +177,7 @@ class ReadReport:
                 self._first_bad = _Place(line, without_unprintable(where[:_EXAMPLE_LENGTH])), reason
 
     def add(self, later: ReadReport, lines_before: int) -> None:
-        """Add what a later block of the same file held, whose lines were counted from 1."""
+        """Add the report of the next block of the same file, in which lines were counted from 1."""
         self.n_records += later.n_records
         self.n_bad += later.n_bad
         for reason, n in later.rejected.items():
@@ -189,7 +189,7 @@ class ReadReport:
             self._first_bad = _shifted(place, lines_before), reason
 
     def dump(self) -> bytes:
-        """Return the report, of reasons in `Reason` only, as JSON for another process."""
+        """Return the report as JSON for another process; all its reasons must be in `Reason`."""
         examples = [
             (reason.value, self.rejected[reason], *place, text) for reason, (place, text) in self._examples.items()
         ]
@@ -197,7 +197,7 @@ class ReadReport:
 
     @classmethod
     def load(cls, dumped: bytes) -> ReadReport:
-        """Return what was dumped."""
+        """Return the report that `dump` has written."""
         report = cls()
         n_records, examples = msgspec.json.decode(dumped)
         report.n_records = n_records
@@ -209,7 +209,7 @@ class ReadReport:
             if reason.bad:
                 report.n_bad += n
                 bad.append((place, reason))
-        # within a block the first bad record is the one on the first line
+        # within a block, the first bad record is the one with the lowest line number
         report._first_bad = min(bad, key=lambda item: item[0].line or 0, default=None)
         return report
 

@@ -1,8 +1,8 @@
-"""What readers yield: five kinds of record, whatever the source.
+"""The five types of record that readers yield.
 
-A reader turns one file into a stream of these and knows nothing of the store. Words are written as
-`lexkit.text.normalize_word` leaves them; parts of speech are wiktextract's names (``noun``, ``verb``,
-``adj``, ``adv``, ``phrase`` ...), or None where the source does not say.
+A reader turns one file into a stream of records and does not know the store. Words are spelt as
+`lexkit.text.normalize_word` returns them. Parts of speech have wiktextract's names (``noun``, ``verb``, ``adj``,
+``adv``, ``phrase`` ...), or are None if the source does not give one.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ KINDS: tuple[Kind, ...] = ("synonym", "antonym")
 FormKind = Literal["inflection", "spelling", "hyphenation"]
 FORM_KINDS: tuple[FormKind, ...] = ("inflection", "spelling", "hyphenation")
 USAGES = (
-    "archaic",  # of an older time, and still understood
+    "archaic",  # from an older time, but still understood
     "obsolete",  # no longer used
-    "dated",  # used by the old
-    "historical",  # of things that are no more
+    "dated",  # used by older people
+    "historical",  # for things that no longer exist
     "rare",
     "dialect",
-    "regional",  # of one country
-    "foreign",  # of another language
+    "regional",  # used in one country
+    "foreign",  # from another language
     "literary",
     "informal",
     "slang",
@@ -30,9 +30,9 @@ USAGES = (
     "humorous",
     "euphemistic",
     "figurative",
-    "technical",  # of one field
+    "technical",  # used in one field
 )
-"""What a source can say of the use of a word in a sense; the labels of `Statement.usage` and `Group.usage`."""
+"""Labels for the usage of a word in a sense, as in `Statement.usage` and `Group.usage`."""
 
 
 class Headword(NamedTuple):
@@ -42,16 +42,16 @@ class Headword(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """A source says that two words are synonyms, or that they are antonyms."""
+    """A source's statement that two words are synonyms, or that they are antonyms."""
 
     word: str
     other: str
     kind: Kind
     pos: str | None = None
     sense: str | None = None
-    """Where in the source, or in which sense: a gloss, a head of Roget ..."""
+    """The sense, or the place in the source: a gloss, a head of Roget ..."""
     scope: str | None = None
-    """What in the source puts the two together, where its scopes differ in how sure they are: docs/confidence.md."""
+    """What connects the two in the source, if its scopes differ in reliability; see docs/confidence.md."""
     usage: tuple[str, ...] = ()
     """Labels of `USAGES` for *word*."""
     other_usage: tuple[str, ...] = ()
@@ -59,21 +59,21 @@ class Statement(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A source puts several words side by side: each is a synonym of every other."""
+    """Words that a source lists together: each is a synonym of every other."""
 
     words: tuple[str, ...]
     pos: str | None = None
     sense: str | None = None
     scope: str | None = None
-    """What in the source puts the words together, as in `Statement`."""
+    """What connects the words in the source, as in `Statement`."""
     usage: tuple[tuple[str, ...], ...] = ()
-    """Labels of `USAGES` for each of *words*; empty if none has any."""
+    """Labels of `USAGES` for each of *words*; empty if no word has any."""
     apart: tuple[tuple[int, int], ...] = ()
-    """Places in *words*, from 1 and the smaller first, of two that are no synonyms."""
+    """Pairs of words that are not synonyms, as positions in *words*, counted from 1, the smaller first."""
 
 
 class Form(NamedTuple):
-    """A word that is an inflection of another, or another way to write it."""
+    """A word that is an inflection of another word, or another spelling of it."""
 
     word: str
     lemma: str
@@ -85,12 +85,12 @@ class Analysis(NamedTuple):
 
     word: str
     segmentation: str
-    """In MorphoLEX notation, see `lexkit.morphology.segmentation`."""
+    """The word in MorphoLEX's notation, see `lexkit.morphology.segmentation`."""
     prefixes: tuple[str, ...]
     roots: tuple[str, ...]
     suffixes: tuple[str, ...]
     pos: tuple[str, ...] = ()
-    """Its parts of speech, as far as the source says."""
+    """Parts of speech of the word, as far as the source gives them."""
 
 
 Record = Headword | Statement | Group | Form | Analysis

@@ -1,7 +1,7 @@
-"""Reading an .xlsx workbook in a process of its own, whose memory is bounded.
+"""Read an .xlsx workbook in a process of its own, whose memory is limited.
 
-The library that parses it takes room for all cells from a sheet's first to its last, and ends the process when there is
-not enough.
+The library that parses it allocates memory for all cells from a sheet's first to its last, and aborts the process if
+that fails.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Any
 from lexkit import bounded_process
 
 _MEMORY = 2 << 30
-"""Bytes that the process may take; MorphoLEX-English needs a tenth of that."""
+"""Bytes of memory that the process may use; MorphoLEX-English needs a tenth of that."""
 
 
 class WorkbookError(Exception):
-    """A file that is not a workbook, or one that takes too much memory."""
+    """A file is not a workbook, or needs too much memory."""
 
 
 def read(path: Path) -> Iterator[tuple[str, list[list[Any]]]]:
-    """Yield the sheets of a workbook: the name, and the rows of text, numbers, truth values, and dates as text.
+    """Yield the name and the rows of each sheet. Cells are strings, numbers or truth values; dates are strings.
 
     Raises:
-        WorkbookError: it is not a workbook, or takes too much memory; the message says which.
+        WorkbookError: the file is not a workbook, or needs too much memory; the message says which.
     """
     rows = bounded_process.run(__name__, [str(path)], _MEMORY)
     try:
@@ -37,7 +37,7 @@ def read(path: Path) -> Iterator[tuple[str, list[list[Any]]]]:
 
 
 def main(send: Callable[[Any], None], path: str) -> None:
-    """Send the name of the sheet and the cells of every row; called in the other process."""
+    """Send the name of the sheet and the cells for every row; this runs in the other process."""
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:

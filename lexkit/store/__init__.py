@@ -1,1 +1,1 @@
-"""The store, one DuckDB file: `build` makes it, `lexicon` reads it, `verify` checks it, `schema.sql` defines it."""
+"""The store, a DuckDB file: `schema.sql` defines it, `build` makes it, `lexicon` reads it, and `verify` checks it."""

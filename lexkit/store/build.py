@@ -1,4 +1,4 @@
-"""Building a store: read every source, stage its records, and let SQL make the tables."""
+"""Build a store: read every source, stage its records, and make the tables with SQL."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import duckdb
 from lexkit import __version__
 from lexkit.arguments import LANGUAGE_CODE, MOST_JOBS, require_choice, require_list, require_number, require_path
 from lexkit.errors import ArgumentError, SourceError
-from lexkit.morphology.affixes import AffixSet, affixes_of, languages
+from lexkit.morphology.affixes import AffixSet, affixes_of, languages_with_affixes
 from lexkit.progress import Progress
 from lexkit.sources.files import fingerprint
-from lexkit.sources.gate import let_in
 from lexkit.sources.plugins import option_of
 from lexkit.sources.read_report import ReadReport
 from lexkit.sources.roget.reader import Scope
+from lexkit.sources.validation import keep_valid
 from lexkit.store.checksum import record_checksums
 from lexkit.store.choose_sources import Options, Pathlike, Source, choose_sources
-from lexkit.store.files import SCHEMA_VERSION, connect, published, timestamp
+from lexkit.store.files import SCHEMA_VERSION, connect, new_store, timestamp
 from lexkit.store.relate import Derivation, make_relations
 from lexkit.store.spans import add_spans, load_tokenizers
 from lexkit.store.staging import Staging
@@ -33,20 +33,20 @@ from lexkit.store.statistics import Statistics, collect_statistics
 from lexkit.text import without_unprintable
 
 _OTHER_CODES = {"no": "nb", "nn": "nb", "ger": "de", "deu": "de", "eng": "en", "spa": "es", "fre": "fr", "fra": "fr"}
-"""What users may write for codes of Wiktionary."""
+"""Wiktionary's codes for other codes that users may give."""
 _HERE = Path(__file__).parent
 MAX_REJECTED = 0.01
 
 
 @dataclass(frozen=True)
 class BuildSummary:
-    """What a build made."""
+    """The result of a build: path, time and statistics of the store."""
 
     path: str
     seconds: float
     statistics: Statistics
     stages: dict[str, float] = field(default_factory=dict)
-    """Seconds by stage."""
+    """Seconds spent in each stage."""
 
 
 def build(
@@ -66,43 +66,44 @@ def build(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> BuildSummary:
-    """Build a store from source files, or from the starter data if none is named.
+    """Build a store from source files, or from the starter data if no file is given.
 
-    The target appears, or is replaced, in one step at the end: a build that fails or is killed leaves it as it was.
-    The same files and options give the same tables, row for row, whatever *jobs* is; the times in ``meta`` and
-    ``source`` are taken from the environment variable ``SOURCE_DATE_EPOCH`` where it is set. The word ``fetched``
-    instead of a Wiktionary, Roget or MorphoLEX file means what `lexkit fetch` has brought into the cache.
+    The store appears, or replaces the old one, in one step at the end: a build that fails or is killed changes nothing.
+    The same files and options always give the same tables, row for row, whatever *jobs* is; the times in ``meta`` and
+    ``source`` are taken from the environment variable ``SOURCE_DATE_EPOCH`` if it is set. Instead of a Wiktionary,
+    Roget or MorphoLEX file, the word ``fetched`` stands for what `lexkit fetch` has downloaded into the cache.
 
     Args:
-        output: The path of the store; an existing store there is replaced.
+        output: Path of the store; an existing store is replaced.
         wiktionary: JSONL files by wiktextract or from kaikki.org, plain or gzipped; or MediaWiki XML dumps, plain or
-            bzip2, which wiktextract first makes into JSONL in the cache.
+            bzip2, which wiktextract first converts to JSONL in the cache.
         roget: Roget's Thesaurus 1911, Gutenberg #22 or #10681, or lexkit's table of it.
-        morpholex: MorphoLEX-English, .xlsx or a table of text.
-        pairs: Pairs of a kind and a file that has two words a line. Lists count as one source, since who copied from
-            whom is not known, unless the kind has their origins after an @, as in ``synonym@moby``.
-        sources: Pairs of a reader's name and a path for it; `lexkit sources` lists the readers, and docs/plugins.md
-            says how to add one.
-        tokenizers: ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub; each may be
+        morpholex: MorphoLEX-English as .xlsx or a text table.
+        pairs: Pairs of a kind and a file with two words on a line. All lists count as one source, since they may copy
+            from each other, unless the kind names their origins after an @, as in ``synonym@moby``.
+        sources: Pairs of a reader's name and a path for it. `lexkit sources` lists the readers, and docs/plugins.md
+            explains how to add one.
+        tokenizers: ``tokenizer.json`` files, folders that contain one, or names on the Hugging Face hub; each may be
             given a name, as in ``llama=FILE`` (see `lexkit.tokens.loading.choose`).
-        language: Wiktionary's code of the language whose words are wanted.
-        headwords: Whether entries of Wiktionary without relations are words of the store, too.
-        roget_scope: Which terms of Roget are synonyms: those of one semicolon ``group``, or of one ``paragraph``.
-        affixes: Which affixes of the language negate: the ``common`` ones (un-, in-, dis-, non-, -less); ``all``, that
-            is, riskier ones (anti-, de-, mis- ...), too; or ``none``. docs/negation.md lists them.
-        max_rejected: The share of a file's records, from 0 to 1, that may be bad before the build stops.
-        jobs: Processes that extract and read, and threads that relate; by default as many as there are cores.
-        progress: Shows each stage.
+        language: Wiktionary's code of the language to build.
+        headwords: Whether to include words whose Wiktionary entries have no relations.
+        roget_scope: Whether the terms of one semicolon ``group``, or of one ``paragraph``, are synonyms.
+        affixes: Which negating affixes to use: the language's ``common`` ones (un-, in-, dis-, non-, -less); ``all``,
+            which includes riskier ones (anti-, de-, mis- ...); or ``none``. docs/negation.md lists them.
+        max_rejected: Share of a file's records, from 0 to 1, that may be bad before the build stops.
+        jobs: Number of processes that extract and read, and of threads that derive relations; by default, the number
+            of cores.
+        progress: Receives each stage.
 
     Returns:
-        A `BuildSummary`: the path, the seconds that it took, and the counts.
+        A `BuildSummary`: the path, the time in seconds, and statistics of the store.
 
     Raises:
-        SourceError: A source cannot be read, is not what it should be, or has too many bad records.
-        PluginError: A reader of *sources* is not installed, is broken, or yields what it must not.
+        SourceError: A source cannot be read, is of the wrong kind, or has too many bad records.
+        PluginError: A reader for *sources* is not installed or broken, or yields invalid records.
         StoreError: The target cannot be written.
         TokenizerError: A tokenizer cannot be loaded.
-        ArgumentError: An option has a value that it cannot have.
+        ArgumentError: An argument has an invalid value.
     """
     started = time.perf_counter()
     require_path("output", output)
@@ -117,7 +118,7 @@ def build(
     chosen = choose_sources(wiktionary, roget, morpholex, pairs, sources, options)
     try:
         loaded = load_tokenizers(tokenizers, clock)
-        with published(target) as store, connect(store, n_jobs) as connection:
+        with new_store(target) as store, connect(store, n_jobs) as connection:
             connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
             with Staging(connection) as staging:
                 for source in chosen:
@@ -131,7 +132,7 @@ def build(
                 clock.stage(f"tokenize with {name}")
                 add_spans(connection, name, tokenizer, clock)
             clock.stage("write")
-            uris = {source.name: without_unprintable(source.asked or source.uri) for source in chosen}
+            uris = {source.name: without_unprintable(source.request or source.uri) for source in chosen}
             _write_meta(connection, options, {"sources": uris, "tokenizers": list(loaded), "affixes": affixes})
             record_checksums(connection)
             statistics = collect_statistics(connection)
@@ -142,10 +143,10 @@ def build(
 
 
 def _no_affixes(language: str) -> str:
-    known = languages()
+    known = languages_with_affixes()
     usual = _OTHER_CODES.get(language.lower(), language.lower().partition("-")[0])
     meant = f"; did you mean {usual}?" if usual in known else ""
-    return f"no relations are derived: lexkit has no negating affixes of {language!r}, but of {', '.join(known)}{meant}"
+    return f"no relations are derived: lexkit has negating affixes of {', '.join(known)}, not of {language!r}{meant}"
 
 
 def _check_arguments(
@@ -166,11 +167,11 @@ def _check_arguments(
     require_number("max_rejected", max_rejected, 0, 1, whole=False)
     require_number("jobs", jobs, 1, MOST_JOBS)
     if not isinstance(language, str) or not re.fullmatch(LANGUAGE_CODE, language):
-        raise ArgumentError(f"language={language!r}: give the code that Wiktionary has for it, such as 'en'")
+        raise ArgumentError(f"language={language!r}: give Wiktionary's code of the language, such as 'en'")
 
 
 class _Clock(Progress):
-    """Passes everything on, and keeps how long each stage took."""
+    """Passes on all reports of progress, and measures how long each stage takes."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -206,20 +207,23 @@ def _cores() -> int:
 
 def _read_source(connection: duckdb.DuckDBPyConnection, staging: Staging, source: Source, max_rejected: float) -> None:
     report = ReadReport()
-    n_staged = staging.add(source.name, let_in(source.read(source.path, report), report))
+    n_staged = staging.add(source.name, keep_valid(source.read(source.path, report), report))
     if report.n_bad > max_rejected * report.n_records:
         share = report.n_bad / report.n_records
         raise SourceError(
             f"{source.path}: {report.n_bad:,} of {report.n_records:,} records are bad, first at {report.first_bad}; "
-            + (f"fix the file, or raise --max-rejected above {share:.3g}" if share < 1 else "is it the right file?")
+            + (
+                f"fix the file, or raise --max-rejected above {share:.3g}"
+                if share < 1
+                else "check that it is the right file"
+            )
         )
     if n_staged == 0:
         refused = next(iter(report.examples.items()), None)
         first = f" (the first is refused at {refused[1]}: {refused[0].value})" if refused else ""
         raise SourceError(
-            f"{source.path}: nothing for the store among its {report.n_records:,} records{first}; check that it is a "
-            f"file for {option_of(source.kind)}"
-            + (" and of the code --language" if source.kind == "wiktionary" else "")
+            f"{source.path}: none of its {report.n_records:,} records can be used{first}; check that it is a file for "
+            f"{option_of(source.kind)}" + (" and has words of the --language" if source.kind == "wiktionary" else "")
         )
     digest, size = fingerprint(source.path)
     connection.execute(

@@ -1,6 +1,6 @@
-"""The checks of a store: what the schema promises, as numbered queries that must find nothing.
+"""The checks of `lexkit verify`: the promises of the schema, as numbered queries that must find nothing.
 
-``E1..`` is structure, ``E2..`` references and counts, ``W3..`` quality. Codes do not change their meaning.
+``E1..`` checks structure, ``E2..`` references and counts, ``W3..`` quality. The meaning of a code never changes.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 import duckdb
 
-from lexkit.sources import gate
+from lexkit.sources import validation
 from lexkit.store.checksum import TABLES, checksum, recorded_checksums
 from lexkit.store.relate import derive_again, summarize_again
 from lexkit.text import without_unprintable
 
 
 class Check(NamedTuple):
-    """A query whose rows are faults, or a function that returns them; the first column is shown as the example."""
+    """A query or a function that returns faults as rows. The first column of the first row is shown as an example."""
 
     code: str
     title: str
@@ -42,7 +42,7 @@ _COLUMNS = """
 """
 
 
-def _other_columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
+def _wrong_columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
     """Compare tables, views and their columns with those of the schema."""
     with duckdb.connect() as empty:
         empty.execute(SCHEMA.read_text(encoding="utf-8"))
@@ -51,14 +51,14 @@ def _other_columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
     return sorted((name,) for name, data_type in expected if (name, data_type) not in found)
 
 
-def _other_views(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
-    """Compare the rows of each view with those of the SELECT that the schema has for it."""
+def _wrong_views(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
+    """Compare the rows of each view with those of its SELECT in the schema."""
     views = _VIEW.findall(SCHEMA.read_text(encoding="utf-8"))
     return [(name,) for name, select in views if checksum(connection, name) != checksum(connection, f"({select})")]
 
 
-def _derived_otherwise(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
-    """Derive again, by the same statement as a build, and compare both ways."""
+def _wrong_derivations(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
+    """Derive relations again with the statement that builds use, and return the differences in both directions."""
     derive_again(connection)
     columns = (
         "word_a, word_b, kind, source, pos, regexp_replace(rule, '^contradicted:', '') AS rule,"
@@ -73,8 +73,11 @@ def _derived_otherwise(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]
     ).fetchall()
 
 
-def _summarized_otherwise(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
-    """Summarize again, by the same statements as a build; rounded numbers may differ by one unit between machines."""
+def _wrong_summaries(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
+    """Summarize evidence again with the statements that builds use, and return the relations that differ.
+
+    Rounded numbers may differ by one unit between machines.
+    """
     summarize_again(connection)
     return connection.execute(
         f"""
@@ -89,9 +92,9 @@ def _summarized_otherwise(connection: duckdb.DuckDBPyConnection) -> list[tuple[s
 
 
 def _wrong_words(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
-    """Find what the gate of a build would not let in."""
+    """Find words that a build would refuse."""
     folded = connection.execute("SELECT word FROM word WHERE folded <> lower(word)").fetchall()
-    return sorted({*folded, *_faults(connection, "SELECT word FROM word", gate.WORD)})
+    return sorted({*folded, *_faults(connection, "SELECT word FROM word", validation.WORD)})
 
 
 def _wrong_texts(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
@@ -105,25 +108,25 @@ def _wrong_texts(connection: duckdb.DuckDBPyConnection) -> list[tuple[str]]:
     return sorted(found)
 
 
-def _faults(connection: duckdb.DuckDBPyConnection, query: str, rule: gate.Rule) -> list[tuple[str]]:
+def _faults(connection: duckdb.DuckDBPyConnection, query: str, rule: validation.Rule) -> list[tuple[str]]:
     column = connection.sql(query).to_arrow_table().column(0)
     return [(without_unprintable(fault),) for fault in rule.faults(column)]
 
 
 _TEXTS = {
-    "sense of evidence, segmentation of morphology": gate.TEXT,
-    "uri of source, origin of source, licence of source, reason of rejection, example of rejection": gate.LINE,
-    "pos of evidence, scope of evidence, unnest(pos) of morphology": gate.NAME,
-    "unnest(usage_a) of evidence, unnest(usage_b) of evidence": gate.LABEL,
-    "unnest(prefixes) of morphology, unnest(roots) of morphology, unnest(suffixes) of morphology": gate.MORPHEME,
+    "sense of evidence, segmentation of morphology": validation.TEXT,
+    "uri of source, origin of source, licence of source, reason of rejection, example of rejection": validation.LINE,
+    "pos of evidence, scope of evidence, unnest(pos) of morphology": validation.NAME,
+    "unnest(usage_a) of evidence, unnest(usage_b) of evidence": validation.LABEL,
+    "unnest(prefixes) of morphology, unnest(roots) of morphology, unnest(suffixes) of morphology": validation.MORPHEME,
 }
-"""Which rules hold for which columns."""
+"""Rules for columns of text, by columns and tables."""
 
 CHECKS = (
     Check(
         "E101",
-        "a table, a view or a column is missing, or of another type",
-        _other_columns,
+        "a table, a view or a column is missing or has another type",
+        _wrong_columns,
     ),
     Check(
         "E102",
@@ -131,7 +134,7 @@ CHECKS = (
         "SELECT word FROM (SELECT word, word_id, row_number() OVER (ORDER BY word) - 1 AS place FROM word)"
         " WHERE word_id <> place",
     ),
-    Check("E103", "a word stands twice", "SELECT word FROM word GROUP BY word HAVING count(*) > 1"),
+    Check("E103", "a word occurs twice", "SELECT word FROM word GROUP BY word HAVING count(*) > 1"),
     Check(
         "E104",
         "a word has no letter, is not normalised, or has a wrong folded form",
@@ -144,7 +147,7 @@ CHECKS = (
         f" UNION ALL SELECT {_PAIR} FROM evidence WHERE word_a >= word_b OR from_a >= from_b"
         " UNION ALL SELECT word_id || '/' || base_id || ' negation' FROM negation WHERE word_id = base_id",
     ),
-    Check("E106", "a relation stands twice", f"SELECT {_PAIR} FROM relation GROUP BY ALL HAVING count(*) > 1"),
+    Check("E106", "a relation occurs twice", f"SELECT {_PAIR} FROM relation GROUP BY ALL HAVING count(*) > 1"),
     Check(
         "E107",
         "a kind is neither synonym nor antonym",
@@ -165,17 +168,17 @@ CHECKS = (
     ),
     Check(
         "E109",
-        "a table does not hold what it was built with",
+        "the content of a table is not what was built",
         _changed_tables,
     ),
     Check(
         "E110",
-        "a view does not show what the schema says",
-        _other_views,
+        "a view differs from its definition in the schema",
+        _wrong_views,
     ),
     Check(
         "E111",
-        "a gloss, a part of speech, a label, a morpheme, a frequency or a note on a source is not what a build lets in",
+        "a gloss, a part of speech, a label, a morpheme, a frequency or a note on a source is not valid",
         _wrong_texts,
     ),
     Check(
@@ -218,7 +221,7 @@ CHECKS = (
     Check(
         "E205",
         "a summary of the evidence in relation (direct, n_sources, confidence, weight ...) disagrees with it",
-        _summarized_otherwise,
+        _wrong_summaries,
     ),
     Check(
         "E206",
@@ -237,7 +240,7 @@ CHECKS = (
     ),
     Check(
         "E208",
-        "a contradicted derivation is contradicted by nothing",
+        "evidence is marked as contradicted, but no source contradicts it",
         f"""
         SELECT {_PAIR} FROM (SELECT * FROM evidence WHERE starts_with(rule, 'contradicted:')) d ANTI JOIN (
             SELECT word_a, word_b, kind FROM evidence WHERE rule IS NULL
@@ -257,7 +260,7 @@ CHECKS = (
     ),
     Check(
         "E211",
-        "derived evidence is of another kind than its rule gives",
+        "the kind of derived evidence does not follow from its rule",
         f"""
         SELECT {_PAIR} FROM (
             SELECT *, regexp_replace(rule, '^contradicted:', '') AS name FROM evidence WHERE rule IS NOT NULL
@@ -273,12 +276,12 @@ CHECKS = (
     ),
     Check(
         "E212",
-        "derived evidence is not what the negations give",
-        _derived_otherwise,
+        "derived evidence does not follow from the negations",
+        _wrong_derivations,
     ),
     Check(
         "E213",
-        "derived evidence counts although the sources state the other kind only",
+        "the sources state only the other kind, but derived evidence is not marked as contradicted",
         f"""
         WITH stated AS (SELECT DISTINCT word_a, word_b, kind FROM evidence WHERE rule IS NULL)
         SELECT {_PAIR} FROM (SELECT * FROM evidence WHERE rule NOT LIKE 'contradicted:%') d
@@ -288,12 +291,12 @@ CHECKS = (
     ),
     Check(
         "E214",
-        "a source's count of records does not fit what comes of them",
+        "a source's count of records does not match what it states and analyses",
         """
         SELECT source FROM source
         LEFT JOIN (SELECT source, count(*) AS n FROM evidence WHERE rule IS NULL GROUP BY source) USING (source)
         WHERE n_records < 0 OR n_rejected < 0 OR (n > 0 AND n_records = 0)
-            OR (kind = 'pairs' AND n > n_records - n_rejected)  -- a line states one relation
+            OR (kind = 'pairs' AND n > n_records - n_rejected)  -- each line states at most one relation
             OR (kind = 'morpholex' AND n_records
                 <> (SELECT count(*) FROM morphology WHERE analyser = 'morpholex')
                 + (SELECT coalesce(sum(rejection.n), 0) FROM rejection
@@ -324,7 +327,7 @@ CHECKS = (
     ),
     Check(
         "E219",
-        "a form is of no known kind, is its own lemma, or stands twice",
+        "a form has an unknown kind, is its own lemma, or occurs twice",
         "SELECT word_id || '/' || lemma_id || ' ' || kind FROM form"
         " WHERE kind NOT IN ('inflection', 'spelling', 'hyphenation') OR word_id = lemma_id"
         " UNION ALL SELECT word_id || '/' || lemma_id || ' ' || kind FROM (FROM form GROUP BY ALL HAVING count(*) > 1)",

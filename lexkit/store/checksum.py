@@ -1,6 +1,6 @@
-"""Checksums of what a store's tables hold, whatever the file's bytes are.
+"""Checksums of the contents of a store's tables, independent of the bytes of the file.
 
-They tell whether a store still holds what it was built with, and whether two stores hold the same.
+They show whether a store has changed since it was built, and whether two stores have the same content.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ TABLES = (
     "tokenizer",
     "span",
 )
-"""Every table but ``meta``, which holds the checksums."""
+"""Every table except ``meta``, which contains the checksums."""
 
 
 def record_checksums(connection: duckdb.DuckDBPyConnection, tables: Sequence[str] = TABLES) -> None:
-    """Write the checksums of tables into ``meta``, as JSON under the key ``checksums``; of others they stay."""
+    """Write the checksums of *tables* into ``meta``, as JSON with the key ``checksums``; keep those of other tables."""
     checksums = recorded_checksums(connection) | {table: checksum(connection, table) for table in tables}
     connection.execute("DELETE FROM meta WHERE key = 'checksums'")
     connection.execute("INSERT INTO meta VALUES ('checksums', ?)", [json.dumps(checksums)])
 
 
 def recorded_checksums(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Return the checksums that ``meta`` holds, by table; nothing if it has none, or none that can be read."""
+    """Return the checksums in ``meta`` by table; empty if they are missing or cannot be read."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'checksums'").fetchone()
     try:
         recorded = json.loads(row[0]) if row is not None else {}
@@ -44,16 +44,15 @@ def recorded_checksums(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def checksum(connection: duckdb.DuckDBPyConnection, table: str) -> str:
-    """Return the checksum of a table as 16 hexadecimal digits: of its rows as a set, so their order does not matter.
+    """Return the checksum of a table as 16 hexadecimal digits. The order of the rows does not matter.
 
-    *table* may be a SELECT in parentheses as well.
-
-    It is the sum, modulo 2**64, of a part of each row's MD5; it finds damage and difference, not malice.
+    *table* may also be a SELECT in parentheses. The checksum is the sum, modulo 2**64, of half of each row's MD5. It
+    detects damage and differences, but not manipulation.
     """
     if connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None:
         return f"{0:016x}"
     columns = [name for name, *_ in connection.execute(f"DESCRIBE FROM {table}").fetchall()]
-    # Lengths keep ('ab', 'c') and ('a', 'bc') apart, and NULL from ''
+    # The lengths make ('ab', 'c') and ('a', 'bc') differ, and NULL and ''
     values = " || ".join(
         f"""coalesce(length("{column}"::VARCHAR) || ':' || "{column}"::VARCHAR, '-')""" for column in columns
     )

@@ -1,4 +1,4 @@
-"""What a build reads: from the files it is given, or the starter data, to a list of sources with their readers."""
+"""Choose what a build reads: turn the given files, or the starter data, into a list of sources with their readers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Protocol
 
 from lexkit.errors import SourceError
 from lexkit.progress import Progress
-from lexkit.sources import checked, morpholex, pairs
+from lexkit.sources import morpholex, pairs, plugin_reading
 from lexkit.sources.batches import Batch
-from lexkit.sources.cache import read_record, resolve
+from lexkit.sources.cache import read_record, resolve_files
 from lexkit.sources.catalog import licence_of, licence_of_starter
 from lexkit.sources.data_files import data_file
 from lexkit.sources.dumps.dump_reader import is_dump
@@ -29,9 +29,9 @@ from lexkit.sources.wiktionary import thesaurus
 Pathlike = str | os.PathLike[str]
 
 _ENGLISH = ("roget", "morpholex")
-"""Readers of resources that are of English words only."""
+"""Readers whose resources have only English words."""
 STARTER = {"wiktionary": "wiktionary.jsonl", "roget": "roget1911.tsv.gz", "morpholex": "morpholex.tsv"}
-"""What is built when no source is named, files of ``data_sources/starter``."""
+"""Files of ``data_sources/starter``, from which a store is built if no source is given."""
 
 
 class _Read(Protocol):
@@ -43,17 +43,17 @@ class Source:
     """A file to read."""
 
     name: str
-    """What evidence calls it: the kind, or kind:2 ... for further files of a kind."""
+    """Name of the source in evidence: the kind, or kind:2 ... for more files of the same kind."""
     kind: str
     path: Path
     uri: str
-    """The file as it was named."""
+    """The file as the user named it."""
     licence: str | None
     origin: str
-    """Which resource the file comes from: sources of one origin count as one."""
+    """The resource from which the file is derived; sources of one origin count as one."""
     read: _Read
-    asked: str | None = None
-    """What the build was asked for, where that is more than the file: synonym@origin=FILE."""
+    request: str | None = None
+    """The user's request, if it says more than the file: synonym@origin=FILE."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +75,19 @@ def choose_sources(
     other_files: Sequence[tuple[str, Pathlike]],
     options: Options,
 ) -> list[Source]:
-    """Return the sources of a build in the order in which they are read; the starter data if no file is given.
+    """Return the sources of a build in the order in which they are read, or the starter data if no file is given.
 
     Args:
-        wiktionary_files: files of Wiktionary; these and the next as for `lexkit.build`.
-        roget_files: files of Roget.
+        wiktionary_files: files of Wiktionary, as for `lexkit.build`.
+        roget_files: files of Roget's Thesaurus, as for `lexkit.build`.
         morpholex_file: the file of MorphoLEX.
-        pair_files: kinds of pairs, and files of them.
-        other_files: names of plugins, or of the readers above, and files or folders for them.
-        options: how they are read.
+        pair_files: kinds and files of lists of pairs.
+        other_files: names of readers, plugins or the ones above, with files or folders for them.
+        options: how to read the sources.
 
     Raises:
         SourceError: a file is missing, empty, or not a regular file; or a kind of pairs is unknown.
-        PluginError: a plugin is not there, or is broken.
+        PluginError: a plugin is not installed or is broken.
     """
     readers: dict[str, _Read] = {
         "wiktionary": partial(_read_wiktionary, options=options),
@@ -106,17 +106,17 @@ def choose_sources(
         wanted += [
             Source(kind, kind, path, uri, licence_of(kind), kind, readers[kind])
             for file in listed
-            for path, uri in resolve(kind, file, options.language)
+            for path, uri in resolve_files(kind, file, options.language)
         ]
     if sum(source.kind == "morpholex" for source in wanted) > 1:
         raise SourceError(
-            f"{wanted[-1].path}: a second file of MorphoLEX; a store has one analysis of a word, name one"
+            f"{wanted[-1].path}: a second file of MorphoLEX; give only one, since a store has one analysis of a word"
         )
     for name, file in pair_files:
         pair_kind, _, origin = name.partition("@")
         if pair_kind not in KINDS or (origin and not origin.isprintable()) or name.endswith("@"):
             raise SourceError(
-                f"{file}: pairs of kind {name!r}; say synonym or antonym, perhaps with @ and their origin"
+                f"{file}: pairs of kind {name!r}; use synonym or antonym, optionally with @ and their origin"
             )
         read_pairs = partial(pairs.read, kind=pair_kind)
         uri = os.fspath(file)
@@ -131,15 +131,15 @@ def choose_sources(
 
 
 def _require_language(wanted: list[Source], language: str) -> None:
-    """Refuse sources of English words where words of another language are wanted."""
+    """Refuse sources that have only English words if another language is built."""
     if language == "en":
         return
     for source in wanted:
         if source.kind in _ENGLISH:
-            raise SourceError(f"{source.path}: {source.kind} is English, and --language is {language}; leave one out")
+            raise SourceError(f"{source.path}: {source.kind} is English, but --language is {language}; leave one out")
     if not wanted:
         raise SourceError(
-            f"the starter data are English, and --language is {language}; name a source of it, for example "
+            f"the starter data are English, but --language is {language}; give a source in that language, for example "
             f"--wiktionary fetched, after 'lexkit fetch wiktionary-{language}'"
         )
 
@@ -154,10 +154,10 @@ def _starter(readers: Mapping[str, _Read]) -> list[Source]:
 
 def _plugin_sources(name: str, file: Pathlike, options: Options) -> Iterator[Source]:
     if name == "pairs":
-        raise SourceError(f"{file}: pairs of which kind? name the file with --pairs KIND=FILE")
+        raise SourceError(f"{file}: the kind of the pairs is missing; give the file with --pairs KIND=FILE")
     plugin = find(name)
-    read = partial(checked.read, plugin=plugin, language=options.language)
-    for path, uri in resolve(name, file, options.language):
+    read = partial(plugin_reading.read_with_plugin, plugin=plugin, language=options.language)
+    for path, uri in resolve_files(name, file, options.language):
         if plugin.reader.folders and path.is_dir():
             check_folder(path)
         else:
@@ -166,7 +166,7 @@ def _plugin_sources(name: str, file: Pathlike, options: Options) -> Iterator[Sou
 
 
 def _named(wanted: list[Source]) -> list[Source]:
-    """Number the sources of a kind: evidence must tell which one says what."""
+    """Number the sources of each kind, so that evidence can name the one that states it."""
     counts: dict[str, int] = {}
     named = []
     for source in wanted:

@@ -1,4 +1,4 @@
-"""Which store is opened if nobody names one; the option ``--store`` of the command line has the same default."""
+"""The store that is opened if none is named, in Python and by the option ``--store`` of the command line."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DEFAULT = "lexkit.duckdb"
 
 
 def default_path() -> Path:
-    """Return ``$LEXKIT_STORE``, or else ``lexkit.duckdb`` in the working folder; an empty variable does not count."""
+    """Return ``$LEXKIT_STORE``, or ``lexkit.duckdb`` in the working folder if the variable is not set or empty."""
     return user_path(os.environ.get(ENVIRONMENT) or DEFAULT)

@@ -1,8 +1,9 @@
--- A store as if it had been built without some sources: temporary tables that stand before the store's own of their names,
--- and what relations.sql starts from. See lexkit/store/relate.py. Each statement is named by the comment line above it.
+-- Show a store as if it had been built without some sources: temporary tables that hide the store's own tables of the
+-- same names, and those from which relations.sql starts. See lexkit/store/relate.py. The comment line above each
+-- statement gives its name.
 
 -- name: source
--- Whether the affixes of lexkit are a source is found out again.
+-- The source 'affix' is left out here; lexkit/store/relate.py adds it again if it is still needed.
 CREATE TEMP TABLE source AS FROM store.main.source WHERE source <> 'affix' AND NOT list_contains($sources, source);
 
 -- name: stated
@@ -17,7 +18,7 @@ FROM store.main.evidence SEMI JOIN source USING (source)
 WHERE rule IN ('indirect', 'contradicted:indirect');
 
 -- name: word
--- Ids stay, since their order is that of the words.
+-- Ids are kept, since their order is still that of the words.
 CREATE TEMP TABLE word AS
 SELECT * REPLACE (
     array_to_string(list_filter(string_split(attested, ','), lambda name: NOT list_contains($sources, name)), ',')
@@ -28,7 +29,7 @@ WHERE NOT list_has_all($sources, string_split(attested, ','))
 ORDER BY word_id;
 
 -- name: stage_analysis
--- A store has one source of analyses at most, MorphoLEX.
+-- A store has at most one source of analyses, MorphoLEX.
 CREATE TEMP TABLE stage_analysis AS
 SELECT word, segmentation, prefixes, roots, suffixes, pos, NULL::VARCHAR AS source
 FROM store.main.morphology JOIN word USING (word_id)

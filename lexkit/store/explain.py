@@ -1,4 +1,4 @@
-"""Why two words are related: the evidence between them."""
+"""Find the evidence that relates two words."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _CONFIDENT = "AND (word_a, word_b, kind) IN (SELECT (word_a, word_b, kind) FROM 
 def find_evidence(
     connection: duckdb.DuckDBPyConnection, index: Index, words: Sequence[int], others: Sequence[int], wanted: Filter
 ) -> Explanation:
-    """Return the evidence between any of some words and any of others, by their ids; see `Lexicon.explain`.
+    """Return the evidence that relates any of *words* to any of *others*; see `Lexicon.explain`.
 
     Args:
-        connection: of the store.
-        index: its words.
-        words: ids.
-        others: ids.
-        wanted: its ``pos`` and ``min_confidence`` count.
+        connection: connection to the store.
+        index: index of the store.
+        words: ids of words.
+        others: ids of words.
+        wanted: filter, of which only ``pos`` and ``min_confidence`` are used.
     """
     params: dict[str, object] = {"words": words, "others": others, "pos": list(wanted.pos)}
     if wanted.min_confidence:

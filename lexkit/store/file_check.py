@@ -1,4 +1,4 @@
-"""Whether a file may be a store, as far as its beginning tells, without importing DuckDB."""
+"""Check the beginning of a file to see whether it may be a store, without importing DuckDB."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from lexkit.errors import StoreError
 
-_MAGIC = slice(8, 12)  # a DuckDB file has "DUCK" after its first checksum
+_MAGIC = slice(8, 12)  # DuckDB files have "DUCK" after their first checksum
 
 
 def check_store_file(path: Path) -> None:
-    """Make sure that a file is there and starts as a store does.
+    """Check that a file exists and begins like a store.
 
     Raises:
-        StoreError: it is not, it does not, or it cannot be read.
+        StoreError: the file is missing, is something else, or cannot be read.
     """
     try:
         require_text(path)
@@ -29,7 +29,7 @@ def check_store_file(path: Path) -> None:
 
 
 def require_text(path: Path) -> None:
-    """Refuse a name that is not text, which DuckDB cannot open."""
+    """Refuse a path that is not UTF-8, which DuckDB cannot open."""
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError as error:
@@ -38,10 +38,10 @@ def require_text(path: Path) -> None:
 
 
 def has_duckdb_header(path: Path) -> bool:
-    """Whether the file starts as DuckDB files do.
+    """Whether a file begins like a DuckDB file.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
         return stream.read(16)[_MAGIC] == b"DUCK"

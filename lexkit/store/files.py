@@ -1,4 +1,4 @@
-"""Opening, recognising and publishing store files."""
+"""Open, recognise and atomically replace the files of stores."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from lexkit.store.file_check import check_store_file, has_duckdb_header, require
 SCHEMA_VERSION = 2
 _MEMORY = "1GiB"
 _READABLE_SINCE = "v1.0.0"
-"""The oldest DuckDB that reads the file; left alone, DuckDB writes what only its own version and later ones read."""
+"""The oldest DuckDB that can read a store. By default, DuckDB writes files that only its own or later versions read."""
 _CATALOG = "store"
 _LOCK = "lock"
 
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a store for reading, locked down: no files but this one, no extensions, no changes of settings.
+    """Open a store for reading, locked down: no other files, no extensions, no changes of settings.
 
-    The store is attached to a database of its own in memory. If it were opened by its path, DuckDB would hand out the
-    file that another part of the process still has open, even when a build has replaced it since.
+    The store is attached to an in-memory database of its own. If it were opened by its path, DuckDB would return the
+    file that another part of the process still has open, even if a build has replaced it in the meantime.
 
     Raises:
-        StoreError: no such file, not a lexkit store, another schema version, or held by a writer.
+        StoreError: the file is missing, not a lexkit store, of another schema version, or opened by a writer.
     """
     check_store_file(path)
     try:
@@ -57,10 +57,10 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a store as `open_read_only` does, for queries of lexkit's own: if one fails, the store is damaged.
+    """Context manager. Open a store with `open_read_only` for lexkit's own queries, which only damage can make fail.
 
     Raises:
-        StoreError: as `open_read_only`; or the store is damaged.
+        StoreError: as for `open_read_only`, or the store is damaged.
     """
     with open_read_only(path) as connection:
         try:
@@ -70,7 +70,7 @@ def reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def connect(path: Path, jobs: int) -> duckdb.DuckDBPyConnection:
-    """Open a database to build a store in, or to add to; what does not fit into memory spills into its folder."""
+    """Open a database for building or changing a store; what does not fit into memory spills into its folder."""
     return duckdb.connect(
         str(path),
         config={
@@ -83,33 +83,33 @@ def connect(path: Path, jobs: int) -> duckdb.DuckDBPyConnection:
 
 
 def named_statements(path: Path) -> dict[str, str]:
-    """Return the statements of an SQL file by the name in the comment line ``-- name: ...`` above each."""
+    """Return the statements of an SQL file by name; a comment line ``-- name: ...`` above each gives the name."""
     parts = re.split(r"^-- name: (\w+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def timestamp() -> str:
-    """Return the time that a store records: now, or ``SOURCE_DATE_EPOCH`` where it is set; UTC, ISO 8601.
+    """Return the time to record in a store, now or ``SOURCE_DATE_EPOCH`` if it is set, in UTC and ISO 8601.
 
     Raises:
         ArgumentError: the environment variable is not a number of seconds since 1970.
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH") or str(int(time.time()))
-    if not re.fullmatch("[0-9]{1,11}", epoch):  # until the year 5138
+    if not re.fullmatch("[0-9]{1,11}", epoch):  # up to the year 5138
         raise ArgumentError(f"SOURCE_DATE_EPOCH={epoch[:40]!r}: give seconds since 1970, or unset the variable")
     seconds = int(epoch)
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def cursor(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """Return a connection of its own, for another thread, to a store that `open_read_only` has opened."""
+    """Return a separate connection, for another thread, to a store that `open_read_only` has opened."""
     another = connection.cursor()
-    another.execute(f"USE {_CATALOG}.main")  # by its name alone, a schema of this name might be meant
+    another.execute(f"USE {_CATALOG}.main")  # the name of the catalog alone could also mean a schema
     return another
 
 
 def _attached_whole(path: Path) -> duckdb.DuckDBPyConnection:
-    """Attach a store; once more if a build has replaced it meanwhile, since DuckDB opens the file twice."""
+    """Attach a store, and try again if a build replaces it meanwhile, since DuckDB opens the file twice."""
     while True:
         before = path.stat()
         try:
@@ -127,11 +127,11 @@ def _attached(path: Path) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoload_known_extensions": False,
         "autoinstall_known_extensions": False,
-        "temp_directory": "",  # who reads leaves nothing on disk
+        "temp_directory": "",  # readers write nothing to the disk
     }
     connection = duckdb.connect(":memory:", config=config)
     try:
-        # From the root on, since DuckDB has its own ideas of names such as md:words or :memory:
+        # An absolute path, since names such as md:words or :memory: have a special meaning in DuckDB
         quoted = str(path.absolute()).replace("'", "''")
         connection.execute(f"ATTACH '{quoted}' AS {_CATALOG} (READ_ONLY)")
         connection.execute("SET enable_external_access = false")
@@ -151,7 +151,7 @@ def _check_schema(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
         _refuse_macros(path, connection)
         return
     rows = connection.execute("SELECT value FROM meta WHERE key = 'lexkit_version'").fetchall()
-    maker = f"lexkit {rows[0][0]}" if rows else "another lexkit"
+    maker = f"lexkit {rows[0][0]}" if rows else "another version of lexkit"
     remedy = (
         "update lexkit with 'pip install -U lexkit'"
         if version > SCHEMA_VERSION
@@ -164,17 +164,17 @@ def _check_schema(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _refuse_macros(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Refuse a store with functions of its own, which would take the place of DuckDB's in every question."""
-    # fetched whole: with DuckDB 1.5, a result that is not at its end loses the next Ctrl-C
+    """Refuse a store that defines macros, which could replace DuckDB's own functions in every query."""
+    # fetchall, because with DuckDB 1.5 a result that is not read to its end swallows the next Ctrl-C
     found = connection.execute(
         f"SELECT min(function_name) FROM duckdb_functions() WHERE database_name = '{_CATALOG}' AND NOT internal"
     ).fetchall()
     if found != [(None,)]:
-        raise StoreError(f"{path}: damaged (it has a macro {found[0][0]!r}, which no build makes); build it again")
+        raise StoreError(f"{path}: damaged (it has a macro {found[0][0]!r}, which builds never make); build it again")
 
 
 def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """The schema version of a store, or None for a DuckDB file that is none."""
+    """Return the schema version of a store, or None for another DuckDB file."""
     try:
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     except duckdb.Error:
@@ -183,20 +183,20 @@ def _schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
 
 
 @contextlib.contextmanager
-def published(target: Path, elsewhere: str = "choose another --output") -> Iterator[Path]:
-    """Give a path to write a new store to; when the block ends well, it takes the name *target* in one step.
+def new_store(target: Path, elsewhere: str = "choose another --output") -> Iterator[Path]:
+    """Context manager. Yield a path for a new store; when the block succeeds, rename it to *target* in one step.
 
-    If the block fails, *target* is what it was before. The new file is written in a folder beside the target, since a
-    rename is atomic only within one file system; a folder that a killed build left is removed by the next. Where the
-    target is a symbolic link, what it leads to is replaced.
+    If the block fails, *target* is unchanged. The new file is written to a folder beside the target, since a rename is
+    atomic only within one file system; the next build removes a folder that a killed one left. If the target is a
+    symbolic link, the file to which it points is replaced.
 
     Args:
-        target: the store's path.
-        elsewhere: the advice at the end of an error message if the disk is full.
+        target: path of the store.
+        elsewhere: the advice at the end of the error message for a full disk.
 
     Raises:
-        StoreError: the target's folder is missing or not writable, the target is something else than a store, another
-            process is writing it, or the disk is full.
+        StoreError: the target's folder is missing or not writable, the target is not a store, another process is
+            writing it, or the disk is full.
     """
     require_text(target)
     try:
@@ -207,7 +207,7 @@ def published(target: Path, elsewhere: str = "choose another --output") -> Itera
             f"{target}: its folder cannot be read ({error.strerror}); check its name and permissions, or {elsewhere}"
         ) from error
     try:
-        with claimed(target, place) as folder:
+        with claimed_folder(target, place) as folder:
             path = folder / "store.duckdb"
             yield path
             keep_access(place, path)
@@ -228,21 +228,22 @@ def published(target: Path, elsewhere: str = "choose another --output") -> Itera
 
 
 @contextlib.contextmanager
-def changed(target: Path) -> Iterator[Path]:
-    """Give a copy of a store to change; when the block ends well, it takes the store's name in one step.
+def store_copy(target: Path) -> Iterator[Path]:
+    """Context manager. Yield a copy of a store to change; when the block succeeds, it replaces the store in one step.
 
-    Readers go on with the old file. What lexkit writes meanwhile is refused, and what others do is not overwritten.
+    Readers keep the old file. Meanwhile, other lexkit processes cannot write the store; if another program replaces it,
+    that is an error and nothing is overwritten.
 
     Raises:
-        StoreError: as `open_read_only` and `published`; or the store has been replaced.
+        StoreError: as for `open_read_only` and `new_store`, or the store has been replaced.
     """
     open_read_only(target).close()
-    with published(target, "copy the store to a larger disk") as path:
+    with new_store(target, "copy the store to a larger disk") as path:
         before = target.stat()
         shutil.copyfile(target, path)
         yield path
         if not (target.exists() and os.path.samestat(target.stat(), before)):
-            raise StoreError(f"{target}: was replaced by another process meanwhile; run this again")
+            raise StoreError(f"{target}: another process has replaced it in the meantime; run the command again")
 
 
 def _unwritten(target: Path, reason: str, elsewhere: str) -> StoreError:
@@ -252,7 +253,7 @@ def _unwritten(target: Path, reason: str, elsewhere: str) -> StoreError:
 def _check_target(target: Path, place: Path) -> None:
     if place.is_dir():
         raise StoreError(f"{target}: a folder; name a file in it with --output")
-    if "?" in str(place.parent):  # where DuckDB ends a path
+    if "?" in str(place.parent):  # DuckDB cuts a path at a question mark
         raise StoreError(f"{target}: DuckDB cannot write to a folder with ? in its name; rename it, or choose another")
     if not place.parent.is_dir():
         raise StoreError(f"{target}: the folder {target.parent} does not exist; make it, or choose another --output")
@@ -261,7 +262,7 @@ def _check_target(target: Path, place: Path) -> None:
 
 
 def _may_be_replaced(path: Path) -> bool:
-    """Whether the file is empty, a store of any schema, or a DuckDB file too broken to tell."""
+    """Whether the file is empty, a store of any schema, or a DuckDB file too damaged to recognise."""
     if path.stat().st_size == 0:
         return True
     if not has_duckdb_header(path):
@@ -274,14 +275,14 @@ def _may_be_replaced(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def claimed(target: Path, place: Path) -> Iterator[Path]:
-    """Give a folder in which something is made that will take the name *place*, and remove it in the end.
+def claimed_folder(target: Path, place: Path) -> Iterator[Path]:
+    """Context manager. Yield a temporary folder in which to make something that will be renamed to *place*.
 
-    One process at a time: a lock in the folder tells the others, and ends with the process, however that ends. What a
-    killed process left, the next one removes.
+    Only one process at a time can have such a folder: it contains a lock, which is released when the process ends, in
+    whatever way. The folder is removed at the end; what a killed process left is removed by the next.
 
     Raises:
-        StoreError: another process has such a folder, or none can be made.
+        StoreError: another process has such a folder, or the folder cannot be created.
     """
     try:
         folder, held = _claim(target, place)
@@ -301,14 +302,14 @@ def _claim(target: Path, place: Path) -> tuple[Path, IO[bytes]]:
     prefix = f".{place.name.replace('?', '_')}.building-"
     parent = os.open(place.parent, os.O_RDONLY)
     try:
-        fcntl.flock(parent, fcntl.LOCK_EX)  # for a moment, so that of two processes one is the first
+        fcntl.flock(parent, fcntl.LOCK_EX)  # held briefly, so that two processes cannot both claim the target
         for other in place.parent.glob(f"{glob.escape(prefix)}*"):
             if _is_locked(other / _LOCK):
                 raise StoreError(f"{target}: another process is writing it; wait for it, or name another target")
-            shutil.rmtree(other, ignore_errors=True)  # its process was killed
+            shutil.rmtree(other, ignore_errors=True)  # left by a killed process
         folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=prefix))
         held = lock(folder / _LOCK)
-        assert held is not None  # nobody else knows the folder
+        assert held is not None  # no other process knows the folder
         return folder, held
     finally:
         os.close(parent)

@@ -1,4 +1,4 @@
-"""Which relations a look-up is about: what its options say, checked once for all look-ups."""
+"""The filter that the options of a look-up describe, validated in one place for all look-ups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lexkit.store.results import unwanted
 
 @dataclass(frozen=True)
 class Filter:
-    """The relations that are wanted; by default all. `Lexicon.synonyms` describes the fields.
+    """A choice of relations, by default all of them. `Lexicon.synonyms` describes the fields.
 
     Raises:
         ArgumentError: *min_confidence* is not a number from 0 to 1.
@@ -22,7 +22,7 @@ class Filter:
     same_pos: bool = False
     source: str | None = None
     pos: tuple[str, ...] = ()
-    """Parts of speech, of which a relation needs one; empty for any."""
+    """Parts of speech of which a relation must have one; if empty, any is allowed."""
     min_confidence: float = 0
     archaic: bool = True
     offensive: bool = True
@@ -32,15 +32,15 @@ class Filter:
 
     @property
     def without(self) -> tuple[str, ...]:
-        """The labels of words that are not wanted."""
+        """Labels of words to leave out."""
         return unwanted(self.archaic, self.offensive)
 
 
 def require_pos(pos: str | Collection[str] | None, known: Sequence[str]) -> tuple[str, ...]:
-    """Return the parts of speech that a caller gave, one or several; None stands for any.
+    """Return one or several given parts of speech as a tuple, which is empty for None, any part of speech.
 
     Raises:
-        ArgumentError: *pos* is something else, or the store has no such part of speech.
+        ArgumentError: *pos* has another type, or the store has no such part of speech.
 
     >>> require_pos("adjective", ["adj", "noun"])
     Traceback (most recent call last):

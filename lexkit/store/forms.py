@@ -1,4 +1,4 @@
-"""The table `form` of a store: which words are forms of others."""
+"""Fill a store's table `form`, which says which words are forms of others, and propose lemmas for unknown words."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import duckdb
 import pyarrow as pa
 
 from lexkit.morphology.inflections import (
-    UNJOINED,
+    NEVER_JOINED,
     Candidate,
-    british,
-    inflected,
+    british_pattern,
     inflection_candidates,
-    sign_candidates,
+    inflection_pattern,
+    punctuation_candidates,
     spelling_candidates,
 )
 from lexkit.store.files import named_statements
@@ -25,7 +25,7 @@ _STATEMENTS = Path(__file__).parent / "forms.sql"
 _LEAST = 3
 """Least number of letters before an ending."""
 RULES = "rules"
-"""The source of what no source lists."""
+"""Name in the column `source` for forms that rules find and no source lists."""
 ENGLISH = "en"
 _CANDIDATES = pa.schema(
     [
@@ -39,7 +39,7 @@ _CANDIDATES = pa.schema(
 
 
 def add_forms(connection: duckdb.DuckDBPyConnection, language: str) -> None:
-    """Write the table `form` of an open store, whose relations are made: what sources list, then what rules find."""
+    """Fill the table `form` of an open store that has its relations: first with listed forms, then by rules."""
     statements = named_statements(_STATEMENTS)
     connection.execute(statements["known"])
 
@@ -51,21 +51,21 @@ def add_forms(connection: duckdb.DuckDBPyConnection, language: str) -> None:
     if language == ENGLISH:
         lemmas = {word for (word,) in connection.execute("SELECT word FROM known JOIN word USING (word_id)").fetchall()}
         inflections = partial(inflection_candidates, among=lemmas)
-        proposed = [*rows(inflected(), inflections), *rows(british(), spelling_candidates)]
+        proposed = [*rows(inflection_pattern(), inflections), *rows(british_pattern(), spelling_candidates)]
     columns = zip(*proposed, strict=True) if proposed else [()] * len(_CANDIDATES)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, _CANDIDATES, strict=True)]
     connection.register("candidate", pa.table(arrays, _CANDIDATES))
-    connection.execute(statements["form"], [UNJOINED])
+    connection.execute(statements["form"], [NEVER_JOINED])
     connection.unregister("candidate")
     connection.execute("DROP TABLE known")
 
 
 def propose_forms(word: str, index: Index, language: str) -> list[Candidate]:
-    """Return what a word that a store does not have may be a form of, by the rules that `add_forms` follows.
+    """Return the words of which a word that is not in the store may be a form, by the same rules as `add_forms`.
 
-    Another way to write it comes first, then inflections of what has relations.
+    Other spellings of the word are preferred; without any, these are the lemmas that have relations.
     """
-    candidates = sign_candidates(word)
+    candidates = punctuation_candidates(word)
     if language == ENGLISH:
         candidates += spelling_candidates(word)
     if found := [candidate for candidate in candidates if index.find(candidate.lemma) is not None]:
@@ -93,7 +93,8 @@ def misspelt_lemmas(word: str, index: Index, language: str) -> list[str]:
 
 
 def _inflections(word: str, index: Index) -> Iterator[Candidate]:
-    spelt = [word, *(candidate.lemma for candidate in spelling_candidates(word))]  # colours, where there is color only
+    # colours may be a form of color, if the store does not have colour
+    spelt = [word, *(candidate.lemma for candidate in spelling_candidates(word))]
     fitting, others = [], []
     for candidate in dict.fromkeys(candidate for form in spelt for candidate in inflection_candidates(form)):
         word_id = index.find(candidate.lemma)

@@ -1,4 +1,4 @@
-"""What a notebook shows: small tables of HTML in which every text is escaped."""
+"""HTML tables for notebooks, in which all text is escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lexkit.safe_output import printable
 
 
 def html_table(header: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
-    """Return a table. Tuples are joined by commas, and None leaves a cell empty.
+    """Return an HTML table. Tuples are joined by commas, and None leaves a cell empty.
 
     >>> html_table(["word", "pos"], [["<b>", ("adj", "noun")]])
     '<table><tr><th>word</th><th>pos</th></tr><tr><td>&lt;b&gt;</td><td>adj, noun</td></tr></table>'
@@ -23,7 +23,7 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[object]], caption:
 
 
 def html_text(value: object) -> str:
-    """Return *value* as text that HTML shows and that does nothing else."""
+    """Return *value* as escaped text that HTML displays literally."""
     if isinstance(value, bool):
         value = "yes" if value else "no"
     if isinstance(value, tuple):

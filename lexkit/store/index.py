@@ -1,4 +1,4 @@
-"""The words and relations of a store in memory, to be searched by bisection."""
+"""The words and relations of a store in memory, searched by bisection."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lexkit.store.filters import Filter
 from lexkit.store.results import Neighbor
 
 _SINGLE = 1e-6
-"""What a number from 0 to 1 may lose in single precision."""
+"""Largest rounding error of a number from 0 to 1 in single precision."""
 _FORMS: dict[pa.DataType, Literal["b", "i", "f"]] = {pa.int8(): "b", pa.int32(): "i", pa.float32(): "f"}
 
 
 class Index:
     """Words and relations in memory, as Arrow columns that are searched by bisection.
 
-    Columns are taken as they lie in the store, in the order of ``word_a`` (checked by `lexkit verify`); only their
-    order by ``word_b`` is computed, so that loading a million relations takes a tenth of a second.
+    Columns are loaded as they are in the store, in the order of ``word_a`` (checked by `lexkit verify`). Only their
+    order by ``word_b`` is computed, so loading a million relations takes a tenth of a second.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -44,11 +44,11 @@ class Index:
         self._by_word_b = _numbers(order["row"])
 
     def word(self, word_id: int) -> str:
-        """Return the word that an id stands for."""
+        """Return the word with an id."""
         return str(self.words[word_id].as_py())
 
     def find(self, word: str) -> int | None:
-        """Return the id of a word as it is spelt, or None."""
+        """Return the id of a word in exactly this spelling, or None."""
         place = bisect_left(range(len(self.words)), word, key=self.word)
         return place if place < len(self.words) and self.word(place) == word else None
 
@@ -57,7 +57,7 @@ class Index:
         return len(self._rows(word_id))
 
     def is_stated(self, word_id: int, *, synonyms: bool = False) -> bool:
-        """Whether a source states a relation of a word, or that it has synonyms."""
+        """Whether a source states any relation of a word, or, with *synonyms*, any synonym."""
         return any(self._direct[row] and not (synonyms and self._antonym[row]) for row in self._rows(word_id))
 
     def pos(self, word_id: int) -> set[str]:
@@ -72,12 +72,12 @@ class Index:
         return [*range(first, last), *self._by_word_b[start:end]]
 
     def neighbors(self, word_ids: Sequence[int], kind: Kind, wanted: Filter) -> Iterator[Neighbor]:
-        """Yield what is related to any of the words, each once, in the order of `Lexicon.synonyms`.
+        """Yield the distinct neighbours of the words, in the order of `Lexicon.synonyms`.
 
-        The filter chooses relations; a neighbour is what the chosen ones say of it, be they several.
+        The filter chooses relations. A neighbour combines all chosen relations that it has with the words.
         """
         antonym, is_wanted = int(kind == "antonym"), self._chooser(wanted)
-        # the ids are those of two ends, one of which is the word asked for; the other may be met from several
+        # word_a + word_b - word_id is the id of the other word, which may be related to several of the words
         others: dict[int, list[int]] = {}
         for word_id in word_ids:
             for row in self._rows(word_id):
@@ -88,7 +88,7 @@ class Index:
             yield neighbor
 
     def _chooser(self, wanted: Filter) -> Callable[[int, bool], bool]:
-        """Return a function that says whether a relation is wanted whose word_a, or else word_b, is the answer."""
+        """Return a function that decides whether a row matches the filter, with word_a or else word_b as the answer."""
         least = wanted.min_confidence - _SINGLE
         pos, without = set(wanted.pos), set(wanted.without)
 
@@ -131,11 +131,11 @@ class Index:
         return Chain("antonym" if kinds.count("antonym") % 2 else "synonym", tuple(steps))
 
     def _usage(self, row: int, is_a: bool) -> set[str]:
-        """The labels of one of the two words of a relation."""
+        """Return the labels of one of the two words of a relation."""
         return {label for label in (self._usage_a if is_a else self._usage_b)[row].as_py().split(",") if label}
 
     def _neighbor(self, other: int, rows: list[int]) -> Neighbor:
-        """One word, with all that the rows of its relations say of it."""
+        """Return a neighbour, combined from the rows of its relations."""
         sources = {name for row in rows for name in self._sources[row].as_py().split(",")}
         pos = {name for row in rows for name in self._pos[row].as_py().split(",") if name}
         sides = [(row, self._word_a[row] == other) for row in rows]
@@ -149,13 +149,13 @@ class Index:
             tuple(sorted(pos)),
             any(self._same_pos[row] for row in rows),
             tuple(sorted(usage)),
-            round(max(self._confidence[row] for row in rows), 2),  # as it was before it was stored in single precision
+            round(max(self._confidence[row] for row in rows), 2),  # undoes the rounding to single precision
             round(max((self._weight_b if is_a else self._weight_a)[row] for row, is_a in sides), 2),
         )
 
 
 def _numbers(column: pa.ChunkedArray) -> memoryview[Any]:
-    """A column of numbers without NULLs, as Python can index it without Arrow's scalars."""
+    """Return a column of numbers without NULLs in a form that Python can index without Arrow's scalars."""
     form = _FORMS[column.type]
     if not len(column):
         return memoryview(b"").cast(form)

@@ -56,7 +56,7 @@ def find_neighbors(
 ) -> pa.Table:
     """Return the neighbours of many words; see `lexkit.store.lexicon.Lexicon.neighbors`."""
     normal = [normalize_word(word) for word in asked]
-    # what cannot be printed is not a word of a store, but for joiners
+    # unprintable text is not a word of a store, except for joiners
     table = pa.table(
         {
             "place": pa.array(range(len(asked)), pa.int32()),
@@ -67,7 +67,7 @@ def find_neighbors(
     if forms:
         spelt = [(place, resolver().answering(word, True, kind)) for place, word in enumerate(normal)]
     else:
-        # the few words that SQL cannot compare: all spellings of apostrophes count, and of what is not found otherwise
+        # SQL cannot compare a few words: those with variants of apostrophes, and those that are not found otherwise
         special = {place for place, word in enumerate(normal) if has_twins(word) or ends_as_capitals(fold(word))}
         spelt = [(place, resolver().ids(normal[place])) for place in sorted(special)]
         missed = [place for (place,) in connection.execute(_MISSED).fetchall()]
@@ -89,10 +89,10 @@ def find_neighbors(
 
 
 def list_of_words(words: Iterable[Any]) -> list[str]:
-    """Return words as a list of text.
+    """Return words as a list of strings.
 
     Raises:
-        ArgumentError: something among the words is not text.
+        ArgumentError: *words* is a string or not iterable, or one of its items is not valid text.
     """
     if isinstance(words, (str, bytes)) or not isinstance(words, Iterable):
         example = words if isinstance(words, str) else "happy"
@@ -102,5 +102,5 @@ def list_of_words(words: Iterable[Any]) -> list[str]:
         if not isinstance(word, str):
             raise ArgumentError(f"words[{place}] is {word!r}; give words only")
         if any("\ud800" <= character <= "\udfff" for character in word):
-            raise ArgumentError(f"words[{place}] is {word!r}, no text of Unicode; leave it out")
+            raise ArgumentError(f"words[{place}] is {word!r}, which is not valid Unicode; leave it out")
     return asked

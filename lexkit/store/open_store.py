@@ -1,4 +1,4 @@
-"""A store that is open for reading, and the connections that its users borrow, a query each."""
+"""A store that is open for reading, and the connections that it lends for single queries."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lexkit.store.query import INTERRUPT_INTERVAL
 
 
 class OpenStore:
-    """A store that is open; threads may share it.
+    """An open store, which several threads may share.
 
     Raises:
-        StoreError: no such file, not a lexkit store, or of another schema version.
+        StoreError: the file is missing, is not a lexkit store, or has another schema version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,14 +27,14 @@ class OpenStore:
         self._is_closed = False
         self._change = threading.Condition()
         self._borrowed: dict[duckdb.DuckDBPyConnection, int] = {}
-        """Connections, and the threads that have them."""
+        """Connections in use, with the threads that use them."""
 
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Lend a connection for one block. What fails on it fails because the store is closed, or damaged.
+        """Context manager. Lend a connection for one block.
 
         Raises:
-            StoreError: the store is closed, or damaged.
+            StoreError: the store is closed, or a query of lexkit's own fails because the store is damaged.
         """
         with self._change:
             self.require_open()
@@ -49,7 +49,7 @@ class OpenStore:
             raise StoreError(f"{self.path}: damaged ({first_line(error)}); build it again") from error
         finally:
             with self._change:
-                del self._borrowed[borrowed]  # first: what is closed cannot be interrupted
+                del self._borrowed[borrowed]  # before closing, since a closed connection cannot be interrupted
                 borrowed.close()
                 self._change.notify_all()
 
@@ -59,15 +59,15 @@ class OpenStore:
         return self._is_closed
 
     def require_open(self) -> None:
-        """Refuse a question to a store that has been closed."""
+        """Raise `StoreError` if the store has been closed."""
         if self._is_closed:
             raise StoreError(f"{self.path}: is closed; open it again with lexkit.open")
 
     def close(self) -> None:
-        """Let go of the file; no further connection is lent, and queries on those that are lent are given up."""
+        """Close the file: lend no more connections, and interrupt the queries on those in use."""
         with self._change:
             self._is_closed = True
-            own = threading.get_ident()  # which may be here out of a signal handler, in the middle of a query
+            own = threading.get_ident()  # a signal handler may call this in the middle of this thread's own query
             while self._borrowed:
                 for borrowed in self._borrowed:
                     borrowed.interrupt()

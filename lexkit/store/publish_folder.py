@@ -1,4 +1,4 @@
-"""Publishing a folder of files in one step."""
+"""Write a folder of files and give it its name in one step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lexkit.atomic_write import keep_access, sync
 from lexkit.errors import StoreError
-from lexkit.store.files import claimed
+from lexkit.store.files import claimed_folder
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -19,14 +19,14 @@ _RENAME_EXCHANGE = 2
 
 @contextlib.contextmanager
 def published_folder(target: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
-    """Give an empty folder to write to; when the block ends well, it takes the name *target* in one step.
+    """Context manager. Yield an empty folder to write to; when the block succeeds, rename it to *target* in one step.
 
-    If the block fails or the process is killed, *target* is what it was before. What a killed one left beside the
-    target, the next removes. (On systems that can't swap two folders, for an instant there is none of that name.)
+    If the block fails or the process is killed, *target* is unchanged. The next process removes what a killed one left
+    beside the target. (On systems that cannot swap two folders, *target* does not exist for an instant.)
 
     Args:
-        target: does not exist, or is an empty folder, or one to replace.
-        is_ours: whether a folder may be replaced.
+        target: path that does not exist, or a folder that is empty or may be replaced.
+        is_ours: decides whether a folder may be replaced.
 
     Raises:
         StoreError: the target is something else, its parent is missing or not writable, or the disk is full.
@@ -34,7 +34,7 @@ def published_folder(target: Path, is_ours: Callable[[Path], bool]) -> Iterator[
     place = target.resolve()
     try:
         _check_target(target, place, is_ours)
-        with claimed(target, place) as folder:
+        with claimed_folder(target, place) as folder:
             new = folder / "new"
             new.mkdir()
             yield new
@@ -69,7 +69,7 @@ def _take_name(new: Path, place: Path, aside: Path) -> None:
 
 
 def _exchanged(a: Path, b: Path) -> bool:
-    """Swap two names in one step, where the system and the file system can."""
+    """Swap two folders in one step, and return whether the system and the file system support it."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""One SELECT that need not be trusted, on a store that is open for reading."""
+"""Run a single untrusted SELECT on a store that is open for reading."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lexkit.arguments import LONGEST_WAIT, require_number
 from lexkit.errors import ArgumentError, QueryError, first_line
 
 INTERRUPT_INTERVAL = 0.05
-"""Seconds between attempts to interrupt a query, as one is lost on a query that is about to start."""
+"""Seconds between attempts to interrupt a query. DuckDB ignores an interrupt just before a query starts."""
 OUT_OF_MEMORY = "the query takes too much memory; narrow it, or raise the memory limit"
 _NOT_OF_ARROW = re.compile(r"\b(?:UHUGEINT|BIT|BIGNUM|VARINT|TIME WITH TIME ZONE)(?!\w)")
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
-"""Names of fields and values of an ENUM in the name of a type."""
+"""Quoted parts of a type's name: names of fields, and values of an ENUM."""
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(\w*)", re.DOTALL)
 
 
@@ -32,8 +32,10 @@ def run_select(
     """Run one SELECT on a connection of its own; see `lexkit.store.lexicon.Lexicon.sql`.
 
     Raises:
-        QueryError: not a single SELECT, an error in it, time over, too many rows, or too little memory.
-        ArgumentError: *query* is not text, *params* are not a list, or *timeout* or *max_rows* leaves nothing.
+        QueryError: the query is not a single SELECT, has an error, takes too long, gives too many rows, or needs too
+            much memory.
+        ArgumentError: *query* is not a string, *params* is neither a list nor a dict, or *timeout* or *max_rows* is not
+            positive.
     """
     if not isinstance(query, str) or not _is_text(query):
         raise ArgumentError(f"query={query!r}: give one SELECT as text")
@@ -43,11 +45,11 @@ def run_select(
     if timeout is not None and (type(timeout) not in (int, float) or not 0 < timeout <= LONGEST_WAIT):
         raise ArgumentError(f"timeout={timeout!r}: give seconds, more than 0 and at most {LONGEST_WAIT:,}")
     require_number("max_rows", max_rows, 1)
-    # In a thread of its own: in this one, DuckDB would hear of Ctrl-C only when the query has ended
+    # In a thread of its own: in this thread, Ctrl-C would take effect only after the query has ended
     with ThreadPoolExecutor(1) as executor:
         try:
             running = executor.submit(_rows, connection, query, params, max_rows)
-        except RuntimeError as error:  # it cannot start a thread
+        except RuntimeError as error:  # the thread cannot be started
             raise QueryError(OUT_OF_MEMORY) from error
         try:
             wait([running], timeout)
@@ -83,7 +85,7 @@ def _rows(
 
 
 def _is_text(query: str) -> bool:
-    """Whether it holds no lone surrogates, which stand for bytes that are not UTF-8."""
+    """Whether *query* has no lone surrogates, which stand for bytes that are not UTF-8."""
     try:
         query.encode()
     except UnicodeEncodeError:
@@ -92,13 +94,13 @@ def _is_text(query: str) -> bool:
 
 
 def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Refuse what is not one SELECT, or EXPLAIN and one SELECT, by DuckDB's own parser.
+    """Refuse everything except one SELECT, or EXPLAIN and one SELECT, with the help of DuckDB's own parser.
 
-    EXPLAIN ANALYZE would run whatever follows it. EXPLAIN is taken off, so that the parser judges what it explains:
-    of its options, such as ANALYZE or (FORMAT json), none can begin a SELECT.
+    EXPLAIN ANALYZE would run whatever follows it. So EXPLAIN is removed, and the parser judges the rest: none of its
+    options, such as ANALYZE or (FORMAT json), can begin a SELECT.
     """
     first = _FIRST_WORD.match(query)
-    assert first is not None  # it matches nothing at all, if need be
+    assert first is not None  # the pattern also matches empty text
     is_explained = first[1].upper() == "EXPLAIN"
     judged = query[first.end() :] if is_explained else query
     try:
@@ -109,7 +111,7 @@ def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) ->
         raise QueryError(f"EXPLAIN takes one SELECT and no options ({first_line(error)})") from error
     if len(statements) != 1:
         raise QueryError(f"{len(statements)} statements; give exactly one SELECT")
-    # Some versions of DuckDB take a PRAGMA for the SELECT that it stands for
+    # Some versions of DuckDB parse a PRAGMA as the SELECT that it stands for
     is_pragma = _FIRST_WORD.match(judged)[1].upper() == "PRAGMA"  # type: ignore[index]  # as above
     if is_pragma or statements[0].type != duckdb.StatementType.SELECT:
         name = "PRAGMA" if is_pragma else statements[0].type.name
@@ -117,7 +119,7 @@ def _require_single_select(connection: duckdb.DuckDBPyConnection, query: str) ->
 
 
 def _require_types_of_arrow(relation: duckdb.DuckDBPyRelation) -> None:
-    """Refuse types whose values Arrow has no place for, so that others would come out."""
+    """Refuse types that Arrow cannot represent, and whose values would therefore come out wrong."""
     for name, kind in zip(relation.columns, map(str, relation.types), strict=True):
         found = _NOT_OF_ARROW.search(_QUOTED.sub("", kind))
         if found:
@@ -126,7 +128,7 @@ def _require_types_of_arrow(relation: duckdb.DuckDBPyRelation) -> None:
 
 def _rows_of(relation: duckdb.DuckDBPyRelation, max_rows: int | None) -> pa.Table:
     _require_types_of_arrow(relation)
-    # through Arrow's interface for streams, which every version of DuckDB has, and where errors come as Arrow's
+    # through Arrow's stream interface, which every version of DuckDB has; its errors are pa.ArrowException
     reader = pa.RecordBatchReader.from_stream(relation)
     batches, n_rows = [], 0
     for batch in reader:

@@ -1,4 +1,4 @@
-"""Making relations: relations.sql, and between its steps Python, which finds the negated words."""
+"""Make relations: run the steps of relations.sql, and find negated words in Python between them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lexkit.store.forms import add_forms
 
 _HERE = Path(__file__).parent
 _WORDS = 10_000
-"""Words that become objects of Python at a time."""
+"""Number of words that are converted to Python objects at a time."""
 _NEGATIONS = pa.schema(
     [(name, pa.bool_() if name in ("reverses", "same_pos") else pa.string()) for name in Negation._fields]
 )
@@ -34,32 +34,32 @@ _OPPOSED = pa.schema([(name, pa.string()) for name in ("negative", "positive", "
 
 
 class Derivation(NamedTuple):
-    """What relations are derived by."""
+    """The settings with which relations are derived."""
 
     language: str
-    """Wiktionary's code of it."""
+    """Wiktionary's code of the language."""
     affixes: AffixSet
-    """Which affixes of it negate."""
+    """The set of the language's negating affixes."""
 
     @classmethod
     def of_store(cls, connection: duckdb.DuckDBPyConnection) -> Derivation:
-        """Return how the relations of an open store were derived."""
+        """Return the settings with which an open store was built."""
         ((text,),) = connection.execute("SELECT value FROM meta WHERE key = 'options'").fetchall()
         try:
             options = json.loads(text)
             return cls(options["language"], options["affixes"])
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise duckdb.DataError(f"options in meta: {type(error).__name__}") from error  # as of any other damage
+            raise duckdb.DataError(f"options in meta: {type(error).__name__}") from error  # reported like other damage
 
 
 def make_relations(
     connection: duckdb.DuckDBPyConnection, derivation: Derivation, progress: Progress | None = None
 ) -> None:
-    """Fill the tables of a new store from what is staged (`lexkit.store.staging`).
+    """Fill the tables of a new store from the staged records (`lexkit.store.staging`).
 
     Args:
-        connection: to the store.
-        derivation: of which language the words are, and which affixes negate.
+        connection: connection to the store.
+        derivation: language of the words, and set of negating affixes.
         progress: shows the stages that follow the one in which this is called.
     """
     language, progress = derivation.language, progress or Progress()
@@ -76,14 +76,14 @@ def make_relations(
 
 
 def exclude_sources(connection: duckdb.DuckDBPyConnection, sources: Collection[str]) -> None:
-    """Have this connection see a store as if it had been built without some sources.
+    """Make a connection see a store as if it had been built without some sources.
 
-    This holds for all that relations are made of: the tables `source`, `word`, `morphology`, `negation`, `evidence`
-    and `relation`. Temporary ones stand before them, which a build's own statements fill.
+    This applies to the tables from which relations are made: `source`, `word`, `morphology`, `negation`, `evidence` and
+    `relation`. Temporary tables of the same names hide them, and are filled with the statements of a build.
 
     Args:
-        connection: to a store that `lexkit.store.files.open_read_only` has opened.
-        sources: names of sources.
+        connection: connection to a store that `lexkit.store.files.open_read_only` has opened.
+        sources: names of the sources to leave out.
     """
     for statement in _statements("exclude_sources.sql").values():
         connection.execute(statement, {"sources": list(sources)} if "$sources" in statement else None)
@@ -91,7 +91,7 @@ def exclude_sources(connection: duckdb.DuckDBPyConnection, sources: Collection[s
 
 
 def derive_again(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the temporary table `derived` of what a store's sources state and of its negations."""
+    """Make the temporary table `derived` from what a store's sources state and from its negations."""
     for table in ("stated", "indirect", "opposed_suffixes", "derived"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
     for table in ("stated", "indirect"):
@@ -101,7 +101,7 @@ def derive_again(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def summarize_again(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the temporary table `summarized` of a store's evidence, which must be like `relation`."""
+    """Make the temporary table `summarized` from a store's evidence. It must equal `relation`."""
     connection.execute("CREATE TEMP TABLE relation AS FROM relation LIMIT 0")
     try:
         _summarize(connection)
@@ -111,7 +111,7 @@ def summarize_again(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _relate(connection: duckdb.DuckDBPyConnection, derivation: Derivation, progress: Progress) -> None:
-    """Do all that follows the temporary tables `stated` and `stage_analysis`."""
+    """Run all steps that follow the temporary tables `stated` and `stage_analysis`."""
     progress.stage("find negations")
     rows = connection.execute("SELECT * EXCLUDE (pos, source) FROM stage_analysis ORDER BY word").fetchall()
     vocabulary = _vocabulary(connection.sql(_statements()["usage"]).to_arrow_table().to_batches(_WORDS))
@@ -170,7 +170,7 @@ def _list(name: str) -> pa.Table:
 
 @cache
 def _listed(language: str) -> pa.Table:
-    """The words that are offensive, vulgar or archaic in every sense; one label each."""
+    """Return the words that are offensive, vulgar or archaic in every sense, with one label each."""
     labels: dict[str, str] = {}
     if language == "en":
         labels.update(dict.fromkeys(_list("archaic.tsv")["word"].to_pylist(), "archaic"))
@@ -180,7 +180,7 @@ def _listed(language: str) -> pa.Table:
 
 
 def _vocabulary(batches: Iterable[pa.RecordBatch]) -> dict[str, Usage]:
-    """Every word with its usage; words of the same usage, which most are, share it."""
+    """Return the usage of every word. Words with equal usage, which most have, share one object."""
     vocabulary: dict[str, Usage] = {}
     usage_of = lru_cache(maxsize=_WORDS)(lambda n, pos, frequency: Usage(n, frozenset(pos), frequency))
     for batch in batches:
@@ -190,7 +190,7 @@ def _vocabulary(batches: Iterable[pa.RecordBatch]) -> dict[str, Usage]:
 
 
 def _add_affix_source(connection: duckdb.DuckDBPyConnection, language: str, is_used: bool) -> None:
-    """The file of affixes is what the affix analyser reads: a pair that only it has rests on this source."""
+    """Record the language's file of affixes as the source of pairs that only these affixes show."""
     ((is_opposed,),) = connection.execute("SELECT count(*) > 0 FROM opposed_suffixes").fetchall()
     if not (is_used or is_opposed):
         return

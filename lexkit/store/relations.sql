@@ -1,11 +1,11 @@
--- From staged records to the tables `word`, `evidence` and `relation`; see lexkit/store/build.py for the order.
--- Each statement is named by the comment line above it.
+-- Fill the tables `word`, `evidence`, `relation` and others from staged records; lexkit/store/relate.py has the order.
+-- The comment line above each statement gives its name.
 
 -- name: reliability
 INSERT INTO reliability SELECT kind, way, same_pos, reader, scope, distance, confidence FROM judged ORDER BY ALL;
 
 -- name: words
--- Ids follow the order of the words, so that they depend on nothing but the set of words.
+-- Ids follow the order of the words, so they depend only on the set of words.
 INSERT INTO word
 SELECT (row_number() OVER (ORDER BY word) - 1)::INTEGER, word, lower(word), zipf, label, attested
 FROM (
@@ -26,24 +26,24 @@ LEFT JOIN listed ON listed.folded = lower(word)
 ORDER BY word;
 
 -- name: is_unusual
--- Whether one of a word's labels makes it a poor answer.
+-- Whether any of a word's labels makes it a poor answer.
 CREATE OR REPLACE TEMP MACRO is_unusual(usage) AS coalesce(list_has_any(string_split(usage, ','),
     ['archaic', 'obsolete', 'dialect', 'foreign', 'vulgar', 'offensive', 'rare', 'dated']), false)::INTEGER;
 
 -- name: is_own_rule
--- Whether a word and its base, or two words of one stem, are related: kind, unkind; hopeful, hopeless.
+-- Whether the rule relates a word to its base, or two words of one stem: kind, unkind; hopeful, hopeless.
 CREATE OR REPLACE TEMP MACRO is_own_rule(rule) AS rule = 'negation' OR (starts_with(rule, '-') AND contains(rule, '/-'));
 
 -- name: labels
--- Labels in the order of the alphabet, each once; NULL rather than none.
+-- Distinct labels in alphabetical order; NULL instead of an empty list.
 CREATE OR REPLACE TEMP MACRO labels(usage) AS nullif(list_sort(list_distinct(usage)), []);
 
 -- name: stated
--- What the sources say, statements and groups alike, as ids with word_a < word_b, everything once.
+-- The distinct statements of the sources, including those from groups, as ids with word_a < word_b.
 CREATE TEMP TABLE stated AS
 WITH pair AS (
     SELECT word, other, kind, source, pos, sense, scope, usage, other_usage, 1 AS distance,
-        -- a list under a headword says less the longer it is
+        -- the longer the list under a headword, the less it says about each word
         1 + count(*) OVER (PARTITION BY source, word, kind, pos, sense, scope) AS n_words
     FROM (SELECT DISTINCT * FROM stage_statement)
     UNION ALL
@@ -69,7 +69,7 @@ FROM placed
 GROUP BY ALL;
 
 -- name: case_only
--- Two spellings of one word are no synonyms: Moon, moon.
+-- Two spellings of one word are not synonyms: Moon, moon.
 CREATE TEMP TABLE case_only AS
 SELECT word_a, word_b, source, a.word || ' / ' || b.word AS example
 FROM stated JOIN word a ON a.word_id = word_a JOIN word b ON b.word_id = word_b
@@ -77,7 +77,7 @@ WHERE a.folded = b.folded;
 
 -- name: reject_case_only
 INSERT INTO rejection
-SELECT source, 'synonyms that differ in case only', count(*), min(example)
+SELECT source, 'synonyms that differ only in case', count(*), min(example)
 FROM case_only GROUP BY source ORDER BY source;
 
 -- name: count_case_only
@@ -89,14 +89,14 @@ DELETE FROM stated USING case_only c
 WHERE stated.word_a = c.word_a AND stated.word_b = c.word_b AND stated.source = c.source;
 
 -- name: indirect
--- What a source states only by way of another word (WordNet: swift, slow) is derived, by a rule of its own.
+-- Relations that a source states only by way of another word (WordNet: swift, slow) count as derived, by their rule.
 CREATE TEMP TABLE indirect AS FROM stated WHERE scope = 'indirect';
 
 -- name: drop_indirect
 DELETE FROM stated WHERE scope = 'indirect';
 
 -- name: usage
--- Every word, with the number of stated relations that it stands in and its parts of speech.
+-- Every word, with its number of stated relations and its parts of speech.
 WITH usage AS (
     SELECT word_id, count(*) AS n_statements, list(DISTINCT pos) FILTER (pos IS NOT NULL) AS pos
     FROM (SELECT word_a AS word_id, pos FROM stated UNION ALL SELECT word_b, pos FROM stated)
@@ -108,7 +108,7 @@ FROM word LEFT JOIN usage USING (word_id) LEFT JOIN stage_analysis USING (word)
 ORDER BY word_id;
 
 -- name: morphology
--- MorphoLEX's words, and those that only the affix analyser has anything to say of.
+-- MorphoLEX's words, and those that only the affix analyser analyses.
 INSERT INTO morphology
 SELECT word_id, segmentation, prefixes, roots, suffixes, pos, analyser
 FROM (
@@ -126,7 +126,8 @@ FROM found JOIN word w ON w.word = found.word JOIN word b ON b.word = found.base
 ORDER BY ALL;
 
 -- name: opposed
--- hopeless, hopeful; the list has measures (armful) and words that are no opposites (shameful, shameless).
+-- Opposites of one stem: hopeless, hopeful. `not_opposites` has measures (armful) and pairs that are not opposites
+-- (shameful, shameless).
 CREATE TEMP TABLE opposed_suffixes AS
 WITH suffixed AS (
     SELECT word_id, left(word, len(word) - len(negative)) AS stem, opposed_suffix.*
@@ -139,12 +140,12 @@ JOIN word USING (word)
 WHERE word NOT IN (SELECT word FROM not_opposites);
 
 -- name: derived
--- Morphological negation (DSKD, section 3.2), one step from stated relations. A relation's kind turns over with one
--- word negated, and stays with both.
+-- Morphological negation (DSKD, section 3.2), one step from stated relations. If one word of a relation is negated, its
+-- kind is reversed; if both are, it stays the same.
 CREATE TEMP TABLE derived AS
 WITH rule AS (
     SELECT word_id, base_id, if(position = 'prefix', affix || '-', '-' || affix) AS rule, analyser, reverses,
-        same_pos   -- faultless is an adjective, fault is not
+        same_pos   -- false for faultless, an adjective, and fault, a noun
     FROM negation
 ),
 analyst AS (
@@ -155,7 +156,7 @@ statement AS (
         min(distance) AS distance, if(count(*) = count(usage_a), min(usage_a), NULL) AS usage_a,
         if(count(*) = count(usage_b), min(usage_b), NULL) AS usage_b
     FROM stated
-    WHERE coalesce(scope, '') NOT IN ('similar', 'old_thesaurus')  -- what is only near is no ground for more
+    WHERE coalesce(scope, '') NOT IN ('similar', 'old_thesaurus')  -- nothing is derived from merely similar words
     GROUP BY word_a, word_b, kind, source, pos
 ),
 step AS (
@@ -167,7 +168,7 @@ step AS (
         distance
     FROM statement JOIN rule ON word_id = word_b
     UNION ALL
-    -- the bases of faultless and blameless are nouns both
+    -- the bases of faultless and blameless are both nouns
     SELECT a.base_id, b.base_id, kind, source, if(a.same_pos AND b.same_pos, pos, NULL), a.rule || '+' || b.rule,
         word_a, word_b, kind, a.same_pos = b.same_pos, NULL, distance
     FROM statement JOIN rule a ON a.word_id = word_a JOIN rule b ON b.word_id = word_b
@@ -179,7 +180,7 @@ step AS (
     SELECT this, other, 'antonym', source, NULL, rule, NULL, NULL, NULL, true, NULL, NULL
     FROM opposed_suffixes, analyst WHERE analyser = 'affix'
     UNION ALL
-    -- negations cancel each other in pairs: nonunhappy is happy
+    -- two negations cancel each other: nonunhappy is happy
     SELECT a.word_id, b.base_id, 'synonym', source, NULL, 'double negation', NULL, NULL, NULL,
         a.same_pos AND b.same_pos, NULL, NULL
     FROM rule a JOIN rule b ON b.word_id = a.base_id JOIN analyst ON analyst.analyser = a.analyser
@@ -203,7 +204,7 @@ UNION ALL BY NAME
 SELECT word_a, word_b, kind, source, pos, sense, 'indirect' AS rule, true AS same_pos, usage_a, usage_b FROM indirect;
 
 -- name: evidence
--- A derived relation that the sources contradict is kept as evidence, marked, and goes no further.
+-- A derived relation that the sources contradict is kept as evidence and marked, but does not become a relation.
 INSERT INTO evidence
 WITH kinds AS (
     SELECT word_a, word_b, bool_or(kind = 'synonym') AS synonym, bool_or(kind = 'antonym') AS antonym
@@ -222,11 +223,11 @@ everything AS (
 SELECT * FROM everything ORDER BY ALL NULLS FIRST;
 
 -- name: tied
--- What a word's ties with all others but the one that asks take from its weight.
+-- How much a word's ties with all words except the one looked up reduce its weight.
 CREATE OR REPLACE TEMP MACRO tied(ties, share) AS 0.3 * ln(0.1 + greatest(ties - share, 0));
 
 -- name: head
--- What two words may stand under together: a head of Roget, and in other sources a sense.
+-- Headings that two words may share: a head of Roget, or in other sources a sense.
 CREATE TEMP TABLE head AS
 SELECT source, sense, dense_rank() OVER (ORDER BY origin, name)::INTEGER AS head
 FROM (
@@ -236,8 +237,8 @@ FROM (
 JOIN source USING (source);
 
 -- name: closeness
--- How close the sources put two synonyms. Several files of one origin say it once. Sums are of whole numbers
--- (billionths), so that their order does not matter.
+-- How closely the sources connect two synonyms. Several files of one origin count once. Sums are of whole numbers
+-- (billionths), so that the order of rows does not matter.
 CREATE TEMP TABLE closeness AS
 WITH said AS (
     SELECT word_a, word_b, origin, source, sum((1e9 / (n_words - 1))::BIGINT) AS share,
@@ -269,14 +270,14 @@ SELECT word_a, word_b, share, nearness, coalesce(n_heads, 1) AS n_heads
 FROM pair LEFT JOIN shared USING (word_a, word_b);
 
 -- name: answer
--- What makes a word a good answer, whatever was asked: it is used, it is one word, and it is not tied to everything.
+-- What makes a word a good answer to any query: it is frequent, it is a single word, and it is not tied to everything.
 CREATE TEMP TABLE answer AS
 WITH tie AS (
     SELECT word_id, sum((share * 1e9)::BIGINT) / 1e9 AS ties
     FROM (SELECT word_a AS word_id, share FROM closeness UNION ALL SELECT word_b, share FROM closeness)
     GROUP BY word_id
 ),
-part AS (  -- a phrase is used as its rarest word at most
+part AS (  -- a phrase is at most as frequent as its rarest word
     SELECT phrase.word_id, min(frequency) AS frequency
     FROM (SELECT word_id, unnest(string_split(folded, ' ')) AS folded FROM word WHERE contains(word, ' ')) phrase
     JOIN word USING (folded)
@@ -287,7 +288,7 @@ SELECT word_id, coalesce(word.frequency, part.frequency, 0) AS zipf,
 FROM word LEFT JOIN tie USING (word_id) LEFT JOIN part USING (word_id);
 
 -- name: chance
--- The row of `reliability` that fits each kind of evidence best: of its reader and scope, and no farther than needed.
+-- The row of `reliability` that fits each kind of evidence best: for its reader and scope, with the least distance.
 CREATE TEMP TABLE chance AS
 WITH kind_of_evidence AS (
     SELECT DISTINCT evidence.kind, source.kind AS reader, scope, same_pos, rule, evidence.distance,
@@ -305,7 +306,7 @@ GROUP BY ALL;
 
 -- name: relation
 INSERT INTO relation
--- Names as numbers: rows of them are half as wide, and there are many.
+-- Replace names by numbers, which halves the width of many rows.
 WITH named AS (
     SELECT source, kind, row_number() OVER (ORDER BY source)::INTEGER AS s,
         dense_rank() OVER (ORDER BY origin)::INTEGER AS o
@@ -341,12 +342,12 @@ pair AS MATERIALIZED (
     SELECT word_a, word_b, is_antonym, bool_or(direct) AS direct, sum(n_stated)::INTEGER AS n_stated,
         if(bool_or(direct), count_if(direct), count(*))::INTEGER AS n_sources,
         1 - exp(sum((1e9 * ln(1 - chance))::BIGINT) / 1e9) AS confidence,
-        bool_or(is_own) AS is_own, bool_or(reverses) AS reverses, bool_or(same_pos) AS same_pos, min(s) AS s, max(last_s) AS last_s, min(p) AS p, max(last_p) AS last_p,
-        bool_or(is_labelled) AS is_labelled
+        bool_or(is_own) AS is_own, bool_or(reverses) AS reverses, bool_or(same_pos) AS same_pos,
+        min(s) AS s, max(last_s) AS last_s, min(p) AS p, max(last_p) AS last_p, bool_or(is_labelled) AS is_labelled
     FROM once
     GROUP BY word_a, word_b, is_antonym
 ),
--- lists of distinct values are slow to make, and few pairs have more than one source or part of speech
+-- aggregating distinct values is slow, and few pairs have more than one source or part of speech
 several AS (
     SELECT word_a, word_b, is_antonym, string_agg(DISTINCT source, ',' ORDER BY source) AS sources,
         string_agg(DISTINCT pos, ',' ORDER BY pos) AS pos
@@ -356,7 +357,7 @@ several AS (
     LEFT JOIN part USING (p)
     GROUP BY word_a, word_b, is_antonym
 ),
--- A word is archaic in a relation if no evidence relates it otherwise; an insult is one, whoever else has the word.
+-- A word is archaic in a relation only if all evidence says so; it is an insult if any evidence does.
 labelled AS (
     SELECT word_a, word_b, is_antonym, count(*) AS n, list(usage_a) AS usage_a, list(usage_b) AS usage_b
     FROM counted

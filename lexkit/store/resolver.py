@@ -1,4 +1,4 @@
-"""Which words of a store answer for a word that somebody asks for: itself, other spellings of it, and its lemmas."""
+"""Find the words of a store that are meant by a word that a user asks for: itself, other spellings, and its lemmas."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _NO_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"), "")
 
 
 class Resolver:
-    """Finds the words of a store; what it needs beside the index is read when it is first needed.
+    """Finds the words of a store. Data that are not in the index are read when they are first needed.
 
     Args:
-        index: of the store.
-        rows: runs a query on the store and returns its rows.
+        index: index of the store.
+        rows: function that runs a query on the store and returns its rows.
     """
 
     def __init__(self, index: Index, rows: Callable[[str], list[tuple[Any, ...]]]) -> None:
@@ -30,19 +30,19 @@ class Resolver:
         self._rows = rows
 
     def ids(self, word: str) -> list[int]:
-        """Return the ids of a word as it is written, or else of all that differ only in case, or else in spelling.
+        """Return the ids of a word as it is written, or else of words that differ only in case, or else in spelling.
 
-        Any apostrophes and any joiners are as it is written: l'homme, l\u2019homme. What other spellings count,
-        `lexkit.store.spelling.search_key` says.
+        Apostrophes and joiners make no difference: l'homme, l\u2019homme. `lexkit.store.spelling.search_key` defines
+        which other spellings are considered.
 
         Raises:
-            ArgumentError: *word* is not text.
+            ArgumentError: *word* is not a string.
         """
         if not isinstance(word, str):
             raise ArgumentError(f"word={word!r}: give a word, such as 'happy'")
         normal = normalize_word(word)
         if not normal.translate(_NO_JOINERS).isprintable():
-            return []  # no word of a store, and a lone surrogate could not even be asked for
+            return []  # not a word of a store; DuckDB cannot even look up a lone surrogate
         exact = [self.index.find(spelling) for spelling in (normal, *twins(normal))]
         found = list(dict.fromkeys(word_id for word_id in exact if word_id is not None))
         folded = fold(normal)
@@ -54,12 +54,12 @@ class Resolver:
         return sorted([*([lower] if lower is not None else []), *self._capitalized.get(folded, [])])
 
     def by_key(self, normal: str) -> list[int]:
-        """Return the ids of the words that are spelt like one that the store does not have, in their order."""
+        """Return the sorted ids of words with the same search key as a word that the store does not have."""
         key = search_key(normal)
         return sorted({*self._unusual.get(key, []), *self._by_case(key)})
 
     def forms(self, word: str) -> list[WordForm]:
-        """Return what a word is a form of; see `lexkit.store.lexicon.Lexicon.forms`."""
+        """Return the words of which a word is a form; see `lexkit.store.lexicon.Lexicon.forms`."""
         ids = self.ids(word)
         if ids:
             return [
@@ -81,14 +81,14 @@ class Resolver:
         return misspelt_lemmas(search_key(normalize_word(word)), self.index, self._language)
 
     def answering(self, word: str, forms: bool, kind: Kind | None = None) -> list[int]:
-        """Return the ids of the words whose relations, all or of one kind, answer for a word."""
+        """Return the ids of the words whose relations answer for a word; *kind* limits which relations matter."""
         found = self.ids(word)
         if not forms:
             return found
         if not found:
             found = [word_id for form in self.forms(word) for word_id in self.ids(form.lemma)]
-        for word_id in found:  # which grows meanwhile: colours, colour, color
-            # left is a word of its own, whose antonyms are not those of leave; named has antonyms only (unnamed)
+        for word_id in found:  # grows during the loop: colours, colour, color
+            # left has relations of its own, so those of leave do not apply; named has only antonyms (unnamed)
             is_stated = self.index.is_stated(word_id, synonyms=kind == "synonym")
             for lemma, form_kind, _ in self._forms.get(word_id, ()):
                 if lemma not in found and (form_kind == "spelling" or not is_stated):
@@ -108,7 +108,7 @@ class Resolver:
 
     @cached_property
     def keys(self) -> list[str]:
-        """The keys of all words, by their ids."""
+        """The search keys of all words, in the order of their ids."""
         keys = [folded for (folded,) in self._rows("SELECT folded FROM word ORDER BY word_id")]
         for key, word_ids in self._unusual.items():
             for word_id in word_ids:

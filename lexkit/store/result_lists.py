@@ -1,4 +1,4 @@
-"""Lists of what a `Lexicon` answers with, which a notebook shows as tables and which become data frames."""
+"""Lists of a `Lexicon`'s results, which notebooks show as tables and which can be converted to data frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TEXTS = pa.list_(pa.string())
 
 
 class ResultList(list[_Row]):
-    """A list of rows that all have the same fields. It equals an ordinary list, and a slice of it is one of its kind.
+    """A list of rows with the same fields. It equals an ordinary list, and a slice has the same type.
 
     A prompt shows the first ten rows, and a notebook a table of the first fifty.
     """

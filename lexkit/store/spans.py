@@ -1,4 +1,4 @@
-"""Adding a tokenizer's spans to a store."""
+"""Add the spans of tokenizers to a store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lexkit.arguments import require_list, require_number, require_path
 from lexkit.errors import TokenizerError
 from lexkit.progress import Progress
 from lexkit.store.checksum import record_checksums
-from lexkit.store.files import changed, connect, reading, timestamp
+from lexkit.store.files import connect, reading, store_copy, timestamp
 from lexkit.tokens.loading import choose, load_tokenizer
 from lexkit.tokens.spans import fingerprint, spans
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 
 _BATCHES = 4
-"""Batches that are worth an INSERT, which takes some milliseconds however few rows they have."""
+"""Number of batches for one INSERT, which takes some milliseconds even for a few rows."""
 
 
 class Tokenized(NamedTuple):
-    """What `tokenize` did with one tokenizer."""
+    """The result of `tokenize` for one tokenizer."""
 
     tokenizer: str
-    """What the store calls it."""
+    """Name of the tokenizer in the store."""
     fingerprint: str
     vocab_size: int
     words: int
-    """Words of the store."""
+    """Number of words in the store."""
     cannot_write: int
-    """How many of them have no span, since the tokenizer has no tokens for them."""
+    """Number of words without a span, because the tokenizer cannot encode them."""
     outcome: Literal["added", "replaced", "unchanged"]
 
 
@@ -49,25 +49,25 @@ def tokenize(
     jobs: int = 2,
     progress: Progress | None = None,
 ) -> list[Tokenized]:
-    """Add to a store how tokenizers cut its words.
+    """Add to a store how tokenizers split its words.
 
-    The store is replaced in one step at the end; whoever has it open keeps reading the old one. A tokenizer that the
-    store has already, by name and fingerprint, is left as it is.
+    The store is replaced in one step at the end; readers keep the old one. A tokenizer that the store already has, with
+    the same name and fingerprint, is skipped.
 
     Args:
-        store: The path of the store.
-        tokenizers: A list of ``tokenizer.json`` files, folders that hold one, or names on the Hugging Face hub. Each
+        store: Path of the store.
+        tokenizers: A list of ``tokenizer.json`` files, folders that contain one, or names on the Hugging Face hub. Each
             may be given a name, as in ``llama=FILE``.
-        replace: Replace another tokenizer that has the same name, rather than raise `TokenizerError`.
-        jobs: Threads of the database.
-        progress: Shows each tokenizer.
+        replace: Replace a different tokenizer of the same name, instead of raising `TokenizerError`.
+        jobs: Number of threads of the database.
+        progress: Receives a stage for each tokenizer.
 
     Returns:
         One `Tokenized` for each tokenizer, in the order of *tokenizers*.
 
     Raises:
         StoreError: The file is not a store, cannot be written, or is being changed by another process.
-        TokenizerError: A tokenizer cannot be loaded, or the store has another one of its name.
+        TokenizerError: A tokenizer cannot be loaded, or the store has a different one with the same name.
         ArgumentError: *tokenizers* is not a list, or *jobs* is not a whole number of at least 1.
     """
     require_list("tokenizers", tokenizers, "['NAME=PATH']")
@@ -75,7 +75,7 @@ def tokenize(
     require_path("store", store)
     target, progress = Path(store), progress or Progress()
     loaded = load_tokenizers(tokenizers, progress)
-    # Taken before the tokenizers are set to cut nothing off and fill nothing up: it is the file that is recorded
+    # Before `add_spans` turns off truncation and padding, so that the fingerprint is that of the file
     fingerprints = {name: fingerprint(tokenizer) for name, tokenizer in loaded.items()}
     with reading(target) as connection:
         known = dict(connection.execute("SELECT tokenizer, fingerprint FROM tokenizer").fetchall())
@@ -84,8 +84,8 @@ def tokenize(
     other = next((name for name in wanted if name in known), None)
     if other is not None and not replace:
         raise TokenizerError(
-            f"{target}: has another tokenizer of the name {other!r} (fingerprint {known[other][:12]}, this one "
-            f"{fingerprints[other][:12]}); give it a name of its own with NAME=PATH, or say --replace"
+            f"{target}: has a different tokenizer named {other!r} (fingerprint {known[other][:12]}, this one "
+            f"{fingerprints[other][:12]}); give the new one another name with NAME=PATH, or use --replace"
         )
     try:
         if wanted:
@@ -108,16 +108,16 @@ def tokenize(
 
 
 def load_tokenizers(tokenizers: Sequence[str], progress: Progress) -> dict[str, Tokenizer]:
-    """Load tokenizers, by what a store calls them, and show this as a stage if there are any.
+    """Load tokenizers, and return them by their names in a store; this is a stage of its own.
 
     Raises:
-        TokenizerError: one cannot be loaded, or two share a name.
+        TokenizerError: a tokenizer cannot be loaded, or two have the same name.
     """
     chosen: dict[str, str] = {}
     for name, location in dict.fromkeys(choose(text) for text in tokenizers):
         if name in chosen:
             raise TokenizerError(
-                f"{chosen[name]} and {location}: both would be called {name!r}; tell them apart with NAME=PATH"
+                f"{chosen[name]} and {location}: both would be named {name!r}; give one another name with NAME=PATH"
             )
         chosen[name] = location
     if chosen:
@@ -128,10 +128,10 @@ def load_tokenizers(tokenizers: Sequence[str], progress: Progress) -> dict[str, 
 def add_spans(
     connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Tokenizer, progress: Progress | None = None
 ) -> None:
-    """Write the tables `tokenizer` and `span` of an open store for one more tokenizer; see `lexkit.tokens.spans`.
+    """Add a tokenizer to the tables `tokenizer` and `span` of an open store; see `lexkit.tokens.spans`.
 
     Raises:
-        TokenizerError: words have no spans of their own in it (see `lexkit.tokens.spans.leading`).
+        TokenizerError: the tokenizer gives words no spans of their own (see `lexkit.tokens.spans.leading_space`).
     """
     digest = fingerprint(tokenizer)
     table = connection.sql("SELECT word_id, word FROM word ORDER BY word_id").to_arrow_table()
@@ -155,12 +155,12 @@ def add_spans(
 
 def _change(target: Path, tokenizers: dict[str, Tokenizer], jobs: int, progress: Progress) -> None:
     progress.stage("copy the store")
-    with changed(target) as path, connect(path, jobs) as connection:
+    with store_copy(target) as path, connect(path, jobs) as connection:
         for name, tokenizer in tokenizers.items():
             progress.stage(f"tokenize with {name}")
             connection.execute("DELETE FROM span WHERE tokenizer = ?", [name])
             connection.execute("DELETE FROM tokenizer WHERE tokenizer = ?", [name])
-            connection.execute("CHECKPOINT")  # so that the new rows take the place of the old
+            connection.execute("CHECKPOINT")  # so that the new rows reuse the space of the old ones
             add_spans(connection, name, tokenizer, progress)
         progress.stage("write the store")
         record_checksums(connection, ("tokenizer", "span"))

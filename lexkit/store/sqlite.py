@@ -1,4 +1,4 @@
-"""Tables of an export in one SQLite file, which Python's own sqlite3 reads."""
+"""Write the tables of an export to one SQLite file, which Python's own sqlite3 can read."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _ROWS = 50_000
-"""Rows that exist as Python objects at a time."""
+"""Number of rows that are converted to Python objects at a time."""
 
 
 def write_sqlite(tables: dict[str, pa.Table], path: Path, sources: list[dict[str, Any]]) -> None:
-    """Write tables to a new SQLite file, with indexes on words and views of both directions.
+    """Write tables to a new SQLite file, with indexes on words and with views that have both directions.
 
     True and false become 1 and 0; lists become JSON text, for `json_each`.
 
     Args:
-        tables: `relations`, and perhaps `evidence`.
-        path: of the file, which does not exist.
+        tables: `relations`, and optionally `evidence`.
+        path: path of the file, which must not exist.
         sources: rows of the table `sources`.
 
     Raises:
@@ -34,7 +34,7 @@ def write_sqlite(tables: dict[str, pa.Table], path: Path, sources: list[dict[str
     views = resources.files("lexkit.store").joinpath("sqlite.sql").read_text(encoding="utf-8")
     try:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            # A file that is not finished is thrown away, so that SQLite need not be able to undo
+            # An unfinished file is deleted, so SQLite need not be able to roll back
             connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
             connection.execute("BEGIN")
             for name, table in every.items():
@@ -69,7 +69,7 @@ def _cells(column: pa.Array) -> list[Any]:
 
 
 def _json(lists: pa.ListArray) -> pa.StringArray:
-    """Lists as JSON text; each of the values, of which there are few, is encoded once."""
+    """Return lists as JSON text. There are few distinct values, and each is encoded once."""
     values = lists.flatten().dictionary_encode()
     encoded = pa.array([msgspec.json.encode(value).decode() for value in values.dictionary.to_pylist()], pa.string())
     offsets = pc.subtract(lists.offsets, lists.offsets[0])

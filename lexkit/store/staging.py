@@ -1,4 +1,4 @@
-"""Writes records into staging tables: Arrow batches into temporary tables that never reach the store's file."""
+"""Stage records: insert Arrow batches into temporary tables, which never reach the store's file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _MEMORY = "32MiB"
 
 
 class Staging:
-    """Temporary tables, one for each type of record; each has the record's fields and the column ``source``.
+    """Temporary tables for records, one for each type, with the record's fields and the column ``source``.
 
-    A context manager: within its block what is staged spills to disk early, so that reading takes the same memory
-    whatever the size of the files, and DuckDB has one thread, so that the processes which parse keep the other cores.
+    A context manager. In its block, staged rows spill to disk early, so that reading files of any size takes the same
+    memory, and DuckDB has only one thread, which leaves the other cores to the processes that parse.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -47,7 +47,7 @@ class Staging:
         self._connection.execute(f"SET memory_limit = '{memory}'; SET threads = {threads}")
 
     def add(self, source: str, batches: Iterable[Batch]) -> int:
-        """Stage the records of one source, which the gate has let in, and return how many they are."""
+        """Stage the validated records of one source, and return their number."""
         n_staged = 0
         for record_type, table in batches:
             self._insert(f"INSERT INTO {_TABLES[record_type]} SELECT *, ? FROM batch", table, source)

@@ -1,4 +1,4 @@
-"""Counting what a store holds."""
+"""Count the contents of a store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import duckdb
 
 
 class KindCount(NamedTuple):
-    """Relations of one kind."""
+    """Numbers of relations of one kind."""
 
     kind: str
     relations: int
@@ -49,19 +49,19 @@ class Rejected(NamedTuple):
 
 
 class TokenizerCount(NamedTuple):
-    """One tokenizer: its size, and the per cent of relations whose words need at most three tokens each."""
+    """One tokenizer: its size, and the percentage of relations whose words need at most three tokens each."""
 
     tokenizer: str
     vocab_size: int
     synonyms_percent: float | None
     antonyms_percent: float | None
     cannot_write: int
-    """Words of the store that it has no tokens for, and so no span."""
+    """Number of words without a span, because the tokenizer cannot encode them."""
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a store holds; all counts are rows."""
+    """Statistics of a store: numbers of rows, in total and by kind, source, rule, reason and tokenizer."""
 
     words: int
     words_in_relations: int
@@ -127,7 +127,7 @@ def count_briefly(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]
 
 
 def collect_statistics(connection: duckdb.DuckDBPyConnection) -> Statistics:
-    """Count words, relations, sources, rules, rejections and tokenizers of an open store."""
+    """Count the words, relations, sources, rules, rejections and tokenizers of an open store."""
 
     def rows(sql: str) -> list[tuple]:  # type: ignore[type-arg]
         return connection.execute(sql).fetchall()

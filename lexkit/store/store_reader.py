@@ -1,4 +1,4 @@
-"""A store as a whole, open for reading: SQL, whole tables, and counts."""
+"""Read a store as a whole: SQL, whole tables, and statistics."""
 
 from __future__ import annotations
 

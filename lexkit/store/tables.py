@@ -1,4 +1,4 @@
-"""Whole tables of a store in Arrow: relations and evidence, with words for ids."""
+"""Whole tables of a store in Arrow: relations and evidence, with words in place of ids."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def relations(
     """Return relations; see `lexkit.store.lexicon.Lexicon.relations`.
 
     Raises:
-        QueryError: no such kind or tokenizer, or *max_tokens* without a tokenizer.
+        QueryError: the kind or the tokenizer does not exist, or *max_tokens* is given without a tokenizer.
     """
     if kind is not None and kind not in KINDS:
         raise QueryError(f"no kind {kind!r}; say synonym or antonym")
     if max_tokens is not None and (tokenizer is None or max_tokens < 1):
-        raise QueryError("max_tokens is a number from 1 on, and wants a tokenizer; name one")
+        raise QueryError("max_tokens must be at least 1 and needs a tokenizer; name one")
     params: dict[str, object] = {"kind": kind, "contested": contested, "pos": list(pos)}
     params |= {"min_confidence": min_confidence, "without_usage": list(without)}
     sql = _RELATIONS.format(wanted=_WANTED, tokens="", spans="")
@@ -78,9 +78,9 @@ def relations(
 def evidence(
     connection: duckdb.DuckDBPyConnection, *, min_confidence: float = 0, without: tuple[str, ...] = ()
 ) -> pa.Table:
-    """Return evidence, with words for ids, sorted by all columns.
+    """Return evidence, with words in place of ids, sorted by all columns.
 
-    All of it; or, with other arguments than the defaults, that of the relations which `relations` returns for them.
+    By default, this is all evidence. The arguments limit it to the relations that `relations` returns for them.
     """
     if not min_confidence and not without:
         return connection.sql(_EVIDENCE.format(chosen="")).to_arrow_table()
@@ -89,7 +89,7 @@ def evidence(
 
 
 def find_tokenizer(connection: duckdb.DuckDBPyConnection, asked: str) -> str:
-    """Return the name by which a store knows a tokenizer; see `lexkit.store.lexicon.Lexicon.tokenizer`.
+    """Return the name of a tokenizer in a store; see `lexkit.store.lexicon.Lexicon.tokenizer`.
 
     Raises:
         QueryError: the store has no such tokenizer.

@@ -1,4 +1,4 @@
-"""Checking a store: running the checks, and having tokenizers cut its words again."""
+"""Verify a store: run the checks, and compare its spans with those of given tokenizers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from lexkit.tokens.spans import fingerprint, spans
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SPANS = ("E217", "a span is not what its tokenizer makes of the word")
-"""The check that needs what a store does not hold: the tokenizers."""
+SPANS = ("E217", "a span differs from the tokens of its tokenizer")
+"""Code and title of the check that needs tokenizers, which a store does not contain."""
 _DIFFERENT = """
 SELECT $tokenizer || ' ' || word
 FROM again JOIN word USING (word_id)
@@ -34,7 +34,7 @@ ORDER BY word
 
 
 class Finding(NamedTuple):
-    """A check that found something."""
+    """The result of a check that found faults."""
 
     code: str
     title: str
@@ -45,17 +45,17 @@ class Finding(NamedTuple):
 def verify_store(
     path: str | os.PathLike[str], tokenizers: Sequence[str] = (), *, progress: Progress | None = None
 ) -> list[Finding]:
-    """Run every check on a store and return those that found something, in the order of their codes.
+    """Run every check on a store and return those that found faults, in the order of their codes.
 
     Args:
-        path: a store.
-        tokenizers: cut its words again, to compare its spans; as for `lexkit.tokenize`. The spans of others are taken
-            as they are.
+        path: path of the store.
+        tokenizers: tokenizers that encode all words again, to check their spans; as for `lexkit.tokenize`. The spans of
+            other tokenizers are not checked.
         progress: shows how many checks are done.
 
     Raises:
-        StoreError: no such file, not a lexkit store, or of another schema version.
-        TokenizerError: a tokenizer cannot be loaded, or is not the one that the store has by its name.
+        StoreError: the file is missing, is not a lexkit store, or has another schema version.
+        TokenizerError: a tokenizer cannot be loaded, or differs from the store's tokenizer of the same name.
     """
     require_path("path", path)
     require_list("tokenizers", tokenizers, "['NAME=PATH']")
@@ -78,16 +78,16 @@ def _require_recorded(
 ) -> None:
     try:
         recorded = dict(connection.execute("SELECT tokenizer, fingerprint FROM tokenizer ORDER BY ALL").fetchall())
-    except duckdb.Error:  # a missing table is for the checks to find
+    except duckdb.Error:  # the checks will report the missing table
         return
     if name not in recorded:
         known = f"it has {', '.join(recorded)}" if recorded else "it has none"
-        raise TokenizerError(f"{path}: has no tokenizer of the name {name!r}; {known}; name it with NAME=PATH")
+        raise TokenizerError(f"{path}: has no tokenizer named {name!r}; {known}; give its name with NAME=PATH")
     digest = fingerprint(tokenizer)
     if digest != recorded[name]:
         raise TokenizerError(
-            f"{path}: its tokenizer {name!r} has the fingerprint {recorded[name][:12]}, and the one given "
-            f"{digest[:12]}; give the one that the spans were made with"
+            f"{path}: its tokenizer {name!r} has the fingerprint {recorded[name][:12]}, but the given one has "
+            f"{digest[:12]}; give the tokenizer with which the spans were made"
         )
 
 
@@ -105,13 +105,13 @@ def _different(connection: duckdb.DuckDBPyConnection, tokenizers: dict[str, Toke
 
 
 def run_check(connection: duckdb.DuckDBPyConnection, check: Check) -> Finding | None:
-    """Run one check on an open store, and return what it found, if anything."""
+    """Run one check on an open store, and return a finding, or None if there are no faults."""
     try:
         if isinstance(check.faults, str):
             rows = connection.execute(f"FROM ({check.faults}) ORDER BY ALL").fetchall()
         else:
             rows = check.faults(connection)
-    # A missing table or column fails every query on it, and what is not JSON cannot be read
+    # Queries fail if a table or column is missing, and so does reading JSON that is damaged
     except (duckdb.Error, ValueError, KeyError, TypeError) as error:
         return Finding(check.code, check.title, 1, first_line(error))
     return Finding(check.code, check.title, len(rows), str(rows[0][0])) if rows else None

@@ -1,1 +1,1 @@
-"""How a tokenizer cuts the words of a store."""
+"""Load tokenizers, and find how they split the words of a store."""

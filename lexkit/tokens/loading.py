@@ -1,4 +1,4 @@
-"""Finding a tokenizer, and what a store calls it."""
+"""Find and load a tokenizer, and decide on its name in a store."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ if TYPE_CHECKING:
 
 _FILE = "tokenizer.json"
 _MEMORY, _SILENCE = 2 << 30, 60
-"""Bytes and seconds that a tokenizer may take for a few words."""
+"""Bytes of memory and seconds that a tokenizer may use for a few words."""
 _MODELS = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "vocab.json", "tekken.json")
-"""What a folder holds that has a tokenizer in another form."""
+"""Files of tokenizers in other formats."""
 
 
 class Choice(NamedTuple):
-    """A tokenizer as it was asked for."""
+    """A tokenizer as the user requested it."""
 
     name: str
-    """What a store calls it."""
+    """Name of the tokenizer in a store."""
     location: str
-    """A ``tokenizer.json``, a folder that holds one, or a name on the Hugging Face hub."""
+    """A ``tokenizer.json``, a folder that contains one, or a name on the Hugging Face hub."""
 
 
 def choose(text: str) -> Choice:
-    """Read ``NAME=LOCATION`` or a location alone.
+    """Parse ``NAME=LOCATION`` or a location alone.
 
-    A path says where something lies on one machine, so without a name of its own a tokenizer is called by the name of
-    its folder, or of its file where that is not ``tokenizer.json``; one of the hub by its name there.
+    Without a name, a tokenizer on the hub keeps its name there. Paths differ between machines, so a local one gets the
+    name of its folder, or of its file if that is not ``tokenizer.json``.
 
     Raises:
-        TokenizerError: a name or a location is missing.
+        TokenizerError: the name or the location is missing.
     """
     path = user_path(text)
     name, given, location = text.partition("=")
     if given and not path.exists():
         if not name or not location:
-            raise TokenizerError(f"{text!r}: no tokenizer; say NAME=PATH, a path, or a hub name")
+            raise TokenizerError(f"{text!r}: not a tokenizer; give NAME=PATH, a path, or a hub name")
         return Choice(name, location)
     if not text:
-        raise TokenizerError("a tokenizer without a name; say NAME=PATH, a path, or a hub name")
+        raise TokenizerError("the name of the tokenizer is empty; give NAME=PATH, a path, or a hub name")
     if not _is_path(text, path):
         return Choice(text, text)
-    whole = Path(os.path.abspath(path))  # noqa: PTH100  # not resolve(): a link is called what its user calls it
+    whole = Path(os.path.abspath(path))  # noqa: PTH100  # not resolve(): a link keeps its own name
     named = whole.parent if whole.name == _FILE else whole
     return Choice(named.stem if named.suffix == ".json" else named.name, text)
 
 
 def load_tokenizer(location: str) -> Tokenizer:
-    """Load a tokenizer: a ``tokenizer.json``, a folder that holds one, or a name on the Hugging Face hub.
+    """Load a tokenizer from a ``tokenizer.json``, a folder that contains one, or the Hugging Face hub.
 
     Raises:
         TokenizerError: it cannot be found or read.
@@ -71,7 +71,7 @@ def load_tokenizer(location: str) -> Tokenizer:
         return Tokenizer.from_file(str(file))
     except TokenizerError:
         raise
-    except Exception as error:  # the library raises plain Exception, and the hub's client many others
+    except Exception as error:  # tokenizers raises plain Exception, and huggingface_hub many kinds
         raise TokenizerError(
             f"{location}: not a tokenizer that can be loaded ({first_line(error)}); give a tokenizer.json, its folder, "
             "or a hub name"
@@ -80,7 +80,7 @@ def load_tokenizer(location: str) -> Tokenizer:
 
 @lru_cache
 def _try(file: str, size: int, changed: int) -> None:
-    """Make sure that the library survives a file, which it may not, without a second try in the same process."""
+    """Load the file in another process first, since it may crash the library; the result is remembered."""
     list(run("lexkit.tokens.trial", [file], _MEMORY, silence=_SILENCE))
 
 
@@ -88,7 +88,7 @@ def _downloaded(name: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import logging as hub_logging
 
-    # The hub's client reports every retry; one line at the end says it all
+    # Silence huggingface_hub's messages for each retry; a single line at the end suffices
     hub_logging.set_verbosity(logging.CRITICAL)
     return Path(hf_hub_download(name, _FILE))
 
@@ -118,6 +118,6 @@ def _file_of(folder: Path) -> Path:
 
 def _other_form(folder: Path, name: str) -> TokenizerError:
     return TokenizerError(
-        f'{folder / name}: a tokenizer in another form than {_FILE}; make that beside it with python -c "from '
+        f'{folder / name}: a tokenizer in another format than {_FILE}; convert it with python -c "from '
         f"transformers import AutoTokenizer as A; A.from_pretrained('{folder}').save_pretrained('{folder}')\""
     )

@@ -1,6 +1,6 @@
-"""Spans: the tokens of a word in running text, that is of a space and the word, without special tokens.
+"""Spans: the tokens of a word in running text, that is, of a space and the word, without special tokens.
 
-A word that a tokenizer cannot write has no span: it answers with its unknown token, with nothing, or leaves a part out.
+A word that a tokenizer cannot encode has no span: it returns its unknown token, returns nothing, or drops a part.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     _Encode = Callable[[Tokenizer, str, Sequence[str]], _Encodings]
 
 _BATCH = 25_000
-"""Words encoded at once: enough for all cores, and few enough that their encodings are freed before they pile up."""
+"""Number of words encoded at a time: enough to use all cores, and few enough to keep the encodings in memory."""
 _GROUP = 250
-"""Words in one encoding, as if they were a text that somebody else had cut into words: to make an encoding and take its
-ids out costs more than most words do."""
+"""Number of words in one encoding, passed as a text that is already split into words. Making an encoding and reading
+its ids takes longer than most words do."""
 _BEFORE = "a"
 _PROBES = ("word", "unkind", "ice cream", "naïve", "Paris")
-_UNHEARD_OF = "\U000f1234"
-"""A character for private use, which no vocabulary has."""
+_NOT_IN_VOCABULARIES = "\U000f1234"
+"""A private-use character, which no vocabulary has."""
 
 
 class _Model(msgspec.Struct):
-    """What the serialisation of a tokenizer says of its unknown token."""
+    """The unknown token in the serialisation of a tokenizer."""
 
     unk_token: str | None = None
     unk_id: int | None = None
@@ -54,19 +54,19 @@ def fingerprint(tokenizer: Tokenizer) -> str:
     return hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
 
 
-def unknown(tokenizer: Tokenizer) -> int | None:
-    """Return the id of the token with which a tokenizer answers for what its vocabulary lacks; None if it has none."""
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """Return the id of a tokenizer's unknown token, or None if it has none."""
     model = msgspec.json.decode(tokenizer.to_str(), type=_Serialised).model
     found: int | None = model.unk_id if model.unk_token is None else tokenizer.token_to_id(model.unk_token)
     return found
 
 
-def leading(tokenizer: Tokenizer) -> str:
+def leading_space(tokenizer: Tokenizer) -> str:
     """Return what to put before a word to get the tokens that it has in running text: a space or nothing.
 
-    Most tokenizers want the space. Those in SentencePiece's old form (``tokenizer.json`` of Llama-2 and Mistral-7B)
-    put a space of their own before any text, so that a second one would become a token of its own. Which of the two a
-    tokenizer is shows when it cuts a few words after another word.
+    Most tokenizers need the space. Those in SentencePiece's old form (``tokenizer.json`` of Llama-2 and Mistral-7B) add
+    a space before any text, and would turn a second one into a token of its own. To find out, a few words are encoded
+    after another word.
 
     Raises:
         TokenizerError: neither gives the tokens of running text.
@@ -81,35 +81,33 @@ def leading(tokenizer: Tokenizer) -> str:
         for lead in (" ", ""):
             if all(encode(f"{_BEFORE} {word}") == before + encode(lead + word) for word in _PROBES):
                 return lead
-    except Exception as error:  # the library raises plain Exception
+    except Exception as error:  # tokenizers raises plain Exception
         raise TokenizerError(
-            f"the tokenizer cannot cut English words ({first_line(error)}); choose another tokenizer"
+            f"the tokenizer cannot encode English words ({first_line(error)}); choose another tokenizer"
         ) from error
     raise TokenizerError(
-        f"the tokenizer cuts {_BEFORE + ' ' + _PROBES[0]!r} differently from its two words, so words have no spans of "
-        "their own; choose another tokenizer"
+        f"the tokenizer splits {_BEFORE + ' ' + _PROBES[0]!r} differently from its two words, so words have no spans "
+        "of their own; choose another tokenizer"
     )
 
 
 def spans(tokenizer: Tokenizer, words: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield batches of ``token_ids`` (list of int32) and ``n_tokens`` (int32), a row a word, in order.
+    """Yield batches with the columns ``token_ids`` (list of int32) and ``n_tokens`` (int32), one row for each word.
 
-    Both are null for a word that the tokenizer cannot write.
-
-    Truncation and padding of the tokenizer are turned off.
+    Both are null for a word that the tokenizer cannot encode. This turns off the tokenizer's truncation and padding.
 
     Raises:
-        TokenizerError: see `leading`.
+        TokenizerError: see `leading_space`.
     """
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    lead, unk = leading(tokenizer), unknown(tokenizer)
+    lead, unk = leading_space(tokenizer), unknown_id(tokenizer)
     batches = (words[start : start + _BATCH] for start in range(0, len(words), _BATCH))
     encode: _Encode = _encode_groups if _keeps_apart(tokenizer, lead) else _encode_each
-    if unk is None and _is_silent(tokenizer):
-        encode = _encode_written
+    if unk is None and _drops_unknown(tokenizer):
+        encode = _encode_complete
 
-    # The next batch is encoded, outside Python's lock, while this one is looked through
+    # The next batch is encoded, outside Python's lock, while this one is converted
     with ThreadPoolExecutor(1) as executor:
         waiting = [executor.submit(encode, tokenizer, lead, batch) for batch in islice(batches, 1)]
         while waiting:
@@ -119,10 +117,10 @@ def spans(tokenizer: Tokenizer, words: Sequence[str]) -> Iterator[pa.RecordBatch
 
 
 def _encode_groups(tokenizer: Tokenizer, lead: str, words: Sequence[str]) -> _Encodings:
-    """Return encodings, each with the number of its words."""
+    """Encode words in groups; return the number of words and the encoding of each group."""
     texts = [lead + word for word in words]
     groups = [texts[start : start + _GROUP] for start in range(0, len(texts), _GROUP)]
-    # not encode_batch_fast, which does not tell which word a token is of
+    # not encode_batch_fast, which does not say to which word a token belongs
     encodings = tokenizer.encode_batch(groups, is_pretokenized=True, add_special_tokens=False)
     return list(zip(map(len, groups), encodings, strict=True))
 
@@ -132,21 +130,22 @@ def _encode_each(tokenizer: Tokenizer, lead: str, words: Sequence[str]) -> _Enco
     return [(1, encoding) for encoding in encodings]
 
 
-def _encode_written(tokenizer: Tokenizer, lead: str, words: Sequence[str]) -> _Encodings:
-    """Return encodings, None for a word of which the tokenizer lacks a part."""
+def _encode_complete(tokenizer: Tokenizer, lead: str, words: Sequence[str]) -> _Encodings:
+    """Encode words one by one, with None for a word that has characters which the tokenizer lacks."""
     alphabet = {*"".join(tokenizer.get_vocab(with_added_tokens=True)), " "}
 
-    def written(text: str) -> Encoding | None:
+    def complete(text: str) -> Encoding | None:
         try:
             encoding = tokenizer.encode(text, add_special_tokens=False)
-        except Exception:  # the library raises nothing more special for what a vocabulary lacks
+        except Exception:  # tokenizers raises plain Exception for characters outside the vocabulary
             return None
-        return encoding if alphabet.issuperset(_as_the_model_sees(tokenizer, text)) else None
+        return encoding if alphabet.issuperset(_model_input(tokenizer, text)) else None
 
-    return [(1, written(lead + word)) for word in words]
+    return [(1, complete(lead + word)) for word in words]
 
 
-def _as_the_model_sees(tokenizer: Tokenizer, text: str) -> str:
+def _model_input(tokenizer: Tokenizer, text: str) -> str:
+    """Return *text* as the tokenizer passes it to its model, normalized and split."""
     if tokenizer.normalizer is not None:
         text = tokenizer.normalizer.normalize_str(text)
     if tokenizer.pre_tokenizer is None:
@@ -154,26 +153,27 @@ def _as_the_model_sees(tokenizer: Tokenizer, text: str) -> str:
     return "".join(piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text))
 
 
-def _is_silent(tokenizer: Tokenizer) -> bool:
-    """Whether a tokenizer without an unknown token passes over what its vocabulary lacks, or fails at it."""
+def _drops_unknown(tokenizer: Tokenizer) -> bool:
+    """Whether a tokenizer without an unknown token drops characters outside its vocabulary, or fails on them."""
+    texts = (f"{_NOT_IN_VOCABULARIES}a", "a")
     try:
-        with_it, without = (tokenizer.encode(text, add_special_tokens=False).ids for text in (f"{_UNHEARD_OF}a", "a"))
+        with_it, without = (tokenizer.encode(text, add_special_tokens=False).ids for text in texts)
     except Exception:  # as above
         return True
     return bool(with_it == without)
 
 
 def _keeps_apart(tokenizer: Tokenizer, lead: str) -> bool:
-    """Whether words that are encoded in a group get the tokens that each gets alone, and can be told apart.
+    """Whether each word in a group gets the tokens that it gets alone, and every token names its word.
 
-    Without numpy, which is not among its dependencies, the library ends in a panic where it is given a group.
+    Without numpy, which tokenizers does not depend on, encoding a group ends in a panic.
     """
     if find_spec("numpy") is None:
         return False
     alone = _record_batch(_encode_each(tokenizer, lead, _PROBES))
     together = _encode_groups(tokenizer, lead, _PROBES)
-    told = all(place is not None for _, encoding in together if encoding for place in encoding.word_ids)
-    return told and _record_batch(together).equals(alone)
+    are_named = all(place is not None for _, encoding in together if encoding for place in encoding.word_ids)
+    return are_named and _record_batch(together).equals(alone)
 
 
 def _record_batch(encodings: _Encodings, unk: int | None = None) -> pa.RecordBatch:
@@ -199,7 +199,7 @@ def _record_batch(encodings: _Encodings, unk: int | None = None) -> pa.RecordBat
 
 
 def _lacking(ids: array[int], offsets: array[int], counts: array[int], unk: int | None) -> set[int]:
-    """Return the places of the words that have no tokens, or an unknown one."""
+    """Return the places of words that have no tokens or contain the unknown token."""
     lacking = {place for place, count in enumerate(counts) if count == 0} if 0 in counts else set()
     if unk is not None and unk in ids:
         lacking.update(bisect_right(offsets, place) - 1 for place, token in enumerate(ids) if token == unk)
@@ -207,5 +207,5 @@ def _lacking(ids: array[int], offsets: array[int], counts: array[int], unk: int 
 
 
 def _column(numbers: array[int]) -> pa.Array:
-    # pa.array() would look at every number as an object
+    # pa.array() would convert every number to an object
     return pa.Array.from_buffers(pa.int32(), len(numbers), [None, pa.py_buffer(numbers)])

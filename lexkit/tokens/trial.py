@@ -1,4 +1,4 @@
-"""A program that loads a ``tokenizer.json`` and has it cut some words; see `lexkit.bounded_process`."""
+"""Load a ``tokenizer.json`` and encode some words with it, in a process of its own; see `lexkit.bounded_process`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 _TEXTS = (*"word unkind ice cream naïve Paris 東京 🙂".split(), string.printable, "a" * 1000, "un" * 500, " " * 1000)
 _LARGEST_ID = 2**31 - 1
-"""What a store can hold."""
+"""Largest token id that a store can hold."""
 
 
 def main(send: Callable[[Any], None], file: str) -> None:
-    """Try a file; fail with the reason if it cannot be used."""
+    """Try a file, and fail with the reason if it cannot be used."""
     from tokenizers import Tokenizer
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -25,6 +25,6 @@ def main(send: Callable[[Any], None], file: str) -> None:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     for text in _TEXTS:
-        with suppress(Exception):  # which `lexkit.tokens.spans` expects of some; a panic is not one
+        with suppress(Exception):  # `lexkit.tokens.spans` handles exceptions; a panic in Rust is not one
             tokenizer.encode(text, add_special_tokens=False)
     tokenizer.to_str()

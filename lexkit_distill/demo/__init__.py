@@ -1,1 +1,1 @@
-"""``lexkit distill demo``: from nothing to a comparison of two students in some minutes."""
+"""``lexkit distill demo``: build a store and a sense dictionary, and compare two students, in a few minutes."""

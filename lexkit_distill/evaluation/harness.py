@@ -128,10 +128,10 @@ def ask(
             f"{model.name}: its tokenizer has no chat template, which --protocol paper needs; give it one, or use "
             "--protocol likelihood"
         )
-    share = prepared.questions[processes.number :: processes.number_of]
+    share = prepared.questions[processes.rank :: processes.world_size]
     answers = _ask(prepared.task, share, model, protocol, batch_size, progress) if share else []
-    if processes.number_of > 1:
-        parts: list[list[Answer] | None] | None = [None] * processes.number_of if processes.is_first else None
+    if processes.world_size > 1:
+        parts: list[list[Answer] | None] | None = [None] * processes.world_size if processes.is_first else None
         torch.distributed.gather_object(answers, parts)
         if parts is None:
             return None

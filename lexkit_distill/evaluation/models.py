@@ -57,7 +57,7 @@ def evaluate(config: EvalConfig, data: EvalData, progress: Progress) -> Results 
             against=config.against,
             config=dataclasses.asdict(config),
             versions={name: version(name) for name in _PACKAGES},
-            processes=processes.number_of,
+            processes=processes.world_size,
             data={task: _counts(one) for task, one in data.questions.items()},
             tasks=tasks,
         )
@@ -91,7 +91,7 @@ def _loaded(name: str, config: EvalConfig, processes: Processes) -> Teacher:
         name,
         dtype=config.dtype,
         device=config.device,
-        process=processes.local_number,
+        process=processes.local_rank,
         device_map=config.device_map,
     )
 

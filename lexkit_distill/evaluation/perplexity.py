@@ -113,7 +113,7 @@ def score_text(
         )
     every = drawn(windows(text, model, max_length), limit, seed)
     share = []
-    mine = every[processes.number :: processes.number_of]
+    mine = every[processes.rank :: processes.world_size]
     for done, window in enumerate(mine, 1):
         share.append(score_window(window, model, teacher))
         progress.count(done, len(mine), "windows")

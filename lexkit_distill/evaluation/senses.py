@@ -135,7 +135,7 @@ def score_senses(
     """
     dictionaries = open_dictionaries(folders, model, seed)
     every = drawn(windows(text, model, max_length, "senses"), limit, seed)
-    mine, share = every[processes.number :: processes.number_of], []
+    mine, share = every[processes.rank :: processes.world_size], []
     for done, window in enumerate(mine, 1):
         share.append(score_window(window, model, dictionaries))
         progress.count(done, len(mine), "windows")

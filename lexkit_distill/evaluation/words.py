@@ -83,7 +83,7 @@ def score_words(
             f"words: {model.name} can read none of the {len(items):,} items: its tokenizer lacks their words, or its "
             "context is shorter than their sentences; evaluate another model"
         )
-    mine = written[processes.number :: processes.number_of]
+    mine = written[processes.rank :: processes.world_size]
     scores = _score(mine, model, batch_size * _TOKENS, progress, replace)
     gathered = processes.gathered(scores)
     if gathered is None:

@@ -1,5 +1,5 @@
-"""Sense dictionaries (paper, sections 3.1 and 3.3): collect, cluster, compose, and the file format.
+"""Build sense dictionaries (paper, sections 3.1 and 3.3), and read and write their files.
 
-The data's way: `corpus` -> `plan` (token batches on disk) -> `collect` (teacher pass, keeps a `sample`) -> `cluster` ->
-`dictionary` -> `compose` (words of several tokens) -> `inspect`.
+Data flow: corpus -> `plan` (batches of tokens on disk) -> `collect` (teacher pass, keeps a `sample`) -> `reduce`
+(k-means, in `cluster`) -> `dictionary` -> `compose` (words of several tokens) -> `inspect`.
 """

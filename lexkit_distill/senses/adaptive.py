@@ -1,11 +1,14 @@
-"""How many senses a token has: k-means with several k, and the k of the least penalised inertia.
+"""Choose the number of senses of each token: run k-means for several k, and keep the k with the lowest criterion.
 
-The criterion is the Bayesian information criterion of the equal spherical Gaussians that k-means fits, one a cluster
-(Pelleg and Moore 2000): n D / 2 ln(inertia / (n D)) + sum over clusters of n_c ln(n / n_c) + k (D + 1) / 2 ln n. The
-second term is what it costs to say which cluster a point is in; without it a single round cloud is split. D is not the
-d of the states, of which a few dimensions hold most of the variance, but their participation ratio (the square of the
-sum of the covariance's eigenvalues over the sum of their squares): with d, the penalty would leave one sense to nearly
-every token.
+The criterion is the Bayesian information criterion of the model that k-means fits, equal spherical Gaussians with one
+per cluster (Pelleg and Moore 2000):
+
+    n D / 2 ln(inertia / (n D)) + sum over clusters of n_c ln(n / n_c) + k (D + 1) / 2 ln n
+
+The second term is the cost of encoding which cluster each point belongs to; without it, a single round cloud would be
+split. D is the effective dimension rather than the d of the hidden states, since a few dimensions hold most of their
+variance: the participation ratio, which is the squared sum of the covariance's eigenvalues divided by the sum of their
+squares. With d, the penalty would leave nearly every token with a single sense.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from lexkit_distill.senses.cluster import Clusters, kmeans
 def kmeans_adaptive(
     points: Tensor, counts: Tensor, max_k: int, *, tokens: npt.NDArray[np.int64], seed: int
 ) -> Clusters:
-    """Cluster the points of T tokens, each with its own k from 1 to *max_k*; as `kmeans` else."""
+    """Cluster the points of T tokens like `kmeans`, choosing k from 1 to *max_k* for each token."""
     best: Clusters | None = None
     lowest = torch.full((len(points),), torch.inf, dtype=torch.float64)
     dimension = effective_dimension(points, counts)
@@ -39,12 +42,12 @@ def kmeans_adaptive(
 
 
 def penalised_inertia(inertia: Tensor, sizes: Tensor, n: Tensor, dimension: Tensor) -> Tensor:
-    """Return the criterion (T,), less is better.
+    """Return the criterion (T,); lower is better.
 
     Args:
-        inertia: (T,) sum of squared distances.
-        sizes: (T, k) points of each cluster, 0 for none.
-        n: (T,) points.
+        inertia: (T,) sum of squared distances to the centroids.
+        sizes: (T, k) number of points in each cluster, 0 for unused clusters.
+        n: (T,) number of points.
         dimension: (T,) effective dimension.
     """
     k = (sizes > 0).sum(1)
@@ -55,11 +58,11 @@ def penalised_inertia(inertia: Tensor, sizes: Tensor, n: Tensor, dimension: Tens
 
 
 def effective_dimension(points: Tensor, counts: Tensor) -> Tensor:
-    """Return (T,) the participation ratio of each token's points: d for a sphere, 1 for a line."""
+    """Return the participation ratio (T,) of each token's points: d for a sphere, 1 for a line."""
     real = torch.arange(points.shape[1], device=points.device) < counts[:, None]
     x = points.float().masked_fill(~real[:, :, None], 0.0)
     x = (x - (x.sum(1) / counts[:, None])[:, None]).masked_fill_(~real[:, :, None], 0.0)
-    # trace(C)^2 / trace(C^2), and trace(C^2) is also that of the smaller Gram matrix
+    # trace(C)^2 / trace(C^2), where trace(C^2) is computed from the smaller of the two Gram matrices
     gram = x @ x.mT if x.shape[1] < x.shape[2] else x.mT @ x
     trace = x.square().sum((1, 2)).double()
     return (trace.square() / gram.double().square().sum((1, 2)).clamp_min(1e-30)).clamp_min(1.0).cpu()

@@ -1,8 +1,7 @@
-"""Build a sense dictionary from a teacher and a corpus. Stages run in order; each can be resumed if it was killed.
+"""Build a sense dictionary from a teacher and a corpus, in stages that can be resumed.
 
-Under ``accelerate launch``, batches of the plan and blocks of tokens are dealt out among the processes; the first one
-does what cannot be shared. They meet in the sample's folder, so that this and the output have to be on a disk that all
-of them see.
+Under ``accelerate launch``, processes share the batches of the plan and the blocks of tokens; the first process does
+the rest. They exchange files in the sample's folder, so this folder and the output must be on a disk that they all see.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from lexkit.arguments import user_path
 from lexkit.atomic_write import write_atomically, write_json
 from lexkit.errors import LexkitError
 from lexkit.progress import Progress
-from lexkit_distill.disk import LOCK, disk_failures, only_run, read_json
+from lexkit_distill.disk import LOCK, disk_failures, lock_folder, read_json
 from lexkit_distill.errors import SampleError
 from lexkit_distill.memory import memory_failures
 from lexkit_distill.processes import Processes
@@ -41,12 +40,12 @@ from lexkit_distill.teacher import Teacher, load_teacher
 
 LAYER = "last, after the final norm"
 _COPIES = 4
-"""How often gathered states are in memory at most: one buffer fills while another is sorted and laid out as a file."""
+"""Most copies of buffered states in memory: one buffer fills while another is sorted and serialised."""
 
 
 @dataclass(frozen=True)
 class SensesSummary:
-    """The dictionary that was made, and its inputs."""
+    """Counts of a finished dictionary and of its inputs."""
 
     path: str
     documents: int
@@ -58,20 +57,20 @@ class SensesSummary:
     vocabulary: int
     bytes: int
     senses_per_token: dict[int, int]
-    """How many tokens have 1, 2, ... senses."""
+    """Number of tokens by their number of senses."""
 
 
 def build_senses(config: SensesConfig, progress: Progress | None = None) -> SensesSummary | None:
-    """Make a sense dictionary.
+    """Build a sense dictionary. If an earlier call was interrupted, resume it.
 
-    Ctrl-C or SIGTERM while states are read ends the run after the current batch, with all states on the disk.
+    Ctrl-C or SIGTERM during the teacher pass stops the run after the current batch; all states are saved to disk.
 
     Returns:
-        What was made; None in every process but the first.
+        A summary of the dictionary; None in processes other than the first.
 
     Raises:
-        LexkitError: one line that says what is wrong with the teacher, the corpus, the room or the folders.
-        Stopped: by a signal; in processes other than the first, SystemExit.
+        LexkitError: something is wrong with the teacher, the corpus, the folders, memory or disk space.
+        Stopped: the run was stopped by a signal; processes other than the first raise SystemExit.
     """
     processes = Processes(config.device)
     progress = progress if progress is not None and processes.is_first else Progress()
@@ -89,7 +88,7 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
             gguf=config.gguf,
             dtype=config.dtype,
             device=config.device,
-            process=processes.local_number,
+            process=processes.local_rank,
             device_map=config.device_map,
             quantize=config.quantize,
         )
@@ -98,7 +97,8 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
         sample = Sample(folder, config.max_per_token)
         if not len(sample.occurrences):
             raise SampleError(
-                f"{output}: no token of the corpus has a state of --anchor {config.anchor}; give a longer --corpus"
+                f"{output}: no token of the corpus has a hidden state with --anchor {config.anchor}; give a longer "
+                "--corpus"
             )
         work = folder / _work_name(config)
         reduce_tokens(config, sample, work, teacher.device, processes, progress)
@@ -116,13 +116,13 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
 
 @contextmanager
 def _claimed(output: Path, folder: Path) -> Iterator[None]:
-    """Context manager. Hold the output and the sample's folder.
+    """Context manager. Lock the output folder and the sample's folder.
 
-    If the run fails before the corpus has been read, what it wrote into a sample of its own is removed again.
+    If the run fails before the corpus has been read, the content of a new sample's folder is removed.
     """
-    with only_run(output, SampleError):
+    with lock_folder(output, SampleError):
         check_new(output)
-        with only_run(folder, SampleError, "--sample") as is_new:
+        with lock_folder(folder, SampleError, "--sample") as is_new:
             try:
                 yield
             except LexkitError:
@@ -151,12 +151,12 @@ def _planned(config: SensesConfig, teacher: Teacher, folder: Path, processes: Pr
     plan = open_plan(folder)
     assert plan is not None
     if processes.is_first:
-        check_room(config, plan, teacher.hidden_size, folder, processes.number_of)
+        check_room(config, plan, teacher.hidden_size, folder, processes.world_size)
     return plan
 
 
 def _check_same_sample(config: SensesConfig, teacher: Teacher, folder: Path) -> None:
-    """A sample may only be continued by what would have begun it in the same way."""
+    """Check that an existing sample was collected with the same teacher, corpus and options."""
     what = {
         "teacher": teacher.fingerprint,
         "tokenizer": teacher.encoder.fingerprint,
@@ -167,19 +167,19 @@ def _check_same_sample(config: SensesConfig, teacher: Teacher, folder: Path) -> 
         "--corpus": list(config.corpus),
     }
     path = folder / "sample.json"
-    if not path.exists() or not any(folder.glob("state-*")):  # no state was read: nothing is lost by a new start
+    if not path.exists() or not any(folder.glob("state-*")):  # no states were collected yet: start over
         if not path.exists() or read_json(path, SampleError, "remove the folder to sample again") != what:
             (folder / "plan.json").unlink(missing_ok=True)
             write_json(path, what)
         return
     before = read_json(path, SampleError, "remove the folder to sample again")
-    if teacher.is_of(before["teacher"]):
+    if teacher.has_fingerprint(before["teacher"]):
         what["teacher"] = before["teacher"]
     for name, value in what.items():
         if before.get(name) != value:
             raise SampleError(
-                f"{folder}: holds a sample with another {name} ({_short(before.get(name))}, now {_short(value)}); give "
-                "the same again to continue it, another --sample or --output, or delete it"
+                f"{folder}: contains a sample with another {name} ({_short(before.get(name))}, now {_short(value)}); "
+                "use the same value to resume it, give another --sample or --output, or delete it"
             )
 
 
@@ -193,17 +193,17 @@ def _collected(
 ) -> None:
     if done_batches(folder, plan.batches).all():
         return
-    share = share_of(plan, config.batch_tokens, folder, processes.number, processes.number_of)
+    share = share_of(plan, config.batch_tokens, folder, processes.rank, processes.world_size)
     sampler = Sampler(
         folder,
-        processes.number,
+        processes.rank,
         vocabulary=teacher.vocabulary_size,
         hidden_size=teacher.hidden_size,
         cap=config.max_per_token,
         buffer_rows=max(config.memory_budget // (_COPIES * 2 * teacher.hidden_size), 1),
         batches=plan.batches,
     )
-    processes.wait()  # all know what is done before anyone does more
+    processes.wait()  # all processes must see the same finished batches before any of them continues
     progress.stage("checking the teacher")
     with memory_failures(SampleError, config.output, lambda: smaller_batch(config, teacher)):
         teacher.check(_probe(plan).to(teacher.device))
@@ -216,11 +216,11 @@ def _collected(
         stop(f"{where}; run the same command again to resume", stopped, speaks=processes.is_first)
     processes.wait()
     if not done_batches(folder, plan.batches).all():
-        raise SampleError(f"{folder}: not all batches are done; another process failed: run the same command again")
+        raise SampleError(f"{folder}: another process failed before all batches were done; run the same command again")
 
 
 def _probe(plan: Plan) -> torch.Tensor:
-    """(2, T) real token ids, as many as the two longest of some pieces have."""
+    """Return two rows of real token ids (2, T), the longest pieces of the plan's first row group."""
     pieces = pq.ParquetFile(plan.path).read_row_group(0, ["token_ids"])["token_ids"].to_pylist()[-2:]
     length = max(map(len, pieces))
     rows = [(piece * length)[:length] for piece in pieces]

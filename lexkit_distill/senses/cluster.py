@@ -1,9 +1,9 @@
-"""k-means of each token's hidden states, many tokens at a time (paper, section 3.1).
+"""k-means clustering of each token's hidden states, for many tokens at a time (paper, section 3.1).
 
-Greedy k-means++ and Lloyd's algorithm, as scikit-learn has them, in fp32 and to the same tolerance. What makes it
-quick: starts are found and first moved on a part of the points (Bradley and Fayyad 1998), in inner products; a token
-with few points needs no more, and all points of the others need few iterations, each of which measures only the points
-that may have changed sides and adds to a cluster's sum only those that have.
+Like scikit-learn, it uses greedy k-means++ and Lloyd's algorithm with the same tolerance, in fp32. Two things make it
+fast. Starting points are chosen, and first moved, on a subset of the points (Bradley and Fayyad 1998), using inner
+products; tokens with few points are then done. The others need only a few iterations over all points, which compute
+distances only for points whose cluster may have changed, and update sums only with points whose cluster has changed.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from lexkit_distill.keys import occurrence_keys
 from lexkit_distill.senses.gram import MAX_ITERATIONS, TOLERANCE, lloyd, starts
 
 _START_POINTS = 50
-"""Points for each cluster among which starts are sought and moved first; then all points count."""
+"""Points per cluster in the subset on which starting points are chosen and first moved."""
 _SAFE = 0.9999
-"""Share of a distance that rounding cannot take away."""
+"""Factor on bounds of distances that allows for rounding errors."""
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """What k-means found for T tokens with up to n points each."""
+    """Clusters of T tokens with up to n points each."""
 
     centroids: Tensor
-    """(T, k, d) fp32; the largest cluster first."""
+    """(T, k, d) centroids in fp32, the largest cluster first."""
     sizes: Tensor
-    """(T, k) points of each cluster; 0 where a token has fewer than k different points."""
+    """(T, k) number of points in each cluster; 0 if a token has fewer than k distinct points."""
     labels: Tensor
     """(T, n) cluster of each point; k for padding."""
     distances: Tensor
@@ -40,25 +40,25 @@ class Clusters:
 
     @property
     def inertia(self) -> Tensor:
-        """(T,) sum of squared distances of points to their centroids."""
+        """(T,) sum of the squared distances of points to their centroids."""
         return self.distances.sum(1)
 
 
 def kmeans(points: Tensor, counts: Tensor, k: int, *, tokens: npt.NDArray[np.int64], seed: int) -> Clusters:
-    """Cluster the points of T tokens; a token with at most k points keeps these as they are.
+    """Cluster the points of T tokens. If a token has at most k points, they become its centroids.
 
     Args:
-        points: (T, n, d), right-padded; any float dtype.
-        counts: (T,) how many of each token's points are real, at least 1.
-        k: clusters of a token.
-        tokens: (T,) token ids; with the seed, they make the random numbers.
-        seed: chooses the starts.
+        points: (T, n, d) points, padded on the right; any floating-point dtype.
+        counts: (T,) number of points of each token, without padding; at least 1.
+        k: number of clusters per token.
+        tokens: (T,) token ids, which determine the random numbers together with the seed.
+        seed: seed for choosing starting points.
     """
     real = torch.arange(points.shape[1], device=points.device) < counts[:, None]  # (T, n)
     x = points.float() if points.dtype != torch.float32 else points.clone()
     if not bool(real.all()):
         x.masked_fill_(~real[:, :, None], 0.0)
-    # Distances are differences of large products; about the mean they are exact enough in fp32
+    # Distances are computed as differences of large products; centring makes them accurate enough in fp32
     mean = x.sum(1) / counts[:, None]
     x -= mean[:, None]
     square = torch.linalg.vector_norm(x, dim=2).square_().masked_fill_(~real, 0.0)  # (T, n)
@@ -74,7 +74,7 @@ def kmeans(points: Tensor, counts: Tensor, k: int, *, tokens: npt.NDArray[np.int
 
 
 def _uniform(tokens: npt.NDArray[np.int64], seed: int, k: int) -> Tensor:
-    """(T, k, trials) numbers from [0, 1), functions of seed, token, step and trial alone."""
+    """Return random numbers (T, k, trials) in [0, 1), determined by seed, token, step and trial alone."""
     trials = 2 + int(math.log(k))
     steps = np.arange(k * trials, dtype=np.int64)
     keys = occurrence_keys(seed, np.repeat(tokens.astype(np.uint64), len(steps)), np.tile(steps, len(tokens)))
@@ -82,21 +82,21 @@ def _uniform(tokens: npt.NDArray[np.int64], seed: int, k: int) -> Tensor:
 
 
 def _take(x: Tensor, places: Tensor) -> Tensor:
-    """Rows (T, p, d) of x (T, n, d) at places (T, p)."""
+    """Return rows (T, p, d) of *x* (T, n, d) at indices *places* (T, p)."""
     rows = torch.arange(len(x), device=x.device)[:, None] * x.shape[1] + places
     return x.flatten(0, 1).index_select(0, rows.flatten()).view(*places.shape, x.shape[2])
 
 
 def _partial_distances(x: Tensor, centroids: Tensor) -> Tensor:
-    """|x - c|^2 - |x|^2 (T, k, n). Centroids come first, which processors multiply twice as fast as points first."""
+    """Return |x - c|^2 - |x|^2 (T, k, n). CPUs multiply centroids by points twice as fast as points by centroids."""
     return torch.baddbmm(centroids.square().sum(2, keepdim=True), centroids, x.mT, alpha=-2.0)
 
 
 def _lloyd(x: Tensor, square: Tensor, real: Tensor, centroids: Tensor, limit: Tensor) -> Tensor:
-    """Lloyd's iterations, measuring only the points whose nearest centroid may have changed (Hamerly 2010).
+    """Run Lloyd's iterations, computing distances only for points whose cluster may have changed (Hamerly 2010).
 
-    A point stays where it is as long as the way to its centroid is shorter than that to any other, whatever way these
-    have gone since it was measured.
+    For each point, an upper bound of the distance to its centroid and a lower bound of the distance to any other are
+    updated as centroids move. As long as the upper bound is less, the point stays in its cluster.
     """
     k = centroids.shape[1]
     result = centroids.clone()
@@ -109,7 +109,7 @@ def _lloyd(x: Tensor, square: Tensor, real: Tensor, centroids: Tensor, limit: Te
         moves = (moved - centroids).square_().sum(2)  # (T, k)
         moving = moves.sum(1) > limit
         result[active] = centroids = moved
-        if not bool(moving.all()):  # those that are done rest, so that neighbours in the batch change nothing
+        if not bool(moving.all()):  # converged tokens stop, so that results do not depend on the batch
             if not bool(moving.any()):
                 break
             active, x, square, real = active[moving], x[moving], square[moving], real[moving]
@@ -126,7 +126,7 @@ def _lloyd(x: Tensor, square: Tensor, real: Tensor, centroids: Tensor, limit: Te
 
 
 def _two_nearest(x: Tensor, square: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
-    """Distances (2, T, n) to the nearest centroid and the next, and labels (T, n) of the nearest."""
+    """Return distances (2, T, n) to the nearest and second-nearest centroid, and labels (T, n) of the nearest."""
     partial = _partial_distances(x, centroids)
     nearest, labels = partial.min(1)
     partial.scatter_(1, labels[:, None], torch.inf)
@@ -142,12 +142,12 @@ def _reassigned(
     distances: Tensor,
     doubtful: Tensor,
 ) -> Tensor:
-    """Return labels (T, n) after measuring the *doubtful* points (T, n) again; update *distances* for them."""
+    """Return labels (T, n) after recomputing distances of the *doubtful* points (T, n); update *distances* in place."""
     number = doubtful.sum(1)
     most = int(number.max())
     if most == 0:
         return labels
-    if 2 * most > labels.shape[1]:  # cheaper to measure all than to copy these
+    if 2 * most > labels.shape[1]:  # recomputing all is cheaper than copying the doubtful ones
         found, labels = _two_nearest(x, square, centroids)
         distances.copy_(found)
         return labels.masked_fill_(~real, centroids.shape[1])
@@ -160,16 +160,17 @@ def _reassigned(
 
 
 def _changes(x: Tensor, before: Tensor, after: Tensor, k: int) -> Tensor:
-    """What the sums (T, k, d) of the clusters' points gain as points change sides; a CPU reads only these points.
+    """Return the changes (T, k, d) of the clusters' sums of points when labels change from *before* to *after*.
 
-    A GPU multiplies faster than it finds them, and always adds in the same order.
+    A CPU reads only the points that moved. A GPU computes matrix products over all points instead, which is faster than
+    finding those that moved, and always adds in the same order.
     """
     if x.device.type != "cpu":
         return torch.bmm(_one_hot(after, k) - _one_hot(before, k), x)
     tokens, places = torch.nonzero(before != after, as_tuple=True)
     if 4 * len(places) > before.numel():
         return torch.bmm(_one_hot(after, k) - _one_hot(before, k), x)
-    gain = x.new_zeros(len(x) * (k + 1), x.shape[2])  # with a row for points that are in no cluster, k
+    gain = x.new_zeros(len(x) * (k + 1), x.shape[2])  # row k is for padding
     points, row = x[tokens, places], tokens * (k + 1)
     gain.index_add_(0, row + after[tokens, places], points)
     gain.index_add_(0, row + before[tokens, places], points, alpha=-1)
@@ -177,12 +178,12 @@ def _changes(x: Tensor, before: Tensor, after: Tensor, k: int) -> Tensor:
 
 
 def _one_hot(labels: Tensor, k: int) -> Tensor:
-    """(T, k, n) for labels (T, n)."""
+    """Return one-hot vectors (T, k, n) of labels (T, n)."""
     return (labels[:, None] == torch.arange(k, device=labels.device)[:, None]).float()
 
 
 def _means(x: Tensor, real: Tensor, sums: Tensor, labels: Tensor, distances: Tensor) -> Tensor:
-    """Means (T, k, d) of the clusters; an empty one takes a point of those furthest from their centroids."""
+    """Return the means (T, k, d) of clusters; an empty cluster gets one of the points furthest from their centroids."""
     k = sums.shape[1]
     sizes = _sizes(labels, k)
     means = sums / sizes.clamp_min(1)[:, :, None]
@@ -195,7 +196,7 @@ def _means(x: Tensor, real: Tensor, sums: Tensor, labels: Tensor, distances: Ten
 
 
 def _sizes(labels: Tensor, k: int) -> Tensor:
-    """(T, k) points of each cluster."""
+    """Return the number of points (T, k) in each cluster."""
     rows = torch.arange(len(labels), device=labels.device)[:, None] * (k + 1)
     return torch.bincount((rows + labels).flatten(), minlength=len(labels) * (k + 1)).view(-1, k + 1)[:, :k]
 

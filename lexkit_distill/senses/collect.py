@@ -1,4 +1,4 @@
-"""The teacher pass (paper, section 3.1): hidden states of a uniform sample of every token's occurrences."""
+"""Collect the teacher's hidden states for a uniform sample of each token's occurrences (paper, section 3.1)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lexkit_distill.teacher import Teacher
 
 CHECKPOINT = 300.0
-"""Seconds after which what memory holds is written at the latest: what a killed run has to do again."""
+"""Seconds between writes of buffered states: the most work that a killed run has to repeat."""
 
 
 @torch.inference_mode()
@@ -41,22 +41,22 @@ def collect(
 ) -> int | None:
     """Run batches through the teacher and offer their states to the sampler.
 
-    Ctrl-C or SIGTERM ends this after the current batch.
+    Ctrl-C or SIGTERM stops this after the current batch.
 
     Args:
-        teacher: in evaluation mode.
-        plan: where the batches come from.
+        teacher: a model in evaluation mode.
+        plan: the plan that the batches come from.
         sampler: keeps the sample.
         share: the batches of this process.
-        anchor: which token a state belongs to: the teacher's argmax there, the true next token, or the token read.
-        seed: chooses the sample.
-        progress: told tokens, of the plan's total where this process is the only one.
+        anchor: token that a state belongs to: the teacher's prediction there, the true next token, or the token read.
+        seed: seed of the sample.
+        progress: reports the number of tokens that this process has read, of all tokens in the plan.
 
     Returns:
-        The signal that came, if one did.
+        The signal that stopped the run, if any.
 
     Raises:
-        SampleError: hidden states that are not finite.
+        SampleError: hidden states are not finite.
     """
     tokens = 0
     flushed = monotonic()
@@ -82,32 +82,34 @@ def collect(
 
 
 def share_of(plan: Plan, batch_tokens: int, folder: Path, process: int, processes: int) -> Iterator[PieceBatch]:
-    """Return the batches that no process has done by now, every *processes*-th of them."""
+    """Return this process's share of the unfinished batches: every *processes*-th of them."""
     done = done_batches(folder, plan.batches)
-    turn = np.cumsum(~done) - 1  # number among those still to do
+    turn = np.cumsum(~done) - 1  # index among the unfinished batches
     mine = ~done & (turn % processes == process)
     return (batch for batch in batches(plan, batch_tokens) if mine[batch.number])
 
 
 @dataclass(frozen=True)
 class _Passed:
-    """What the teacher gives for a batch, without padding and special tokens, on its way to the processor."""
+    """The teacher's states for a batch, without padding and special tokens, possibly still being copied to the CPU."""
 
     batch: PieceBatch
     rows: Int64
-    """(n,) rows in the batch."""
+    """(n,) row of each state in the batch."""
     positions: Int64
+    """(n,) position of each state in its row."""
     anchor_ids: Tensor
     """(n,) anchor tokens."""
     states: Tensor
-    """(n, d) in bf16."""
+    """(n, d) states in bf16."""
     finite: Tensor
-    """() whether all states are, before they were rounded."""
+    """() whether all states were finite before they were rounded."""
     arrived: torch.cuda.Event | None = None
+    """Event that marks the end of the copy; None if the states are on the CPU already."""
 
     @property
     def anchors(self) -> Int64:
-        """The anchor tokens."""
+        """(n,) anchor tokens as an array."""
         anchors: Int64 = self.anchor_ids.numpy()
         return anchors
 
@@ -115,14 +117,13 @@ class _Passed:
         """Raise `SampleError` if a state is not finite."""
         if not self.finite:
             raise SampleError(
-                f"{teacher.name}: hidden states that are not finite, in batch {self.batch.number} (row "
-                f"{self.batch.first_row} of the plan), computed in {teacher.model.dtype}; use --dtype float32 or "
-                "bfloat16"
+                f"{teacher.name}: hidden states are not finite in {teacher.model.dtype}, in batch {self.batch.number} "
+                f"(row {self.batch.first_row} of the plan); use --dtype float32 or bfloat16"
             )
 
 
 def _passed(teacher: Teacher, share: Iterator[PieceBatch], anchor: Anchor) -> Iterator[_Passed]:
-    """Run batches through the teacher. A GPU begins with the next one before the last is handed over."""
+    """Run batches through the teacher. A GPU starts the next batch before the previous one is yielded."""
     waiting: _Passed | None = None
     for batch in share:
         launched = _launched(teacher, batch, anchor)
@@ -143,7 +144,7 @@ def _arrived(passed: _Passed) -> _Passed:
 
 
 def _launched(teacher: Teacher, batch: PieceBatch, anchor: Anchor) -> _Passed:
-    """Run a batch through the teacher, on a GPU without waiting for it."""
+    """Run a batch through the teacher, without waiting for a GPU to finish."""
     is_cuda = teacher.device.type == "cuda"
 
     def moved(values: npt.NDArray[np.generic]) -> Tensor:

@@ -1,7 +1,7 @@
-"""Senses of words of several tokens, composed of their tokens' senses (paper, section 3.3).
+"""Compose the senses of words of several tokens from their tokens' senses (paper, section 3.3).
 
-For each sense of the first token: take of every further token the sense nearest (L2) to the mean of what has been taken
-so far; the word's sense is the mean of all taken. A word so has as many senses as its first token.
+A word has one sense for each sense of its first token. Starting from that sense, take from each further token the sense
+that is nearest (L2) to the mean of those taken so far; the word's sense is the mean of all taken senses.
 """
 
 from __future__ import annotations
@@ -17,33 +17,34 @@ import torch
 from torch import Tensor
 
 from lexkit.progress import Progress
-from lexkit_distill.disk import disk_failures, only_run
+from lexkit_distill.disk import disk_failures, lock_folder
 from lexkit_distill.errors import DictionaryError
 from lexkit_distill.senses import dictionary as files
 from lexkit_distill.senses.dictionary import SenseDictionary
-from lexkit_distill.senses.threads import mapped
+from lexkit_distill.senses.threads import threaded_map
 from lexkit_distill.supervision.relations import read_relations
 
 MAX_TOKENS = 3
+"""Most tokens of a word, as in the paper."""
 _COPY_ROWS = 1 << 16
 _CHUNK_ELEMENTS = 1 << 20
-"""Words x senses x dimensions composed at a time: what a processor's cache holds."""
+"""Elements (words x senses x dimensions) composed at a time, so that they fit into a CPU's cache."""
 
 Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class ComposeSummary:
-    """Counts of the store's words in relations, by how they were composed."""
+    """Counts of the store's words that are in relations, by how they were composed."""
 
     path: str
     words: int
     single_token: int
     composed: int
     too_long: int
-    """Words of more than the allowed number of tokens."""
+    """Words with more than the allowed number of tokens."""
     without_senses: int
-    """Words with a token that the dictionary has no senses of."""
+    """Words with a token that has no senses in the dictionary."""
     rows: int
     bytes: int
 
@@ -51,19 +52,25 @@ class ComposeSummary:
 def compose_senses(
     senses: Path, store: Path, *, max_tokens: int = MAX_TOKENS, progress: Progress | None = None
 ) -> ComposeSummary:
-    """Add to a dictionary the words of a store that are in relations; words it had before are replaced.
+    """Add a store's words that are in relations to a dictionary. Words that it had before are replaced.
 
-    A reader never sees words without their rows: the files are replaced one after the other, in an order in which each
-    step leaves a whole dictionary, at worst one without words.
+    The files are replaced one by one in an order that keeps the dictionary consistent at every step; an interrupted run
+    leaves at worst a dictionary without words.
+
+    Args:
+        senses: folder of the dictionary.
+        store: path of the store.
+        max_tokens: most tokens of a word; longer words are left out.
+        progress: reports the number of senses.
 
     Raises:
-        DictionaryError: no such dictionary, another run writes to it, or the disk is full.
-        StoreError: no such store, or its words are not cut by the dictionary's tokenizer.
+        DictionaryError: the dictionary does not exist, another run writes to it, or the disk is full.
+        StoreError: the store does not exist, or has no spans for the dictionary's tokenizer.
     """
     progress = progress if progress is not None else Progress()
     files.read_meta(senses)
-    advice = "free some space, and run the same command again: its senses of tokens are whole"
-    with only_run(senses, DictionaryError, "--senses"), disk_failures(DictionaryError, senses, advice):
+    advice = "free some space, and run the same command again; the senses of tokens are intact"
+    with lock_folder(senses, DictionaryError, "--senses"), disk_failures(DictionaryError, senses, advice):
         return _composed_with(senses, store, max_tokens, progress)
 
 
@@ -143,8 +150,8 @@ def compose(rows: Tensor, first: Int64, n_rows: Int64, words: Int64) -> Iterator
     Args:
         rows: (N, d) sense embeddings.
         first: (keys,) first row of each key.
-        n_rows: (keys,) how many rows it has, at least 1.
-        words: (W, m) keys of the tokens of each word, -1 beyond its last.
+        n_rows: (keys,) number of rows of each key, at least 1.
+        words: (W, m) keys of the tokens of each word, padded with -1.
     """
     firsts, counts = torch.from_numpy(first), torch.from_numpy(n_rows)
     k = int(counts[torch.from_numpy(words[words >= 0])].max()) if words.size else 1
@@ -161,14 +168,14 @@ def compose(rows: Tensor, first: Int64, n_rows: Int64, words: Int64) -> Iterator
         is_real = torch.arange(k) < counts[keys[:, 0]][:, None]
         return found.flatten(0, 1) if bool(is_real.all()) else found[is_real]
 
-    yield from mapped(composed, range(0, len(words), chunk))
+    yield from threaded_map(composed, range(0, len(words), chunk))
 
 
 def _senses(rows: Tensor, first: Tensor, n_rows: Tensor, keys: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Senses (W, m, k, d) of keys (W, m), in fp32, and which of them are real (W, m, k)."""
+    """Return the senses (W, m, k, d) of keys (W, m), in fp32, and which of them are not padding (W, m, k)."""
     starts, is_real = first[keys], torch.arange(k) < n_rows[keys][..., None]
     if len(keys) and int(starts.max()) <= len(rows) - k:
-        # k rows from each start, as one long row that is copied at once
+        # Copy the k rows from each start at once, viewing them as one long row
         blocks = rows.as_strided((len(rows) - k + 1, k * rows.shape[1]), (rows.shape[1], 1))
         found = blocks.index_select(0, starts.flatten())
     else:
@@ -178,14 +185,14 @@ def _senses(rows: Tensor, first: Tensor, n_rows: Tensor, keys: Tensor, k: int) -
 
 
 def _composed(senses: Tensor, is_real: Tensor) -> Tensor:
-    """Senses (W, k, d) of words, of those (W, m, k, d) of their m tokens.
+    """Return the senses (W, k, d) of words, given those of their m tokens (W, m, k, d).
 
-    The nearest sense s to a mean of p others t is that of the least |s|^2 - 2/p sum(t.s). The products t.s are
-    those of all senses of two tokens, so no mean is formed before the last.
+    The sense s nearest to the mean of p senses t minimises |s|^2 - 2/p sum(t.s). The products t.s are computed for all
+    pairs of senses of two tokens, so only the final mean has to be formed.
     """
     n_words, m, k, d = senses.shape
     square = torch.linalg.vector_norm(senses[:, 1:], dim=3).square_().masked_fill_(~is_real[:, 1:], torch.inf)
-    taken = torch.empty(n_words, k, m, dtype=torch.int64)  # which sense of each token
+    taken = torch.empty(n_words, k, m, dtype=torch.int64)  # index of the sense taken from each token
     taken[:, :, 0] = torch.arange(k)
     for place in range(1, m):
         products = torch.bmm(senses[:, 0], senses[:, place].mT)  # (W, k, k)
@@ -198,7 +205,7 @@ def _composed(senses: Tensor, is_real: Tensor) -> Tensor:
 
 
 def _key_matrix(dictionary: SenseDictionary, token_ids: pa.ListArray, n_tokens: Int64, max_tokens: int) -> Int64:
-    """(words, max_tokens) keys of each word's tokens: -1 for one without senses, -2 beyond the last."""
+    """Return the keys (words, max_tokens) of each word's tokens: -1 for tokens without senses, -2 for padding."""
     flat = np.asarray(token_ids.flatten())
     table = np.append(dictionary.token_key, -1)
     keys = table[np.minimum(flat, len(table) - 1)]

@@ -1,4 +1,4 @@
-"""The words around the occurrences nearest to each sense, so that people can see what a sense is."""
+"""Example contexts of each sense: the text around the occurrences that are nearest to the sense."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from lexkit_distill.senses.plan import Plan
 from lexkit_distill.senses.sample import Occurrences
 
 BEFORE, AFTER = 16, 8
+"""Tokens to keep before and after the position of the state."""
 SCHEMA = pa.schema(
     [
-        ("size", pa.int32()),  # occurrences of the sense in the sample
-        ("position", pa.list_(pa.int8())),  # of the state, in each context
+        ("size", pa.int32()),  # number of occurrences of the sense in the sample
+        ("position", pa.list_(pa.int8())),  # position of the state in each context
         ("token_ids", pa.list_(pa.list_(pa.int32()))),  # the contexts
     ]
 )
-"""Row i is about row i of the senses."""
+"""Columns of ``contexts.parquet``; row i describes row i of the senses."""
 
 
 class ContextWriter:
-    """Gathers the occurrences of each sense, and at the end reads their words from the plan."""
+    """Collects the occurrences of each sense and, when closed, reads the text around them from the plan."""
 
     def __init__(self, path: Path, plan: Plan, occurrences: Occurrences, contexts: int) -> None:
         self._path, self._plan, self._occurrences, self._contexts = path, plan, occurrences, contexts
@@ -35,12 +36,17 @@ class ContextWriter:
         self._nearest: list[npt.NDArray[np.int64]] = []
 
     def add(self, sizes: npt.NDArray[np.int64], nearest: npt.NDArray[np.int64]) -> None:
-        """Add the senses of a token: sizes (k,) and places (k, contexts) of occurrences in the sample, or -1."""
+        """Add the senses of a token.
+
+        Args:
+            sizes: (k,) number of occurrences of each sense.
+            nearest: (k, contexts) indices of the nearest occurrences in the sample, padded with -1.
+        """
         self._sizes.append(sizes)
         self._nearest.append(nearest)
 
     def close(self) -> None:
-        """Write the file, or none if no contexts are wanted."""
+        """Write the file, unless no contexts were asked for."""
         if not self._contexts:
             return
         nearest = np.concatenate(self._nearest)
@@ -62,7 +68,7 @@ class ContextWriter:
 def _windows(
     plan: Path, rows: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], pa.ListArray]:
-    """Where each window begins in its piece (n,), and its token ids; the plan is read once, from front to back."""
+    """Return where each window begins in its piece (n,), and its token ids. The plan is read once, front to back."""
     order = np.argsort(rows, kind="stable")
     starts = np.maximum(positions - BEFORE, 0)
     windows: list[npt.NDArray[np.int32]] = [np.empty(0, np.int32)] * len(rows)
@@ -81,7 +87,7 @@ def _windows(
 
 
 def read_contexts(path: Path) -> pa.Table | None:
-    """Return the contexts of a dictionary, or None if they were deleted or not wanted.
+    """Return the contexts of a dictionary, or None if they were not kept or have been deleted.
 
     Raises:
         DictionaryError: the file is damaged.
@@ -89,4 +95,4 @@ def read_contexts(path: Path) -> pa.Table | None:
     try:
         return pq.read_table(path, schema=SCHEMA) if path.exists() else None
     except (OSError, pa.ArrowException) as error:
-        raise DictionaryError(f"{path}: damaged ({first_line(error)}); delete it, or make it again") from error
+        raise DictionaryError(f"{path}: damaged ({first_line(error)}); delete it, or build it again") from error

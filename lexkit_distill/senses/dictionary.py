@@ -1,8 +1,12 @@
-"""The sense dictionary as it lies on disk, and reading it.
+"""Read and write sense dictionaries.
 
-A directory without pickles: ``senses.safetensors`` (rows (N, d), bf16), ``index.parquet`` (a row a key: which rows are
-whose), ``meta.json`` (written last), ``tokenizer.json`` (what a store cuts its words with, to fit), and
-``contexts.parquet`` (occurrences of each sense in words; may be deleted).
+A dictionary is a folder with these files, none of which is a pickle:
+
+    senses.safetensors    sense embeddings (N, d), bf16
+    index.parquet         one row per key: a token or word, and its rows of the senses
+    tokenizer.json        the teacher's tokenizer, with which a store's words must be tokenized
+    contexts.parquet      example contexts of each sense; may be deleted
+    meta.json             teacher, options and fingerprints; written last
 """
 
 from __future__ import annotations
@@ -83,16 +87,17 @@ _DELTA = {"first_row", "n_rows", "n_seen"}
 
 
 class SenseDictionary:
-    """A sense dictionary, open for reading. Its rows are mapped into memory, not copied.
+    """A sense dictionary, open for reading. Its rows are memory-mapped.
 
     Args:
-        path: a directory that `lexkit distill senses` made.
-        teacher: fingerprint of the teacher it has to come from.
-        tokenizer: fingerprint of the tokenizer it has to fit.
-        relations: the relations of the store that it was composed with, if its synonyms and antonyms are wanted.
+        path: folder of a dictionary made by `lexkit distill senses`.
+        teacher: fingerprint that the dictionary's teacher must have; None skips this check.
+        tokenizer: fingerprint that the dictionary's tokenizer must have; None skips this check.
+        relations: relations of the store that it was composed with; needed for synonyms and antonyms.
 
     Raises:
-        DictionaryError: missing, unfinished, damaged, or of another teacher, tokenizer or store, saying which.
+        DictionaryError: the dictionary is missing, unfinished or damaged, or belongs to another teacher, tokenizer or
+            store.
     """
 
     def __init__(
@@ -112,7 +117,7 @@ class SenseDictionary:
             with safe_open(self.path / SENSES, framework="pt") as file:
                 self.rows: Tensor = file.get_tensor("senses")
         except (OSError, SafetensorError, pa.ArrowException) as error:
-            raise DictionaryError(f"{self.path}: damaged ({first_line(error)}); make it again") from error
+            raise DictionaryError(f"{self.path}: damaged ({first_line(error)}); build it again") from error
         self._check_whole()
         self.first: npt.NDArray[np.int64] = self.index["first_row"].to_numpy().astype(np.int64)
         self.n_rows: npt.NDArray[np.int64] = self.index["n_rows"].to_numpy().astype(np.int64)
@@ -125,21 +130,21 @@ class SenseDictionary:
         encoder: TextEncoder,
         relations: Relations | None = None,
     ) -> SenseDictionary:
-        """Open the dictionary of a teacher, whichever files have its weights.
+        """Open a dictionary, and check that it belongs to a teacher with the same weights, in whichever files.
 
         Args:
-            path: a directory that `lexkit distill senses` made.
-            teacher: that it has to come from; None does not check.
-            encoder: whose tokenizer it has to fit.
-            relations: of the store that it was composed with, if its synonyms and antonyms are wanted.
+            path: folder of a dictionary made by `lexkit distill senses`.
+            teacher: teacher that the dictionary must have been built from; None skips this check.
+            encoder: encoder of the teacher; the dictionary must have the same tokenizer.
+            relations: relations of the store that it was composed with; needed for synonyms and antonyms.
 
         Raises:
-            DictionaryError: as the constructor does.
+            DictionaryError: see the class.
         """
         fingerprint = teacher.fingerprint if teacher is not None else None
         if teacher is not None:
             meta = read_meta(Path(path))
-            if teacher.is_of(meta.teacher_fingerprint, meta.teacher_values):
+            if teacher.has_fingerprint(meta.teacher_fingerprint, meta.teacher_values):
                 fingerprint = meta.teacher_fingerprint
         return cls(path, teacher=fingerprint, tokenizer=encoder.fingerprint, relations=relations)
 
@@ -148,29 +153,28 @@ class SenseDictionary:
         if teacher is not None and teacher != meta.teacher_fingerprint:
             raise DictionaryError(
                 f"{self.path}: made by another teacher ({meta.teacher}, weights {meta.teacher_fingerprint[:12]}, not "
-                f"{teacher[:12]}); give that teacher, or make a dictionary of this one with 'lexkit distill senses'"
+                f"{teacher[:12]}); use that teacher, or build a dictionary for this one with 'lexkit distill senses'"
             )
         if tokenizer is not None and tokenizer != meta.tokenizer_fingerprint:
             raise DictionaryError(
                 f"{self.path}: made with another tokenizer ({meta.tokenizer_fingerprint[:12]}, not {tokenizer[:12]}); "
-                "give the teacher's own tokenizer"
+                "use the teacher's own tokenizer"
             )
         if relations is not None and relations.fingerprint != meta.store_fingerprint:
-            composed = "with another store" if meta.store_fingerprint else "with no store yet"
+            composed = "composed with another store" if meta.store_fingerprint else "not composed with a store yet"
             raise DictionaryError(
-                f"{self.path}: composed {composed}; run 'lexkit distill compose --store {relations.path} "
-                f"--senses {self.path}'"
+                f"{self.path}: {composed}; run 'lexkit distill compose --store {relations.path} --senses {self.path}'"
             )
 
     def _check_whole(self) -> None:
         index = self.index
         last = pc.max(pc.add(index["first_row"], index["n_rows"])).as_py() or 0  # None where there are no keys
         if tuple(self.rows.shape[1:]) != (self.meta.hidden_size,) or last > len(self.rows):
-            raise DictionaryError(f"{self.path}: {INDEX} and {SENSES} do not fit each other; make it again")
+            raise DictionaryError(f"{self.path}: {INDEX} and {SENSES} do not fit together; build it again")
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the rows, of the keys that they belong to, and of the relations it was opened with."""
+        """SHA-256 (hex) of the rows, their keys, and the relations that the dictionary was opened with."""
         digest = sha256((self.meta.digest or _digest_of(self.rows)).encode())
         for name in ("key_kind", "token_ids", "word", "first_row", "n_rows"):
             digest.update(repr(self.index[name].to_pylist()).encode())
@@ -180,7 +184,7 @@ class SenseDictionary:
 
     @property
     def unused_relations(self) -> dict[str, int]:
-        """Relations of the store that are left out, by reason."""
+        """Number of the store's relations that are left out, by reason."""
         return self.relations.left_out if self.relations is not None else {}
 
     @property
@@ -190,14 +194,14 @@ class SenseDictionary:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer that token ids are of."""
+        """The tokenizer that defines the token ids."""
         from lexkit.tokens.loading import load_tokenizer
 
         return load_tokenizer(str(self.path / TOKENIZER))
 
     @cached_property
     def token_key(self) -> npt.NDArray[np.int64]:
-        """(V,) the key (row of `index`) of each token id, or -1."""
+        """(V,) key (row of `index`) of each token id, or -1 if it has no senses."""
         keys = np.flatnonzero(~self.is_word)
         ids = self.index["token_ids"].combine_chunks().take(pa.array(keys)).flatten().to_numpy()
         table = np.full(max(self.tokenizer.get_vocab_size(), int(ids.max(initial=-1)) + 1), -1, np.int64)
@@ -206,15 +210,15 @@ class SenseDictionary:
 
     @cached_property
     def word_key(self) -> dict[str, int]:
-        """The key (row of `index`) of each word."""
+        """Key (row of `index`) of each word."""
         keys = np.flatnonzero(self.is_word)
         words = self.index["word"].take(pa.array(keys)).to_pylist()
         return dict(zip(words, keys.tolist(), strict=True))
 
     def find(self, key: Sequence[int] | str) -> int | None:
-        """Return the key (row of `index`) of a word, or of token ids as a store cuts the word; None if it has none.
+        """Return the key (row of `index`) of a word, or of the token ids of a word; None if it has no senses.
 
-        A word that the dictionary was not composed with, but that is a single token, has that token's key.
+        A word that is not in the dictionary but consists of a single token has that token's key.
         """
         if isinstance(key, str):
             word = normalize_word(key)
@@ -234,19 +238,22 @@ class SenseDictionary:
         return dict(zip(map(tuple, ids), keys.tolist(), strict=True))
 
     def senses(self, key: Sequence[int] | str) -> Tensor:
-        """Return the sense embeddings (n, d) of a word or of token ids, a view of the mapped rows; (0, d) if none."""
+        """Return the sense embeddings (n, d) of a word or of token ids, a view of `rows`; (0, d) if it has none."""
         found = self.find(key)
         if found is None:
             return self.rows[:0]
         return self.rows[self.first[found] : self.first[found] + int(self.n_rows[found])]
 
     def nearest(self, vectors: Tensor, kappa: int, *, block: int = 1 << 16) -> tuple[Tensor, Tensor]:
-        """Return the distances (Q, kappa), mean squared differences in ascending order, and rows of the nearest senses.
+        """Return the senses nearest to each vector.
 
         Args:
-            vectors: (Q, d), on any device.
-            kappa: how many; fewer if the dictionary has fewer.
-            block: rows to compare at a time.
+            vectors: (Q, d) vectors, on any device.
+            kappa: number of senses to return; fewer if the dictionary has fewer.
+            block: number of rows to compare at a time.
+
+        Returns:
+            Mean squared differences (Q, kappa) in ascending order, and the rows (Q, kappa) of the senses.
         """
         queries = vectors.to(self.rows.device, torch.float32)
         distances = torch.empty(len(queries), 0)
@@ -261,7 +268,7 @@ class SenseDictionary:
         return distances, rows
 
     def key_of_rows(self, rows: Tensor) -> npt.NDArray[np.int64]:
-        """Return the key that each row was made for: a token's for its senses, a word's for composed ones."""
+        """Return the key that each of *rows* (n,) belongs to: that of a token, or of a word with composed senses."""
         order = self._owner_order
         place = np.searchsorted(self.first[order], rows.cpu().numpy(), side="right") - 1
         keys: npt.NDArray[np.int64] = order[place]
@@ -269,28 +276,28 @@ class SenseDictionary:
 
     @cached_property
     def _owner_order(self) -> npt.NDArray[np.int64]:
-        # Words of one token share its rows; the token owns them
+        # A word of one token shares the rows of that token, which owns them
         single = pc.equal(pc.list_value_length(self.index["token_ids"]), 1).to_numpy()
         owners = np.flatnonzero(~(self.is_word & single))
         return owners[np.argsort(self.first[owners], kind="stable")]
 
     def name(self, key: int) -> str:
-        """Return a key as people read it: the word, or the token's text."""
+        """Return the text of a key: the word, or the text of the token."""
         word = self.index["word"][key].as_py()
         return str(word) if word is not None else self.token_text(int(self.index["token_ids"][key][0].as_py()))
 
     def token_text(self, token: int) -> str:
-        """Return the text of a token, its leading space kept."""
+        """Return the text of a token, including its leading space."""
         return str(self.tokenizer.decode([token], skip_special_tokens=False))
 
 
 class RowWriter:
-    """Writes ``senses.safetensors`` row by row, under a name of its own until it is whole.
+    """Writes ``senses.safetensors`` row by row, under a temporary name until it is complete.
 
     Args:
-        path: where the file goes at the end.
-        rows: N.
-        hidden_size: d.
+        path: final path of the file.
+        rows: number of rows (N).
+        hidden_size: dimensions of a row (d).
     """
 
     def __init__(self, path: Path, rows: int, hidden_size: int) -> None:
@@ -300,7 +307,7 @@ class RowWriter:
             {"senses": {"dtype": "BF16", "shape": [rows, hidden_size], "data_offsets": [0, size]}},
             separators=(",", ":"),
         ).encode()
-        header += b" " * (-len(header) % 8)  # safetensors wants the data aligned
+        header += b" " * (-len(header) % 8)  # safetensors requires aligned data
         self._stack = ExitStack()
         self._file: IO[bytes] = self._stack.enter_context(self._stack.enter_context(new_file(path)).open("wb"))
         self._file.write(len(header).to_bytes(8, "little") + header)
@@ -316,9 +323,9 @@ class RowWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Finish the file and give it its name; remove it if its block failed."""
+        """Give the file its final name, or remove it if the block failed."""
         if error is None and self._written != self._rows:
-            error = ValueError(f"{self._written} rows written, {self._rows} promised")
+            error = ValueError(f"{self._written} rows written instead of {self._rows}")
             self._stack.__exit__(ValueError, error, None)
             raise error
         self._stack.__exit__(kind, error, traceback)
@@ -344,7 +351,7 @@ def _digest_of(rows: Tensor) -> str:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write a Parquet file that has its name only when it is whole."""
+    """Write a Parquet file that gets its final name only when it is complete."""
     with new_file(path) as beside:
         pq.write_table(
             table,
@@ -358,5 +365,5 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def index_table(columns: dict[str, Iterable[Any]]) -> pa.Table:
-    """Return a table of `INDEX_SCHEMA`."""
+    """Return a table with `INDEX_SCHEMA` from *columns* by name."""
     return pa.table({field.name: pa.array(columns[field.name], field.type) for field in INDEX_SCHEMA}, INDEX_SCHEMA)

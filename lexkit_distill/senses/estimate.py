@@ -1,4 +1,4 @@
-"""What a dictionary will take, before the teacher runs."""
+"""Estimate the disk space and memory that building a dictionary needs, before the teacher runs."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from lexkit_distill.sizes import format_exact, format_size
 from lexkit_distill.teacher import HEAD_TOKENS, Teacher
 
 _INDEX_MEMORY = 64
-"""Bytes of memory for each occurrence while the parts' indexes are sorted together."""
+"""Bytes of memory per occurrence while the indexes of all parts are sorted together."""
 
 
 def sample_rows(counts: np.ndarray, cap: int) -> int:
-    """Return how many occurrences a sample of at most *cap* a token holds."""
+    """Return the number of occurrences in a sample with at most *cap* per token."""
     return int(np.minimum(counts, cap).sum())
 
 
 def sample_bytes(rows: int, hidden_size: int) -> int:
-    """Return the most disk space that a sample of *rows* states takes while it is made."""
+    """Return the most disk space, in bytes, that a sample of *rows* states needs while it is collected."""
     return int(SLACK * rows * (2 * hidden_size + INDEX_BYTES))
 
 
 def check_room(config: SensesConfig, plan: Plan, hidden_size: int, folder: Path, processes: int) -> None:
-    """Refuse what cannot fit.
+    """Check that the sample and the dictionary fit on the disk and in memory.
 
-    With anchor ``predicted`` the counts of the tokens read stand for those of the tokens predicted, which are fewer
-    and more frequent, so that their sample is smaller.
+    With the anchor ``predicted``, the counts of the corpus's tokens stand for those of the predicted tokens. These are
+    fewer distinct tokens with higher counts, so the sample is in fact smaller.
 
     Raises:
-        SampleError: more than the disk budget, the free disk or the memory, saying what would fit.
+        SampleError: they exceed the disk budget, the free disk space or the free memory; the message says what fits.
     """
     counts = plan.counts()
 
@@ -68,18 +68,18 @@ def check_room(config: SensesConfig, plan: Plan, hidden_size: int, folder: Path,
         else:
             remedy = _remedy(memory, available, config.max_per_token).rstrip(",")
         raise SampleError(
-            f"{folder}: this needs {format_size(need)} of memory beside the teacher, and {format_size(available)} is "
-            f"free; {remedy}"
+            f"{folder}: the sample needs {format_size(need)} of memory in addition to the teacher, and "
+            f"{format_size(available)} is free; {remedy}"
         )
 
 
 def smaller_batch(config: SensesConfig, teacher: Teacher) -> str:
-    """Return what to do where memory ran out while the teacher read batches, with a value that fits what is free."""
+    """Return advice, with values that fit into the free memory, after memory ran out in the teacher pass."""
     if teacher.device.type == "cuda":
         torch.cuda.empty_cache()
     size, shape = teacher.model.dtype.itemsize, teacher.model.config
     heads = shape.num_attention_heads
-    # Of each token: what the widest layer holds on its way, with norms in fp32, and the logits of the last ones
+    # Per token: activations of the widest layer, with norms in fp32; in addition, logits of HEAD_TOKENS tokens
     of_token = size * (3 * getattr(shape, "intermediate_size", 4 * teacher.hidden_size) + 12 * teacher.hidden_size)
     if getattr(shape, "_attn_implementation", None) == "eager":
         of_token += (size + 8) * heads * config.max_length
@@ -92,7 +92,7 @@ def smaller_batch(config: SensesConfig, teacher: Teacher) -> str:
         return f"--batch-tokens {fits} would fit, with another --output"
     if fits > 1:
         return f"--max-length {fits} --batch-tokens {fits} would fit, with another --output"
-    return "not even one token would fit beside the teacher; use --dtype bfloat16, or another --device"
+    return "not even one token would fit in addition to the teacher; use --dtype bfloat16, or another --device"
 
 
 def _remedy(needed: Callable[[int], int], room: int, cap: int) -> str:
@@ -100,7 +100,7 @@ def _remedy(needed: Callable[[int], int], room: int, cap: int) -> str:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if needed(middle) <= room else (low, middle)
-    return f"--max-per-token {low} would fit," if low else "not even --max-per-token 1 would fit, take a smaller corpus"
+    return f"--max-per-token {low} would fit," if low else "not even --max-per-token 1 would fit, use a smaller corpus"
 
 
 def _size_of(folder: Path) -> int:

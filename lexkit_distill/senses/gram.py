@@ -1,7 +1,8 @@
-"""k-means in inner products: a centroid is a row of weights over the points, and no vector is touched.
+"""k-means on inner products: centroids are weights over the points, so the vectors themselves are not needed.
 
-With the Gram matrix G = X X' of n points, distances to a centroid w X are w G w' - 2 w G + diag(G). That is the same
-k-means as on vectors of d dimensions, and less work where n < d; candidates for starts are just rows of G.
+With the Gram matrix G = X X' of n points, the squared distances to a centroid w X are w G w' - 2 w G + diag(G). The
+result is the same as k-means on the d-dimensional vectors, with less work if n < d. Candidates for starting points are
+rows of G.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import torch
 from torch import Tensor
 
 TOLERANCE = 1e-4
-"""Converged when the centroids' squared moves sum up to this much of the points' mean variance per dimension."""
+"""Iterations stop when the centroids' squared moves sum to at most this share of the mean variance per dimension."""
 MAX_ITERATIONS = 300
+"""Most iterations of Lloyd's algorithm."""
 
 
 def starts(gram: Tensor, square: Tensor, real: Tensor, uniform: Tensor) -> Tensor:
-    """Greedy k-means++ (Arthur and Vassilvitskii 2007): of a few draws by squared distance, the one that helps most.
+    """Choose starting points by greedy k-means++ (Arthur and Vassilvitskii 2007).
+
+    Each step draws a few candidates with probability proportional to squared distance and keeps the best one.
 
     Args:
         gram: (T, n, n) inner products of the points.
@@ -24,7 +28,7 @@ def starts(gram: Tensor, square: Tensor, real: Tensor, uniform: Tensor) -> Tenso
         uniform: (T, k, trials) random numbers from [0, 1).
 
     Returns:
-        (T, k) places of the points chosen.
+        (T, k) indices of the chosen points.
     """
     uniform = uniform.to(gram.device)
     tokens, n = torch.arange(len(gram), device=gram.device), gram.shape[1]
@@ -41,19 +45,19 @@ def starts(gram: Tensor, square: Tensor, real: Tensor, uniform: Tensor) -> Tenso
         best = closer.sum(2).argmin(1)  # (T,)
         nearest = closer[tokens, best]
         chosen.append(candidates[tokens, best])
-        nearest.scatter_(1, chosen[-1][:, None], 0.0)  # rounding must not let a point be drawn twice
+        nearest.scatter_(1, chosen[-1][:, None], 0.0)  # rounding errors must not allow a point to be drawn twice
     return torch.stack(chosen, 1)
 
 
 def lloyd(gram: Tensor, square: Tensor, real: Tensor, places: Tensor, limit: Tensor) -> Tensor:
-    """Lloyd's iterations from the points at *places* (T, k) until the centroids move less than *limit* (T,).
+    """Run Lloyd's iterations from the points with indices *places* (T, k) until centroids move less than *limit* (T,).
 
     Returns:
-        (T, k, n) weights of the points in each centroid.
+        Weights (T, k, n) of the points in each centroid.
     """
     k = places.shape[1]
     weights = torch.zeros(*places.shape, gram.shape[1], device=gram.device).scatter_(2, places[:, :, None], 1.0)
-    products = torch.bmm(weights, gram)  # (T, k, n) of centroids and points
+    products = torch.bmm(weights, gram)  # (T, k, n) inner products of centroids and points
     result = weights.clone()
     active = torch.arange(len(gram), device=gram.device)
     for _ in range(MAX_ITERATIONS):
@@ -65,7 +69,7 @@ def lloyd(gram: Tensor, square: Tensor, real: Tensor, places: Tensor, limit: Ten
         moving = ((after - weights) * gain).sum((1, 2)) > limit
         result[active] = weights = after
         products += gain
-        if not bool(moving.all()):  # those that are done rest, so that neighbours in the batch change nothing
+        if not bool(moving.all()):  # converged tokens stop, so that results do not depend on the batch
             if not bool(moving.any()):
                 break
             active, gram, square, real = active[moving], gram[moving], square[moving], real[moving]
@@ -74,7 +78,7 @@ def lloyd(gram: Tensor, square: Tensor, real: Tensor, places: Tensor, limit: Ten
 
 
 def mean_weights(labels: Tensor, k: int, distances: Tensor) -> Tensor:
-    """(T, k, n) what makes means of the clusters; an empty one takes a point of those furthest from their centroids."""
+    """Return weights (T, k, n) of the clusters' means; an empty cluster gets one of the points furthest from theirs."""
     weights = (labels[:, None] == torch.arange(k, device=labels.device)[:, None]).float()
     sizes = weights.sum(2, keepdim=True)
     weights /= sizes.clamp_min(1.0)

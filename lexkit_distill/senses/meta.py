@@ -1,4 +1,4 @@
-"""What a sense dictionary was made of (``meta.json``), and the names of its files; read without torch and Arrow."""
+"""The metadata of a sense dictionary (``meta.json``) and the names of its files; needs neither torch nor Arrow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SENSES, INDEX, META, TOKENIZER, CONTEXTS = (
 
 @dataclass(frozen=True)
 class Meta:
-    """What a dictionary was made of."""
+    """Metadata of a dictionary: its teacher, options, sizes and fingerprints."""
 
     format: int
     lexkit_version: str
@@ -44,45 +44,43 @@ class Meta:
     max_tokens: int | None = None
     store_fingerprint: str | None = None
     digest: str | None = None
-    """SHA-256 (hex) of the rows; None in dictionaries of older versions."""
+    """SHA-256 (hex) of the rows; None in dictionaries written by older versions."""
     teacher_values: str | None = None
-    """`Teacher.values_digest`, by which the same weights in other files are recognised."""
+    """`Teacher.values_digest`, which identifies the same weights in other files."""
 
 
 def read_meta(path: Path) -> Meta:
     """Read ``meta.json``.
 
     Raises:
-        DictionaryError: no such dictionary, unfinished, damaged, or of a newer format.
+        DictionaryError: the dictionary is missing, unfinished or damaged, or has a newer format.
     """
     if not path.is_dir():
         raise DictionaryError(f"{path}: no such sense dictionary; make it with 'lexkit distill senses --output {path}'")
     file = path / META
     if not file.exists():
         raise DictionaryError(
-            f"{path}: no finished sense dictionary (no {META}); make it with 'lexkit distill senses --output {path}'"
+            f"{path}: not a finished sense dictionary (no {META}); make it with 'lexkit distill senses --output {path}'"
         )
     try:
         values = msgspec.json.decode(file.read_bytes())
         if values["format"] > FORMAT:
-            raise DictionaryError(f"{path}: of format {values['format']}, newer than this lexkit; update lexkit")
+            raise DictionaryError(f"{path}: format {values['format']} is newer than this lexkit; update lexkit")
         return msgspec.convert(values, Meta)
     except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
-        raise DictionaryError(f"{file}: damaged ({first_line(error)}); make the dictionary again") from error
+        raise DictionaryError(f"{file}: damaged ({first_line(error)}); build the dictionary again") from error
 
 
 def write_meta(path: Path, meta: Meta) -> None:
-    """Write ``meta.json``, which makes the files beside it a dictionary."""
+    """Write ``meta.json``, which completes a dictionary."""
     write_json(path / META, meta)
 
 
 def check_new(output: Path) -> None:
-    """Make sure that a folder does not hold a dictionary yet.
+    """Check that a folder does not contain a dictionary yet.
 
     Raises:
-        DictionaryError: there is one.
+        DictionaryError: it contains one.
     """
     if (output / META).exists():
-        raise DictionaryError(
-            f"{output}: a sense dictionary is there already; choose another --output, or delete it first"
-        )
+        raise DictionaryError(f"{output}: already contains a sense dictionary; delete it, or choose another --output")

@@ -1,10 +1,10 @@
-"""The plan: the corpus as token batches on disk, in an order that is a function of the corpus alone.
+"""The plan: the tokenized corpus on disk, in an order that depends on its content alone.
 
-Documents are cut into pieces of at most ``max_length`` tokens, each of which has the beginning that the tokenizer gives
-a text, and pieces are sorted by length and then by content.
-So neighbours are equally long and batches hold almost no padding; and which pieces make up a batch, hence every bit
-of the states that the teacher gives, depends neither on the order of files nor on how many processes share the work.
-DuckDB sorts, in bounded memory and on disk where it must. A document that occurs twice is taken once.
+Documents are split into pieces of at most ``max_length`` tokens, including the tokens that the tokenizer puts at the
+beginning of a text (BOS). Pieces are sorted by length, then by a hash of the document. The pieces of a batch therefore
+have nearly equal lengths and need almost no padding, and the batches, hence every bit of the teacher's states, depend
+neither on the order of files nor on the number of processes. DuckDB sorts in bounded memory, spilling to disk if
+necessary. Duplicate documents are used once.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from lexkit_distill.keys import UInt64, document_hash
 from lexkit_distill.tokenization import TextEncoder
 
 _READ = 512
-"""Documents that are cut at a time."""
+"""Documents to tokenize at a time."""
 _PIECES = pa.schema([("document", pa.uint64()), ("start", pa.int64()), ("token_ids", pa.list_(pa.int32()))])
 _SORT_MEMORY = "512MB"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the corpus holds, and where its pieces are."""
+    """The tokenized corpus: its counts, and the folder with its pieces."""
 
     folder: Path
     documents: int
@@ -50,36 +50,36 @@ class Plan:
     pieces: int
     batches: int
     padding: float
-    """Share of the batches' positions that is padding."""
+    """Share of padding among the batches' positions."""
     fingerprint: str
-    """Sum of the SHA-256 of the documents' hashes, modulo 2**256 (hex): the same in any order."""
+    """Sum of the SHA-256 digests of the documents' hashes, modulo 2**256 (hex), independent of their order."""
 
     @property
     def path(self) -> Path:
-        """The pieces: document, start, token_ids."""
+        """Parquet file with the pieces; columns document, start and token_ids."""
         return self.folder / "plan.parquet"
 
     def counts(self) -> npt.NDArray[np.int64]:
-        """Return how often each token id occurs."""
+        """Return the number of occurrences (V,) of each token id."""
         counts: npt.NDArray[np.int64] = np.load(self.folder / "counts.npy")
         return counts
 
 
 @dataclass(frozen=True)
 class PieceBatch:
-    """Pieces that go through the teacher together."""
+    """Pieces that run through the teacher together."""
 
     number: int
     first_row: int
     """Row of the first piece in the plan."""
     documents: UInt64
-    """(B,) document of each piece."""
+    """(B,) hash of each piece's document."""
     starts: npt.NDArray[np.int64]
-    """(B,) place of each piece in its document, in tokens."""
+    """(B,) start of each piece in its document, in tokens."""
     lengths: npt.NDArray[np.int64]
     """(B,) number of tokens in each piece."""
     token_ids: npt.NDArray[np.int64]
-    """(B, T), padded on the right with 0."""
+    """(B, T) token ids, padded on the right with 0."""
 
 
 def make_plan(
@@ -91,16 +91,16 @@ def make_plan(
     batch_tokens: int,
     progress: Progress,
 ) -> Plan:
-    """Cut the corpus into tokens, write ``plan.parquet``, ``counts.npy`` and (last) ``plan.json`` into *folder*.
+    """Tokenize the corpus, and write ``plan.parquet``, ``counts.npy`` and (last) ``plan.json`` to *folder*.
 
     Raises:
-        CorpusError: as `documents`; nothing in it; or messages that the chat template rejects.
-        DataError: a token that the teacher has no weights for.
+        CorpusError: a file cannot be read, the corpus contains no text, or the chat template rejects messages.
+        DataError: the teacher has no weights for a token.
     """
     report = _ReadReport(encoder.vocabulary_size)
     unsorted = folder / "unsorted.parquet"
     texts = _texts(documents(corpus, report.skip), encoder)
-    progress.stage("cutting the corpus into tokens")
+    progress.stage("tokenizing the corpus")
     with pq.ParquetWriter(unsorted, _PIECES, compression="zstd") as writer:
         for batch in _pieces(texts, encoder, max_length):
             writer.write_batch(batch)
@@ -111,7 +111,7 @@ def make_plan(
     unsorted.unlink()
     plan = _described(folder, report, batch_tokens)
     if plan.tokens == 0:
-        raise CorpusError(f"{', '.join(corpus)}: no text in it; name files with text or messages")
+        raise CorpusError(f"{', '.join(corpus)}: contains no text; give files with text or messages")
     for file in (plan.path, folder / "counts.npy"):
         sync(file)
     values = {key: value for key, value in asdict(plan).items() if key != "folder"}
@@ -120,7 +120,7 @@ def make_plan(
 
 
 def open_plan(folder: Path) -> Plan | None:
-    """Return the plan that is in *folder*, or None if it was never finished."""
+    """Return the plan in *folder*, or None if there is no finished one."""
     path = folder / "plan.json"
     if not path.exists():
         return None
@@ -128,9 +128,9 @@ def open_plan(folder: Path) -> Plan | None:
 
 
 def batches(plan: Plan, batch_tokens: int) -> Iterator[PieceBatch]:
-    """Yield the batches in order, of pieces next to each other, at most *batch_tokens* padded tokens each.
+    """Yield batches of consecutive pieces, in order, with at most *batch_tokens* tokens each, including padding.
 
-    A piece longer than that is a batch of its own.
+    A piece that is longer is a batch of its own.
     """
     first_row = 0
     for number, rows in enumerate(_grouped(_rows(plan.path), batch_tokens)):
@@ -176,7 +176,7 @@ def _rows(path: Path) -> Iterator[_Row]:
 def _grouped(rows: Iterable[_Row], batch_tokens: int) -> Iterator[list[_Row]]:
     group: list[_Row] = []
     for row in rows:
-        if group and (len(group) + 1) * len(row[2]) > batch_tokens:  # rows come shortest first
+        if group and (len(group) + 1) * len(row[2]) > batch_tokens:  # the last row is the longest
             yield group
             group = []
         group.append(row)
@@ -185,7 +185,7 @@ def _grouped(rows: Iterable[_Row], batch_tokens: int) -> Iterator[list[_Row]]:
 
 
 def _texts(found: Iterable[Document], encoder: TextEncoder) -> Iterator[tuple[str, str]]:
-    """Each document as text, and where it is from."""
+    """Yield each document as text, with its location for error messages."""
     template = ChatTemplate(encoder.tokenizer)
     for document in found:
         if document.text is not None:
@@ -201,7 +201,7 @@ def _pieces(texts: Iterator[tuple[str, str]], encoder: TextEncoder, max_length: 
         for (text, where), encoding in zip(some, encodings, strict=True):
             encoder.check(encoding.ids, where)
             first = encoder.beginning
-            # Places in a document count its beginning, wherever it is from
+            # Drop a BOS that the text already has, since every piece gets its own
             ids = encoding.ids[len(first) :] if encoding.ids[: len(first)] == first else encoding.ids
             for piece in encoder.pieces(len(ids), max_length):
                 hashes.append(document_hash(text))

@@ -1,6 +1,6 @@
 """Reduce the sample to sense embeddings, in blocks of tokens.
 
-Each block is a file of its own, so that processes can share the work and a killed run can be resumed.
+Each block is written to its own file, so that processes can share the work and an interrupted run can be resumed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from lexkit_distill.senses.adaptive import kmeans_adaptive
 from lexkit_distill.senses.cluster import Clusters, kmeans
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.sample import Sample, groups
-from lexkit_distill.senses.threads import mapped
+from lexkit_distill.senses.threads import threaded_map
 
 _BLOCK_ROWS = 200_000
-"""Occurrences in a block; a token's stay together."""
+"""Target number of occurrences in a block; those of one token stay together."""
 _BATCH_ELEMENTS = {"cpu": 5 << 18, "cuda": 1 << 26}
-"""Elements (tokens x points x dimensions) that are clustered at a time: on a CPU, what its cache holds."""
+"""Elements (tokens x points x dimensions) to cluster at a time; on a CPU, they fit into its cache."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,16 @@ class TokenSenses:
 
     token: int
     rows: Tensor
-    """(k, d) fp32."""
+    """(k, d) sense embeddings in fp32."""
     sizes: npt.NDArray[np.int64]
-    """(k,) occurrences of each sense in the sample."""
+    """(k,) number of occurrences of each sense in the sample."""
     inertia: float
     nearest: npt.NDArray[np.int64]
-    """(k, contexts) the sample's occurrences nearest to each sense, -1 where there are fewer."""
+    """(k, contexts) indices in the sample of the occurrences nearest to each sense, padded with -1."""
 
 
 def blocks(sample: Sample) -> list[list[tuple[int, int, int]]]:
-    """Return the tokens of the sample as (token, first, last) in blocks that are a function of the sample alone."""
+    """Divide the sample's tokens into blocks, determined by the sample alone; each token is (token, first, last)."""
     result: list[list[tuple[int, int, int]]] = []
     size = _BLOCK_ROWS
     for token, first, last in groups(sample.occurrences.tokens):
@@ -65,14 +65,14 @@ def reduce_tokens(
     processes: Processes,
     progress: Progress,
 ) -> None:
-    """Cluster every token of the sample and write ``block-N.safetensors`` into *work*; blocks that are there stay."""
+    """Cluster every token of the sample and write ``block-N.safetensors`` to *work*; existing blocks are skipped."""
     progress.stage("clustering")
     found = blocks(sample)
     work.mkdir(parents=True, exist_ok=True)
     total, done = sum(map(len, found)), 0
     for number, block in enumerate(found):
         path = work / f"block-{number}.safetensors"
-        if number % processes.number_of == processes.number and not path.exists():
+        if number % processes.world_size == processes.rank and not path.exists():
             write_atomically(path, save(_packed(list(_reduced(config, sample, block, device)))))
         done += len(block)
         progress.count(done, total, "tokens")
@@ -109,7 +109,7 @@ def _packed(found: list[TokenSenses]) -> dict[str, Tensor]:
 def _reduced(
     config: SensesConfig, sample: Sample, block: list[tuple[int, int, int]], device: torch.device
 ) -> Iterator[TokenSenses]:
-    """The senses of the block's tokens, in order."""
+    """Return the senses of a block's tokens, in order."""
     start = block[0][1]
     states = sample.states(start, block[-1][2])
     result: dict[int, TokenSenses] = {}
@@ -129,8 +129,8 @@ def _reduced(
         ]
 
     batches = _batched(large, states.shape[1], _BATCH_ELEMENTS.get(device.type, _BATCH_ELEMENTS["cuda"]))
-    in_turn = list(batches)[::-1]  # the long ones first, so that threads end together
-    for found in mapped(clustered, in_turn) if device.type == "cpu" else map(clustered, in_turn):
+    in_turn = list(batches)[::-1]  # largest first, so that all threads finish at about the same time
+    for found in threaded_map(clustered, in_turn) if device.type == "cpu" else map(clustered, in_turn):
         result.update({one.token: one for one in found})
     return iter(result[token] for token, _, _ in block)
 

@@ -1,10 +1,10 @@
-"""The sample: of every token, the occurrences with the smallest keys, with their hidden states, on disk.
+"""The sample: each token's occurrences with the smallest keys, and their hidden states, on disk.
 
-Each process appends *parts* (safetensors files sorted by token and key) and, after each, replaces its *state*: which
-batches are in its parts, how often it saw each token, and which parts count. What a state does not name was being
-written when the process was killed and is removed. Parts are pruned of occurrences that can no longer be among the
-smallest, so the disk holds little more than the sample. The sample of all processes is the smallest keys of all parts:
-whoever found them, in whichever order, it is the same.
+Each process writes *parts* (safetensors files sorted by token and key). After each part, it replaces its *state* file,
+which lists its valid parts, the batches that they cover, and the number of times it saw each token. Parts that no state
+lists were incomplete when a process was killed, and are removed. Parts are pruned of occurrences that can no longer be
+among the smallest, so the disk holds little more than the sample. The sample of all processes consists of the smallest
+keys of all parts, so it does not depend on how the work was divided or ordered.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from lexkit_distill.keys import UInt64
 
 Int64 = npt.NDArray[np.int64]
 INDEX_BYTES = 24
-"""Bytes of an occurrence beside its hidden state: token, key, row, position."""
+"""Bytes of an occurrence in addition to its hidden state: token, key, row and position."""
 SLACK = 1.5
-"""Rows on disk before pruning, as a multiple of those that count."""
+"""Parts are pruned when the disk holds this multiple of the rows left by the last pruning."""
 
 
 @dataclass(frozen=True)
 class Occurrences:
-    """Where tokens were seen, without their hidden states; (n,) each."""
+    """Occurrences of tokens, without their hidden states; all fields are (n,)."""
 
     tokens: Int64
     keys: UInt64
     rows: Int64
-    """Row of the piece in the plan."""
+    """(n,) row of the piece in the plan."""
     positions: Int64
-    """Position in the piece."""
+    """(n,) position in the piece."""
 
     def __getitem__(self, index: npt.NDArray[np.generic] | slice) -> Occurrences:
         return Occurrences(self.tokens[index], self.keys[index], self.rows[index], self.positions[index])
@@ -51,7 +51,7 @@ class Occurrences:
 
 
 class _Gathered:
-    """Occurrences and their states in memory, in the order in which they came."""
+    """A buffer of occurrences and their states, in the order in which they were added."""
 
     def __init__(self, states: Tensor) -> None:
         self.states = states
@@ -59,8 +59,8 @@ class _Gathered:
         self._occurrences: list[Occurrences] = []
 
     def add(self, occurrences: Occurrences, states: Tensor, places: Int64) -> None:
-        """Append occurrences and their states, which are at *places* among others."""
-        if self.rows + len(occurrences) > len(self.states):  # more than a whole buffer
+        """Append occurrences, whose states are the rows *places* of *states*."""
+        if self.rows + len(occurrences) > len(self.states):  # a single batch exceeds the buffer
             self.states = torch.empty(len(occurrences), self.states.shape[1], dtype=self.states.dtype)
         room = self.states[self.rows : self.rows + len(occurrences)]
         torch.index_select(states, 0, torch.from_numpy(places), out=room)
@@ -68,27 +68,27 @@ class _Gathered:
         self._occurrences.append(occurrences)
 
     def sorted(self) -> tuple[Occurrences, Tensor]:
-        """Return them by token and key."""
+        """Return the occurrences and their states, sorted by token and key."""
         occurrences = concatenated(self._occurrences)
         order = np.lexsort((occurrences.keys, occurrences.tokens))
         return occurrences[order], self.states[: self.rows][torch.from_numpy(order)]
 
     def clear(self) -> None:
-        """Make room for others."""
+        """Empty the buffer, but keep its memory."""
         self.rows, self._occurrences = 0, []
 
 
 class Sampler:
-    """One process's share of the sample; see the module.
+    """Collects one process's share of the sample; see the module's docstring.
 
     Args:
-        folder: where the parts go.
-        process: number of this process.
-        vocabulary: number of token ids.
-        hidden_size: d.
-        cap: most occurrences of a token.
-        buffer_rows: hidden states to gather in memory before they are written.
-        batches: number of batches of the plan.
+        folder: folder for the parts.
+        process: rank of this process.
+        vocabulary: number of token ids (V).
+        hidden_size: dimensions of a hidden state (d).
+        cap: most occurrences per token.
+        buffer_rows: number of hidden states to buffer in memory before they are written.
+        batches: number of batches in the plan.
     """
 
     def __init__(
@@ -121,27 +121,27 @@ class Sampler:
 
     @property
     def seen(self) -> Int64:
-        """(V,) how often this process has seen each token so far."""
+        """(V,) number of times that this process has seen each token so far."""
         return self._seen
 
     def wanted(self, tokens: Int64, keys: UInt64) -> npt.NDArray[np.bool_]:
-        """Whether each occurrence may still be among its token's smallest keys."""
-        # A thread may lower thresholds meanwhile; an occurrence too many is pruned later
+        """Return whether each occurrence may still be among its token's smallest keys, (n,)."""
+        # The writing thread may lower thresholds meanwhile; surplus occurrences are pruned later
         is_wanted: npt.NDArray[np.bool_] = keys <= self._thresholds[tokens]
         return is_wanted
 
     def add(self, batch: int, tokens: Int64, occurrences: Occurrences, states: Tensor, places: Int64) -> None:
-        """Add what a batch gave, all of it or none.
+        """Add the results of a batch.
 
         Args:
-            batch: its number.
-            tokens: (m,) the token of every occurrence in it, wanted or not.
-            occurrences: the wanted ones.
-            states: (m, d) hidden states in bf16.
-            places: (n,) where among them those of the wanted ones are.
+            batch: number of the batch.
+            tokens: (m,) token of every occurrence in the batch, wanted or not.
+            occurrences: the n wanted occurrences.
+            states: hidden states of the batch in bf16, at least (m, d).
+            places: (n,) rows of *states* that belong to the wanted occurrences.
 
         Raises:
-            OSError: the disk is full, which a write in the background has found.
+            OSError: an earlier write in the background failed because the disk is full.
         """
         if self._gathered.rows + len(occurrences) > len(self._gathered.states):
             self._begin_flush()
@@ -150,7 +150,7 @@ class Sampler:
         self._done[batch] = True
 
     def flush(self) -> None:
-        """Write what memory holds; from here a killed run goes on.
+        """Write all buffered states to disk, from where a killed run can resume.
 
         Raises:
             OSError: the disk is full.
@@ -159,11 +159,11 @@ class Sampler:
         self._wait()
 
     def close(self) -> None:
-        """Wait for what is being written. What is in memory alone is lost."""
+        """Wait for the current write to finish. States that are only in memory are discarded."""
         self._writer.shutdown()
 
     def _begin_flush(self) -> None:
-        """Begin to write what memory holds, in a thread, and gather on in the other buffer meanwhile."""
+        """Start writing the full buffer in a thread, and switch to the other buffer."""
         self._wait()
         full = self._gathered
         self._gathered = self._spare if self._spare is not None else _Gathered(torch.empty_like(full.states))
@@ -171,7 +171,7 @@ class Sampler:
         self._writing = self._writer.submit(self._write, full, self._seen.copy(), self._done.copy())
 
     def _wait(self) -> None:
-        """Wait until what was begun is written."""
+        """Wait for the current write to finish, and raise its error if it failed."""
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.result()
@@ -195,7 +195,7 @@ class Sampler:
         self._state.parts.append((name, len(occurrences)))
 
     def _prune(self) -> None:
-        """Write parts again without the rows that smaller keys have pushed out, where these are over a tenth."""
+        """Rewrite parts of which more than a tenth of the rows are no longer among the smallest keys."""
         parts = [Part(self._folder / name) for name, _ in self._state.parts]
         tokens = np.concatenate([part.occurrences.tokens for part in parts])
         keys = np.concatenate([part.occurrences.keys for part in parts])
@@ -230,8 +230,8 @@ class Sample:
     """The sample of all processes, sorted by token and key.
 
     Args:
-        folder: where the parts are.
-        cap: most occurrences of a token.
+        folder: folder with the parts.
+        cap: most occurrences per token.
     """
 
     def __init__(self, folder: Path, cap: int) -> None:
@@ -259,7 +259,7 @@ class Sample:
 
 
 def done_batches(folder: Path, batches: int) -> npt.NDArray[np.bool_]:
-    """Return (batches,) which of them are in the parts of some process."""
+    """Return which batches (batches,) are finished, that is, covered by the parts of some process."""
     done = np.zeros(batches, np.bool_)
     for state in _states(folder).values():
         done |= state.done
@@ -267,7 +267,7 @@ def done_batches(folder: Path, batches: int) -> npt.NDArray[np.bool_]:
 
 
 def write_part(path: Path, occurrences: Occurrences, states: Tensor) -> None:
-    """Write occurrences, sorted by token and key, and their states (n, d); the file appears when it is whole."""
+    """Write occurrences, sorted by token and key, and their states (n, d) to a file that appears only when complete."""
     tensors = {
         "token": torch.from_numpy(occurrences.tokens.astype(np.int32)),
         "key": torch.from_numpy(occurrences.keys.view(np.int64)),
@@ -279,7 +279,7 @@ def write_part(path: Path, occurrences: Occurrences, states: Tensor) -> None:
 
 
 class Part:
-    """A file of occurrences and their states, opened without reading the states."""
+    """A file of occurrences and their states, of which only the occurrences are read at first."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -294,11 +294,11 @@ class Part:
 
     @property
     def hidden_size(self) -> int:
-        """Hidden size D of the teacher."""
+        """Dimensions of a hidden state (d)."""
         return int(self._shape[1])
 
     def states(self, places: npt.NDArray[np.generic]) -> Tensor:
-        """Return the states (n, d) at ascending places."""
+        """Return the states (n, d) at ascending indices *places* (n,)."""
         with safe_open(self.path, framework="pt") as file:
             states: Tensor = file.get_tensor("states")
             return states[torch.from_numpy(places)]
@@ -342,7 +342,7 @@ def _states(folder: Path) -> dict[int, _State]:
 
 
 def concatenated(found: Sequence[Occurrences]) -> Occurrences:
-    """Return them one after the other."""
+    """Concatenate occurrences in order."""
     if not found:
         return Occurrences(np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
     return Occurrences(
@@ -354,14 +354,14 @@ def concatenated(found: Sequence[Occurrences]) -> Occurrences:
 
 
 def rank_in_group(sorted_groups: npt.NDArray[np.generic]) -> Int64:
-    """Return 0, 1, 2 ... within each run of equal values."""
+    """Return the rank 0, 1, 2 ... (n,) of each element within its run of equal values (n,)."""
     starts = _run_starts(sorted_groups)
     lengths = np.diff(np.r_[starts, len(sorted_groups)])
     return np.arange(len(sorted_groups), dtype=np.int64) - np.repeat(starts, lengths)
 
 
 def groups(sorted_tokens: Int64) -> Iterator[tuple[int, int, int]]:
-    """Yield (token, first, last) of each run of equal tokens."""
+    """Yield (token, first, last) for each run of equal tokens; *last* is exclusive."""
     starts = _run_starts(sorted_tokens)
     for first, last in zip(starts, np.r_[starts[1:], len(sorted_tokens)], strict=True):
         yield int(sorted_tokens[first]), int(first), int(last)

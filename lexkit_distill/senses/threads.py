@@ -1,4 +1,4 @@
-"""Many small jobs on a CPU: one thread each is quicker than one job after the other with threads inside."""
+"""Run many small torch jobs on a CPU: one thread per job is faster than one job at a time with several threads."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def mapped(work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
-    """Yield what *work* makes of the items, in order, with as many threads as torch has; few items are ahead."""
+def threaded_map(work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+    """Yield ``work(item)`` for all items, in order, using torch's number of threads and reading few items ahead."""
     threads = torch.get_num_threads()
     if threads == 1:
         yield from map(work, items)

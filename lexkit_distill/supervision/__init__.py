@@ -1,5 +1,5 @@
-"""Which senses supervise a position: relations of words, candidates of tokens, and the nearest of them.
+"""Choose the senses that supervise each position.
 
-The path of the data: a store -> `relations` -> `candidates` (senses of each token's synonyms and antonyms) -> `nearest`
-(the kappa of them that are nearest to the teacher's state).
+Data flow: store -> `relations` (of words) -> `candidates` (senses of each token's synonyms and antonyms) -> `nearest`
+(the kappa candidates nearest to the teacher's state).
 """

@@ -1,4 +1,4 @@
-"""The senses that supervise a position: the kappa nearest to the teacher's m_t in P and in A (paper, section 4.2)."""
+"""Choose the senses that supervise a position: the kappa of P and of A nearest to m_t (paper, section 4.2)."""
 
 from __future__ import annotations
 
@@ -18,43 +18,44 @@ from lexkit_distill.supervision.scale import Scale
 
 Int64 = npt.NDArray[np.int64]
 _AUTO_GAMMA_SENSES = 4096
+"""Senses, at most about this many, from which --gamma auto is computed."""
 _PRODUCTS = 1 << 27
-"""Inner products of positions and senses that a GPU holds at a time: 0.5 GB."""
+"""Inner products of positions and senses that a GPU computes at a time: 0.5 GB in fp32."""
 
 
 class Candidates(NamedTuple):
-    """The senses that supervise each position, -1 where there are fewer than kappa."""
+    """The senses that supervise each of n positions, padded with -1 if there are fewer than kappa."""
 
     positive: Tensor
-    """P (n, kappa), nearest to m_t first."""
+    """(n, kappa) senses of P, nearest to m_t first."""
     negative: Tensor
-    """A (n, kappa), nearest to m_t first."""
+    """(n, kappa) senses of A, nearest to m_t first."""
 
 
 class CandidatePool(NamedTuple):
-    """The senses among which the candidates of n positions are chosen.
+    """All senses from which the candidates of n positions are chosen.
 
-    Data and dictionary alone decide it, so that the processor prepares it while a GPU is busy with the step before.
-    There are 2n queries: P of each position, then A of each.
+    A pool depends only on the data and the dictionary, so the CPU prepares it while a GPU computes the step before. It
+    has 2n queries: P of each position, followed by A of each position.
     """
 
     rows: Tensor
-    """(U,) rows of the dictionary, each once, in ascending order."""
+    """(U,) distinct dictionary rows in ascending order."""
     places: Tensor
-    """(E,) for each pair of query and sense, query by query, the place of the sense in `rows`."""
+    """(E,) index in `rows` of the sense of each pair of query and sense; pairs are grouped by query."""
     queries: Tensor
-    """(E,) the query of each pair."""
+    """(E,) query of each pair."""
     offsets: Tensor
-    """(2n + 1,) where each query begins among the pairs."""
+    """(2n + 1,) index of the first pair of each query."""
     columns: Tensor
-    """(E,) the number of each pair within its query."""
+    """(E,) index of each pair within its query."""
     filled: Tensor
-    """(K,) which of the (n, 2 kappa) candidates there are, as places in the flattened table."""
+    """(K,) flat indices of the entries of the (n, 2 kappa) table of candidates that are not padding."""
     width: int
-    """Most senses of a query."""
+    """Largest number of senses of a query."""
 
     def moved(self, move: Callable[[Tensor], Tensor]) -> CandidatePool:
-        """Return the pool with its tensors moved to a device by *move*."""
+        """Return a copy of the pool with *move* applied to every tensor."""
         rows, places, queries = move(self.rows), move(self.places), move(self.queries)
         return CandidatePool(
             rows, places, queries, move(self.offsets), move(self.columns), move(self.filled), self.width
@@ -63,29 +64,29 @@ class CandidatePool(NamedTuple):
 
 @dataclass(frozen=True)
 class RowLists:
-    """Lists of rows in compressed sparse row form."""
+    """Lists of dictionary rows, in compressed sparse row form."""
 
     offsets: Tensor
-    """(n + 1,)"""
+    """(n + 1,) where each list begins."""
     rows: Tensor
-    """List i is rows[offsets[i]:offsets[i + 1]]."""
+    """(E,) entries of all lists; list i is rows[offsets[i]:offsets[i + 1]]."""
 
     @property
     def owners(self) -> Tensor:
-        """The list that each of the rows is in."""
+        """(E,) index of the list that each entry belongs to."""
         lists = torch.arange(len(self.offsets) - 1, device=self.offsets.device)
         return torch.repeat_interleave(lists, self.offsets.diff())
 
     @classmethod
     def of_pairs(cls, owners: Tensor, rows: Tensor, number: int) -> RowLists:
-        """Return *number* lists of the rows (n,) with these owners (n,); rows of a list keep their order."""
+        """Group *rows* (n,) into *number* lists by *owners* (n,), the index of each row's list. The order is stable."""
         order = torch.argsort(owners, stable=True)
         counts = torch.bincount(owners, minlength=number)
         return cls(torch.cat([counts.new_zeros(1), counts.cumsum(0)]), rows[order])
 
 
 class CandidateLists(NamedTuple):
-    """The candidates of every token and, behind those of tokens, of words of several tokens."""
+    """The candidates of every token, followed by those of words of several tokens."""
 
     own: RowLists
     synonyms: RowLists
@@ -93,32 +94,32 @@ class CandidateLists(NamedTuple):
 
 
 class Availability(NamedTuple):
-    """Whether there are candidates."""
+    """Which tokens, and which of the W words of several tokens, have candidates."""
 
     own: npt.NDArray[np.bool_]
-    """(V,) whether a token has senses of its own."""
+    """(V,) whether each token has senses of its own."""
     synonyms: npt.NDArray[np.bool_]
-    """(V + W,) whether a token, or a word of several tokens, has synonyms with senses."""
+    """(V + W,) whether each token or word has synonyms with senses."""
     antonyms: npt.NDArray[np.bool_]
-    """(V + W,)"""
+    """(V + W,) whether each token or word has antonyms with senses."""
 
 
 Deviation = Callable[[CandidateLists], CandidateLists]
-"""Changes the candidates from those that the paper describes."""
+"""Function that changes the candidates to differ from the paper, as `OfficialCode.candidates` does."""
 
 
 class Supervision:
     """The candidates of every token and of every word of several tokens.
 
-    A position is described by two numbers: the token x_{t+1}, and its *word*, which is that token again where the token
-    is a whole word, V + the word's number where it is the last of a longer word, and -1 where it is neither.
+    A position is described by two numbers: the token x_{t+1} and its *word*. The word is the token itself if the token
+    is a whole word, V + the word's index in the relations if the token is the last of a longer word, and -1 otherwise.
 
     Args:
-        dictionary: opened with the relations of a store.
-        vocabulary: V, rows of the head.
-        kappa: candidates to choose.
-        max_neighbors: synonyms (and antonyms) of a token to consider.
-        scale: the space of the distances.
+        dictionary: a dictionary opened with the relations of a store.
+        vocabulary: rows of the head (V).
+        kappa: number of candidates of each kind to choose for a position.
+        max_neighbors: most synonyms, and most antonyms, of a token to consider.
+        scale: how vectors are scaled before distances are computed; by default, not at all.
         multi_token_words: whether words of several tokens have relations.
         forms: whether a token that is a form of a word uses the word's relations.
         deviation: changes the candidates, if given.
@@ -156,17 +157,17 @@ class Supervision:
         return Availability(*(part.numpy() for part in (own, synonyms, antonyms)))
 
     def pool(self, tokens: Int64, words: Int64) -> CandidatePool:
-        """Return the senses among which the candidates of n positions are chosen, on the processor.
+        """Return the pool of senses for n positions, on the CPU.
 
         Args:
-            tokens: x_{t+1} (n,).
-            words: (n,) see above.
+            tokens: (n,) tokens x_{t+1}.
+            words: (n,) their words, as defined by this class.
         """
         n = len(tokens)
         own, own_query = _take(self.own, tokens)
         synonyms, synonym_query = _take(self.synonyms, words)
         antonyms, antonym_query = _take(self.antonyms, words)
-        # A word's synonym may be its own last token; a set has it once
+        # A synonym of a word may be the word's own last token: remove duplicates of own senses
         begin, end = (self.own.offsets.numpy()[tokens + shift] for shift in (0, 1))
         first = self.own.rows.numpy()[np.minimum(begin, len(self.own.rows) - 1)][synonym_query]
         again = (synonyms >= first) & (synonyms < first + (end - begin)[synonym_query])
@@ -174,7 +175,7 @@ class Supervision:
         counts = np.bincount(own_query, minlength=2 * n) + np.bincount(synonym_query, minlength=2 * n)
         counts[n:] = np.bincount(antonym_query, minlength=n)
         offsets = np.r_[0, np.cumsum(counts)]
-        # Each query has its own senses before those of synonyms
+        # Each query lists own senses before those of synonyms
         rows = np.empty(offsets[-1], dtype=np.int64)
         rows[_within(own_query) + offsets[own_query]] = own
         rows[_within(synonym_query) + offsets[synonym_query] + (end - begin)[synonym_query]] = synonyms
@@ -193,12 +194,12 @@ class Supervision:
         return CandidatePool(of(unique), places, of(queries), of(offsets), of(columns), of(filled), width)
 
     def choose(self, teacher_hidden: Tensor, tokens: Tensor, words: Tensor) -> Candidates:
-        """Return the rows of the kappa nearest of each position's senses to the teacher's state.
+        """Return the dictionary rows of the kappa senses of each position that are nearest to the teacher's state.
 
         Args:
             teacher_hidden: m_t (n, d).
-            tokens: x_{t+1} (n,), on the processor.
-            words: (n,) see above, on the processor.
+            tokens: (n,) tokens x_{t+1}, on the CPU.
+            words: (n,) their words, as defined by this class, on the CPU.
         """
         pool = self.pool(tokens.numpy(), words.numpy())
         senses = self.senses(pool.rows, teacher_hidden.device)
@@ -206,18 +207,18 @@ class Supervision:
         return Candidates(*(rows_of(pool, part) for part in self.nearest(teacher_hidden, pool, senses)))
 
     def nearest(self, teacher_hidden: Tensor, pool: CandidatePool, senses: Tensor) -> Candidates:
-        """Return the kappa nearest of each position's senses, as places in *senses*.
+        """Return the kappa senses of each position that are nearest to the teacher's state, as indices into *senses*.
 
         Args:
             teacher_hidden: m_t (n, d).
-            pool: of these positions, on the device of the states.
-            senses: (U, d) the (scaled) senses of the pool.
+            pool: pool of these positions, on the device of the states.
+            senses: (U, d) scaled senses of the pool.
         """
         n, pairs = len(teacher_hidden), len(pool.places)
         hidden = self.scale(teacher_hidden if self.scale.kind == "none" else teacher_hidden.float())
         dots = _dots(hidden, senses, pool)
         squares = torch.linalg.vector_norm(senses, dim=1, dtype=torch.float32).square_()
-        distances = squares[pool.places].sub_(dots, alpha=2)  # less |m|^2
+        distances = squares[pool.places].sub_(dots, alpha=2)  # without |m|^2, which does not change the order
         padded = distances.new_full((2 * n, max(pool.width, self.kappa)), torch.inf)
         padded[pool.queries, pool.columns] = distances
         nearest = padded.topk(self.kappa, dim=1, largest=False)
@@ -227,16 +228,16 @@ class Supervision:
         return Candidates(chosen[:n], chosen[n:])
 
     def senses(self, rows: Tensor, device: torch.device) -> Tensor:
-        """Return the scaled senses (n, d) at *rows* (n,): in fp32, or as stored where a GPU widens them later."""
+        """Return the scaled senses (n, d) at *rows* (n,), in fp32 or, as `scaled` explains, in the stored precision."""
         return self.scaled(torch.index_select(self.rows, 0, rows.to(self.rows.device)).to(device))
 
     def scaled(self, senses: Tensor) -> Tensor:
-        """Return senses (n, d) of the dictionary in the space of the distances, as `senses` does."""
+        """Return scaled senses (n, d) in fp32; without a scale, a GPU keeps the stored precision and converts later."""
         as_stored = self.scale.kind == "none" and senses.device.type == "cuda"
         return senses if as_stored else self.scale(senses.float())
 
     def gathered(self, candidates: Candidates, device: torch.device) -> tuple[Candidates, Tensor]:
-        """Return candidates (rows) as places in the second part, the (scaled) senses (E, d) that they name in order."""
+        """Convert candidates from dictionary rows to indices into the gathered, scaled senses (E, d); return both."""
         rows = torch.cat(candidates, 1)
         known = rows >= 0
         place = torch.where(known, known.flatten().cumsum(0).view_as(rows) - 1, -1)
@@ -246,9 +247,15 @@ class Supervision:
     def gathered_by_row(
         self, candidates: Candidates, rows: Tensor, device: torch.device
     ) -> tuple[Candidates, Tensor, Tensor]:
-        """Return candidates as places in the second part, the senses (E, d) as they are, and the row (E,) of each.
+        """Gather the senses of candidates once for each data row that uses them.
 
-        A sense is there once for each of the *rows* (n,) of the data that has it as a candidate.
+        Args:
+            candidates: dictionary rows of n positions.
+            rows: (n,) data row of each position.
+            device: where to put the senses.
+
+        Returns:
+            The candidates as indices into the senses, the unscaled senses (E, d), and the data row (E,) of each sense.
         """
         places = torch.cat(candidates, 1)
         known = places >= 0
@@ -263,10 +270,10 @@ class Supervision:
         return Candidates(positive, negative), senses, pairs // len(self.rows)
 
     def auto_gamma(self) -> float:
-        """Return a margin from the dictionary's own spread.
+        """Return the margin gamma that fits the spread of the dictionary.
 
-        It is the median, over senses of tokens that have antonyms, of the mean MSE to the kappa nearest senses of those
-        antonyms: at that margin half of the hinges are active for a student that is where a sense of the token is.
+        It is the median, over the senses of tokens that have antonyms, of the mean MSE to the kappa nearest senses of
+        those antonyms. With this margin, half of the hinges are active for a student whose states are the senses.
         """
         own, antonyms = (lists.offsets.diff() > 0 for lists in (self.own, self.antonyms))
         tokens = (own & antonyms[: len(own)]).nonzero().flatten()
@@ -290,14 +297,14 @@ def pair_dots(left: Tensor, right: Tensor, offsets: Tensor, columns: Tensor, row
     """Return the dot products (E,) of left[rows[e]] and right[columns[e]]: a sampled dense-dense product.
 
     Args:
-        left: (n, d).
-        right: (m, d).
-        offsets: (n + 1,) where each row of *left* begins among the pairs.
-        columns: (E,)
-        rows: (E,) in ascending order.
+        left: (n, d) vectors.
+        right: (m, d) vectors.
+        offsets: (n + 1,) index of the first pair of each row of *left*.
+        columns: (E,) row of *right* of each pair.
+        rows: (E,) row of *left* of each pair, in ascending order.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # sparse CSR is called beta
+        warnings.simplefilter("ignore", UserWarning)  # PyTorch warns that sparse CSR is in beta
         pattern = torch.sparse_csr_tensor(
             offsets, columns, left.new_zeros(len(columns)), (len(left), len(right)), check_invariants=False
         )
@@ -306,35 +313,35 @@ def pair_dots(left: Tensor, right: Tensor, offsets: Tensor, columns: Tensor, row
 
 
 def rows_of(pool: CandidatePool, places: Tensor) -> Tensor:
-    """Return rows of the dictionary for places in a pool, -1 for -1."""
+    """Convert indices into a pool to dictionary rows; -1 stays -1."""
     if not len(pool.rows):
         return places
     return torch.where(places >= 0, pool.rows[places.clamp_min(0)], -1)
 
 
 def places_of(pool: CandidatePool, candidates: Candidates) -> Candidates:
-    """Return the places in a pool of candidates that are rows of the dictionary, -1 for -1."""
+    """Convert candidates from dictionary rows to indices into a pool; -1 stays -1."""
     if not len(pool.rows):
         return Candidates(*(part.long() for part in candidates))
     return Candidates(*(torch.where(part >= 0, torch.searchsorted(pool.rows, part.long()), -1) for part in candidates))
 
 
 def _dots(hidden: Tensor, senses: Tensor, pool: CandidatePool) -> Tensor:
-    """The inner products (E,) of the pool's pairs, in fp32."""
+    """Return the inner products (E,) of the pool's pairs, in fp32."""
     if hidden.device.type == "cpu":
         return pair_dots(hidden.float().repeat(2, 1), senses, pool.offsets, pool.places, pool.queries)
     return _products(hidden, senses, pool)
 
 
 def _products(hidden: Tensor, senses: Tensor, pool: CandidatePool) -> Tensor:
-    """The same, of all positions with all senses: a GPU takes less time for these than to gather the pairs."""
+    """Return the same as `_dots` by multiplying all positions with all senses, faster on a GPU than gathering pairs."""
     n = len(hidden)
     row = torch.where(pool.queries < n, pool.queries, pool.queries - n)
     dots = hidden.new_zeros(len(row), dtype=torch.float32)
     step = max(_PRODUCTS // max(n, 1) // 8 * 8, 8)
     for first in range(0, len(senses), step):
         part = senses[first : first + step]
-        # The fast kernels want rows of products that begin at multiples of 16 bytes
+        # Fast kernels need output rows that are aligned to 16 bytes
         part = torch.nn.functional.pad(part, (0, 0, 0, -len(part) % 8))
         if hidden.device.type == "cuda" and hidden.dtype == part.dtype == torch.bfloat16:
             products = torch.mm(hidden, part.T, out_dtype=torch.float32)
@@ -347,7 +354,7 @@ def _products(hidden: Tensor, senses: Tensor, pool: CandidatePool) -> Tensor:
 
 
 def _take(lists: RowLists, which: Int64) -> tuple[Int64, Int64]:
-    """The rows of all lists *which* (m,), one after the other, and for each the place in *which* it is for."""
+    """Concatenate the lists with indices *which* (m,); return the rows, and for each its index in *which*."""
     offsets, known = lists.offsets.numpy(), np.maximum(which, 0)
     counts = np.where(which >= 0, offsets[known + 1] - offsets[known], 0)
     owner = np.repeat(np.arange(len(which)), counts)
@@ -356,12 +363,12 @@ def _take(lists: RowLists, which: Int64) -> tuple[Int64, Int64]:
 
 
 def _within(groups: Int64) -> Int64:
-    """0, 1, 2 ... within each run of equal numbers, which ascend."""
+    """Return 0, 1, 2 ... within each run of equal numbers; *groups* is sorted."""
     return np.arange(len(groups)) - np.searchsorted(groups, groups)
 
 
 def _lists(tables: list[CandidateTable], vocabulary: int) -> RowLists:
-    """Lists of tokens, padded to the vocabulary, and behind them those of words."""
+    """Join the lists of tokens (the first table, padded to the vocabulary) and of words (the second, if any)."""
     offsets, rows = [torch.zeros(1, dtype=torch.int64)], []
     for number, table in enumerate(tables):
         counts = torch.from_numpy(table.offsets).diff()

@@ -1,4 +1,4 @@
-"""What a store says about the words of a dictionary. The only place of this package that reads its tables."""
+"""Read words and relations from a store. No other module of lexkit_distill queries these tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WORDS = """
     WHERE tokenizer = ? AND word_id IN (SELECT word_a FROM relation UNION SELECT word_b FROM relation)
     ORDER BY word_id
 """
-# both directions, with the reason why a pair is not wanted
+# Both directions of each relation, with the reason for excluding it, if any
 _RELATIONS = """
     WITH written AS (SELECT word_id FROM span WHERE tokenizer = $tokenizer)
     SELECT this, other, kind, CASE
@@ -45,23 +45,22 @@ _RELATIONS = """
 
 @dataclass(frozen=True)
 class Relations:
-    """Words in relations, how a tokenizer cuts them, and their relations."""
+    """The words of a store that are in relations, their tokens, and their relations."""
 
     path: Path
     words: pa.Table
-    """word_id, word, token_ids, n_tokens; in the order of word_id."""
+    """Columns word_id, word, token_ids and n_tokens; sorted by word_id."""
     pairs: pa.Table
-    """this, other (word ids), kind; both directions, the best neighbours of a word first."""
+    """Columns this, other (word ids) and kind; both directions, each word's best neighbours first."""
     fingerprint: str
-    """SHA-256 (hex) of all words and relations, chosen or not: the same for stores with the same words, cuts and
-    relations."""
+    """SHA-256 (hex) of all words, their tokens and all relations, including those not in `pairs`."""
     chosen: str
-    """SHA-256 (hex) of the pairs."""
+    """SHA-256 (hex) of `pairs`."""
     left_out: dict[str, int]
-    """Relations of the store that are not among the pairs, by reason."""
+    """Number of the store's relations that are not in `pairs`, by reason."""
 
     def neighbors(self, word: str, kind: str) -> list[str]:
-        """Return the words related to *word*, the best first."""
+        """Return the words related to *word* by *kind*, the best first."""
         ids = self.words.filter(pc.equal(self.words["word"], word))["word_id"]
         chosen = self.pairs.filter(pc.and_(pc.is_in(self.pairs["this"], ids), pc.equal(self.pairs["kind"], kind)))
         table = self.words["word"].take(pc.index_in(chosen["other"], self.words["word_id"]))
@@ -69,12 +68,12 @@ class Relations:
         return found
 
     def answering(self, text: str, kind: Kind | None = None) -> list[str]:
-        """Return the words whose relations, all or of one kind, answer for a word of a text: run for *running*."""
+        """Return the words whose relations a look-up of *text* uses, for one kind or all: run for *running*."""
         return self._lexicon.find(text, forms=True, kind=kind)
 
     @cached_property
     def forms_checksum(self) -> str:
-        """The checksum of what decides which word a form answers for: forms, words, and what is said of them."""
+        """Checksums of the tables that determine which lemmas a form stands for: form, word and relation."""
         found = self._lexicon.sql("SELECT value FROM meta WHERE key = 'checksums'")
         checksums = json.loads(found["value"][0].as_py())
         return " ".join(str(checksums[table]) for table in ("form", "word", "relation"))
@@ -84,7 +83,7 @@ class Relations:
         return Lexicon(self.path)
 
     def of_kind(self, kind: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """Return the pairs (this, other) of one kind."""
+        """Return the word ids (this, other) of all pairs of one kind, each (n,)."""
         chosen = self.pairs.filter(pc.equal(self.pairs["kind"], kind))
         return chosen["this"].to_numpy(), chosen["other"].to_numpy()
 
@@ -98,24 +97,24 @@ def read_relations(
     archaic: bool = True,
     offensive: bool = True,
 ) -> Relations:
-    """Read the words and relations of a store. Contested pairs are evidence for neither kind, and are left out.
+    """Read the words and relations of a store. Contested pairs, stated as both synonyms and antonyms, are left out.
 
     Args:
-        store: the store.
-        tokenizer_fingerprint: which tokenizer's cuts to take.
-        tokenizer_path: a tokenizer.json of it, for the error message.
-        min_confidence: relations that are less likely to hold are left out.
-        archaic: whether relations of archaic and obsolete words are wanted.
-        offensive: whether relations of offensive and vulgar words are wanted.
+        store: path of the store.
+        tokenizer_fingerprint: fingerprint of the tokenizer whose spans are read.
+        tokenizer_path: path of its tokenizer.json, for the error message.
+        min_confidence: relations with a lower confidence are left out.
+        archaic: whether to include relations of archaic and obsolete words.
+        offensive: whether to include relations of offensive and vulgar words.
 
     Raises:
-        StoreError: no store, or it has no spans for this tokenizer.
+        StoreError: the store does not exist, or has no spans for this tokenizer.
     """
     with Lexicon(store) as lexicon:
         known = lexicon.sql("SELECT tokenizer FROM tokenizer WHERE fingerprint = ?", [tokenizer_fingerprint])
         if known.num_rows == 0:
             raise StoreError(
-                f"{store}: its words are not cut by the dictionary's tokenizer ({tokenizer_fingerprint[:12]}); run "
+                f"{store}: has no spans for the dictionary's tokenizer ({tokenizer_fingerprint[:12]}); run "
                 f"'lexkit tokenize --store {store} --tokenizer {tokenizer_path}'"
             )
         tokenizer = known["tokenizer"][0].as_py()

@@ -1,4 +1,4 @@
-"""The space in which distances between hidden states and senses are taken."""
+"""How hidden states and senses are scaled before distances between them are computed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ ScaleKind = Literal["none", "whiten", "unit"]
 
 @dataclass(frozen=True)
 class Scale:
-    """Scales vectors before distances are taken.
+    """Scales vectors before distances are computed.
 
-    ``whiten`` divides each dimension by its standard deviation among the senses; ``unit`` gives each vector a mean
-    square of 1, so that MSE(x, y) = 2 - 2 cos(x, y).
+    ``whiten`` divides each dimension by its standard deviation over the senses. ``unit`` scales each vector to a mean
+    square of 1, so that MSE(x, y) = 2 - 2 cos(x, y). ``none`` leaves vectors unchanged.
     """
 
     kind: ScaleKind = "none"
     factor: Tensor | None = None
-    """(d,) 1 / standard deviation of each dimension, for ``whiten``."""
+    """(d,) reciprocal standard deviation of each dimension, for ``whiten``."""
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """Return scaled vectors (..., d)."""

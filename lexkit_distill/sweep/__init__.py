@@ -1,1 +1,1 @@
-"""Many trainings of one student: grids of settings, one cache, one table, a choice by validation alone."""
+"""Sweeps: train one student with a grid of settings, and choose a setting by its results on held-out data."""

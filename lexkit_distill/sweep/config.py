@@ -1,4 +1,4 @@
-"""The configuration of a sweep: a YAML file, and the trainings that it stands for."""
+"""The configuration of a sweep: read a YAML file, and expand its grid into training runs."""
 
 from __future__ import annotations
 
@@ -21,64 +21,65 @@ METRICS = ("ce", "kl", "ce+kl")
 _KEYS = ("output", "base", "grid", "metric", "test_data", "keep")
 _HINT = "see docs/sweep.md"
 _OF_SENSES = ("k", "anchor")
-"""Names in a grid that fill in the name of the dictionary's folder."""
+"""Names in a grid that replace ``{k}`` and ``{anchor}`` in the name of the dictionary's folder."""
 _OPTIONS = {option.name: option for option in options(TrainConfig)}
 _SWEPT = [
     option.name
     for option in _OPTIONS.values()
     if option.section != ("run",) and option.name not in ("teacher", "data", "eval_data")
 ]
-"""Fields that a grid can have."""
+"""Fields of `TrainConfig` that a grid may contain."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One training of the grid."""
+    """One training run of the grid."""
 
     values: dict[str, Any]
-    """What the grid says, by name."""
+    """The grid's values for this run, by name."""
     config: TrainConfig
     key: str
-    """The name of its folder: the same for the same training on the same files."""
+    """Name of the run's folder: a digest of its configuration and of the size and time of its data files."""
 
     @property
-    def signal(self) -> str:
-        """Digest of what it needs of the teacher: states, distributions, candidates."""
+    def teacher_key(self) -> str:
+        """Digest of what the run needs from the teacher: states, distributions and candidates."""
         config = self.config
         of_senses = (config.senses, config.store, config.loss.candidates, config.ablations)
         return digest(config.run.cache, config.loss.temperature, of_senses if config.loss.semantic else None)
 
     @property
     def setting(self) -> dict[str, Any]:
-        """The values without the seed: what is chosen between."""
+        """The grid's values without the seed. A sweep chooses between settings."""
         return {name: value for name, value in self.values.items() if name != "seed"}
 
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """A sweep: the grid of trainings and where results go."""
+    """A sweep: its grid of training runs, and what to do with their results."""
 
     output: Path
     points: tuple[Point, ...]
     grid: dict[str, tuple[Any, ...]]
     metric: str = "ce"
-    """What is least on the validation data in the chosen setting."""
+    """Measure on the validation data that the chosen setting minimises."""
     test_data: tuple[str, ...] = ()
+    """Files that only the chosen setting is evaluated on."""
     keep_all: bool = False
-    """Keep the trained weights of every run, not only of the chosen setting."""
+    """Whether to keep the trained weights of every run, not only those of the chosen setting."""
 
 
 def read_sweep(path: Path, output: str | None = None) -> SweepConfig:
-    """Read a sweep's file.
+    """Read the file of a sweep.
 
     Args:
-        path: YAML with the keys ``base`` (the sections of `TrainConfig`, and ``preset``), ``grid`` (lists of values of
-            fields, by name; ``beta`` for both betas; ``k`` and ``anchor`` for what stands in braces in the name of the
-            dictionary), ``output``, ``metric``, ``test_data``, ``keep``.
-        output: in place of the file's.
+        path: YAML file with the keys ``base`` (the sections of `TrainConfig`, and ``preset``), ``grid`` (lists of
+            values by field name; ``beta`` sets both betas; ``k`` and ``anchor`` replace ``{k}`` and ``{anchor}`` in the
+            name of the dictionary), ``output``, ``metric``, ``test_data`` and ``keep``.
+        output: output folder, overriding that of the file.
 
     Raises:
-        TrainingError: missing, unknown keys, values that their fields cannot have, no validation data.
+        TrainingError: the file is missing, has unknown keys or invalid values, or names no validation data.
     """
     content = {named(key, _KEYS, str(path), _HINT): value for key, value in read_yaml(path, _HINT).items()}
     base = _base(path, content.get("base"))
@@ -89,9 +90,9 @@ def read_sweep(path: Path, output: str | None = None) -> SweepConfig:
             raise TrainingError(f"{path}: {name}: {value!r} is not one of {', '.join(allowed)}; correct the value")
     folder = output or content.get("output")
     if folder is None:
-        raise TrainingError(f"{path}: no output; say where the results go, or give --output")
+        raise TrainingError(f"{path}: no output; add the key output, or give --output")
     if not base.get("eval_data"):
-        raise TrainingError(f"{path}: base: no eval_data; a sweep chooses by held-out data, so name some")
+        raise TrainingError(f"{path}: base: no eval_data; add held-out data, by which a sweep chooses a setting")
     test = content.get("test_data") or ()
     out = user_path(str(folder))
     points = [
@@ -109,19 +110,19 @@ def read_sweep(path: Path, output: str | None = None) -> SweepConfig:
 
 
 def _base(path: Path, content: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The values, by name, that all trainings share."""
+    """Return the values, by name, that all runs share."""
     if not isinstance(content, dict):
-        raise TrainingError(f"{path}: no base; put the fields that all trainings share there ({_HINT})")
+        raise TrainingError(f"{path}: no base; put the fields that all runs share there ({_HINT})")
     content = dict(content)
     chosen = content.pop("preset", None)
     given = by_name(TrainConfig, content, f"{path}: base")
     for name in ("output", "cache", "push_to_hub"):
         if name in given:
-            raise TrainingError(f"{path}: base: the sweep itself chooses {name}; leave it out")
+            raise TrainingError(f"{path}: base: the sweep sets {name} itself; leave it out")
     base = {**(preset(str(chosen)) if chosen is not None else {}), **given}
     for name in ("teacher", "data"):
         if not base.get(name):
-            raise TrainingError(f"{path}: base: no {name}; name it")
+            raise TrainingError(f"{path}: base: no {name}; add it")
     return base
 
 
@@ -137,8 +138,8 @@ def _grid(path: Path, content: Any, senses: str) -> dict[str, tuple[Any, ...]]: 
         if name in _OF_SENSES:
             if f"{{{name}}}" not in senses:
                 raise TrainingError(
-                    f"{where}: {name} belongs to a dictionary; let base: senses have {{{name}}} in it, as in "
-                    f"senses-{{{name}}}, and make a dictionary for each"
+                    f"{where}: {name} is a property of dictionaries; put {{{name}}} into base: senses, as in "
+                    f"senses-{{{name}}}, and build a dictionary for each value"
                 )
             grid[name] = tuple(listed)
         else:
@@ -147,7 +148,7 @@ def _grid(path: Path, content: Any, senses: str) -> dict[str, tuple[Any, ...]]: 
         if len({json.dumps(value) for value in grid[name]}) < len(grid[name]):
             raise TrainingError(f"{where}: {name}: a value appears twice; remove one of them")
     if "beta" in grid and {"beta_p", "beta_n"} & grid.keys():
-        raise TrainingError(f"{path}: grid: beta stands for beta_p and beta_n; give either it or them")
+        raise TrainingError(f"{path}: grid: beta sets both beta_p and beta_n; leave out either beta or these")
     return grid
 
 
@@ -161,24 +162,24 @@ def _point(output: Path, path: Path, base: dict[str, Any], values: dict[str, Any
             given["senses"] = str(given["senses"]).format(**of_senses)
         except (KeyError, IndexError, ValueError) as error:
             raise TrainingError(
-                f"{path}: base: senses: {given['senses']!r} has braces for what the grid does not have; put k or "
-                "anchor into the grid"
+                f"{path}: base: senses: {given['senses']!r} has a name in braces that is not in the grid; add k or "
+                "anchor to the grid"
             ) from error
     try:
         config = make(TrainConfig, given)
     except ArgumentError as error:
         raise TrainingError(f"{path}: {error}") from error
-    # Where it runs and how it is written does not change what it learns
+    # The section run does not change the result
     key = digest(replace(config, run=RunConfig()), _stamps([*config.data.data, *config.data.eval_data]))[:12]
     folder, cache = output / "runs" / key, output / "cache" / _cache_key(config)
     return Point(values, changed(config, output=str(folder), cache=str(cache)), key)
 
 
 def _cache_key(config: TrainConfig) -> str:
-    """The same for trainings whose teacher's states are the same."""
+    """Return a key that is the same for runs that can share the teacher's states."""
     layers, trained = config.student.layers, config.student.trained
     frozen = [None, trained] if layers is None else layers - trained
-    # Which questions of a task are taken, and their worked examples, depend on the seed
+    # The choice of a task's questions and of their worked examples depends on the seed
     seed = config.optimiser.seed if any(split_task(name)[0] for name in config.data.data) else None
     data = replace(config.data, eval_data=())
     return digest(
@@ -187,6 +188,6 @@ def _cache_key(config: TrainConfig) -> str:
 
 
 def _stamps(names: Iterable[str]) -> list[Any]:
-    """What shows that a file has changed: its size and time."""
+    """Return the size and modification time of each file, by which changes are detected."""
     paths = [user_path(split_task(split_weight(name)[0])[1]) for name in names]
     return [[path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else None for path in paths]

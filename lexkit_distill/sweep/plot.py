@@ -1,8 +1,8 @@
-"""The paper's Figure 3 and Tables 4 to 6 for a sweep: what each swept value does, all others being the chosen ones.
+"""The paper's Figure 3 and Tables 4 to 6 for a sweep: the effect of each swept value, with all others as chosen.
 
-Figure 3 is the student's depth: total layers, and trained ones. Tables 4, 5 and 6 are k, kappa and beta. Other names of
-the grid get a table and a figure of the same kind. The paper shows accuracies; these are the validation's CE and KL,
-means over seeds with their standard deviation. matplotlib is in the extra ``lexkit[plot]``.
+Figure 3 shows the student's depth: all layers and trained layers. Tables 4, 5 and 6 show k, kappa and beta. Other names
+in the grid get a table and a figure of the same kind. Where the paper reports accuracy, these show CE and KL on the
+validation data, as means over seeds with their standard deviations. matplotlib is part of the extra ``lexkit[plot]``.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ _MEASURES = {"ce": "CE", "kl": "KL to the teacher"}
 
 @dataclass(frozen=True)
 class Slice:
-    """The settings that differ from the chosen one in a single name."""
+    """Settings that differ from the chosen one only in the value of one name."""
 
     name: str
     values: list[Any]
     means: dict[str, list[tuple[float, float]]]
-    """Mean and standard deviation of CE and KL over the seeds, at each value."""
+    """Mean and standard deviation over seeds, for each measure (ce, kl) and value."""
     seeds: list[int]
+    """Number of seeds at each value."""
 
 
 def slices(settings: list[Setting], chosen: Setting) -> list[Slice]:
-    """Return a slice for each name of the grid that has more than one value; failed settings are left out."""
+    """Return a slice for each name in the grid with more than one value; failed settings are left out."""
     found = [_along(settings, chosen.values, name) for name in chosen.values]
     return [part for part in found if len(part.values) > 1]
 
@@ -63,7 +64,7 @@ def _along(settings: list[Setting], through: dict[str, Any], name: str) -> Slice
 
 
 def _lines(settings: list[Setting], chosen: Setting, part: Slice) -> list[tuple[str, Slice]]:
-    """The lines of a figure: in Figure 3, as in the paper, one for KD (beta 0) and one for each other beta."""
+    """Return the labelled lines of a figure; as in the paper, Figure 3 has one for KD (beta 0) and each other beta."""
     betas = list(dict.fromkeys(setting.values.get("beta") for setting in settings))
     if part.name not in FIGURE_3 or len(betas) < 2:
         return [("", part)]
@@ -75,14 +76,14 @@ def _lines(settings: list[Setting], chosen: Setting, part: Slice) -> list[tuple[
 
 
 def write_plots(settings: list[Setting], chosen: Setting, folder: Path) -> list[Path]:
-    """Write a table for each slice, and figures; return their paths.
+    """Write a table and a figure for each slice, and return their paths. Slices of Figure 3 share one figure.
 
     Raises:
-        LexkitError: matplotlib is missing, or nothing was swept.
+        LexkitError: matplotlib is missing, or no name in the grid has several finished values.
     """
     every = slices(settings, chosen)
     if not every:
-        raise LexkitError("nothing to draw: no name of the grid has two values that came to an end")
+        raise LexkitError("nothing to plot: no name in the grid has two values with finished runs; add values to it")
     folder.mkdir(parents=True, exist_ok=True)
     depth = [part for part in every if part.name in FIGURE_3]
     groups = {"figure3-layers": depth} if depth else {}
@@ -132,7 +133,7 @@ def _draw(axes: Any, part: Slice, measure: str, color: str, label: str) -> None:
 
 
 def _mark(axes: Any, part: Slice, measure: str, chosen: Setting) -> None:  # noqa: ANN401
-    """Ring the chosen value, and name the axes."""
+    """Circle the chosen value, and label the axes."""
     places, order = _places(part)
     at = [part.values[place] for place in order].index(chosen.values[part.name])
     mean = part.means[measure][order[at]][0]
@@ -150,7 +151,7 @@ def _is_numeric(part: Slice) -> bool:
 
 
 def _places(part: Slice) -> tuple[list[float], list[int]]:
-    """Where the values are on the axis, and their order there."""
+    """Return the coordinates of the values on the axis, in ascending order, and the indices of the values."""
     if not _is_numeric(part):
         return [float(place) for place in range(len(part.values))], list(range(len(part.values)))
     numbers = [_number(value) or 0.0 for value in part.values]

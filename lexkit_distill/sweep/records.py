@@ -1,4 +1,4 @@
-"""What a sweep's trainings have recorded, read without torch."""
+"""Read the records of a sweep's runs, without importing torch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 RUN = "run.json"
 RunRecord = dict[str, Any]
-"""What a run reports: its key, values, configuration and figures, or an error."""
+"""Content of a run's ``run.json``: its key, values, configuration and results, or an error."""
 
 
 def read_run(point: Point) -> RunRecord | None:
-    """Return what a finished run records; what failed is tried again."""
+    """Return the record of a finished run, or None if the run is not finished or failed and is to be repeated."""
     path = Path(point.config.run.output) / RUN
     if not path.exists():
         return None
@@ -26,10 +26,10 @@ def read_run(point: Point) -> RunRecord | None:
 
 
 def describe(point: Point) -> str:
-    """Return the values of a point as people read them."""
+    """Return the values of a point as text: lr 0.001, seed 2."""
     return ", ".join(f"{name} {shown(value)}" for name, value in point.values.items())
 
 
 def shown(value: object) -> str:
-    """Return a value as people read it."""
+    """Return a value as text; floats are shortened to six significant digits."""
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,9 +1,10 @@
-"""Results of a sweep: one DuckDB file, and the chosen setting.
+"""Choose the best setting of a sweep, and write all results to a DuckDB file.
 
-Table ``run`` has a row for each training: ``key``; ``setting``, the number of its values without the seed; ``chosen``;
-``error``; ``k`` and ``anchor`` of its dictionary; every field of `TrainConfig`; ``steps``, ``tokens``, ``seconds``,
-``loss``; ``validation_ce``, ``_kl``, ``_perplexity``; the same of the test data for the chosen setting. Table ``step``
-has the logs. Table ``grid`` has the swept names and their values, as JSON.
+Table ``run`` has one row per run: ``key``; ``setting`` (index of the setting); ``chosen``; ``error``; ``k`` and
+``anchor`` of its dictionary; every field of `TrainConfig`; ``steps``, ``tokens``, ``seconds`` and ``loss``;
+``validation_ce``, ``validation_kl`` and ``validation_perplexity``; and, for the chosen setting, the same measures of
+the test data (``test_ce`` ...). Table ``step`` contains the logs. Table ``grid`` contains the swept names and their
+values, as JSON.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ _MEASURES = ("ce", "kl", "perplexity")
 
 @dataclass(frozen=True)
 class Setting:
-    """What is chosen between: values without the seed, and their runs."""
+    """Values of the grid without the seed, and the runs that have them."""
 
     values: dict[str, Any]
     runs: tuple[RunRecord, ...]
 
     @property
     def failed(self) -> bool:
-        """Whether one of its runs failed."""
+        """Whether any of the runs failed."""
         return any("error" in run for run in self.runs)
 
     def mean(self, measure: str, of: str = "validation") -> tuple[float, float] | None:
-        """Return mean and standard deviation over the seeds; None where a run has no such figure."""
+        """Return mean and standard deviation of a measure over the runs; None if a run lacks it."""
         found = [run.get(of, {}).get(measure) for run in self.runs]
         if any(value is None for value in found) or not found:
             return None
@@ -47,13 +48,13 @@ class Setting:
         return fmean(values), stdev(values) if len(values) > 1 else 0.0
 
     def score(self, metric: str) -> float:
-        """Return the mean over seeds of the metric on the validation data; infinite where a run failed."""
+        """Return the mean of the metric on the validation data over the runs; infinity if a run failed."""
         parts = [self.mean(name) for name in metric.split("+")]
         return sum(part[0] for part in parts if part is not None) if all(parts) and not self.failed else float("inf")
 
 
 def settings(config: SweepConfig, records: dict[str, RunRecord]) -> list[Setting]:
-    """Return the settings of a sweep in the order of its grid, with what their runs records."""
+    """Return the settings of a sweep in the order of its grid, with the records of their runs."""
     groups: dict[str, tuple[dict[str, Any], list[RunRecord]]] = {}
     for point in config.points:
         runs = groups.setdefault(json.dumps(point.setting), (point.setting, []))[1]
@@ -63,16 +64,16 @@ def settings(config: SweepConfig, records: dict[str, RunRecord]) -> list[Setting
 
 
 def choose(found: list[Setting], metric: str) -> Setting | None:
-    """Return the setting with the least score, the first of equal ones; None where all failed."""
+    """Return the setting with the lowest score, the first if several have it; None if all failed."""
     best = min(found, key=lambda setting: setting.score(metric), default=None)
     return best if best is not None and best.score(metric) < float("inf") else None
 
 
 def write_table(config: SweepConfig, found: list[Setting], chosen: Setting | None) -> Path:
-    """Write everything into one file, whole.
+    """Write all results to one file, which appears only when it is complete.
 
     Raises:
-        duckdb.Error, OSError: it cannot be written.
+        duckdb.Error, OSError: the file cannot be written.
     """
     runs, steps = [], []
     for number, setting in enumerate(found):
@@ -88,11 +89,11 @@ def write_table(config: SweepConfig, found: list[Setting], chosen: Setting | Non
             with duckdb.connect(str(beside)) as connection:
                 for name, rows in (("run", runs), ("step", steps), ("grid", grid)):
                     if rows:
-                        # made here, so that connections do not see it as a table of Python
+                        # Not kept in a variable, in which DuckDB's replacement scan would find it
                         connection.register("rows", pa.Table.from_pylist(rows))
                         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
                         connection.unregister("rows")
-                connection.execute("CHECKPOINT")  # closing alone leaves a log beside the file where the disk is full
+                connection.execute("CHECKPOINT")  # raises an error if the disk is full; close() would leave a .wal file
         finally:
             beside.with_name(f"{beside.name}.wal").unlink(missing_ok=True)
     return path

@@ -1,4 +1,4 @@
-"""A sweep from beginning to end: train what is missing, choose, test the chosen, collect."""
+"""Run a sweep: train the missing runs, choose a setting, test it, and write the results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from lexkit.atomic_write import write_json
 from lexkit.errors import LexkitError, Stopped
 from lexkit.progress import Progress
-from lexkit_distill.disk import disk_failures, only_run, read_json
+from lexkit_distill.disk import disk_failures, lock_folder, read_json
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sweep.config import Point, SweepConfig
 from lexkit_distill.sweep.records import RunRecord, describe, read_run
@@ -33,49 +33,48 @@ class Sweep:
     settings: list[Setting]
     chosen: Setting | None
     student: Path | None
-    """The best of the chosen setting's runs, as transformers loads it."""
+    """Model folder of the chosen setting's best run; None if no setting was chosen."""
 
     @property
     def failed(self) -> list[RunRecord]:
-        """Runs that failed."""
+        """Records of the runs that failed."""
         return [run for setting in self.settings for run in setting.runs if "error" in run]
 
 
 def sweep(
     config: SweepConfig, progress: Progress | None = None, *, processes: int = 1, threads: int | None = None
 ) -> Sweep:
-    """Train every point of a grid, choose a setting by the validation data, and test that one.
+    """Train every point of a grid, choose a setting by the validation data, and evaluate it on the test data.
 
     Finished runs are skipped, and an interrupted run resumes from its last checkpoint. Results do not depend on the
-    number of processes; on a CPU, their last digits depend on the number of threads.
+    number of processes; on a CPU, their last digits depend on the number of threads. Ctrl-C or SIGTERM stops each
+    current run after its step, with a checkpoint.
 
     Args:
-        config: what to do.
-        progress: records about runs, and about steps where there is one process.
-        processes: trainings at a time.
-        threads: of each; None shares the processors out.
-
-    Ctrl-C or SIGTERM ends each running training after its current step, with a checkpoint.
+        config: configuration of the sweep.
+        progress: reports runs and, with one process, steps.
+        processes: number of runs to train at the same time.
+        threads: number of CPU threads per process; None divides the CPUs among the processes.
 
     Raises:
-        TrainingError: a process was killed, what is done stays; the disk is full; another sweep writes to the output;
-            or 'accelerate launch' has started this one.
-        Stopped: by a signal.
+        TrainingError: a process was killed, the disk is full, another sweep writes to the output folder, or the sweep
+            was started by 'accelerate launch'. Finished runs are kept.
+        Stopped: the sweep was stopped by a signal.
     """
     progress = progress if progress is not None else Progress()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError("a sweep starts its own processes; leave out 'accelerate launch', and give --processes")
     if processes > 1 and config.points[0].config.run.device_map:
         raise TrainingError(
-            f"--processes {processes}: device_map gives all GPUs to one teacher; leave out one of the two"
+            f"--processes {processes}: device_map gives all GPUs to one process; leave out one of the two"
         )
     try:
-        with only_run(config.output, TrainingError), disk_failures(TrainingError, config.output, ADVICE):
+        with lock_folder(config.output, TrainingError), disk_failures(TrainingError, config.output, ADVICE):
             return _sweep(config, progress, processes, threads)
-    except (KeyboardInterrupt, SystemExit) as error:  # the latter is what the command line makes of SIGTERM
+    except (KeyboardInterrupt, SystemExit) as error:  # the command line raises SystemExit for SIGTERM
         number = signal.SIGTERM if isinstance(error, SystemExit) else getattr(error, "number", signal.SIGINT)
         done = sum(read_run(point) is not None for point in config.points)
-        where = f"{config.output}: stopped with {done:,} of {len(config.points):,} trainings done"
+        where = f"{config.output}: stopped with {done:,} of {len(config.points):,} runs finished"
         raise Stopped(f"{where}; run the same command again to resume", number) from error
     finally:
         progress.close()
@@ -88,7 +87,7 @@ def _sweep(config: SweepConfig, progress: Progress, processes: int, threads: int
     if missing and here is not None:
         _fill(here, config, missing, progress)
     if processes > 1 and len(missing) > 1:
-        here = None  # and with it its teacher
+        here = None  # frees its teacher
     with closing(_trained(missing, here, processes, threads, progress)) as trained:
         for done in trained:
             records[done["key"]] = done
@@ -109,22 +108,21 @@ def _sweep(config: SweepConfig, progress: Progress, processes: int, threads: int
 
 
 def _fill(worker: Worker, config: SweepConfig, missing: list[Point], progress: Progress) -> None:
-    """Ask the teacher before the trainings, for all points of the grid, done or not, that share what it says."""
-    wanted = {point.signal for point in missing}
+    """Fill the teacher caches of the missing runs in advance, once for all points, finished or not, that share one."""
+    wanted = {point.teacher_key for point in missing}
     groups: dict[str, list[Point]] = {}
     for point in config.points:
-        if point.signal in wanted:
-            groups.setdefault(point.signal, []).append(point)
+        if point.teacher_key in wanted:
+            groups.setdefault(point.teacher_key, []).append(point)
     for points in groups.values():
-        # What is wrong with a setting is records by its training, which tells it in its place
-        with suppress(LexkitError):
+        with suppress(LexkitError):  # the run itself will record the error
             worker.fill(points, progress)
 
 
 def _trained(
     missing: list[Point], worker: Worker | None, processes: int, threads: int | None, progress: Progress
 ) -> Generator[RunRecord, None, None]:
-    """Train in this process or in several; results come as they are done."""
+    """Train in this process or in several, and yield records as runs finish."""
     if worker is not None:
         for number, point in enumerate(missing, 1):
             progress.note(f"run {number} of {len(missing)}: {describe(point)}")
@@ -146,8 +144,8 @@ def _trained(
                 progress.count(number, len(missing), "runs")
         except BrokenProcessPool as error:
             raise TrainingError(
-                "a process of the sweep was killed, perhaps for want of memory; use fewer --processes, and run the "
-                "same command again to resume"
+                "a process of the sweep was killed, possibly because memory ran out; use fewer --processes, and run "
+                "the same command again to resume"
             ) from error
         except BaseException:
             _stop(pool)
@@ -155,7 +153,7 @@ def _trained(
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the processes after their current step; a second signal ends them at once."""
+    """Stop the processes after their current step; a second signal kills them at once."""
     pool.shutdown(wait=False, cancel_futures=True)
     children = multiprocessing.active_children()
     try:
@@ -170,17 +168,17 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 
 
 def _have_weights(config: SweepConfig, chosen: Setting, worker: Worker, progress: Progress) -> None:
-    """Train again what an earlier choice, of a smaller grid, has thrown away; it comes to the same."""
+    """Repeat runs whose weights were deleted when an earlier sweep of a smaller grid chose another setting."""
     points = {point.key: point for point in config.points}
     for run in chosen.runs:
         point = points[run["key"]]
         if not (Path(point.config.run.output) / WEIGHTS).exists():
-            progress.note(f"again, for its weights: {describe(point)}")
+            progress.note(f"repeating a run for its weights: {describe(point)}")
             worker.train(point, progress)
 
 
 def _tested(config: SweepConfig, chosen: Setting, worker: Worker, progress: Progress) -> Setting:
-    """The chosen setting with figures of the test data, which nothing has read before."""
+    """Return the chosen setting with results on the test data, which no other step uses."""
     if not config.test_data:
         return chosen
     points = {point.key: point for point in config.points}
@@ -192,7 +190,7 @@ def _tested(config: SweepConfig, chosen: Setting, worker: Worker, progress: Prog
 
 
 def _exported(config: SweepConfig, chosen: Setting, worker: Worker, progress: Progress) -> Path:
-    """The student of the chosen setting whose seed did best on the validation data."""
+    """Export the best student of the chosen setting, by the validation data, and return its folder."""
     best = min(chosen.runs, key=lambda run: sum(run["validation"][name] for name in config.metric.split("+")))
     point = next(point for point in config.points if point.key == best["key"])
     folder, mark = config.output / STUDENT, config.output / STUDENT / "sweep.json"

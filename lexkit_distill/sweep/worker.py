@@ -1,7 +1,7 @@
-"""One training of a sweep, in whatever process: it leaves figures and trained weights in its folder.
+"""Train single runs of a sweep. Each run writes its results and trained weights to its own folder.
 
-runs/KEY/run.json                its `RunRecord`, written last
-runs/KEY/log.csv                 a row a step
+runs/KEY/run.json                the `RunRecord`, written last
+runs/KEY/log.csv                 one row per step
 runs/KEY/weights.safetensors     the trained layers, in fp32
 """
 
@@ -39,16 +39,17 @@ from lexkit_distill.training.run import PreparedTraining, prepare
 from lexkit_distill.training.trainer import CHECKPOINTS
 
 _ROWS = 4
+"""Rows that run through the teacher together while a cache is filled."""
 WEIGHTS = "weights.safetensors"
 ADVICE = "free some space, and run the same command again to resume"
 
 
 class Worker:
-    """Trains one after the other, and keeps what they share.
+    """Trains runs one after the other, and keeps the objects that they share in memory.
 
     Args:
-        threads: of torch on a CPU; None leaves them.
-        number: of this worker, which tells what GPU it takes.
+        threads: number of torch's CPU threads; None leaves it unchanged.
+        number: number of this worker, which selects one of several GPUs.
     """
 
     def __init__(self, threads: int | None = None, number: int = 0) -> None:
@@ -59,10 +60,10 @@ class Worker:
         self._number, self._memo = number, Memo()
 
     def fill(self, points: list[Point], progress: Progress) -> None:
-        """Ask the teacher everything that some trainings with the same states and candidates want to know of it.
+        """Fill the cache with the teacher's states for all rows of runs that share states and candidates.
 
-        Which rows go through the teacher together is then a function of the sweep alone, and not of which training
-        comes first, of how many are on at a time, or of where they were killed.
+        Which rows run through the teacher together then depends on the sweep alone, not on the order of runs, the
+        number of processes, or interruptions.
         """
         first = points[0].config
         prepared = self._prepare(first, Path(first.run.output), progress)
@@ -80,21 +81,21 @@ class Worker:
                 wanted[batches.step(number)[1]] = True
         rows = np.flatnonzero(wanted)
         rows = rows[np.argsort(-data.lengths_of(rows), kind="stable")]
-        progress.stage("asking the teacher")
+        progress.stage("caching the teacher's states")
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
             if not prepared.cache.have(part):
-                prepared.cache(prepared.trainer.feed(prepared.trainer.batches.batch(part, 0)))
+                prepared.cache(prepared.trainer.prefetcher(prepared.trainer.batches.batch(part, 0)))
             progress.count(min(start + _ROWS, len(rows)), len(rows), "rows")
         prepared.close()
 
     def train(self, point: Point, progress: Progress) -> RunRecord:
-        """Train, and return the content of ``run.json``. An interrupted run is resumed.
+        """Train a run and return the content of its ``run.json``. An interrupted run is resumed.
 
-        An error of this setting is recorded as well, so that the other settings can continue.
+        If the run fails, the error is recorded instead, so that other runs can continue.
 
         Raises:
-            Stopped: by a signal; training it again resumes it.
+            Stopped: the run was stopped by a signal; another call resumes it.
             OSError, SafetensorError: the output cannot be written.
         """
         folder = Path(point.config.run.output)
@@ -121,10 +122,8 @@ class Worker:
             raise Stopped(f"{folder}: stopped after step {outcome.steps:,}", trainer.stopped)
         weights = trainer.best_weights()
         held_out = outcome.held_out
-        if (
-            config.optimiser.patience and trainer.held_out is not None
-        ):  # the last evaluation was not of the best student
-            held_out = trainer.evaluate(trainer.held_out)
+        if config.optimiser.patience and trainer.held_out is not None:
+            held_out = trainer.evaluate(trainer.held_out)  # the best student may not be the last one evaluated
         files.save_weights(folder / WEIGHTS, weights)
         log = read_log(folder / "log.csv")
         return {
@@ -140,7 +139,7 @@ class Worker:
         }
 
     def test(self, point: Point, data: tuple[str, ...], progress: Progress) -> dict[str, float]:
-        """Return what a trained run makes of data that no choice has seen."""
+        """Evaluate a trained run on *data*, files in the form of ``--eval-data``."""
         config = changed(point.config, eval_data=data)
         trainer = self._prepare(config, Path(config.run.output), progress).trainer
         files.load_weights(Path(config.run.output) / WEIGHTS, trainer.module)
@@ -148,7 +147,7 @@ class Worker:
         return trainer.evaluate(trainer.held_out)
 
     def export(self, point: Point, folder: Path, record: RunRecord, progress: Progress) -> None:
-        """Write the student of a run as an ordinary folder of transformers."""
+        """Write the student of a run as an ordinary transformers folder."""
         prepared = self._prepare(point.config, Path(point.config.run.output), progress)
         files.load_weights(Path(point.config.run.output) / WEIGHTS, prepared.trainer.module)
         summary = {"plan": asdict(prepared.plan), "outcome": record["outcome"], "sweep": record["values"]}
@@ -158,16 +157,16 @@ class Worker:
         export(prepared.trainer.student, folder, files.trained_state(prepared.trainer.module), config, summary)
 
     def _prepare(self, config: TrainConfig, folder: Path, progress: Progress) -> PreparedTraining:
-        from lexkit_distill.teacher import chosen_device
+        from lexkit_distill.teacher import resolve_device
 
         if config.run.device == "auto":
-            config = changed(config, device=str(chosen_device("auto", self._number)))
-        # A new accelerator each time, since it keeps every student that it prepares in memory
+            config = changed(config, device=str(resolve_device("auto", self._number)))
+        # A new accelerator each time, since an accelerator keeps every student that it has prepared in memory
         return prepare(config, folder, Processes(config.run.device).accelerator(), progress, self._memo)
 
 
 def _senses(point: Point) -> RunRecord:
-    """What the dictionary's k and anchor are; the grid must not say something else."""
+    """Return k and anchor of the run's dictionary, and check that they match the grid's values."""
     if not point.config.loss.samples_positions or point.config.senses is None:
         return {"k": None, "anchor": None}
     meta = read_meta(user_path(point.config.senses))
@@ -175,14 +174,14 @@ def _senses(point: Point) -> RunRecord:
         wanted = point.values.get(name)
         if wanted is not None and str(wanted) != str(getattr(meta, name)):
             raise TrainingError(
-                f"{point.config.senses}: a dictionary with {name} {getattr(meta, name)}, and the grid has {wanted}; "
-                "correct its name, or make it again"
+                f"{point.config.senses}: the dictionary has {name} {getattr(meta, name)}, and the grid has {wanted}; "
+                "correct base: senses, or build the dictionary again"
             )
     return {"k": str(meta.k), "anchor": meta.anchor}
 
 
 def read_log(path: Path) -> list[dict[str, float | None]]:
-    """Read a run's log: one row for each step, with None for what was not evaluated at that step."""
+    """Read a run's log: one row per step, with None for measures that were not evaluated at that step."""
     with path.open(newline="", encoding="utf-8") as file:
         return [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]
 
@@ -196,7 +195,7 @@ _stopped: Stopped | None = None
 
 
 def begin(threads: int | None, numbers: Any) -> None:  # noqa: ANN401  # a queue of multiprocessing
-    """Make a process a worker. Its sweep tells it when to stop, by SIGTERM; Ctrl-C is for the sweep."""
+    """Initialise a worker process. It ignores Ctrl-C, since the sweep stops it with SIGTERM."""
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_sweep, daemon=True).start()
@@ -205,7 +204,7 @@ def begin(threads: int | None, numbers: Any) -> None:  # noqa: ANN401  # a queue
 
 
 def _end_with_the_sweep() -> None:
-    """A sweep that is killed leaves its lock to the next, so that its trainings must not go on."""
+    """Wait for the sweep's process to end, then kill this one: the lock is free then, and another sweep may start."""
     sweep = multiprocessing.parent_process()
     assert sweep is not None
     sweep.join()
@@ -213,10 +212,10 @@ def _end_with_the_sweep() -> None:
 
 
 def train_here(point: Point) -> RunRecord:
-    """Train in this process; nothing more once a signal has stopped a training.
+    """Train a run in this worker process. After a signal has stopped one run, all further runs raise `Stopped`.
 
     Raises:
-        Stopped: by a signal.
+        Stopped: the run was stopped by a signal.
         TrainingError: the output cannot be written.
     """
     global _stopped

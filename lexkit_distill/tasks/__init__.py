@@ -1,7 +1,7 @@
-"""The benchmarks of the paper (section 5.2), used by both training and evaluation: one module for each.
+"""The benchmarks of the paper (section 5.2), one per module, used for both training and evaluation.
 
-A module describes its benchmark in ``TASK``: where the questions are, how they are published, and what an answer is.
-To add a benchmark, add such a module to this package; training, evaluation and the command line find it.
+Each module describes its benchmark in ``TASK``: where its questions are found, how to parse them, and what counts as an
+answer. To add a benchmark, add a module; training, evaluation and the command line find it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TASKS = find_tasks()
 
 
 def find_task(name: str) -> Task | None:
-    """Return the task of a name or an alias; hyphens and underscores are alike.
+    """Return the task with a name or alias, in which hyphens and underscores are interchangeable; None if unknown.
 
     >>> find_task("mmlu-pro").name
     'mmlu_pro'
@@ -33,7 +33,7 @@ def find_task(name: str) -> Task | None:
 
 
 def split_task(data: str) -> tuple[Task | None, str]:
-    """Split ``TASK:FILE``. Where no task is named, the whole is a file.
+    """Split ``TASK:FILE`` into task and file; without a task, the whole text is the file.
 
     >>> split_task("hub:roneneldan/TinyStories")
     (None, 'hub:roneneldan/TinyStories')

@@ -1,8 +1,8 @@
-"""CommonsenseQA (Talmor et al. 2019): questions with five options, published in the form of ARC's."""
+"""CommonsenseQA (Talmor et al. 2019): questions with five options, published in the same format as ARC."""
 
 from __future__ import annotations
 
-from lexkit_distill.files import DataFiles
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.tasks.arc import parse_ai2
 from lexkit_distill.tasks.task import HubData, Task
 

@@ -1,4 +1,4 @@
-"""MMLU (Hendrycks et al. 2021): examination questions of 57 subjects, a CSV file for each."""
+"""MMLU (Hendrycks et al. 2021): exam questions in 57 subjects, one CSV file per subject."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from lexkit.errors import first_line
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.errors import DataError
-from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks.task import LETTERS, HubData, Question, Task, lettered, number_of, read_text
 
 
 def _read(file: Path) -> Iterator[tuple[str, Any]]:
-    """With a header row and answers 0 to 3, or as published: without, and A to D."""
+    """Yield rows of a file as published (no header, answers A to D), or with a header row and answers 0 to 3."""
     subject = file.stem.rpartition("_")[0]
     rows = csv.reader(io.StringIO(read_text(file), newline=""))
     try:
@@ -24,7 +24,7 @@ def _read(file: Path) -> Iterator[tuple[str, Any]]:
                 continue
             where = f"{file}, row {number}"
             if len(row) != 6:
-                raise DataError(f"{where}: {len(row)} fields, not a question, four options and the answer; correct it")
+                raise DataError(f"{where}: {len(row)} fields instead of 6 (question, four options, answer); correct it")
             yield where, {"subject": subject, "question": row[0], "choices": row[1:5], "answer": row[5].strip()}
     except csv.Error as error:
         raise DataError(f"{file}: cannot be read as CSV ({first_line(error)}); check the file") from error

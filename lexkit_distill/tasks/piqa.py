@@ -1,4 +1,4 @@
-"""PIQA (Bisk et al. 2020): which of two ways reaches a goal. The labels are in a file of their own."""
+"""PIQA (Bisk et al. 2020): which of two ways achieves a goal. Labels are published in a separate file."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.errors import DataError
-from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks.task import HubData, Question, Task, lettered, number_of, read_text
 
 
@@ -24,7 +24,7 @@ def _read(file: Path) -> Iterator[tuple[str, Any]]:
     labels = read_text(labels_file).split()
     if len(labels) != len(found):
         raise DataError(
-            f"{labels_file}: {len(labels)} labels for {len(found)} questions of {file.name}; they belong together"
+            f"{labels_file}: {len(labels)} labels for {len(found)} questions in {file.name}; use files that match"
         )
     for (where, record), label in zip(found, labels, strict=True):
         yield where, {**record, "label": label}
@@ -42,7 +42,7 @@ TASK = Task(
         ("piqa/valid.jsonl", "piqa/dev.jsonl", "**/physicaliqa*/dev.jsonl"),
         ("piqa/train.jsonl", "**/physicaliqa*/train.jsonl"),
         "piqa/valid.jsonl and piqa/valid-labels.lst of https://yonatanbisk.com/piqa",
-        examples_required=False,  # PIQA is often had without its training set; other questions then serve
+        examples_required=False,  # without PIQA's training set, worked examples are other questions of the same file
     ),
     hub=HubData("baber/piqa", "validation", "train"),
 )

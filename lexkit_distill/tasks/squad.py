@@ -1,4 +1,4 @@
-"""SQuAD v2 (Rajpurkar et al. 2018): words of a passage, or that it does not say."""
+"""SQuAD v2 (Rajpurkar et al. 2018): answers are words of a passage, or that the passage does not contain one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from lexkit.errors import first_line
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.errors import DataError
-from lexkit_distill.files import DataFiles
 from lexkit_distill.tasks.task import HubData, Question, Task, about_passage, number_of, read_text
 
 
 def _read(file: Path) -> Iterator[tuple[str, Any]]:
-    """SQuAD's own JSON, or JSON lines in the form of the hub."""
+    """Yield the questions of a file in SQuAD's own JSON, or in JSON lines in the format of the hub."""
     if file.suffix != ".json":
         from lexkit_distill.corpus import records
 
@@ -45,7 +45,7 @@ TASK = Task(
     files=DataFiles(
         ("squad/dev-v2.0*.json", "**/dev-v2.0*.json"),
         place="dev-v2.0.json of https://rajpurkar.github.io/SQuAD-explorer",
-        examples_required=False,  # the example is another question about the passage
+        examples_required=False,  # the worked example is another question about the same passage
     ),
     hub=HubData("rajpurkar/squad_v2", "validation"),
     compared="words",

@@ -1,4 +1,4 @@
-"""What all benchmarks have in common: questions, the prompts that ask them, and the description of a benchmark."""
+"""Base classes of all benchmarks: questions with their prompts, and the description of a benchmark."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lexkit.arguments import user_path
 from lexkit.errors import first_line
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.errors import DataError
-from lexkit_distill.files import DataFiles
 
 if TYPE_CHECKING:
     from lexkit_distill.corpus import Message
@@ -29,44 +29,44 @@ class Question:
     """File and line, for error messages."""
     text: str
     answers: tuple[str, ...]
-    """The letter of the right option; or right answers about the passage, none if it does not say."""
+    """The letter of the right option, or all right answers about the passage (empty if it contains none)."""
     options: tuple[str, ...] = ()
     passage: str = ""
     group: str = ""
-    """Worked examples come from the same group: the subject, or the passage."""
+    """Subject or passage; worked examples are drawn from the same group."""
     shots: tuple[Question, ...] = ()
-    """Worked examples to show before it."""
+    """Worked examples to show before the question."""
 
     @property
     def letters(self) -> tuple[str, ...]:
-        """The letters of its options."""
+        """Letters of the options: A, B, ..."""
         return tuple(LETTERS[: len(self.options)])
 
     @property
     def listed(self) -> str:
-        """Its options, one a line, after their letters."""
+        """The options as text, one per line, each after its letter."""
         return "".join(f"{letter}. {option}\n" for letter, option in zip(self.letters, self.options, strict=True))
 
     @property
     def prompt(self) -> str:
-        """What a user says: in training, and under ``--protocol paper``."""
+        """The user's message, in training and under ``--protocol paper``."""
         if self.options:
             return f"{self.text}\n{self.listed}Answer with the letter."
         return f"{self.passage}\n\n{self.text}\nAnswer with words of the text, or '{UNANSWERABLE}'."
 
     @property
     def target(self) -> str:
-        """What a model should answer."""
+        """The answer that a model should give."""
         return self.answers[0] if self.answers else UNANSWERABLE
 
     @property
     def right(self) -> int:
-        """The place of the right option."""
+        """Index of the right option."""
         return LETTERS.index(self.target)
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """A chat: the worked examples, the question, and its answer."""
+        """The worked examples, the question and its answer as a chat."""
         return tuple(
             {"role": role, "content": content}
             for turn in (*self.shots, self)
@@ -75,16 +75,16 @@ class Question:
 
 
 def lettered(id_: str, where: str, text: str, options: Iterable[Any], right: int, group: str = "") -> Question:
-    """Return a question with options, given the place of the right one.
+    """Return a question with options, given the index of the right one.
 
     Raises:
-        DataError: none of the options is at that place, or there are more than ten.
+        DataError: the index is out of range, or there are more than ten options.
     """
     shown = tuple(str(option).strip() for option in options)
     if not 0 <= right < len(shown):
-        raise DataError(f"{where}: the label {right} is none of the {len(shown)} options; correct the label")
+        raise DataError(f"{where}: the label {right} is not one of the {len(shown)} options; correct the label")
     if len(shown) > len(LETTERS):
-        raise DataError(f"{where}: {len(shown)} options, and at most {len(LETTERS)} can be shown; shorten it")
+        raise DataError(f"{where}: {len(shown)} options, at most {len(LETTERS)} are possible; remove some")
     return Question(id_, where, text.strip(), (LETTERS[right],), shown, group=group)
 
 
@@ -94,7 +94,7 @@ def about_passage(id_: str, where: str, text: str, passage: str, answers: Iterab
 
 
 def number_of(where: str) -> str:
-    """Return the number at the end of a place, which identifies a question whose publisher gives it no id.
+    """Return the line or row number at the end of a location, as an id for questions published without one.
 
     >>> number_of("valid.jsonl, line 3")
     '3'
@@ -110,38 +110,38 @@ def _read_lines(file: Path) -> Iterator[tuple[str, Any]]:
 
 @dataclass(frozen=True)
 class HubData:
-    """A benchmark on the Hugging Face hub."""
+    """Where a benchmark is on the Hugging Face hub."""
 
     name: str
     split: str
-    """The questions of an evaluation."""
+    """Split with the questions for evaluation."""
     examples: str | None = None
-    """The split that worked examples are drawn from; None is the same."""
+    """Split that worked examples are drawn from; None uses `split`."""
     config: str | None = None
 
 
 @dataclass(frozen=True)
 class Task:
-    """A benchmark: where its questions are, how they are published, and what an answer is."""
+    """A benchmark: where its questions are found, how to parse them, and what counts as an answer."""
 
     name: str
     parse: Callable[[Any, str, int], Question]
-    """Makes a question of a record (as the hub has it, or as `read` makes it), its place and the seed."""
+    """Parses a question, given a record (from the hub or `read`), its location for error messages, and the seed."""
     files: DataFiles
     hub: HubData
     read: Callable[[Path], Iterator[tuple[str, Any]]] = _read_lines
-    """Yields place and record of each question of a file; by default JSON lines."""
+    """Yields location and record of each question in a file; by default, a line of JSON each."""
     compared: Literal["options", "letters", "words"] = "options"
-    """What ``--protocol likelihood`` chooses between: texts of options, or their letters. Words are written."""
+    """What ``--protocol likelihood`` compares: texts or letters of options. With ``words``, answers are generated."""
     shots: int = 5
-    """Worked examples before a question, unless something else is asked."""
+    """Default number of worked examples before a question."""
     max_shots: int | None = None
     aliases: tuple[str, ...] = ()
     screen: Callable[[list[Question], str | None, Counter[str]], list[Question]] | None = None
-    """Leaves out of training what it must not see; takes ``--mmlu-test``, and counts what it leaves out by reason."""
+    """Removes questions that training must not see; takes the questions, ``--mmlu-test`` and a counter of reasons."""
 
     def shots_of(self, asked: int | None) -> int:
-        """Return how many worked examples a question gets, given ``--shots``."""
+        """Return the number of worked examples before a question, given ``--shots`` (None if not given)."""
         shots = self.shots if asked is None else asked
         return shots if self.max_shots is None else min(shots, self.max_shots)
 
@@ -150,7 +150,7 @@ class Task:
 
         Raises:
             CorpusError: the file is missing, unreadable, or not JSON lines.
-            DataError: it holds no questions, or one of another shape.
+            DataError: the file contains no questions, or one that cannot be parsed.
         """
         from lexkit_distill.corpus import records
 
@@ -161,10 +161,10 @@ class Task:
         return questions
 
     def question(self, record: object, where: str, seed: int) -> Question:
-        """Return the question of a record.
+        """Parse the question in a record.
 
         Raises:
-            DataError: the record lacks something, or has another shape.
+            DataError: a field is missing or invalid.
         """
         try:
             return self.parse(record, where, seed)
@@ -174,10 +174,10 @@ class Task:
 
 
 def read_text(file: Path) -> str:
-    """Return what a file holds.
+    """Return the content of a text file.
 
     Raises:
-        DataError: it cannot be read as UTF-8.
+        DataError: the file cannot be read as UTF-8.
     """
     try:
         return file.read_text(encoding="utf-8-sig")

@@ -1,7 +1,7 @@
-"""Which rows make up a step, and which positions of them supervise: functions of data, seed and epoch alone.
+"""Choose the rows of each step and the positions at which they supervise, depending on data, seed and epoch alone.
 
-Nothing depends on how many processes there are, on what ran before, or on global random state, so that a run can be
-taken up at any step. Token j of a row is predicted at position t = j - 1 of the same row.
+Nothing depends on the number of processes, on earlier steps, or on global random state, so a run can be resumed at any
+step. Token j of a row is predicted at position t = j - 1 of the same row.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ import numpy.typing as npt
 from lexkit_distill.errors import DataError
 from lexkit_distill.keys import occurrence_keys
 from lexkit_distill.supervision.nearest import Availability
-from lexkit_distill.training.encoded import TokenData
+from lexkit_distill.training.row_cache import TokenData
 
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 _WINDOW = 50
-"""Steps whose rows are sorted by length together: little padding, and still a random order."""
+"""Number of steps within which rows are sorted by length, to reduce padding while the order of steps stays random."""
 _MOST_ROWS = 1 << 31
-"""Rows of an epoch: their order is in memory."""
+"""Most rows in an epoch, since their order is kept in memory."""
 _BLOCK = 1024
 """Rows whose positions are counted at a time."""
 
 
 @dataclass(frozen=True)
 class Positions:
-    """The positions t of some rows that supervise, row by row."""
+    """The n positions of some rows that supervise, row by row."""
 
     rows: Int64
-    """(n,) which of the rows."""
+    """(n,) index of the row among these rows."""
     places: Int64
-    """(n,) place t in its row."""
+    """(n,) position t in the row."""
     targets: Int64
-    """(n,) the next token x_{t+1}."""
+    """(n,) next token x_{t+1}."""
     words: Int64
-    """(n,) the word of x_{t+1}, as `Supervision` has it."""
+    """(n,) word of x_{t+1}, as defined by `Supervision`."""
     sampled: Bool
-    """(n,) whether L_sem is taken there."""
+    """(n,) whether L_sem is computed at the position."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,21 @@ class Batch:
     """Rows that go through the models together."""
 
     rows: Int64
-    """(B,) in the data."""
+    """(B,) indices of the rows in the data."""
     token_ids: Int64
-    """(B, T), padded on the right with 0."""
+    """(B, T) token ids, padded on the right with 0."""
     positions: Positions
 
 
 class Batches:
-    """The steps of a training.
+    """The rows of each training step.
 
     Args:
         data: rows of tokens.
         batch_size: rows of a step, over all processes.
-        sample_rate: share of the positions with senses at which L_sem is taken.
-        seed: of order and sample.
-        available: which tokens and words have senses; None samples nothing.
+        sample_rate: share of the positions with senses at which L_sem is computed.
+        seed: seed for the order of rows and the sampled positions.
+        available: which tokens and words have senses; None samples no positions.
     """
 
     def __init__(
@@ -81,7 +81,10 @@ class Batches:
             whole * source.rows + more for source, (whole, more) in zip(data.sources, self._passes, strict=True)
         )
         if self.rows_per_epoch > _MOST_ROWS:
-            raise DataError(f"an epoch has {self.rows_per_epoch:,} rows; give --data lower weights")
+            raise DataError(
+                f"an epoch has {self.rows_per_epoch:,} rows, at most {_MOST_ROWS:,} are possible; give --data lower "
+                "weights"
+            )
         self._orders: dict[int, tuple[Int64, Int64]] = {}
         self.steps_per_epoch = -(-self.rows_per_epoch // batch_size)
 
@@ -93,10 +96,8 @@ class Batches:
         return epoch, rows[start : start + self.batch_size]
 
     def _order(self, epoch: int) -> tuple[Int64, Int64]:
-        """The rows of an epoch, each *batch_size* of which make a step, and the order of these steps."""
-        orders = (
-            self._orders
-        )  # a thread prepares the next epoch's first step: it may replace them, but never changes them
+        """Return the rows of an epoch, divided into steps of *batch_size* rows, and the order of these steps."""
+        orders = self._orders  # the thread that prepares the next step may replace this dict, but never modifies it
         if epoch in orders:
             return orders[epoch]
         order = self._drawn(epoch)
@@ -113,7 +114,7 @@ class Batches:
         return rows, generator.permutation(self.steps_per_epoch)
 
     def epoch_rows(self, epoch: int) -> Int64:
-        """Return the rows of an epoch, file by file, each as often as its file's weight says."""
+        """Return the rows of an epoch, file by file, each repeated according to its file's weight."""
         parts: list[Int64] = []
         first = 0
         for number, (source, (whole, more)) in enumerate(zip(self.data.sources, self._passes, strict=True), 1):
@@ -125,13 +126,13 @@ class Batches:
         return np.concatenate(parts)
 
     def shares(self, rows: Int64, processes: int, micro: int) -> list[list[Int64]]:
-        """Deal the rows of a step out: for each process as many lists of at most *micro* rows, some perhaps empty."""
+        """Divide a step's rows among processes; each gets the same number of lists of 0 to *micro* rows."""
         count = -(-self.batch_size // (processes * micro))
         shares = [rows[process::processes] for process in range(processes)]
         return [[share[place * micro : (place + 1) * micro] for place in range(count)] for share in shares]
 
     def batch(self, rows: Int64, epoch: int) -> Batch:
-        """Return rows (B,) as a batch; no rows make one row of padding that supervises nothing."""
+        """Return rows (B,) as a batch. Without rows, the batch is one row of padding without positions."""
         lengths = self.data.lengths_of(rows)
         token_ids = np.zeros((max(len(rows), 1), max(int(lengths.max(initial=0)), 2)), dtype=np.int64)
         for place, row in enumerate(rows):
@@ -141,7 +142,7 @@ class Batches:
         return Batch(rows, token_ids, self.positions(rows, epoch))
 
     def positions(self, rows: Int64, epoch: int) -> Positions:
-        """Return the positions of rows (B,) that supervise: those before a target of the same row."""
+        """Return the positions of rows (B,) that supervise: those directly before a target in the same row."""
         data = self.data
         lengths = data.lengths_of(rows)
         which = np.repeat(np.arange(len(rows)), lengths)
@@ -161,12 +162,12 @@ class Batches:
 
 @dataclass(frozen=True)
 class DataCounts:
-    """How much of the data supervises; counts of senses are None without a dictionary."""
+    """Counts of the first epoch's rows and positions; counts about senses are None without a dictionary."""
 
     rows: int
     tokens: int
     predicted: int
-    """Positions that are predicted."""
+    """Number of predicted positions."""
     own_senses: int | None = None
     """Predicted positions whose token has senses of its own."""
     with_synonyms: int | None = None
@@ -174,19 +175,19 @@ class DataCounts:
     with_antonyms: int | None = None
     """Predicted positions whose word has antonyms with senses."""
     sampled: int | None = None
-    """Positions at which the semantic loss is taken in the first epoch."""
+    """Positions at which the semantic loss is computed."""
     sampled_with_relations: int | None = None
     """Sampled positions whose word has synonyms or antonyms."""
     sampled_with_antonyms: int | None = None
 
     @property
     def share_with_relations(self) -> float | None:
-        """The share of sampled positions whose word has synonyms or antonyms."""
+        """Share of sampled positions whose word has synonyms or antonyms; None if no position is sampled."""
         return None if not self.sampled else (self.sampled_with_relations or 0) / self.sampled
 
 
 def count(batches: Batches, available: Availability | None) -> DataCounts:
-    """Return how much of the data supervises, in the first epoch."""
+    """Count the rows and positions of the first epoch."""
     rows = batches.epoch_rows(0)
     tokens = predicted = 0
     of_senses = np.zeros(6, dtype=np.int64)
@@ -201,7 +202,7 @@ def count(batches: Batches, available: Availability | None) -> DataCounts:
 
 
 def _count_senses(positions: Positions, available: Availability) -> list[int]:
-    """The counts of senses, in the order of `DataCounts`."""
+    """Return the counts about senses, in the order of `DataCounts`."""
     is_word, words, sampled = positions.words >= 0, np.maximum(positions.words, 0), positions.sampled
     own = available.own[positions.targets]
     synonyms, antonyms = (is_word & part[words] for part in (available.synonyms, available.antonyms))
@@ -210,5 +211,5 @@ def _count_senses(positions: Positions, available: Availability) -> list[int]:
 
 
 def _passes(rows: int, weight: float) -> tuple[int, int]:
-    """How often every row of a file comes in an epoch, and how many of its rows come once more."""
+    """Return how often every row of a file is used in an epoch, and how many of its rows are used once more."""
     return divmod(max(round(weight * rows), 1), rows) if rows else (0, 0)

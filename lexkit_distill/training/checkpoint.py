@@ -1,7 +1,7 @@
-"""Checkpoints: trained weights and the optimiser's state as safetensors, and where the run is as JSON.
+"""Checkpoints: trained weights and optimiser state as safetensors, and the state of the run as JSON.
 
-A checkpoint has its name only when it is whole. What else a step depends on (order, sample, learning rate) is a
-function of the step's number, so nothing more has to be kept to go on bit for bit.
+A checkpoint folder gets its final name only when it is complete. Everything else that a step depends on (order, sample,
+learning rate) is a function of the step's number, so a resumed run continues bit for bit.
 """
 
 from __future__ import annotations
@@ -35,38 +35,41 @@ _PART = StateDictOptions(full_state_dict=True, strict=False)
 
 @dataclass
 class RunState:
-    """How far a run has got."""
+    """Progress of a run."""
 
     step: int = 0
     """Number of finished steps."""
     best: float | None = None
-    """The least held-out loss so far."""
+    """Lowest held-out loss so far."""
     best_step: int = 0
     worse: int = 0
-    """Evaluations since then."""
+    """Number of evaluations since the lowest loss."""
     loss: float | None = None
     """Loss of the last step."""
     held_out: dict[str, float] = field(default_factory=dict)
-    """The last evaluation."""
+    """Results of the last evaluation."""
     processes: int = 1
 
 
 def trained_state(module: nn.Module) -> dict[str, Tensor]:
-    """Return the trained weights by name, whole, in the first process; nothing in the others, which take part."""
+    """Return the complete trained weights by name in the first process, and nothing in the others.
+
+    All processes must call this, since FSDP gathers the weights from all of them.
+    """
     names = {name.removeprefix("module.") for name, parameter in module.named_parameters() if parameter.requires_grad}
     whole: dict[str, Any] = get_model_state_dict(module, options=_WHOLE)
     return {name: value for name, value in whole.items() if name in names}
 
 
 def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
-    """Write weights in one step."""
+    """Write weights to a file that appears only when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as beside:
         save_file({name: value.contiguous() for name, value in weights.items()}, beside)
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
-    """Put weights that `save_weights` wrote into a module."""
+    """Load weights that `save_weights` wrote into a module."""
     set_model_state_dict(module, dict(load_file(path)), options=_PART)
 
 
@@ -80,14 +83,14 @@ def save_checkpoint(
     keep_last: int,
     is_first: bool,
 ) -> None:
-    """Write a checkpoint in *folder* and remove old ones; all processes call this, the first writes.
+    """Write a checkpoint in *folder* and remove old ones. All processes must call this; the first one writes.
 
     Raises:
         OSError, SafetensorError: the disk is full or not writable.
     """
     weights = trained_state(module)
     optimizer_state: Any = get_optimizer_state_dict(module, optimizer, options=_WHOLE)
-    if not is_first:  # and torch has given it nothing
+    if not is_first:
         return
     tensors = {
         f"{name}|{key}": torch.as_tensor(value).contiguous()
@@ -114,17 +117,17 @@ def save_checkpoint(
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints in *folder*, the oldest first."""
+    """Return the checkpoints in *folder*, oldest first."""
     return sorted(folder.glob("step-*"))
 
 
 def load_checkpoint(
     path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, identity: dict[str, Any]
 ) -> RunState:
-    """Take a run up where a checkpoint left it.
+    """Restore weights, optimiser and state of a run from a checkpoint.
 
     Raises:
-        TrainingError: it is damaged, or of another configuration, saying where they differ.
+        TrainingError: the checkpoint is damaged, or belongs to another configuration.
     """
     try:
         values = json.loads((path / _STATE).read_bytes())
@@ -136,22 +139,22 @@ def load_checkpoint(
         for name, value in load_file(path / _OPTIMIZER).items():
             parameter, _, key = name.rpartition("|")
             moments.setdefault(parameter, {})[key] = value
-        groups = get_optimizer_state_dict(module, optimizer)["param_groups"]  # every process has them
+        groups = get_optimizer_state_dict(module, optimizer)["param_groups"]
         set_optimizer_state_dict(module, optimizer, {"state": moments, "param_groups": groups}, options=_PART)  # type: ignore[dict-item]
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise TrainingError(f"{path}: damaged ({first_line(error)}); remove it to go on from the one before") from error
+        raise TrainingError(f"{path}: damaged ({first_line(error)}); remove it to use an older one") from error
     return state
 
 
 def check_identity(path: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
-    """Make sure that a checkpoint is of this run.
+    """Check that a checkpoint belongs to this run.
 
     Raises:
-        TrainingError: it is not.
+        TrainingError: it belongs to another configuration; the message names the first difference.
     """
     for name, value in ours.items():
         if theirs.get(name) != value:
             raise TrainingError(
-                f"{path}: a checkpoint of another configuration ({name} was {theirs.get(name)}, now {value}); "
-                "give that configuration, or another --output"
+                f"{path}: the checkpoint has another configuration ({name} was {theirs.get(name)}, now {value}); "
+                "use the same configuration, or another --output"
             )

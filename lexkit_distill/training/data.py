@@ -1,4 +1,4 @@
-"""The documents of a training: texts, chats, prompts with completions, and questions of the tasks."""
+"""Read the documents to train on: texts, chats, prompts with completions, and questions of the tasks."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from lexkit_distill.training.config import DataConfig
 def training_documents(
     names: Sequence[str], config: DataConfig, *, seed: int, dropped: Counter[str]
 ) -> Iterator[Document]:
-    """Yield the documents of files, in order; questions of a task are chats with worked examples.
+    """Yield the documents of files, in order. Questions of a task become chats with worked examples.
 
     Args:
-        names: as `documents` takes them, or TASK:FILE or TASK:hub:NAME with a task of `lexkit_distill.tasks`.
-        config: how many worked examples, which share of a task, and what is left out.
-        seed: draws worked examples, the share of the questions, and options of MMLU-Pro.
+        names: files as for `documents`, or TASK:FILE or TASK:hub:NAME with a task of `lexkit_distill.tasks`.
+        config: number of worked examples, share of each task's questions, and MMLU's test files.
+        seed: seed for drawing worked examples, the share of the questions, and options of MMLU-Pro.
         dropped: counts what is left out, by reason.
 
     Raises:
-        CorpusError: a file is missing, unreadable, or a line has another shape.
-        DataError: a question has another shape, a task has too few for the worked examples, or MMLU-Pro comes without
-            MMLU's test.
+        CorpusError: a file is missing or unreadable, or a line has none of the accepted forms.
+        DataError: a question cannot be parsed, a task has too few questions for the worked examples, or MMLU-Pro is
+            used without MMLU's test files.
     """
     for name in names:
         task, file = split_task(name)
@@ -47,7 +47,7 @@ def _questions(task: Task, name: str, config: DataConfig, seed: int, dropped: Co
     for question in questions:
         groups.setdefault(question.group, []).append(question)
     if len(groups) == 1 and len(questions) <= shots:
-        raise DataError(f"{name}: {len(questions)} questions are too few for {shots} worked examples; lower --shots")
+        raise DataError(f"{name}: has only {len(questions)} questions for {shots} worked examples each; lower --shots")
     for number, question in enumerate(questions):
         chooser = Random(f"{seed} {task.name} {number}")
         if chooser.random() >= config.fraction:

@@ -1,6 +1,6 @@
-"""Samples as token ids, with what each token is: predicted or not, and of which word.
+"""Encode documents as rows of token ids, and mark which tokens are predicted and which belong to words.
 
-Everything here is by token; the position that predicts token j is t = j - 1 (`batches`).
+Arrays are indexed by token here. The position that predicts token j is t = j - 1 (see `batches`).
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 Int32 = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
 _READ = 512
-"""Samples that the tokenizer is given at a time, for which it uses all processors."""
+"""Most documents to tokenize at a time; the tokenizer uses all CPUs for them."""
 _CHARACTERS = 1 << 21
-"""Most characters that it is given at a time: tokens with their places take some 60 bytes a character."""
+"""Most characters to tokenize at a time, since tokens with offsets need about 60 bytes per character."""
 _WORD = re.compile("[^\\W_]+(?:[-'\u2019](?!s\\b)[^\\W_]+)*")
-"""A word of running text; well-known and don't are one, the dog of dog's is one."""
+"""Pattern of a word in running text: well-known and don't are single words, dog's contains the word dog."""
 
 
 class WordFinder:
-    """Finds which tokens of a text are words, or the last of words, that have relations.
+    """Finds the tokens of a text that are whole words, and those that end a word with relations.
 
     Args:
-        relations: of a store; None finds nothing.
-        vocabulary: V: a word of several tokens has the number V + its place in *relations*.
-        multi_token_words: whether the last token of a longer word counts.
-        forms: whether a longer word that is a form of one in *relations* counts as that one.
-        is_head: whether the word text[begin:end] may have relations; all may, if it is not given.
+        relations: relations of a store; None finds no words.
+        vocabulary: rows of the head (V); a word of several tokens has the number V + its index in *relations*.
+        multi_token_words: whether to find words of several tokens, at their last token.
+        forms: whether a word of several tokens that is a form of a word in *relations* counts as that word.
+        is_head: returns whether the relations of the word text[begin:end] may be used; by default, always.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class WordFinder:
             self._places.update({word: place for place, word in enumerate(words)})
 
     def words(self, text: str, token_ids: list[int], spans: list[tuple[int, int]]) -> Int32:
-        """Return the word of each token (n,): its own id, V + a place, or -1.
+        """Return the word of each token (n,): the token's own id, V + the index of a longer word, or -1.
 
         Args:
-            text: what was cut.
-            token_ids: (n,)
-            spans: where each token begins and ends in the text.
+            text: the text that was tokenized.
+            token_ids: (n,) token ids of the text.
+            spans: begin and end of each token in the text.
         """
         if not self._single:
             return np.full(len(token_ids), -1, dtype=np.int32)
@@ -91,52 +91,52 @@ class WordFinder:
         return np.array(found, dtype=np.int32)
 
     def _place(self, word: str) -> int:
-        """The place of a word in the relations, or -1."""
+        """Return the index of a word in the relations, or -1."""
         place = self._places.get(word)
         if place is None:
             place = self._places.get(fold(word), -1)
             if place < 0 and self._relations is not None:
                 answering = self._relations.answering(word)
                 place = next((self._places[lemma] for lemma in answering if self._places.get(lemma, -1) >= 0), -1)
-                self._places[word] = place  # to be looked up once
+                self._places[word] = place  # look up each word only once
         return place
 
 
 class Row(NamedTuple):
-    """A row as training sees it, and the text that it is made of."""
+    """A row as used in training, and the text that it comes from."""
 
     token_ids: Int32
-    """(n,) the ids of its tokens."""
+    """(n,) token ids."""
     is_target: Bool
-    """(n,) whether the token is predicted."""
+    """(n,) whether each token is predicted."""
     words: Int32
-    """(n,) the word of each token, as in `TokenData`."""
+    """(n,) word of each token, as in `TokenData`."""
     read_texts: Callable[[], list[str]]
-    """Returns `texts`, which only who looks at rows needs."""
+    """Computes `texts`, which only previews need."""
 
     @property
     def texts(self) -> list[str]:
-        """(n,) the part of the text that each token stands for; the parts of all rows of a text join to that text.
+        """(n,) part of the text that each token covers; joined over all rows of a text, the parts make up the text.
 
-        A token that is not in the text, at its beginning or its end, has its name.
+        Tokens added before or after the text (BOS, EOS) are represented by their names.
         """
         return self.read_texts()
 
 
 class RowEncoder:
-    """Cuts samples into rows of tokens.
+    """Encodes documents as rows of tokens.
 
-    A text is predicted whole, and is cut into rows of *max_length* that overlap by a token, so that every token is
-    predicted once (but the first where the tokenizer has no token of beginning). Of a prompt with completion, and of a
-    chat, the completion or the assistant's turns are predicted, or everything.
+    Plain texts are predicted completely. They are split into rows of *max_length* tokens that overlap by one token, so
+    that every token is predicted once (except the first one if the tokenizer has no BOS). Of chats, and of prompts with
+    completions, either the assistant's turns and completions or all tokens are predicted; they are never split.
 
     Args:
-        encoder: the teacher's.
-        finder: of words.
-        max_length: tokens of a row.
-        loss_on: what is predicted in chats and after prompts.
-        too_long: what to do with a chat or completion of more than *max_length* tokens.
-        end_token: whether texts and completions end with the tokenizer's token of the end.
+        encoder: encoder of the teacher.
+        finder: finds words in a text.
+        max_length: most tokens of a row.
+        loss_on: which tokens of chats, and of prompts with completions, are predicted.
+        too_long: what to do with chats and completions of more than *max_length* tokens.
+        end_token: whether texts and completions end with the tokenizer's end-of-text token.
         dropped: counts what is left out, by reason.
     """
 
@@ -157,11 +157,11 @@ class RowEncoder:
         self._dropped = dropped
 
     def rows(self, samples: Iterable[Document]) -> Iterator[Row]:
-        """Yield the rows of samples, in order.
+        """Yield the rows of documents, in order.
 
         Raises:
-            DataError: a sample that is too long, or with a token that the model has no weights for.
-            CorpusError: chats without a chat template, or that it rejects.
+            DataError: a document is too long, or contains a token that the model has no weights for.
+            CorpusError: there is no chat template for a chat, or the template rejects it.
         """
         for marked in self._marked_together(samples):
             encodings = self._encoder.encode([mark.text for _, mark in marked])
@@ -174,7 +174,7 @@ class RowEncoder:
                         self._dropped["nothing to predict"] += 1
 
     def _marked_together(self, samples: Iterable[Document]) -> Iterator[list[tuple[str, _Marked]]]:
-        """Yield as many samples as are encoded together, each with where it is from."""
+        """Yield groups of documents to tokenize together, each with its location for error messages."""
         marked: list[tuple[str, _Marked]] = []
         characters = 0
         for sample in samples:
@@ -204,7 +204,7 @@ class RowEncoder:
         return _Marked(chat.text, None if everything else list(chat.turns), False, chat.ended)
 
     def _rows(self, where: str, mark: _Marked, encoding: Encoding) -> Iterator[Row]:
-        ids, spans = encoding.ids, encoding.offsets  # each access makes a list of them all
+        ids, spans = encoding.ids, encoding.offsets  # every access creates a new list
         words = self._finder.words(mark.text, ids, spans)
         is_target, ending = _targets(spans, mark.predicted), []
         if self._end is not None and not mark.ended and ids[-1:] != [self._end]:
@@ -223,8 +223,8 @@ class RowEncoder:
             return
         else:
             raise DataError(
-                f"{where}: {length:,} tokens, and --max-length is {self._max_length:,}; raise it as far as the model "
-                "allows, shorten the sample, or leave such samples out with --too-long drop"
+                f"{where}: {length:,} tokens, and --max-length is {self._max_length:,}; raise it if the model allows, "
+                "shorten the document, or leave out long ones with --too-long drop"
             )
         for piece in pieces:
             begun = self._encoder.beginning if piece.start else first
@@ -235,7 +235,7 @@ class RowEncoder:
                 partial(self._texts, mark.text, spans, ending, begun, piece),
             )
             row.is_target[0] = False
-            if piece.start:  # it was predicted at the end of the row before
+            if piece.start:  # the overlapping token was predicted at the end of the row before
                 row.is_target[len(begun)] = False
             yield row
 
@@ -250,17 +250,18 @@ class RowEncoder:
 class _Marked(NamedTuple):
     text: str
     predicted: list[Span] | None
-    """None for everything."""
+    """Predicted parts of the text; None for all of it."""
     is_text: bool
-    """Whether it may be cut."""
+    """Whether the document is a plain text, which may be split into rows."""
     ended: bool = False
+    """Whether the text already has its end, so that no end-of-text token is added."""
 
 
 def token_texts(text: str, spans: list[Span]) -> list[str]:
-    """Return what each token stands for (n,), so that all join to *text*.
+    """Return the part of *text* that each token covers (n,); joined, the parts make up the text.
 
-    A character that several tokens make belongs to the first of them. What no token covers (space that the tokenizer
-    drops) belongs to the token after it, or to the last.
+    A character that several tokens encode belongs to the first of them. Characters that no token covers (space that the
+    tokenizer drops) belong to the next token, or to the last one.
     """
     if not spans:
         return []
@@ -270,7 +271,7 @@ def token_texts(text: str, spans: list[Span]) -> list[str]:
 
 
 def _targets(offsets: list[Span], predicted: list[Span] | None) -> Bool:
-    """(n,) whether each token has a character of what is predicted; space before a token is the token's."""
+    """Return whether each token (n,) covers a predicted character; space before a token belongs to that token."""
     if predicted is None:
         return np.ones(len(offsets), dtype=bool)
     spans = np.array(offsets, dtype=np.int64).reshape(-1, 2)
@@ -278,6 +279,6 @@ def _targets(offsets: list[Span], predicted: list[Span] | None) -> Bool:
     starts = np.minimum(spans[:, 0], np.r_[0, np.maximum.accumulate(ends)[:-1]])
     is_target: Bool = np.zeros(len(ends), dtype=bool)
     for begin, end in predicted:
-        if begin < end:  # nothing is predicted of an empty answer without an end
+        if begin < end:  # an empty answer without an end has nothing to predict
             is_target |= (starts < end) & (ends > begin)
     return is_target

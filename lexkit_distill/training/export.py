@@ -1,4 +1,4 @@
-"""The finished student: an ordinary model folder with a model card, and perhaps an upload."""
+"""Export the finished student as an ordinary model folder with a model card, and upload it if asked to."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _CARD = "README.md"
 def export(
     student: Student, folder: Path, weights: dict[str, Tensor], config: TrainConfig, summary: dict[str, Any]
 ) -> None:
-    """Write model, tokenizer, model card and ``train.yaml`` into *folder*, and upload them if asked to.
+    """Write model, tokenizer, model card and ``train.yaml`` to *folder*, and upload them if configured.
 
-    They are written beside it first, so that no file there is half written.
+    Files are written to a temporary folder first, so that no incomplete file gets its final name.
 
     Raises:
-        TrainingError: they cannot be written or uploaded.
+        TrainingError: the files cannot be written or uploaded.
     """
     beside = folder / _UNFINISHED
-    advice = "free some space, and run the same command again: training itself is done and in its last checkpoint"
+    advice = "free some space, and run the same command again; training is finished and saved in its last checkpoint"
     try:
         with disk_failures(TrainingError, folder, advice):
             shutil.rmtree(beside, ignore_errors=True)
@@ -49,7 +49,7 @@ def export(
             (beside / _CARD).write_text(model_card(config, summary), encoding="utf-8")
             for file in list(beside.iterdir()):
                 sync(file)
-                if (folder / file.name).is_dir():  # chat templates, of an earlier attempt
+                if (folder / file.name).is_dir():  # chat templates of an earlier attempt
                     shutil.rmtree(folder / file.name)
                 file.replace(folder / file.name)
     finally:
@@ -69,9 +69,9 @@ def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
         trim_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,
-        finalize=lambda value: value if isinstance(value, Markup) else markdown(value),  # but for what is JSON
+        finalize=lambda value: value if isinstance(value, Markup) else markdown(value),  # JSON is marked as safe
     )
-    # Where things are on this machine, and how the run was written, does not matter where the card is read
+    # Omit paths on this machine and options of the run, which mean nothing to readers of the card
     hyperparameters = {
         option.name: value
         for option, value in zip(options(type(config)), values(config).values(), strict=True)
@@ -95,11 +95,11 @@ def model_card(config: TrainConfig, summary: dict[str, Any]) -> str:
 
 
 def _front_matter(config: TrainConfig, base_model: str | None) -> str:
-    """The head of the card. Licence and languages are those of the teacher's card, as far as it is on this machine."""
+    """Return the card's metadata; licence and languages are copied from the teacher's card if it is on this machine."""
     teacher = _teacher_card(config.teacher, base_model)
     data = {hub_dataset(split_task(split_weight(name)[0])[1]) for name in config.data.data}
     link = teacher.get("license_link")
-    if isinstance(link, str) and not link.startswith("https://"):  # a file beside the teacher's card
+    if isinstance(link, str) and not link.startswith("https://"):  # a file next to the teacher's card
         link = f"https://huggingface.co/{base_model}/blob/main/{link}" if base_model else None
     return front_matter(
         {
@@ -117,15 +117,15 @@ def _front_matter(config: TrainConfig, base_model: str | None) -> str:
 
 
 def _teacher_card(teacher: str, base_model: str | None) -> dict[str, Any]:
-    """What the teacher's card says of it, without network; nothing if there is no card that can be read."""
+    """Return the metadata of the teacher's card, without using the network; empty if there is no readable card."""
     from huggingface_hub import ModelCard, try_to_load_from_cache
 
     file = try_to_load_from_cache(base_model, _CARD) if base_model else user_path(teacher) / _CARD
-    if not isinstance(file, str | Path):  # it is not in the cache
+    if not isinstance(file, str | Path):  # not in the cache
         return {}
     try:
         found: dict[str, Any] = ModelCard.load(file, ignore_metadata_errors=True).data.to_dict()
-    except Exception:  # others wrote it: YAML of any kind, or no text at all
+    except Exception:  # written by others: it may contain any YAML, or not be text
         return {}
     return {key: value for key, value in found.items() if _is_plain(value)}
 
@@ -135,13 +135,13 @@ def _is_plain(value: object) -> bool:
 
 
 def _shown(name: str) -> str:
-    """A data set without the folders that lead to it here."""
+    """Return the name of a data set without the folders of this machine."""
     head, colon, rest = name.rpartition(":")
     return name if "hub:" in name else head + colon + Path(rest).name
 
 
 def _sources(config: TrainConfig) -> list[dict[str, Any]]:
-    """Name, licence and citation of the store's sources."""
+    """Return kind and licence of the store's sources."""
     if not config.loss.samples_positions:
         return []
     from lexkit.store.lexicon import Lexicon
@@ -157,5 +157,6 @@ def _upload(folder: Path, name: str) -> None:
         upload(folder, name, "model", ignore=ignored)
     except HubError as error:
         raise TrainingError(
-            f"--push-to-hub {name}: not uploaded ({error}); the student is in {folder}: 'hf upload {name} {folder}'"
+            f"--push-to-hub {name}: not uploaded ({error}); the student is in {folder}, upload it with 'hf upload "
+            f"{name} {folder}'"
         ) from error

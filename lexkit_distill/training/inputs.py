@@ -1,7 +1,7 @@
-"""What a training is made of: teacher, dictionary, rows of tokens, candidates.
+"""Load everything that a training run reads: teacher, dictionary, rows of tokens, and candidates.
 
-Each is a function of parts of the configuration, whose digest is its key: trainings in one process share what has the
-same key.
+Each of these depends on a part of the configuration, whose digest is its key. Runs in one process share objects with
+the same key.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ from lexkit_distill.tokenization import TextEncoder
 from lexkit_distill.training.config import TrainConfig, split_weight
 from lexkit_distill.training.data import training_documents
 from lexkit_distill.training.encode import Row, RowEncoder, WordFinder
-from lexkit_distill.training.encoded import EncodedRows, TokenData, encoded_rows
+from lexkit_distill.training.row_cache import EncodedRows, TokenData, encoded_rows
 
 _FORMAT = 1
-"""Version of what is kept of encoded rows. If it differs, they are encoded again."""
+"""Version of the format of encoded rows. Rows of another version are encoded again."""
 
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """Everything that a training reads."""
+    """Everything that a training run reads."""
 
     teacher: Teacher
     dictionary: SenseDictionary | None
     data: TokenData
     dropped: dict[str, int]
-    """What was left out of the data, by reason."""
+    """Number of documents or rows that were left out, by reason."""
     held_out: TokenData | None
     supervision: Supervision | None
 
     @property
     def fingerprints(self) -> dict[str, str | None]:
-        """What identifies the content of teacher, data and dictionary."""
+        """Fingerprints of teacher, data and dictionary."""
         return {
             "teacher_fingerprint": self.teacher.fingerprint,
             "data_fingerprint": self.data.fingerprint,
@@ -62,15 +62,15 @@ class TrainingInputs:
 
 
 def load_training_teacher(config: TrainConfig, process: int, memo: Memo) -> Teacher:
-    """Load the teacher of a configuration, or take it from *memo*.
+    """Load the configured teacher, or reuse it from *memo*.
 
     Args:
-        config: of the training.
-        process: number of this process on its machine, which decides which GPU it takes.
-        memo: of earlier trainings in this process.
+        config: configuration of the run.
+        process: rank of this process on its machine; selects one of several GPUs.
+        memo: objects of earlier runs in this process.
 
     Raises:
-        TeacherError: it cannot be loaded.
+        TeacherError: the teacher cannot be loaded.
     """
     options: Any = {
         "dtype": config.optimiser.dtype,
@@ -81,16 +81,16 @@ def load_training_teacher(config: TrainConfig, process: int, memo: Memo) -> Teac
     }
     return memo.get(
         "teacher",
-        digest(config.teacher, options, config.run.compile),  # what is compiled stays so
+        digest(config.teacher, options, config.run.compile),  # compiling cannot be undone
         lambda: load_teacher(config.teacher, **options),
     )
 
 
 def load_inputs(config: TrainConfig, teacher: Teacher, memo: Memo, progress: Progress) -> TrainingInputs:
-    """Load what a training reads beside the teacher, or take from *memo* what is there.
+    """Load everything else that a training run reads, or reuse it from *memo*.
 
     Raises:
-        LexkitError: dictionary, store or data are missing, damaged or do not belong together.
+        LexkitError: dictionary, store or data are missing or damaged, or do not belong together.
     """
     dictionary = None
     if config.loss.samples_positions:
@@ -145,18 +145,18 @@ def load_rows(
     progress: Progress,
     teacher: Teacher | None = None,
 ) -> EncodedRows:
-    """Return all rows of files, which are encoded where the cache does not have them.
+    """Return all rows of files, from the cache or by encoding them.
 
     Args:
-        config: of the training.
-        names: of the files, perhaps with weights.
-        encoder: the teacher's.
-        relations: as `read_rows` takes them.
-        progress: told about rows.
-        teacher: as `read_rows` takes it.
+        config: configuration of the run.
+        names: names of the files, possibly with weights.
+        encoder: encoder of the teacher.
+        relations: relations of the store, for finding words; None finds none.
+        progress: reports the number of rows.
+        teacher: model that answers in place of the data, if the configuration asks for that.
 
     Raises:
-        LexkitError: as `read_rows` and `encoded_rows` say.
+        LexkitError: see `read_rows` and `encoded_rows`.
     """
     weighted = [split_weight(name) for name in names]
     found = encoded_rows(
@@ -176,13 +176,13 @@ def _rows_key(
     relations: Relations | None,
     teacher: Teacher | None,
 ) -> str:
-    """The digest of everything that decides the rows of files: not their names, but what is in them."""
+    """Return the digest of everything that determines the rows of files: their content, not their names."""
     tokenizer = encoder.tokenizer
     answering = teacher if config.ablations.needs_teacher else None
     return digest(
         [_FORMAT, lexkit.__version__, version("tokenizers"), version("transformers")],
         [_content(config, file) for file in files],
-        # The content of tasks has what these say of tasks
+        # These fields affect tasks only, whose digest of the content covers them
         replace(config.data, data=(), eval_data=(), mmlu_test=None),
         config.loss.candidates.multi_token_words,
         config.ablations,
@@ -195,7 +195,7 @@ def _rows_key(
 
 
 def _content(config: TrainConfig, file: str) -> list[str]:
-    """What identifies the content of a file. Tasks, which are small and read more than their file, are read for it."""
+    """Return strings that identify a file's content; tasks, which are small but depend on other files too, are read."""
     if not split_task(file)[0]:
         return identity(file)
     content, dropped = sha256(), Counter[str]()
@@ -212,19 +212,19 @@ def read_rows(
     dropped: Counter[str],
     teacher: Teacher | None = None,
 ) -> Iterator[Row]:
-    """Yield the rows of files as training sees them.
+    """Yield the rows of files as they are used in training.
 
     Args:
-        config: of the training.
-        names: of the files.
-        encoder: the teacher's.
-        relations: of the store, by which words are found; None finds none.
+        config: configuration of the run.
+        names: names of the files, without weights.
+        encoder: encoder of the teacher.
+        relations: relations of the store, for finding words; None finds none.
         dropped: counts what is left out, by reason.
-        teacher: answers in place of the data where the configuration wants that.
+        teacher: model that answers in place of the data, if the configuration asks for that.
 
     Raises:
-        TrainingError: rows that are longer than the teacher can read.
-        CorpusError, DataError: the data are missing or of another shape.
+        TrainingError: rows may be longer than the teacher can read.
+        CorpusError, DataError: the data are missing or invalid.
     """
     if encoder.context is not None:
         check_length(config.data.max_length, encoder.context, encoder.name)
@@ -250,16 +250,16 @@ def read_rows(
 
 
 def open_dictionary(config: TrainConfig, encoder: TextEncoder, teacher: Teacher | None) -> SenseDictionary:
-    """Open the dictionary of a configuration with the relations of its store.
+    """Open the configured dictionary with the relations of the configured store.
 
     Args:
-        config: of the training.
-        encoder: the teacher's, whose tokenizer the dictionary has to fit.
-        teacher: that the dictionary has to come from; None does not check.
+        config: configuration of the run.
+        encoder: encoder of the teacher; the dictionary must have the same tokenizer.
+        teacher: teacher that the dictionary must have been built from; None skips this check.
 
     Raises:
-        TrainingError: the configuration names none.
-        DictionaryError, StoreError: they are missing, damaged, or do not belong together.
+        TrainingError: no dictionary is configured.
+        DictionaryError, StoreError: dictionary or store are missing or damaged, or do not belong together.
     """
     path = senses_folder(config)
     meta = senses_files.read_meta(path)
@@ -276,13 +276,13 @@ def open_dictionary(config: TrainConfig, encoder: TextEncoder, teacher: Teacher 
 
 
 def candidates_key(config: TrainConfig, dictionary: SenseDictionary) -> tuple[object, ...]:
-    """Return all that decides which candidates a token, or a word, has."""
+    """Return everything that determines the candidates of tokens and words."""
     forms = [dictionary.relations.forms_checksum] if config.loss.candidates.forms and dictionary.relations else []
     return dictionary.fingerprint, config.loss.candidates, config.ablations, *forms
 
 
 def open_supervision(config: TrainConfig, dictionary: SenseDictionary, encoder: TextEncoder) -> Supervision:
-    """Return the candidates of a dictionary for all tokens and words."""
+    """Return the candidates of all tokens and words of a dictionary."""
     candidates = config.loss.candidates
     return Supervision(
         dictionary,

@@ -1,16 +1,16 @@
-"""Knowledge distillation at the head, CE + alpha T^2 KL (paper, section 4.1), without holding the logits.
+"""Knowledge distillation loss CE + alpha T^2 KL (paper, section 4.1), computed without keeping all logits in memory.
 
-The head is frozen, so the only gradient that is wanted is the one at the student's last hidden state. It is formed in
-the forward pass, a chunk of tokens at a time: one buffer with the logits of both models is all that ever exists. Where
-they share the head, as they do, one product makes both.
+Since the head is frozen, only the gradient at the student's last hidden state is needed. It is computed in the forward
+pass, one chunk of tokens at a time, so that only one buffer with the logits of both models exists. If both models share
+the head, as they usually do, one matrix product computes the logits of both.
 
-A teacher that answers the same again need not be asked again. Where logits are linear in the state (no soft cap), KL is
-the Bregman divergence of the log partition function A(h) = log sum_v exp(w_v h / T):
+The teacher's distribution can be summarised. If logits are linear in the hidden state (no soft cap), KL is the Bregman
+divergence of the log partition function A(h) = log sum_v exp(w_v h / T):
 
     KL(p || q) = A(n) - A(m) - e (n - m) / T,    e = sum_v p(v) w_v
 
-so that e (d,) and A(m) stand for the teacher's whole distribution (`TeacherSummary`): a cache keeps them, and of the
-three products with the head two are left.
+So e (d,) and A(m) replace the teacher's whole distribution (`TeacherSummary`). A cache stores them, and a step then
+needs two products with the head instead of three.
 """
 
 from __future__ import annotations
@@ -25,56 +25,56 @@ from lexkit.errors import first_line
 from lexkit_distill.errors import TrainingError
 
 _CHUNK_ELEMENTS = 3 << 22
-"""Tokens x vocabulary of a chunk on a CPU, and of what goes through the softmaxes at once on a GPU: 50 MB in fp32."""
+"""Logits (tokens x vocabulary) per chunk on a CPU, and per softmax block on a GPU: 50 MB in fp32."""
 _CACHED_ELEMENTS = 1 << 19
-"""Part of a chunk that goes through the softmaxes at once on a CPU: 2 MB, which fits a processor's cache."""
+"""Logits per softmax block on a CPU: 2 MB in fp32, which fits into the CPU's cache."""
 _SHARE_OF_GPU = 1 / 32
-"""The logits of both models take at most this share of a GPU's memory."""
+"""Largest share of a GPU's memory that the logits of both models may use."""
 
 
 class Head(NamedTuple):
     """A language model head: logits = cap(weight @ hidden + bias)."""
 
     weight: Tensor
-    """(V, d) the output embeddings."""
+    """(V, d) output embeddings."""
     bias: Tensor | None = None
-    """(V,) added to the logits, if the model has one."""
+    """(V,) bias of the logits, if the model has one."""
     cap: float | None = None
-    """Gemma's soft cap: logits are cap * tanh(logits / cap)."""
+    """Soft cap, as in Gemma: logits become cap * tanh(logits / cap)."""
     kernel: Any = None
-    """The module `kd_kernel`, which does on a GPU what the plain code here does, or None for the plain code."""
+    """Module `kd_kernel` if its fused kernel is used (on a GPU), or None to use PyTorch operations."""
 
     def logits(self, hidden: Tensor, out: Tensor | None = None) -> Tensor:
-        """Return logits (n, V) of hidden states (n, d), without the cap, in the head's precision."""
+        """Return logits (n, V) of hidden states (n, d), before the cap, in the head's precision."""
         logits = torch.mm(hidden.to(self.weight.dtype), self.weight.T, out=out)
         return logits if self.bias is None else logits.add_(self.bias)
 
     def capped(self, logits: Tensor) -> Tensor:
-        """Return fp32 (or fp64) logits with the cap."""
+        """Return logits after the cap, in fp32 (or fp64 if they are fp64)."""
         exact = logits if logits.dtype == torch.float64 else logits.float()
         return exact if self.cap is None else (exact / self.cap).tanh_().mul_(self.cap)
 
 
 class TeacherSummary(NamedTuple):
-    """All that the loss needs of the teacher's distributions p at temperature T; see above."""
+    """Summary of the teacher's distributions p at temperature T; it is sufficient for the loss (see the module)."""
 
     embedding: Tensor
-    """e (n, d), the mean of the head's rows under p."""
+    """(n, d) mean e of the head's rows under p."""
     log_partition: Tensor
-    """A(m) (n,), fp32."""
+    """(n,) log partition function A(m), in fp32."""
 
 
 class KDLoss(NamedTuple):
     """Losses, summed over tokens."""
 
     total: Tensor
-    """() CE + alpha T^2 KL; has the gradient."""
+    """() CE + alpha T^2 KL, with gradient."""
     ce: Tensor
     """() cross-entropy, in nats."""
     kl: Tensor
     """() KL(teacher || student) at temperature T, in nats."""
     gradient: Tensor | None
-    """(n, d) of total at the student's hidden states; None where no gradient is asked for."""
+    """(n, d) gradient of `total` at the student's hidden states; None if gradients are disabled."""
 
 
 def kd_loss(
@@ -92,15 +92,15 @@ def kd_loss(
     """Return the sum over tokens of CE(t) + weight KL(teacher || student)(t).
 
     Args:
-        student_hidden: n_t (n, d).
-        teacher_hidden: m_t (n, d').
-        targets: x_{t+1} (n,).
-        head: the student's.
-        teacher_head: the teacher's, if it is another.
-        weight: of the KL term, alpha T^2.
-        temperature: T, of both softmaxes in the KL term.
-        summary: what `summarize` returns for *teacher_hidden* at this temperature; None takes their logits.
-        chunk: tokens at a time.
+        student_hidden: (n, d) student states n_t.
+        teacher_hidden: (n, d') teacher states m_t.
+        targets: (n,) next tokens x_{t+1}.
+        head: head of the student.
+        teacher_head: head of the teacher; None if it is the same.
+        weight: weight of the KL term, alpha T^2.
+        temperature: softmax temperature T for teacher and student in the KL term.
+        summary: result of `summarize` for *teacher_hidden* at this temperature; None computes the teacher's logits.
+        chunk: tokens to process at a time; None chooses by the memory of the device.
 
     Raises:
         TrainingError: the heads do not have the same vocabulary.
@@ -124,10 +124,12 @@ def kd_loss(
             rows = slice(start, start + chunk)
             ours, theirs, of_rows = student_hidden[rows], teacher_hidden[rows], targets[rows]
             if summary is None:
-                part = _of_both(ours, theirs, of_rows, head, teacher_head, weight, temperature, has_gradient, buffer)
+                part = _from_logits(
+                    ours, theirs, of_rows, head, teacher_head, weight, temperature, has_gradient, buffer
+                )
             else:
                 of_teacher = TeacherSummary(*(value[rows] for value in summary))
-                part = _of_student(ours, theirs, of_rows, head, of_teacher, weight, temperature, has_gradient, buffer)
+                part = _from_summary(ours, theirs, of_rows, head, of_teacher, weight, temperature, has_gradient, buffer)
             ce += part.ce.sum(dtype=exact)
             kl += part.kl.sum(dtype=exact)
             if gradient is not None:
@@ -144,7 +146,7 @@ def kd_loss(
 def summarize(
     teacher_hidden: Tensor, head: Head, *, temperature: float = 1.0, chunk: int | None = None
 ) -> TeacherSummary:
-    """Return the summary of the teacher's distributions at hidden states m_t (n, d); the head has no soft cap."""
+    """Summarise the teacher's distributions at hidden states m_t (n, d). The head must not have a soft cap."""
     assert head.cap is None
     chunk = chunk or chunk_tokens(head)
     embedding = teacher_hidden.new_empty(teacher_hidden.shape, dtype=head.weight.dtype)
@@ -162,23 +164,23 @@ def summarize(
 
 
 def _parts(n: int, head: Head) -> Iterator[slice]:
-    """The rows of a chunk of logits that go through the softmaxes at once."""
+    """Yield the softmax blocks of a chunk of *n* rows of logits."""
     step = softmax_rows(head.weight)
     for first in range(0, n, step):
         yield slice(first, first + step)
 
 
 def softmax_rows(weight: Tensor) -> int:
-    """Return how many rows of logits go through the softmaxes at once where the head's weight (V, d) is."""
+    """Return the number of rows in a softmax block, on the device of the head's weight (V, d)."""
     elements = _CACHED_ELEMENTS if weight.device.type == "cpu" else _CHUNK_ELEMENTS
     return max(elements // len(weight), 1)
 
 
 def chunk_tokens(head: Head) -> int:
-    """Return how many tokens have logits at a time.
+    """Return the number of tokens whose logits are computed at a time.
 
-    Each chunk reads the head, so a GPU takes as many tokens as a fixed share of its memory holds: of all its memory
-    rather than of what is free, since the size of a product decides how it is rounded.
+    Each chunk reads the whole head, so a GPU uses large chunks: as many tokens as fit into a fixed share of its memory.
+    The share is of the total memory rather than the free memory, since the size of a matrix product affects rounding.
     """
     weight = head.weight
     if weight.device.type != "cuda":
@@ -188,20 +190,20 @@ def chunk_tokens(head: Head) -> int:
 
 
 def with_kernel(head: Head, states: Tensor) -> tuple[Head, str | None]:
-    """Return a head with the fused kernel where there is one that gives what the plain code gives, or as it is.
+    """Return *head* with the fused kernel if the kernel is available and agrees with the PyTorch operations.
 
     Args:
-        head: on the device.
+        head: the head, on the device.
         states: (n, d) hidden states of the teacher on which to compare the two.
 
     Returns:
-        The head, and why it has no kernel if that is a surprise.
+        The head, and the reason why a GPU cannot use the kernel, if it cannot.
     """
     if head.weight.device.type != "cuda":
         return head, None
     try:
         from lexkit_distill.training import kd_kernel
-    except ImportError:  # torch for CUDA brings Triton on Linux, but not everywhere
+    except ImportError:  # torch for CUDA includes Triton on Linux only
         return head, "Triton is not installed"
     try:
         fused, plain = (_compared(one, states) for one in (head._replace(kernel=kd_kernel), head))
@@ -214,7 +216,7 @@ def with_kernel(head: Head, states: Tensor) -> tuple[Head, str | None]:
 
 
 def _compared(head: Head, states: Tensor) -> list[Tensor]:
-    """CE, KL and gradient where the student is another position's teacher."""
+    """Return CE, KL and gradient of a student whose states are the teacher's, shifted by one position."""
     hidden = states.roll(1, 0).detach().requires_grad_()
     with torch.enable_grad():
         found = kd_loss(hidden, states, head.logits(states).argmax(1), head)
@@ -226,7 +228,7 @@ _KERNEL_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.02, torch.float16: 0
 
 
 def _softmax(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """The softmax (n, V) of logits / T in their precision, at least fp32, and the log of its denominator (n,)."""
+    """Return the softmax (n, V) of logits / T, in at least fp32, and the log of its denominator (n,)."""
     exact = logits.to(torch.promote_types(logits.dtype, torch.float32), copy=True)
     if temperature != 1:
         exact /= temperature
@@ -242,7 +244,7 @@ class _Block(NamedTuple):
     gradient: Tensor  # (n, V) at the student's logits, before the cap
 
 
-def _of_student(
+def _from_summary(
     student_hidden: Tensor,
     teacher_hidden: Tensor,
     targets: Tensor,
@@ -253,7 +255,7 @@ def _of_student(
     has_gradient: bool,
     buffer: Tensor,
 ) -> _Block:
-    """Losses of a chunk of tokens whose teacher's distributions are known; the gradient lacks the teacher's part."""
+    """Return the losses of a chunk, given the teacher's summary; the gradient lacks the teacher's part."""
     logits = head.logits(student_hidden, out=buffer[: len(targets)])
     exact = torch.promote_types(logits.dtype, torch.float32)
     difference = (student_hidden - teacher_hidden.to(student_hidden)).to(exact)
@@ -281,7 +283,7 @@ def _of_student(
     return _Block(ce, kl, logits)
 
 
-def _of_both(
+def _from_logits(
     student_hidden: Tensor,
     teacher_hidden: Tensor,
     targets: Tensor,
@@ -292,7 +294,7 @@ def _of_both(
     has_gradient: bool,
     buffer: Tensor,
 ) -> _Block:
-    """Losses of a chunk of tokens with the logits of both models."""
+    """Return the losses of a chunk from the logits of both models."""
     n = len(targets)
     student, teacher = buffer[:n], buffer[n : 2 * n]
     if head is teacher_head:
@@ -326,7 +328,7 @@ def _of_both(
 def _block(
     student: Tensor, teacher: Tensor, targets: Tensor, weight: float, temperature: float, cap: float | None
 ) -> _Block:
-    """Losses of some rows of logits (n, V), and the gradient at the student's."""
+    """Return the losses of rows of logits (n, V), and the gradient at the student's logits."""
     picked = targets[:, None]
     log_q1 = torch.log_softmax(student, 1)
     ce = -log_q1.gather(1, picked).squeeze(1)
@@ -357,6 +359,6 @@ class _WithGradient(torch.autograd.Function):
 
 
 def with_gradient(hidden: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
-    """Return *value* () as a function of *hidden* (n, d) whose gradient, already known, is *gradient* (n, d)."""
+    """Return *value* () with the precomputed *gradient* (n, d) with respect to *hidden* (n, d)."""
     result: Tensor = _WithGradient.apply(hidden, value, gradient)  # type: ignore[no-untyped-call]
     return result

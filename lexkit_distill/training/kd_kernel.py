@@ -1,8 +1,9 @@
-"""The softmaxes of `kd` as one Triton kernel: what a row of logits gives is found while it is in the GPU's cache.
+"""The softmaxes of `kd`, fused into one Triton kernel that processes each row of logits while it is in the GPU's cache.
 
-A program takes a row. It reads the logits of both models once to find maxima, denominators and the divergence, which it
-keeps up as the maxima grow (Milakov and Gimelshein 2018), and once more to write the gradient over the student's.
-`kd._of_both` and `kd._of_student` are the reference; the tests run this in Triton's interpreter against them.
+Each program processes one row. It reads the logits of both models once, for maxima, denominators and the divergence,
+which it rescales as the maxima grow (Milakov and Gimelshein 2018), and once more to overwrite the student's logits with
+the gradient. `kd._from_logits` and `kd._from_summary` are the reference; the tests compare this kernel with them in
+Triton's interpreter.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _WARPS = 8
 @triton.jit  # type: ignore[untyped-decorator]
 def _capped(x, cap, is_capped: tl.constexpr):  # type: ignore[no-untyped-def]
     if is_capped:
-        e = tl.exp(-2.0 * tl.abs(x / cap))  # tanh, which not every version of Triton has
+        e = tl.exp(-2.0 * tl.abs(x / cap))  # tanh, which some versions of Triton lack
         t = cap * (1.0 - e) / (1.0 + e)
         x = tl.where(x < 0, -t, t)
     return x
@@ -107,17 +108,19 @@ def losses(
     cap: float | None,
     has_gradient: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Return CE (n,) and KL (n,) of rows of logits, in fp32; write the gradient over the student's if *has_gradient*.
+    """Return CE (n,) and KL (n,) of rows of logits, in fp32; optionally overwrite *student* with the gradient.
+
+    Logits must be contiguous within each row.
 
     Args:
-        student: (n, V) before the cap.
-        teacher: (n, V) before the cap; None gives log sum exp(s / T) in place of KL, and a gradient without its part.
-        targets: (n,).
-        weight: of the KL term, alpha T^2.
-        temperature: T.
-        cap: of the logits.
-        has_gradient: whether to write the gradient (n, V) of sum CE + weight KL.
-            Columns of a row have to be next to each other in memory.
+        student: (n, V) logits of the student, before the cap.
+        teacher: (n, V) logits of the teacher, before the cap; with None, log sum exp(s / T) is returned in place of KL,
+            and the gradient lacks the teacher's part.
+        targets: (n,) tokens to predict.
+        weight: weight of the KL term, alpha T^2.
+        temperature: softmax temperature T in the KL term.
+        cap: soft cap of the logits, if any.
+        has_gradient: whether to overwrite *student* with the gradient (n, V) of sum CE + weight KL.
     """
     n, vocabulary = student.shape
     ce, kl = (torch.empty(n, dtype=torch.float32, device=student.device) for _ in range(2))

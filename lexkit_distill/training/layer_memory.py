@@ -1,9 +1,8 @@
-"""The memory that a batch takes in the layers, from shapes alone.
+"""Measure the memory that a batch needs in the layers, without allocating it.
 
-What layers keep for the backward pass depends on the architecture, on the kind of attention, and on what autocast
-rounds. So no formula counts it: a layer of the teacher and one of the student run on tensors without data
-(`FakeTensorMode`), and `LiveBytes` counts what their operations hold. All layers are alike, so that one stands for any
-number.
+What layers keep for the backward pass depends on the architecture, the attention implementation and autocast, so no
+formula predicts it. Instead, one layer of the teacher and one of the student run on tensors without data
+(`FakeTensorMode`), while `LiveBytes` counts the bytes that their operations hold. One layer stands for all.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from lexkit_distill.training.student import Student, cut_config
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Context manager. Counts the bytes of tensors that operations in its block make, as long as they are there.
+    """Context manager. Count the bytes of live tensors that operations in the block have created.
 
-    Tensors in mapped files do not count, since the system takes their memory back when others want it.
+    Tensors in memory-mapped files do not count, since the system can reclaim their memory.
     """
 
     def __init__(self) -> None:
@@ -36,7 +35,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._known: dict[int, int] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
-        """Run an operation and count what it returns."""
+        """Run an operation and count the tensors that it returns."""
         self._see((args, kwargs), is_new=False)
         result = func(*args, **(kwargs or {}))
         self._see(result, is_new=True)
@@ -59,28 +58,28 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class LayerCost(NamedTuple):
-    """Bytes that a batch takes in the layers, beside trained weights and their moments."""
+    """Bytes that a batch needs in the layers, without trained weights and optimiser state."""
 
     teacher: int
-    """The most while the teacher runs."""
+    """Peak while the teacher runs."""
     forward: int
-    """The most while the trained layers run."""
+    """Peak while the trained layers run forward."""
     kept: int
-    """What they keep, their output included."""
+    """Bytes kept by the trained layers for the backward pass, including their output."""
     backward: int
-    """The most in the backward pass, with the gradients that it makes."""
+    """Peak during the backward pass, including the gradients that it creates."""
     layer: int
-    """What one layer keeps."""
+    """Bytes kept by one trained layer."""
 
 
 def layer_cost(student: Student, rows: int, length: int, *, several: bool) -> LayerCost:
-    """Return what a batch takes in the layers of teacher and student.
+    """Return the bytes that a batch needs in the layers of teacher and student.
 
     Args:
-        student: in the teacher's precision.
-        rows: of the batch.
+        student: the student and its teacher.
+        rows: rows of the batch.
         length: tokens of a row.
-        several: whether the gradients of an earlier batch are there, to which the backward pass adds.
+        several: whether gradients of an earlier batch exist, to which the backward pass adds.
     """
     teacher = student.teacher
     base, dtype = teacher.model.base_model, teacher.model.dtype
@@ -98,7 +97,7 @@ def layer_cost(student: Student, rows: int, length: int, *, several: bool) -> La
 
 
 class _Hashed:
-    """A configuration of transformers that compares and hashes by its content."""
+    """A transformers configuration that is compared and hashed by content."""
 
     def __init__(self, config: Any) -> None:  # noqa: ANN401
         self.config, self._content = config, f"{config._attn_implementation} {config.to_json_string(use_diff=False)}"
@@ -120,7 +119,7 @@ def _simulated(
     length: int,
     several: bool,
 ) -> LayerCost:
-    """The cost of one layer."""
+    """Return the bytes that a batch needs in a teacher and a student of one layer each, run on fake tensors."""
     reached: list[int] = []
     with FakeTensorMode(), device:
         with _default_dtype(dtype):
@@ -130,7 +129,7 @@ def _simulated(
         if several:
             for parameter in layer.parameters():
                 parameter.grad = torch.empty_like(parameter)
-        for model in (teacher, tail):  # other kinds of positions look at values, and take the same memory
+        for model in (teacher, tail):  # other types need values, but not more memory
             if isinstance(getattr(model.rotary_emb, "rope_type", None), str):
                 model.rotary_emb.rope_type = "default"
         shape = (rows, length, config.config.hidden_size)
@@ -152,7 +151,7 @@ def _simulated(
 
 
 def _keeps_nothing() -> Any:  # noqa: ANN401
-    """A cache that keeps no keys and values. Without any cache, transformers looks at positions to find packed rows."""
+    """Return a cache that stores nothing; without a cache, transformers would inspect values to find packed rows."""
     from transformers import DynamicCache
 
     class KeepsNothing(DynamicCache):

@@ -1,8 +1,8 @@
-"""What happened at each step: a CSV file, and accelerate's trackers if asked for.
+"""Log each training step to a CSV file and, if asked to, to experiment trackers through accelerate.
 
-log.csv                    a row a step
-tensorboard/, wandb/       what these trackers keep; and mlflow.db, unless mlflow has a server ($MLFLOW_TRACKING_URI)
-trackers.json              which runs of wandb and mlflow this is, and the last step that they were told
+log.csv                    one row per step
+tensorboard/, wandb/       files of these trackers; mlflow uses mlflow.db, or the server at $MLFLOW_TRACKING_URI
+trackers.json              ids of the wandb and mlflow runs, and the last step that was logged to them
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ _RUNS = "trackers.json"
 
 
 class Log:
-    """``log.csv`` in the output, a row a step. Rows after the step that a run is taken up at are removed.
+    """Writes ``log.csv``, one row per step, and logs to trackers. When a run resumes, rows of later steps are removed.
 
-    Where the disk is full, `write` or `close` raises OSError.
+    If the disk is full, `write` or `close` raises OSError.
 
     Args:
-        folder: the output.
-        step: steps done.
-        trackers: names of those that are told, too: tensorboard, wandb, mlflow.
-        settings: of the training, which wandb and mlflow show.
+        folder: the output folder.
+        step: number of finished steps.
+        trackers: additional trackers to log to: tensorboard, wandb, mlflow.
+        settings: the configuration, which wandb and mlflow display.
 
     Raises:
         TrainingError: a tracker is not installed, or cannot be started.
@@ -100,7 +100,7 @@ class Log:
             self._stack = stack.pop_all()
 
     def write(self, row: dict[str, Any]) -> None:
-        """Add a step; floats are written so that they read back the same."""
+        """Log a step. Floats are written with full precision."""
         self._csv.writerow({name: _text(value) for name, value in row.items()})
         self._file.flush()
         values = {
@@ -114,18 +114,18 @@ class Log:
                     tracker.log(values, step=row["step"])
 
     def close(self) -> None:
-        """Close the log files, and end the runs of the trackers."""
+        """Close the log file, and finish the trackers' runs."""
         with self._stack, ExitStack() as trackers:
             for name, tracker in self._trackers.items():
                 trackers.enter_context(_tracker_failures(name))
                 trackers.callback(tracker.finish)
                 if name == "tensorboard":
-                    # It raises what happened to the thread that writes; close() does not
+                    # flush() raises errors of the writing thread; close() does not
                     trackers.callback(tracker.tracker.flush)
 
 
 def _runs(folder: Path, step: int, trackers: Sequence[str], told: int) -> dict[str, Any]:
-    """The runs of wandb and mlflow by name, new ones for a new training, and the last step that they were told."""
+    """Return the ids of the wandb and mlflow runs (new ones for a new run) and the last step logged to them."""
     path = folder / _RUNS
     runs: dict[str, Any] = {"step": 0}
     if step and path.exists():
@@ -137,7 +137,7 @@ def _runs(folder: Path, step: int, trackers: Sequence[str], told: int) -> dict[s
 
 
 def _started(name: str, folder: Path, step: int, runs: dict[str, Any]) -> Any:  # noqa: ANN401
-    """A tracker of accelerate, which resumes its run where the training does."""
+    """Start one of accelerate's trackers; if training resumes, so does the tracker's run."""
     from accelerate import tracking
 
     module: Any = import_module(name)
@@ -154,24 +154,24 @@ def _started(name: str, folder: Path, step: int, runs: dict[str, Any]) -> Any:  
             settings=module.Settings(silent=True),
         )
     else:
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it reports every table of a new database
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # at INFO it reports every table of a new database
         if not os.environ.get("MLFLOW_TRACKING_URI"):
             module.set_tracking_uri(f"sqlite:///{folder.resolve() / 'mlflow.db'}")
         tracker = tracking.MLflowTracker("lexkit", run_id=runs.get("mlflow"), run_name=folder.name)
-    if hasattr(tracker, "start"):  # older ones of accelerate start when they are made
+    if hasattr(tracker, "start"):  # trackers of older versions of accelerate start on creation
         tracker.start()
     return tracker
 
 
 @contextmanager
 def _tracker_failures(name: str) -> Iterator[None]:
-    """Context manager. Whatever a tracker raises, but for a full disk, becomes a `TrainingError` of one line."""
+    """Context manager. Convert errors of a tracker, except a full disk, to a one-line `TrainingError`."""
     try:
         yield
     except ImportError as error:
-        raise TrainingError(f"--log-with {name} needs the package {name}; pip install {name}") from error
-    except Exception as error:  # each has its own kinds
-        if isinstance(error, OSError) or disk_reason(error) is not None:  # TensorFlow has errors of its own
+        raise TrainingError(f"--log-with {name} needs the package {name}; run 'pip install {name}'") from error
+    except Exception as error:  # trackers raise many kinds
+        if isinstance(error, OSError) or disk_reason(error) is not None:  # TensorFlow's errors are not OSErrors
             raise
         reason = first_line(error)
         raise TrainingError(
@@ -185,7 +185,7 @@ def _plain(settings: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _told_once() -> Iterator[None]:
-    """TensorBoard's thread hands an error to the next call; its traceback would be a second message."""
+    """Context manager. Hide tracebacks of TensorBoard's thread, since the next call raises the same error."""
     before = threading.excepthook
     threading.excepthook = lambda told: None if isinstance(told.exc_value, OSError) else before(told)
     try:

@@ -1,7 +1,7 @@
-"""The memory that a training takes where it computes, from shapes alone.
+"""Predict the memory that a training run needs on its device, from shapes alone.
 
-What the layers take is simulated (`layer_memory`); head and candidates come from the shapes of `kd` and of
-`supervision.nearest`. CUDA graphs and what is compiled are not counted.
+The layers' part is simulated (`layer_memory`); the parts of head and candidates are computed from the shapes that `kd`
+and `supervision.nearest` use. CUDA graphs and compiled code are not counted.
 """
 
 from __future__ import annotations
@@ -21,68 +21,68 @@ from lexkit_distill.training.layer_memory import layer_cost
 from lexkit_distill.training.student import Student
 
 _PAIR = 64
-"""Bytes of a pair of position and candidate while the nearest are chosen: rows, queries, order, distance."""
+"""Bytes per pair of position and candidate while the nearest are chosen: rows, queries, order and distance."""
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Bytes that a training holds at most, in one process, on the device where it computes.
+    """Most bytes that a training run needs in one process, on its device.
 
-    Activations, logits and candidates are not all there at the same time: `peak` is less than the sum.
+    Activations, logits and candidates do not reach their peaks at the same time, so `peak` is less than the sum.
     """
 
     teacher: int
     """The teacher's weights."""
     trained: int
-    """Trained weights in fp32, their gradients and moments."""
+    """Trained weights in fp32, with their gradients and optimiser moments."""
     activations: int
-    """States of teacher and student, and what the layers keep for the backward pass."""
+    """Hidden states of teacher and student, and activations that the layers keep for the backward pass."""
     logits: int
-    """A chunk of logits and what the softmaxes make of it."""
+    """A chunk of logits, and the results of their softmaxes."""
     candidates: int
-    """The tables of candidates, and the senses of a batch."""
+    """Tables of candidates, and the senses of a batch."""
     dictionary: int
-    """The senses of the dictionary; none where they stay in a mapped file."""
+    """Senses of the dictionary; 0 if they stay in a memory-mapped file."""
     peak: int
-    """The most at any time."""
+    """Peak of the whole run."""
     loaded: int
-    """What is there before the first step."""
+    """Bytes in use before the first step."""
     rows: int
     """Rows of the largest batch."""
     length: int
-    """Tokens of its longest row."""
+    """Tokens of the longest row in the largest batch."""
 
 
 class BatchSizes(NamedTuple):
-    """What the memory of a step depends on, beside the models."""
+    """Sizes of a batch that determine the memory of a step, given the models."""
 
     rows: int
     length: int
     """Tokens of the longest row."""
     positions: int
-    """Positions that are predicted."""
+    """Number of predicted positions."""
     queries: int = 0
-    """Positions whose candidates are chosen at once."""
+    """Number of positions whose candidates are chosen at once."""
     pairs: int = 0
-    """Candidates of all of these."""
+    """Number of pairs of these positions and their candidates."""
     senses: int = 0
-    """Different ones among the candidates."""
+    """Number of distinct senses among the candidates."""
     chosen: int = 0
-    """Candidates that the loss compares."""
+    """Number of candidates that the loss compares with hidden states."""
 
 
 def head_bytes(head: kd.Head, positions: int, *, has_summary: bool) -> int:
-    """Return what CE and KL at some positions take beside hidden states: logits, and the softmaxes of a part of them.
+    """Return the bytes that CE and KL need in addition to hidden states, for logits and softmaxes.
 
     Args:
-        head: of teacher and student.
-        positions: predicted ones.
-        has_summary: whether the teacher's distributions are known from a cache.
+        head: head of teacher and student.
+        positions: number of predicted positions.
+        has_summary: whether a cache has summaries of the teacher's distributions.
     """
     weight, (vocabulary, width) = head.weight, head.weight.shape
     rows = min(kd.chunk_tokens(head), positions)
     part = min(kd.softmax_rows(weight), rows)
-    # Of the logits of a part in fp32: both models', unless they are so already, both logarithms, p; more to cap them
+    # Copies in fp32 of a block of logits: both models' logits (unless in fp32 already), both log-softmaxes, p; 3 to cap
     copies = 5
     if head.kernel is not None:
         copies = 0
@@ -97,20 +97,20 @@ def head_bytes(head: kd.Head, positions: int, *, has_summary: bool) -> int:
 
 
 class CandidateBytes(NamedTuple):
-    """What candidates take beside their tables."""
+    """Bytes that choosing candidates, and comparing the chosen ones with hidden states, need."""
 
     choosing: int
     comparing: int
 
 
 def candidate_bytes(sizes: BatchSizes, width: int) -> CandidateBytes:
-    """Return what choosing candidates, and comparing the chosen ones, takes with hidden states of a *width*."""
+    """Return the bytes that choosing and comparing candidates need for hidden states of *width* dimensions."""
     choosing = 6 * sizes.senses * width + 12 * sizes.queries * width + _PAIR * sizes.pairs
     return CandidateBytes(choosing, 12 * sizes.chosen * width)
 
 
 def largest_batch(batches: Batches, *, steps: int, processes: int, micro: int) -> Batch:
-    """Return the batch with the most tokens, padding included, that the first process runs in *steps* steps."""
+    """Return the batch with the most tokens, including padding, that the first process runs in *steps* steps."""
     lengths, largest, most = batches.data.lengths, None, 0
     for number in range(steps):
         epoch, rows = batches.step(number)
@@ -126,9 +126,9 @@ def sizes_of(batch: Batch, supervision: Supervision | None, *, chooses_all: bool
     """Return the sizes of a batch.
 
     Args:
-        batch: of the training.
-        supervision: its candidates, if any.
-        chooses_all: whether candidates are chosen for all positions at once, for a cache, or for the sampled ones.
+        batch: a batch of the training data.
+        supervision: candidates of tokens and words; None if the loss does not use senses.
+        chooses_all: whether candidates are chosen for all positions at once (for a cache) or for the sampled ones only.
     """
     positions, (rows, length) = batch.positions, batch.token_ids.shape
     sizes = BatchSizes(rows, length, len(positions.targets))
@@ -151,24 +151,24 @@ def sizes_of(batch: Batch, supervision: Supervision | None, *, chooses_all: bool
 
 
 def _counts(lists: RowLists, which: np.ndarray) -> np.ndarray:
-    """The lengths of the lists *which*; -1 stands for an empty one."""
+    """Return the lengths of the lists with indices *which*; -1 stands for an empty list."""
     counts: np.ndarray = np.where(which >= 0, lists.offsets.diff().numpy()[np.maximum(which, 0)], 0)
     return counts
 
 
 @dataclass(frozen=True)
 class MemoryModel:
-    """Predicts the memory of a training, with its batches or with smaller ones.
+    """Predicts the memory of a training run, with its own batches or with smaller ones.
 
     Args:
-        student: to train.
-        supervision: its candidates, if any.
-        sizes: of the largest batch.
-        held_out: tokens, padding included, of the largest held-out batch.
-        cached: whether a cache keeps what the teacher gives.
-        several: whether a step has several batches, whose gradients add up.
-        shards: processes that the trained weights are spread over.
-        exchanges: whether gradients wait in buffers until all processes have theirs.
+        student: the student to train.
+        supervision: candidates of tokens and words; None if the loss does not use senses.
+        sizes: sizes of the largest batch.
+        held_out: tokens, including padding, of the largest held-out batch.
+        cached: whether a cache stores the teacher's states.
+        several: whether a step accumulates the gradients of several batches.
+        shards: number of processes that the trained weights are sharded over.
+        exchanges: whether gradients are also held in buffers for exchange between processes (DDP).
     """
 
     student: Student
@@ -181,7 +181,7 @@ class MemoryModel:
     exchanges: bool = False
 
     def plan(self, sizes: BatchSizes | None = None) -> MemoryPlan:
-        """Return what a training takes whose largest batch has these *sizes* in place of its own."""
+        """Return the memory of the run, or of a run whose largest batch has these *sizes*."""
         several = self.several or (sizes is not None and sizes.rows < self.sizes.rows)
         sizes = sizes or self.sizes
         student = self.student
@@ -200,7 +200,7 @@ class MemoryModel:
             candidates = candidate_bytes(sizes, student.teacher.hidden_size)
         has_summary = self.cached and head.cap is None
         logits = head_bytes(head, sizes.positions, has_summary=has_summary)
-        # m_t, n_t and the gradient there; e
+        # m_t, n_t and the gradient at n_t; with a summary also e
         states = (4 if has_summary else 3) * sizes.positions * state + (tokens * state if student.shares_prefix else 0)
         before = gradients if several else 0
         step = max(
@@ -228,13 +228,13 @@ class MemoryModel:
         )
 
     def fitting(self, room: int) -> str | None:
-        """Return an option with the largest value below the present one whose prediction is at most *room* bytes.
+        """Return options for the largest smaller batch whose predicted peak is at most *room* bytes.
 
         Args:
-            room: that the training may take in all.
+            room: bytes that the run may use in total.
 
         Returns:
-            None where no smaller batch fits.
+            Options as text, or None if no smaller batch fits.
         """
         rows, length = self.sizes.rows, self.sizes.length
 
@@ -261,17 +261,17 @@ def memory_model(
     cached: bool,
     accelerator: Any,  # noqa: ANN401
 ) -> MemoryModel:
-    """Return the model of a training's memory in the first process.
+    """Return a model of the memory that a training run needs in the first process.
 
     Args:
-        student: to train.
-        supervision: its candidates, if the loss has any.
+        student: the student to train.
+        supervision: candidates of tokens and words; None if the loss does not use senses.
         batches: the training data.
         held_out: the held-out data, if any.
-        steps: of the training.
-        micro: rows that go through the models at once.
-        cached: whether a cache keeps what the teacher gives.
-        accelerator: accelerate's.
+        steps: number of training steps.
+        micro: rows that a process runs through the models at once.
+        cached: whether a cache stores the teacher's states.
+        accelerator: accelerate's accelerator.
     """
     processes, sharded = accelerator.num_processes, accelerator.distributed_type == "FSDP"
     shape = {"processes": processes, "micro": micro}
@@ -289,7 +289,7 @@ def memory_model(
 
 
 def _largest(most: int, fits: Callable[[int], bool]) -> int:
-    """The largest number from 1 to *most* that fits, or 0; what is less than one that fits, does, too."""
+    """Return the largest number from 1 to *most* that fits, or 0; *fits* must be monotonic."""
     low, high = 0, most + 1
     while high - low > 1:
         middle = (low + high) // 2
@@ -298,6 +298,6 @@ def _largest(most: int, fits: Callable[[int], bool]) -> int:
 
 
 def _bytes_of(model: nn.Module) -> int:
-    """Bytes of all weights of a model, those that it shares with itself once."""
+    """Return the bytes of a model's weights and buffers, counting shared ones once."""
     parts = (*model.parameters(), *model.buffers())
     return sum({part.data_ptr(): part.nbytes for part in parts}.values())

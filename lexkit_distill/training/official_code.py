@@ -1,6 +1,6 @@
-"""Where the authors' published code deviates from their paper: the options, and all that they change.
+"""Deviations of the authors' published code from their paper: the options, and everything that they change.
 
-The preset ``official-code`` sets them. The rest of the training takes what this module returns and does not know them.
+The preset ``official-code`` sets these options. No other training code depends on them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ DEVIATIONS = {
     "own_among_antonyms": True,
     "spaced_heads_only": True,
 }
-"""What the preset ``official-code`` sets of them."""
+"""Values that the preset ``official-code`` sets."""
 _NEW_TOKENS = 64
+"""Most tokens of an answer that the teacher generates."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,11 @@ class OfficialCode(Config):
     """Deviations of the authors' code from the paper, each off by default."""
 
     kl_weight: float | None = field(default=None, metadata={"min": 0, "group": "Ablations"})
-    """Fixed weight of the KL term in place of alpha and the squared temperature; the authors' code has 2.8."""
+    """Fixed weight of the KL term, instead of alpha times the squared temperature; the authors' code uses 2.8."""
     targets: Literal["gold", "teacher"] = field(default="gold", metadata={"group": "Ablations"})
-    """Use the completions of the data, or the teacher's own answers in their place, as the authors' code does."""
+    """Train on the completions of the data (gold), or on the teacher's own answers, as the authors' code does."""
     drop_single_token_neighbors: bool = field(default=False, metadata={"group": "Ablations"})
-    """Leave out synonyms and antonyms of one token, as the authors' code does."""
+    """Leave out synonyms and antonyms that are a single token, as the authors' code does."""
     own_among_antonyms: bool = field(default=False, metadata={"group": "Ablations"})
     """Add a token's own senses to those of its antonyms, as the authors' code does."""
     spaced_heads_only: bool = field(default=False, metadata={"group": "Ablations"})
@@ -48,18 +49,18 @@ class OfficialCode(Config):
         return self.targets == "teacher"
 
     def weight_of_kl(self, alpha: float, temperature: float) -> float:
-        """Return the weight of the KL term: alpha T^2, or the fixed one."""
+        """Return the weight of the KL term: alpha T^2, or the fixed weight if one is set."""
         return alpha * temperature**2 if self.kl_weight is None else self.kl_weight
 
     def is_head(self, text: str, begin: int, end: int) -> bool:
-        """Return whether the word text[begin:end] may have relations."""
+        """Return whether the relations of the word text[begin:end] may be used."""
         return not self.spaced_heads_only or (end - begin > 2 and text[begin - 1 : begin].isspace())
 
     def candidates(self, lists: CandidateLists) -> CandidateLists:
-        """Return the candidates of all tokens and words as the authors' code has them.
+        """Return the candidates of all tokens and words, changed as configured.
 
-        Senses of tokens come before those of words of several tokens, so that what is beyond the last of them is of
-        neighbours of several tokens.
+        In the dictionary, the rows of tokens come before those of words of several tokens, so rows beyond the last
+        token's belong to neighbours of several tokens.
         """
         synonyms, antonyms = lists.synonyms, lists.antonyms
         if self.drop_single_token_neighbors:
@@ -70,10 +71,10 @@ class OfficialCode(Config):
         return lists._replace(synonyms=synonyms, antonyms=antonyms)
 
     def documents(self, documents: Iterable[Document], teacher: Teacher) -> Iterator[Document]:
-        """Yield documents, with what the teacher answers for their completions or last turns if so configured.
+        """Yield documents; if configured, replace completions and last turns with the teacher's answers.
 
-        It answers greedily, with at most 64 tokens. Plain texts stay as they are, and so does a document for which the
-        teacher has no answer.
+        The teacher decodes greedily, up to 64 tokens. Plain texts, and documents for which the answer is empty, are not
+        changed.
         """
         if self.targets == "gold":
             yield from documents
@@ -101,7 +102,7 @@ def _beyond(lists: RowLists, least: int) -> RowLists:
 
 
 def _joined(antonyms: RowLists, own: RowLists) -> RowLists:
-    """Lists of antonyms with a token's own senses at their end; lists that are empty stay so."""
+    """Append each token's own senses to its list of antonyms, unless that list is empty."""
     import torch
 
     has_antonyms = antonyms.offsets.diff() > 0

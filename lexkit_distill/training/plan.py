@@ -1,4 +1,4 @@
-"""What a training is going to do, and whether there is room for it."""
+"""Describe a training run before it starts, and check that it fits on the disk and in memory."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lexkit_distill.training.memory import MemoryModel, MemoryPlan
 from lexkit_distill.training.student import Student
 
 FEW = 0.01
-"""A share of sampled positions with relations below which the semantic loss learns nothing of relations."""
+"""Share of sampled positions with relations below which `warning` advises against the run."""
 
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """What a training is going to do."""
+    """What a training run is going to do."""
 
     teacher: str
     processes: int
@@ -31,9 +31,9 @@ class TrainPlan:
     memory: MemoryPlan
     counts: DataCounts
     dropped: dict[str, int]
-    """What is left out of the data, by reason."""
+    """Number of documents or rows left out of the data, by reason."""
     unused_relations: dict[str, int]
-    """Relations of the store that are not used, by reason."""
+    """Number of the store's relations that are not used, by reason."""
     steps: int
     shared_prefix: bool
     gamma: float
@@ -50,7 +50,7 @@ def make_plan(
     gamma: float,
     processes: int,
 ) -> TrainPlan:
-    """Return the plan of a training."""
+    """Return the plan of a training run."""
     trained = sum(parameter.numel() for parameter in student.trained.parameters())
     whole = {id(parameter): parameter.numel() for parameter in student.full.parameters()}
     head = student.head.weight
@@ -73,21 +73,21 @@ def make_plan(
 
 
 def warning(counts: DataCounts) -> str | None:
-    """Return one line of advice where hardly any sampled position has a relation, or None."""
+    """Return one line of advice if hardly any sampled position has relations, otherwise None."""
     share = counts.share_with_relations
     if share is None or share >= FEW:
         return None
     return (
-        f"only {share:.1%} of the sampled positions have synonyms or antonyms, so that senses of related words hardly "
-        "supervise; use --loss-on all, other data, or a store with more words"
+        f"only {share:.1%} of the sampled positions have synonyms or antonyms, so related words hardly influence "
+        "training; use --loss-on all, other data, or a store with more words"
     )
 
 
 def check_room(plan: TrainPlan, model: MemoryModel, config: RunConfig, teacher: Teacher, folder: Path) -> None:
-    """Refuse what cannot fit on the disk or in memory.
+    """Check that a training run fits on the disk and in memory.
 
     Raises:
-        TrainingError: saying how much is needed and how much is free.
+        TrainingError: it does not; the message gives the size that is needed and the size that is free.
     """
     width = teacher.model.dtype.itemsize
     student = (plan.trained_parameters + plan.shared_parameters) * width
@@ -98,22 +98,23 @@ def check_room(plan: TrainPlan, model: MemoryModel, config: RunConfig, teacher: 
     free = shutil.disk_usage(place).free
     if disk > free:
         raise TrainingError(
-            f"{folder}: checkpoints and student need {format_size(disk)} and {format_size(free)} is free on the disk; "
+            f"{folder}: checkpoints and student need {format_size(disk)}, and {format_size(free)} is free on the disk; "
             "lower --keep-last, or give another --output"
         )
     available = available_memory(teacher.device)
     memory = plan.memory
     if available is not None and memory.peak - memory.loaded > available:
         raise TrainingError(
-            f"training needs {format_size(memory.peak - memory.loaded)} of memory on {teacher.device} beside what is "
-            f"loaded, with {memory.rows} x {memory.length} tokens at once, and {format_size(available)} is free; "
+            f"training with {memory.rows} x {memory.length} tokens at once needs "
+            f"{format_size(memory.peak - memory.loaded)} more memory on {teacher.device}, and "
+            f"{format_size(available)} is free; "
             f"{remedy(model, memory.loaded + available)}"
         )
 
 
 def remedy(model: MemoryModel, room: int) -> str:
-    """Return what to do where a training may take no more than *room* bytes, with values that fit."""
+    """Return advice, with values that fit, for a run that may use at most *room* bytes."""
     found = model.fitting(room)
     if found is not None:
         return f"{found} would fit"
-    return "not even one short row would fit: lower --trained, use several GPUs with FSDP, or --dtype bfloat16"
+    return "not even one short row would fit; lower --trained, use several GPUs with FSDP, or use --dtype bfloat16"

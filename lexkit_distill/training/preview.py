@@ -1,4 +1,4 @@
-"""Rows as training sees them, without the teacher's weights: their tokens, what is predicted, and which words count."""
+"""Show rows as they are used in training, with predicted tokens and words, without loading the teacher's weights."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreviewRow:
-    """A row of tokens; every list has an entry per token."""
+    """A row of tokens; every list has one entry per token."""
 
     token_ids: list[int]
     tokens: list[str]
-    """The part of the text that each token stands for: these join to the text. A character that several tokens make
-    belongs to the first of them. The tokenizer's own tokens at the beginning and the end have their names."""
+    """Part of the text that each token covers; joined, the parts make up the text. A character that several tokens
+    encode belongs to the first of them. Tokens added at the beginning or end (BOS, EOS) are shown by name."""
     predicted: list[bool]
     words: list[str | None]
-    """The word that a token stands for, where that has synonyms or antonyms with senses."""
+    """Word at each token, if it has synonyms or antonyms with senses; otherwise None."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """The first rows of a training, and counts of all of them."""
+    """The first rows of a training run, and counts of all rows."""
 
     rows: list[PreviewRow]
     counts: DataCounts
     dropped: dict[str, int]
-    """What is left out of the data, by reason."""
+    """Number of documents or rows left out of the data, by reason."""
     unused_relations: dict[str, int]
-    """Relations of the store that are not used, by reason."""
+    """Number of the store's relations that are not used, by reason."""
 
 
 def preview(config: TrainConfig, *, limit: int | None = None, progress: Progress | None = None) -> Preview:
-    """Return rows exactly as a training with this configuration sees them.
+    """Return rows exactly as a training run with this configuration uses them.
 
     Args:
-        config: of the training; with a dictionary (``senses``) words and candidates are counted, too.
-        limit: rows to return; None returns all. Counts are always of all rows.
+        config: configuration of the run; if it has a dictionary (``senses``), words and candidates are counted as well.
+        limit: number of rows to return; None returns all. The counts always cover all rows.
         progress: shows each stage.
 
     Raises:
-        TrainingError: targets that only the teacher's weights can give.
-        LexkitError: as `lexkit_distill.training.run.train`, for data, tokenizer, dictionary and store.
+        TrainingError: the configuration trains on the teacher's answers, which need the teacher's weights.
+        LexkitError: data, tokenizer, dictionary or store are missing or damaged, or do not belong together.
     """
     check_training(config, preview=True)
     from lexkit_distill.tokenization import load_encoder

@@ -1,4 +1,4 @@
-"""Train a student from a configuration: load, check, train, save."""
+"""Train a student from a configuration: load everything, check it, train, and save the student."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lexkit.progress import Progress
 from lexkit_distill.checks import DONE, check_output
 from lexkit_distill.config import digest, options, values
 from lexkit_distill.deterministic import deterministic
-from lexkit_distill.disk import disk_failures, only_run
+from lexkit_distill.disk import disk_failures, lock_folder
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.memo import Memo
 from lexkit_distill.memory import available_memory, is_out_of_memory, memory_failures
@@ -28,7 +28,6 @@ from lexkit_distill.sizes import format_size
 from lexkit_distill.stopping import stop
 from lexkit_distill.supervision.nearest import Supervision
 from lexkit_distill.training.batches import Batch, Batches, count
-from lexkit_distill.training.cache import TeacherCache
 from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.export import export
 from lexkit_distill.training.inputs import TrainingInputs, candidates_key, load_inputs, load_training_teacher
@@ -37,17 +36,18 @@ from lexkit_distill.training.memory import MemoryModel, MemoryPlan, memory_model
 from lexkit_distill.training.plan import TrainPlan, check_room, make_plan, remedy
 from lexkit_distill.training.step import Objective, OnlineTeacher
 from lexkit_distill.training.student import TOLERANCE, Student, check_head, relative_difference
+from lexkit_distill.training.teacher_cache import TeacherCache
 from lexkit_distill.training.trainer import Outcome, Trainer
 
 _SHARE_OF_FREE = 0.5
-"""What the dictionary may take of the memory that a training leaves; fragments and libraries take some, too."""
+"""Largest share of the GPU's remaining memory for the dictionary; fragmentation and libraries need some as well."""
 _CHECKED = 64
-"""Tokens whose logits are compared: all of a long row at once would take more memory than a step of the training."""
+"""Tokens whose logits are compared with the head's; the logits of a long row could need more memory than a step."""
 
 
 @dataclass(frozen=True)
 class TrainSummary:
-    """The plan of a training and its outcome."""
+    """The plan of a training run and its outcome."""
 
     path: str
     plan: TrainPlan
@@ -62,26 +62,26 @@ def train(
     memo: Memo | None = None,
     started: Callable[[TrainPlan], None] = lambda _: None,
 ) -> TrainSummary | None:
-    """Train a student; an interrupted run resumes when this is called again.
+    """Train a student. If an earlier call was interrupted, resume it.
 
-    Ctrl-C or SIGTERM, to any of the processes, ends the run after the current step, with a checkpoint.
+    If any process receives Ctrl-C or SIGTERM, the run stops after the current step and writes a checkpoint.
 
     Args:
-        config: what to do.
-        progress: told about stages and steps.
-        dry_run: build everything, take two steps, and write nothing to the output.
-        memo: keeps teacher and data for further trainings in this process.
-        started: called with the plan, in the first process, before the first step.
+        config: configuration of the run.
+        progress: reports stages and steps.
+        dry_run: load everything and take two steps, but write nothing to the output folder.
+        memo: keeps teacher and data for further runs in this process.
+        started: called with the plan before the first step, in the first process only.
 
     Returns:
-        What was done; None in processes other than the first.
+        The plan and the outcome; None in processes other than the first.
 
     Raises:
-        TrainingError: the student, the configuration or a checkpoint do not fit, a loss is not finite, the disk is
-            full, or another run writes to the output.
-        Stopped: by a signal; in processes other than the first, SystemExit.
+        TrainingError: student, configuration or checkpoint do not fit together, a loss is not finite, memory or disk
+            are full, or another run writes to the output.
+        Stopped: the run was stopped by a signal; processes other than the first raise SystemExit.
         DataError: the data are missing, empty, or too long.
-        DictionaryError, StoreError, TeacherError: these are missing or do not belong together.
+        DictionaryError, StoreError, TeacherError: dictionary, store or teacher are missing or do not belong together.
     """
     progress = progress if progress is not None else Progress()
     missing = [name for name, value in (("data", config.data.data), ("output", config.run.output)) if not value]
@@ -91,7 +91,7 @@ def train(
     if not dry_run:
         check_output(folder)
     processes = Processes(config.run.device)
-    claimed = only_run(folder, TrainingError) if processes.is_first and not dry_run else nullcontext()
+    claimed = lock_folder(folder, TrainingError) if processes.is_first and not dry_run else nullcontext()
     try:
         with processes.together(), claimed, deterministic(config.run.deterministic):
             shown = progress if processes.is_first else Progress()
@@ -135,7 +135,7 @@ def _train(
 
 @dataclass(frozen=True)
 class PreparedTraining:
-    """A training that is about to begin."""
+    """A training run that is ready to start."""
 
     trainer: Trainer
     plan: TrainPlan
@@ -144,7 +144,7 @@ class PreparedTraining:
     held_out_cache: TeacherCache | None
 
     def memory_failures(self) -> AbstractContextManager[None]:
-        """Context manager. If memory runs out in its block, raise a `TrainingError` with a value that fits."""
+        """Context manager. If memory runs out in the block, raise a `TrainingError` that suggests values that fit."""
         return memory_failures(TrainingError, str(self.trainer.folder), self._smaller)
 
     def _smaller(self) -> str:
@@ -154,16 +154,16 @@ class PreparedTraining:
             torch.cuda.empty_cache()
             held = torch.cuda.memory_allocated(device)
         free = available_memory(device)
-        # What was predicted has just not fitted, whatever the system says
+        # The predicted size has just failed to fit, even if the system reports enough memory
         room = min(held + (free if free is not None else planned.peak), planned.peak * 9 // 10)
         return (
-            f"step {done + 1:,} on {device} with {planned.rows} x {planned.length} tokens at once may take "
-            f"{format_size(planned.peak)}, and less is left; {remedy(self.memory, room)}; run the command with it to "
-            "resume after the last checkpoint"
+            f"step {done + 1:,} on {device} with {planned.rows} x {planned.length} tokens at once may need "
+            f"{format_size(planned.peak)}, and less is free; {remedy(self.memory, room)}; run the command with it to "
+            "resume from the last checkpoint"
         )
 
     def close(self) -> None:
-        """Flush the caches to the disk."""
+        """Sync the caches to the disk."""
         for cache in (self.cache, self.held_out_cache):
             if cache is not None:
                 cache.close()
@@ -178,18 +178,18 @@ def prepare(
     *,
     cached: bool = True,
 ) -> PreparedTraining:
-    """Load and check everything that a training needs.
+    """Load and check everything that a training run needs.
 
     Args:
-        config: what to do.
-        folder: the output; nothing is written to it.
-        accelerator: accelerate's.
-        progress: told about stages.
-        memo: of what earlier trainings have loaded, to which this one adds.
-        cached: whether to use the cache of the configuration.
+        config: configuration of the run.
+        folder: the output folder; nothing is written to it.
+        accelerator: accelerate's accelerator.
+        progress: reports stages.
+        memo: objects loaded by earlier runs in this process; this run adds its own.
+        cached: whether to use the configured cache.
 
     Raises:
-        LexkitError: as `train` says.
+        LexkitError: see `train`.
     """
     half = "--dtype bfloat16, " if config.optimiser.dtype == "float32" else ""
     advice = f"the teacher and the trained layers do not fit; use {half}a lower --trained, or another --device"
@@ -206,7 +206,7 @@ def _prepared(
     *,
     cached: bool,
 ) -> PreparedTraining:
-    if torch.cuda.is_available():  # what an earlier training in this process has left
+    if torch.cuda.is_available():  # free memory of an earlier run in this process
         gc.collect()
         torch.cuda.empty_cache()
     progress.stage("loading the teacher")
@@ -229,12 +229,12 @@ def _prepared(
     _check_student(student, batches, progress)
     if accelerator.distributed_type == "FSDP" and not student.shares_prefix:
         raise TrainingError(
-            f"{teacher.name}: the student has to run layers of the teacher, which FSDP would cut into shares; launch "
-            "with gpus.yaml in place of fsdp.yaml"
+            f"{teacher.name}: the student must run layers of the teacher, which FSDP would shard; launch with "
+            "gpus.yaml instead of fsdp.yaml"
         )
     if config.run.compile and (teacher.is_spread or accelerator.distributed_type == "FSDP"):
         other = "--device-map" if teacher.is_spread else "fsdp.yaml"
-        raise TrainingError(f"--compile: not with {other}, which changes layers after they are loaded; leave one out")
+        raise TrainingError(f"--compile: not possible with {other}, which modifies layers; leave one of the two out")
     progress.stage("planning the training")
     gamma = _gamma(config.loss.gamma, supervision)
     objective = Objective(config.loss, config.kl_weight, student, supervision, gamma)
@@ -242,9 +242,8 @@ def _prepared(
     cache, held_out_cache = None, None
     if cached and config.run.cache is not None:
         folder_of_cache = user_path(config.run.cache)
-        # Candidates are not needed there: an evaluation takes CE and KL alone
         cache = _cache(config, folder_of_cache, inputs, batches, online, accelerator, semantic=config.loss.semantic)
-        if held_out is not None:
+        if held_out is not None:  # without candidates, since evaluations compute CE and KL only
             beside = folder_of_cache / f"held-out-{held_out.data.states_fingerprint[:16]}"
             held_out_cache = _cache(config, beside, inputs, held_out, online, accelerator, semantic=False)
     trainer = Trainer(
@@ -291,7 +290,7 @@ def _prepared(
 
 
 def _place_senses(supervision: Supervision, where: str, device: torch.device, memory: MemoryPlan) -> None:
-    """Copy the dictionary to a GPU if asked to, or if it fits beside the rest."""
+    """Copy the dictionary to the GPU if asked to, or with ``auto`` if it fits."""
     if device.type == "cpu" or where == "host":
         return
     free, needed = available_memory(device), memory.peak - memory.loaded
@@ -300,7 +299,7 @@ def _place_senses(supervision: Supervision, where: str, device: torch.device, me
 
 
 def _checkpoint_values(config: TrainConfig) -> dict[str, Any]:
-    """All that a checkpoint has to agree with: every field but those that may change before a run is resumed."""
+    """Return the fields that a checkpoint must match: all except those that may change before a run is resumed."""
     return {
         option.name: list(value) if isinstance(value, tuple) else value
         for option, value in zip(options(type(config)), values(config).values(), strict=True)
@@ -318,18 +317,18 @@ def _run(trainer: Trainer, folder: Path, progress: Progress) -> Outcome:
     folder.mkdir(parents=True, exist_ok=True)
     done = trainer.resume()
     if done:
-        progress.note(f"going on after step {done:,}")
+        progress.note(f"resuming after step {done:,}")
     return trainer.run()
 
 
 def _compile(student: Student, batch: Batch, progress: Progress) -> None:
-    """Compile the layers, and run a batch through them: torch.compile compiles what is called."""
+    """Compile the layers, and run a batch through them, since torch.compile compiles on the first call."""
     student.compile()
     token_ids = torch.from_numpy(batch.token_ids).to(student.teacher.device)
     try:
         prefix = student.run_teacher(token_ids).prefix if student.shares_prefix else None
         hidden = student.run(student.module, token_ids, prefix)
-        # Not backward, for whose gradients DDP would wait
+        # autograd.grad instead of backward(), which would make DDP wait for gradients
         torch.autograd.grad(hidden.float().sum(), list(student.trained.parameters()))
     except Exception as error:  # compilers raise many kinds
         if is_out_of_memory(error):
@@ -339,7 +338,7 @@ def _compile(student: Student, batch: Batch, progress: Progress) -> None:
 
 
 def _use_graphs(student: Student, token_ids: Tensor, progress: Progress) -> None:
-    """Let CUDA graphs run the teacher, if they give what it gives without."""
+    """Run the teacher with CUDA graphs, if they give the same states as without."""
     student.use_graphs()
     if student.graphs is None:
         return
@@ -350,11 +349,11 @@ def _use_graphs(student: Student, token_ids: Tensor, progress: Progress) -> None
     if reason is not None or not difference <= TOLERANCE[student.teacher.model.dtype]:
         student.graphs = None
         reason = reason or f"they differ by {difference:.1%}"
-        progress.note(f"CUDA graphs are not usable here ({reason}); steps with a small teacher are slower")
+        progress.note(f"CUDA graphs cannot be used ({reason}); steps with a small teacher will be slower")
 
 
 def _check_student(student: Student, batches: Batches, progress: Progress) -> None:
-    """Compare, on the first batch, the head with the model's logits and the shared prefix with the plain way."""
+    """Check the head, the fused kernel, CUDA graphs and the shared prefix on the first batch."""
     teacher = student.teacher
     token_ids = torch.from_numpy(batches.batch(batches.step(0)[1][:2], 0).token_ids).to(teacher.device)
     some = token_ids[:1, :_CHECKED]
@@ -363,13 +362,13 @@ def _check_student(student: Student, batches: Batches, progress: Progress) -> No
         states = teacher.last_hidden(some).flatten(0, 1)
     student.head, reason = with_kernel(student.head, states)
     if reason is not None:
-        progress.note(f"the fused losses are not usable here ({reason}); training uses plain ones, which are slower")
+        progress.note(f"the fused loss kernel cannot be used ({reason}); training will be slower")
     _use_graphs(student, token_ids, progress)
     difference = student.check_shared_prefix(token_ids)
     if not student.shares_prefix:
         progress.note(
-            f"the student's own layers give another state than the teacher's ({difference:.1%}); training runs all of "
-            "them, which is slower"
+            f"the states after the student's frozen layers differ from the teacher's ({difference:.1%}); training "
+            "runs all of the student's layers, which is slower"
         )
 
 
@@ -385,7 +384,7 @@ def _cache(
 ) -> TeacherCache:
     key = candidates_key(config, inputs.dictionary) if semantic and inputs.dictionary is not None else None
     advice = "free some space, choose another --cache, or train without it"
-    # The first process makes the files; the others find them
+    # The first process creates the files, and the others open them
     with disk_failures(TrainingError, folder, advice), accelerator.main_process_first():
         return TeacherCache(
             folder,

@@ -1,15 +1,15 @@
-"""The semantic consistency loss L_sem (paper, section 4.2), for all positions at once.
+"""The semantic consistency loss L_sem (paper, section 4.2), computed for all positions at once.
 
     L_sem(t) = beta_p mean_{p in P} MSE(n_t, p) + beta_n mean_{a in A} max(gamma - MSE(n_t, a), 0)
 
 P and A are the candidates that `lexkit_distill.supervision.nearest` chooses by the teacher's state m_t.
 
-Beside it, and not in the paper, there is a contrastive loss, which compares angles instead of distances:
+The module also has a contrastive loss, which is not in the paper and compares angles instead of distances:
 
     C(t) = -log (sum_{p in P} exp(s cos(n_t, p)) / sum_{q in Q} exp(s cos(n_t, q))),    s = 10
 
-where Q are all senses in P or A of the sampled positions of t's row. (Of the row, not of the batch, so that the loss
-does not depend on which rows go through the models together.)
+Q contains the senses in P or A of all sampled positions in the row of t. It is defined by row rather than by batch, so
+that the loss does not depend on which rows run through the models together.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from lexkit_distill.supervision.scale import Scale
 from lexkit_distill.training.kd import with_gradient
 
 SHARPNESS = 10.0
-"""s of the contrast."""
+"""Factor s of the cosines in the contrastive loss."""
 
 
 class SemanticLoss(NamedTuple):
-    """Sums over positions."""
+    """L_sem and its parts, summed over positions."""
 
     total: Tensor
-    """() beta_p times the positive part + beta_n times the negative; has the gradient."""
+    """() beta_p `positive` + beta_n `negative`, with gradient."""
     positive: Tensor
-    """() of the means over P."""
+    """() sum of the mean MSE to P."""
     negative: Tensor
-    """() of the means over A."""
+    """() sum of the mean hinge over A."""
     active: Tensor
-    """() hinges that are not zero."""
+    """() number of hinges that are not zero."""
     hinges: Tensor
-    """() hinges in all."""
+    """() number of all hinges."""
     gradient: Tensor
-    """(n, d) of total at the student's (scaled) hidden states."""
+    """(n, d) gradient of `total` at the student's scaled hidden states."""
 
 
 def semantic_loss(
@@ -57,14 +57,14 @@ def semantic_loss(
     """Return the sum over positions of L_sem(t).
 
     Args:
-        hidden: n_t (n, d), scaled.
-        candidates: rows of *senses*.
-        senses: (N, d), scaled; in fp32, or as they are stored.
+        hidden: (n, d) scaled student states n_t.
+        candidates: the positions' candidates, as indices into *senses*.
+        senses: (N, d) scaled senses, in fp32 or in the stored precision.
         beta_p: weight of the positive part.
         beta_n: weight of the negative part.
-        gamma: margin.
-        filled: which of the (n, 2 kappa) candidates there are, as places in the flattened table; a GPU that has to find
-            out by itself holds the processor up.
+        gamma: margin of the hinge.
+        filled: flat indices of the entries of the (n, 2 kappa) table of candidates that are not padding. If it is not
+            given, it is computed, for which the CPU has to wait for a GPU.
     """
     n, kappa = candidates.positive.shape
     d = hidden.shape[1]
@@ -91,14 +91,14 @@ def semantic_loss(
 
 
 def contrast_loss(hidden: Tensor, candidates: Candidates, senses: Tensor, owner: Tensor, rows: Tensor) -> Tensor:
-    """Return the sum over positions of C(t); positions without P have none.
+    """Return the sum of C(t) over the positions whose P is not empty.
 
     Args:
-        hidden: n_t (n, d).
-        candidates: places in *senses*.
-        senses: (E, d), each once for each row that has it.
-        owner: (E,) that row.
-        rows: (n,) the row of each position.
+        hidden: (n, d) student states n_t.
+        candidates: the positions' candidates, as indices into *senses*.
+        senses: (E, d) senses, repeated for each row that uses them.
+        owner: (E,) row of each sense.
+        rows: (n,) row of each position.
     """
     exact, unit = _exact(hidden), Scale("unit")
     cosines = unit(hidden.to(exact)) @ unit(senses.to(exact)).T * (SHARPNESS / hidden.shape[1])

@@ -1,7 +1,7 @@
-"""The loss of a batch: CE + alpha T^2 KL at every target, L_sem at the sampled ones (paper, section 4.2).
+"""The loss of a batch: CE + alpha T^2 KL at every target, and L_sem at sampled positions (paper, section 4.2).
 
-Means are over all targets, and all sampled positions, of the step, in whatever batches and processes its rows are: so
-every batch adds its sums times 1 / the step's number.
+Means are taken over all targets, or all sampled positions, of a whole step. Since a step's rows may be divided among
+batches and processes, each batch adds its sums divided by the step's number of targets or sampled positions.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from lexkit_distill.supervision.nearest import Candidates, Supervision
 from lexkit_distill.training.batches import Batch
 from lexkit_distill.training.config import LossConfig
-from lexkit_distill.training.feed import CachedStates, DeviceBatch, select
 from lexkit_distill.training.kd import TeacherSummary, kd_loss
+from lexkit_distill.training.prefetch import CachedStates, DeviceBatch, select
 from lexkit_distill.training.semantic import contrast_loss, semantic_loss
 from lexkit_distill.training.student import Student
 
@@ -34,30 +34,30 @@ SUMS = (
     "semantic_gradient",
     "kd_gradient",
 )
-"""What a batch is summed up in; gradients are squares at the sampled positions."""
+"""Names of the sums computed for each batch; the gradients are squared norms at the sampled positions."""
 
 
 class TeacherSignal(NamedTuple):
-    """What a batch learns from the teacher."""
+    """The teacher's states for a batch."""
 
     prefix: Tensor | None
-    """(B, T, d), None where the student runs all of its layers."""
+    """(B, T, d) states after the frozen layers; None if the student runs all of its layers."""
     teacher_hidden: Tensor
-    """m_t (n, d) at the positions of the batch."""
+    """(n, d) teacher states m_t at the predicting positions."""
     candidates: Candidates | None = None
-    """Candidates of the sampled positions, as places in the batch's senses; None to choose them."""
+    """Candidates of the sampled positions, as indices into the batch's senses; None if they must be chosen."""
     summary: TeacherSummary | None = None
-    """The summary of the teacher's distributions (n positions), if that is known already."""
+    """Summary of the teacher's distributions at the n positions, if a cache has it."""
 
 
 class SignalSource(Protocol):
-    """Where the teacher's signal comes from: the teacher itself, or a cache."""
+    """Source of the teacher's signal: the teacher itself, or a cache."""
 
     def __call__(self, batch: DeviceBatch) -> TeacherSignal:
         """Return the teacher's signal for *batch*."""
 
     def read(self, batch: Batch) -> CachedStates | None:
-        """Return what is on the disk of *batch*, on the processor, or None if the teacher has to run."""
+        """Return the cached states of *batch*, on the CPU, or None if the teacher has to run."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ class OnlineTeacher:
         return TeacherSignal(states.prefix if self.student.shares_prefix else None, final)
 
     def read(self, batch: Batch) -> None:
-        """Return None: nothing is on the disk."""
+        """Return None, since no states are cached."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of a training."""
+    """The training loss."""
 
     config: LossConfig
     kl_weight: float
@@ -89,20 +89,20 @@ class Objective:
 
     @property
     def semantic_supervision(self) -> Supervision | None:
-        """The supervision, where the loss needs senses."""
+        """The supervision if the loss uses senses, otherwise None."""
         return self.supervision if self.config.semantic else None
 
     def __call__(
         self, module: nn.Module, batch: DeviceBatch, signal: TeacherSignal, *, targets: int, sampled: int
     ) -> tuple[Tensor, Tensor]:
-        """Return the batch's part () of the step's loss, and its `SUMS`.
+        """Return the batch's share () of the step's loss, and its `SUMS`.
 
         Args:
-            module: the student's, perhaps wrapped.
-            batch: rows of the step.
-            signal: of the teacher.
-            targets: positions of the whole step.
-            sampled: those of them that are sampled.
+            module: module of the student, possibly wrapped for several processes.
+            batch: some rows of the step.
+            signal: the teacher's signal for the batch.
+            targets: number of predicted positions in the whole step.
+            sampled: number of sampled positions in the whole step.
         """
         n_t = batch.select(self.student.run(module, batch.token_ids, signal.prefix))
         kd = kd_loss(
@@ -132,7 +132,7 @@ class Objective:
         sampled: int,
         sums: dict[str, Tensor],
     ) -> Tensor:
-        """The terms of the loss at the sampled positions."""
+        """Return the terms of the loss at the sampled positions, and add them to *sums*."""
         config = self.config
         n_s, m_s = select(n_t, batch.sampled), signal.teacher_hidden.index_select(0, batch.sampled)
         sums["sampled"] = torch.full_like(sums["sampled"], len(batch.sampled))

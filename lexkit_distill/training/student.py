@@ -1,9 +1,9 @@
 """The student: the first L layers of the teacher, of which the last n are trained (paper, section 5.1).
 
-Everything frozen is the teacher's own: embeddings, layers, norm and head are the same modules, so the student adds to
-memory its n trained layers alone, in fp32; those of a quantised teacher become dense. And as its frozen layers are the
-teacher's, so is the hidden state after them: the student need only run its *tail*, the trained layers and the norm,
-from the state that the teacher's pass has computed anyway (the shared prefix).
+The student shares all frozen modules (embeddings, layers, norm and head) with the teacher, so it adds only the memory
+of its n trained layers, in fp32; trained layers of a quantised teacher are dequantised. The hidden state after the
+frozen layers is also the same as the teacher's. The student therefore runs only its *tail*, the trained layers and the
+norm, on the state that the teacher's forward pass has computed (the shared prefix).
 """
 
 from __future__ import annotations
@@ -19,34 +19,35 @@ from torch._dynamo import config as dynamo
 from lexkit_distill.checks import check_layers
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.teacher import Teacher, quiet_transformers
-from lexkit_distill.training.graphs import PassGraphs
+from lexkit_distill.training.cuda_graphs import ForwardGraphs
 from lexkit_distill.training.kd import Head
 
 _CROSS_LAYER = ("num_kv_shared_layers", "hidden_size_per_layer_input", "cross_attention_layers")
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.03, torch.float16: 0.01}
+"""Largest relative difference between two ways to compute the same states, by dtype."""
 _FORMS = 32
-"""In which torch.compile may compile a layer: with and without gradients, mask or autocast, for one row or several."""
+"""Most variants of a layer that torch.compile compiles: with or without gradients, mask, autocast, or several rows."""
 
 
 class TeacherStates(NamedTuple):
-    """What one pass of the teacher gives."""
+    """Hidden states from one forward pass of the teacher."""
 
     prefix: Tensor
-    """(B, T, d) hidden state after the layers that the student has frozen."""
+    """(B, T, d) hidden state after the student's frozen layers."""
     final: Tensor
-    """m (B, T, d) hidden state of the last layer, after the final norm."""
+    """(B, T, d) hidden state m of the last layer, after the final norm."""
 
 
 class Student:
-    """A student in training, and the teacher it shares its frozen parts with.
+    """A student in training, and the teacher with which it shares its frozen modules.
 
     Args:
-        teacher: a Llama-like decoder.
-        layers: L; None is half of the teacher's.
-        trained: n, the last layers, which are trained.
+        teacher: a decoder built like Llama.
+        layers: number of layers (L); None is half of the teacher's.
+        trained: number of last layers that are trained (n).
 
     Raises:
-        TrainingError: the teacher is not built like Llama, or has fewer layers.
+        TrainingError: the teacher is not built like Llama, or has too few layers.
     """
 
     def __init__(self, teacher: Teacher, layers: int | None = None, trained: int = 2) -> None:
@@ -56,48 +57,48 @@ class Student:
         layers = check_layers(layers, trained, total)
         self.teacher, self.layers, self.n_trained = teacher, layers, trained
         self.head = head_of(teacher)
-        self.trained = nn.ModuleList(map(teacher.copied, base.layers[layers - trained : layers])).float()
+        self.trained = nn.ModuleList(map(teacher.copy_module, base.layers[layers - trained : layers])).float()
         self.trained.requires_grad_(True)
-        if teacher.is_spread:  # what layers read may be elsewhere
+        if teacher.is_spread:  # inputs of the layers may be on another device
             from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 
             for layer in self.trained:
                 add_hook_to_module(layer, AlignDevicesHook(teacher.device))
         frozen = list(base.layers[: layers - trained])
-        norm = teacher.copied(base.norm)
+        norm = teacher.copy_module(base.norm)
         self.full = _shell(teacher, cut_config(teacher.model.config, 0, layers), [*frozen, *self.trained], norm)
         self.tail = _shell(teacher, cut_config(teacher.model.config, layers - trained, layers), self.trained, norm)
-        self.tail.embed_tokens = nn.Identity()  # it is given states; accelerate asks for it before it shards
+        self.tail.embed_tokens = nn.Identity()  # unused, but accelerate looks for it before sharding
         self.shares_prefix = True
-        self.graphs: PassGraphs | None = None
+        self.graphs: ForwardGraphs | None = None
 
     @property
     def module(self) -> nn.Module:
-        """What an optimiser, or a wrapper for several processes, gets."""
+        """Module to pass to the optimiser and to wrappers for several processes: the tail, or all layers."""
         module: nn.Module = self.tail if self.shares_prefix else self.full
         return module
 
     def compile(self) -> None:
-        """Let torch.compile fuse what the layers of both models do between their products; it runs at the first batch.
+        """Fuse the element-wise operations in the layers of both models with torch.compile.
 
-        One layer's code serves all. What is copied of a compiled layer is not compiled.
+        Layers are compiled when the first batch runs, once for all of them. Copies of compiled layers are not compiled.
         """
         limit = "recompile_limit" if hasattr(dynamo, "recompile_limit") else "cache_size_limit"  # before PyTorch 2.6
         setattr(dynamo, limit, max(getattr(dynamo, limit), _FORMS))
         layers = list(self.teacher.model.base_model.layers)
-        # To each call of this one, `run_teacher` gives a hook of its own, for which it would be compiled again
+        # `run_teacher` registers a new hook on this layer for each call, which would trigger recompilation
         del layers[self.layers - self.n_trained]
         for layer in [*([] if self.teacher.is_quantized else layers), *self.trained]:
             layer.compile(dynamic=True)
 
     def use_graphs(self) -> None:
-        """Let CUDA graphs run the teacher where it would take longer to launch its kernels than to run them."""
+        """Run the teacher with CUDA graphs if launching its kernels would take longer than running them."""
         if self.teacher.device.type == "cuda" and not self.teacher.is_spread:
-            self.graphs = PassGraphs(self._launch_teacher, self.teacher.model.base_model.layers[0])
+            self.graphs = ForwardGraphs(self._launch_teacher, self.teacher.model.base_model.layers[0])
 
     @torch.no_grad()
     def run_teacher(self, token_ids: Tensor) -> TeacherStates:
-        """Return the teacher's states of right-padded token ids (B, T)."""
+        """Run the teacher on right-padded token ids (B, T)."""
         return TeacherStates(*(self.graphs or self._launch_teacher)(token_ids))
 
     def _launch_teacher(self, token_ids: Tensor) -> TeacherStates:
@@ -118,9 +119,9 @@ class Student:
         """Return the student's last hidden states n (B, T, d).
 
         Args:
-            module: `tail` or `full`, perhaps wrapped for several processes.
-            token_ids: (B, T).
-            prefix: (B, T, d) of the teacher, for the tail; None runs all layers.
+            module: `tail` or `full`, possibly wrapped for several processes.
+            token_ids: (B, T) token ids, which only `full` reads.
+            prefix: (B, T, d) teacher states after the frozen layers, for `tail`; None for `full`.
         """
         half = self.teacher.model.dtype
         with torch.autocast(token_ids.device.type, half, enabled=half != torch.float32):
@@ -129,7 +130,7 @@ class Student:
         return hidden
 
     def check_shared_prefix(self, token_ids: Tensor) -> float:
-        """Compare the tail on the teacher's state with all L layers, and keep to the latter where they differ.
+        """Compare running the tail on the teacher's state with running all L layers; if they differ, use the latter.
 
         Returns:
             The relative difference of the last hidden states.
@@ -142,22 +143,23 @@ class Student:
         return difference
 
     def causal_lm(self, trained: dict[str, Tensor] | None = None) -> Any:  # noqa: ANN401  # a transformers model
-        """Return the student as an ordinary causal language model, in the teacher's precision and without quantisation.
+        """Return the student as an ordinary causal language model, dense and in the teacher's precision.
 
         Args:
-            trained: weights of `module` by name, if they are not in it (they are spread over processes, say).
+            trained: trained weights by name; None takes them from the student itself. Weights that FSDP has sharded
+                over processes must be given.
         """
         teacher = self.teacher.model
         with torch.device("meta"):
             model = type(teacher)(cut_config(teacher.config, 0, self.layers))
         prefix = f"{teacher.base_model_prefix}.layers."
         first = self.layers - self.n_trained
-        # Not of state_dict: on a CPU, it leaves 4-bit layers of bitsandbytes in a form in which they compute nonsense
+        # Not state_dict(): on a CPU, it changes 4-bit layers of bitsandbytes so that they compute wrong results
         parts = teacher.named_parameters(remove_duplicate=False)
         state = {name: value.detach() for name, value in parts if not name.startswith(prefix)}
         for place, layer in enumerate(teacher.base_model.layers[:first]):
-            # Dense, the layers may not fit on the device
-            dense = self.teacher.copied(layer).cpu() if self.teacher.is_quantized else layer
+            # Dequantised layers may not all fit on the device
+            dense = self.teacher.copy_module(layer).cpu() if self.teacher.is_quantized else layer
             state |= {f"{prefix}{place}.{name}": value for name, value in dense.state_dict().items()}
         if trained is None:
             trained = {f"layers.{name}": value for name, value in self.tail.layers.state_dict().items()}
@@ -176,17 +178,17 @@ class Student:
 
 
 def head_of(teacher: Teacher) -> Head:
-    """Return the teacher's head, which is the student's, too."""
+    """Return the head that teacher and student share."""
     module = teacher.model.get_output_embeddings()
     cap = getattr(teacher.model.config, "final_logit_softcapping", None)
     return Head(module.weight.detach(), getattr(module, "bias", None), cap)
 
 
 def check_architecture(teacher: Teacher) -> None:
-    """Make sure that a decoder can be cut after any layer.
+    """Check that a decoder can be cut after any layer.
 
     Raises:
-        TrainingError: it has no plain stack of layers, or layers that read what others left.
+        TrainingError: the decoder is not a plain stack of layers, or its layers share state with each other.
     """
     base, kind = teacher.model.base_model, type(teacher.model).__name__
     parts = ("embed_tokens", "layers", "norm")
@@ -206,7 +208,7 @@ def check_architecture(teacher: Teacher) -> None:
 
 @torch.no_grad()
 def check_head(teacher: Teacher, token_ids: Tensor) -> None:
-    """Make sure that `head_of` gives the teacher's logits, on token ids (1, T).
+    """Check that `head_of` computes the teacher's logits, on token ids (1, T).
 
     Raises:
         TrainingError: it does not.
@@ -217,23 +219,23 @@ def check_head(teacher: Teacher, token_ids: Tensor) -> None:
     difference = float((found - logits).norm() / logits.norm())
     if not difference < 0.02:
         raise TrainingError(
-            f"{teacher.name}: {type(teacher.model).__name__} scales or changes its logits behind the head (difference "
+            f"{teacher.name}: {type(teacher.model).__name__} changes its logits after the head (difference "
             f"{difference:.0%}), which is not supported; use a Llama, Mistral, Qwen, SmolLM or Gemma model"
         )
 
 
 def relative_difference(found: Tensor, expected: Tensor) -> float:
-    """Return the norm of the difference as a share of that of what was expected."""
+    """Return the norm of the difference relative to the norm of *expected*."""
     return float((found.float() - expected.float()).norm() / expected.float().norm())
 
 
 def cut_config(config: Any, first: int, last: int) -> Any:  # noqa: ANN401
-    """Return the configuration of layers *first* to *last* (exclusive); lists with an entry a layer are cut, too."""
+    """Return a configuration of layers *first* to *last* (exclusive); lists with one entry per layer are cut too."""
     cut = copy.deepcopy(config)
     total = config.num_hidden_layers
     cut.num_hidden_layers = last - first
     if hasattr(cut, "quantization_config"):
-        del cut.quantization_config  # of the student, what is quantised is the teacher's
+        del cut.quantization_config  # only modules shared with the teacher are quantised
     for name, value in list(vars(config).items()):
         if "layer" in name and isinstance(value, list | tuple) and len(value) == total:
             setattr(cut, name, list(value[first:last]))
@@ -241,21 +243,21 @@ def cut_config(config: Any, first: int, last: int) -> Any:  # noqa: ANN401
 
 
 def _shell(teacher: Teacher, config: Any, layers: Any, norm: nn.Module) -> Any:  # noqa: ANN401
-    """A model like the teacher's base with these layers and norm, and everything else its own.
+    """Return a model with these layers and norm, which shares all other modules with the teacher's base model.
 
-    Of a teacher on several devices, rotary embeddings are copied to where trained layers are.
+    If the teacher is spread over several devices, rotary embeddings are copied to the device of the trained layers.
     """
     base = teacher.model.base_model
     with torch.device("meta"):
         shell = type(base)(config)
     for name, child in base.named_children():
-        setattr(shell, name, teacher.copied(child) if teacher.is_spread and name.startswith("rotary") else child)
+        setattr(shell, name, teacher.copy_module(child) if teacher.is_spread and name.startswith("rotary") else child)
     shell.layers, shell.norm = nn.ModuleList(layers), norm
     return shell.eval()
 
 
 def write_student(student: Student, folder: Path, trained: dict[str, Tensor] | None = None) -> None:
-    """Write the student as an ordinary folder of transformers: weights, configurations, tokenizer."""
+    """Write the student as an ordinary transformers folder: weights, configurations and tokenizer."""
     with quiet_transformers():
         student.causal_lm(trained).save_pretrained(folder)
     student.teacher.tokenizer.save_pretrained(folder)

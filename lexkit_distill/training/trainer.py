@@ -1,10 +1,11 @@
-"""The loop: steps, evaluation, checkpoints, logs, and stopping well.
+"""The training loop: steps, evaluation, checkpoints, logs, and stopping on signals.
 
-A small loop on accelerate rather than transformers' ``Trainer``. The losses need teacher and student in one step, means
-over all targets of a step, and batches that are a function of the step's number; and a run has to go on bit for bit,
-without pickles, from the middle of an epoch. In ``Trainer`` each of these is an override (sampler, collator,
-``compute_loss``, ``num_items_in_batch``, ``_save_checkpoint``, ``_load_rng_state``, ``evaluate``) that knows its
-inside and is longer than the loop below. accelerate gives what is left: devices, DDP, FSDP and reductions.
+This is a small loop on accelerate rather than transformers' ``Trainer``. The losses need teacher and student in one
+step, means over all targets of a step, and batches that are a function of the step's number. A run must also resume bit
+for bit, without pickles, from the middle of an epoch. In ``Trainer``, each of these needs an override (sampler,
+collator, ``compute_loss``, ``num_items_in_batch``, ``_save_checkpoint``, ``_load_rng_state``, ``evaluate``) that
+depends on its internals, and together they are longer than this loop. accelerate provides the rest: devices, DDP, FSDP
+and reductions.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from lexkit_distill.training import checkpoint as files
 from lexkit_distill.training.batches import Batches, Int64
 from lexkit_distill.training.checkpoint import RunState
 from lexkit_distill.training.config import OptimiserConfig, RunConfig
-from lexkit_distill.training.feed import DeviceBatch, Feed
 from lexkit_distill.training.logs import Log
+from lexkit_distill.training.prefetch import DeviceBatch, Prefetcher
 from lexkit_distill.training.step import SUMS, Objective, OnlineTeacher, SignalSource
 from lexkit_distill.training.student import Student
 
@@ -38,25 +39,25 @@ CHECKPOINTS, BEST = "checkpoints", "best.safetensors"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended."""
+    """Outcome of a training run."""
 
     steps: int
     total_steps: int
     tokens: int
-    """Targets seen in this run."""
+    """Number of predicted tokens in this call."""
     seconds: float
-    """Duration of this run."""
+    """Duration of this call."""
     finished: bool
-    """False where a signal stopped it."""
+    """False if a signal stopped the run."""
     loss: float
     """Loss of the last step."""
     best_step: int
     held_out: dict[str, float]
-    """The last evaluation."""
+    """Results of the last evaluation."""
 
 
 def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
-    """Return the rate of step *step*, counted from 0: a linear rise, then half a cosine down to 0."""
+    """Return the learning rate of *step*, counted from 0: a linear rise, followed by a half cosine down to 0."""
     rise = round(config.warmup * steps)
     if step < rise:
         return config.lr * (step + 1) / rise
@@ -65,29 +66,29 @@ def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
 
 class _StepPlan(NamedTuple):
     rows: Int64
-    """The rows of the step, in all processes."""
+    """Rows of the step, in all processes."""
     shares: list[Int64]
-    """The rows of each batch of this process."""
+    """Rows of each batch of this process."""
     counts: dict[str, int]
-    """How many positions the step predicts, and how many of them are sampled."""
+    """Numbers of predicted (targets) and of sampled positions in the step."""
 
 
 class Trainer:
-    """A student, its loss and its data, in one of perhaps several processes.
+    """Trains a student, in one of possibly several processes.
 
     Args:
         config: how the weights are optimised.
         run: how often checkpoints are written, and how many are kept.
-        folder: the output.
-        student: to train.
-        objective: its loss.
+        folder: the output folder.
+        student: the student to train.
+        objective: the loss.
         batches: the training data.
         held_out: the held-out data, if any.
-        source: where the teacher's states come from.
-        accelerator: accelerate's.
-        identity: what a checkpoint has to agree with: the configuration, data, teacher and dictionary.
-        progress: told about steps.
-        held_out_source: where the teacher's states of the held-out data come from; None runs the teacher.
+        source: source of the teacher's states.
+        accelerator: accelerate's accelerator.
+        identity: values that a checkpoint must match: configuration, and fingerprints of data, teacher and dictionary.
+        progress: reports steps.
+        held_out_source: source of the teacher's states for the held-out data; None runs the teacher.
     """
 
     def __init__(
@@ -120,23 +121,23 @@ class Trainer:
             parameters, lr=config.lr, weight_decay=config.weight_decay, fused=student.teacher.device.type == "cuda"
         )
         self.module: nn.Module
-        with warnings.catch_warnings():  # newer versions of torch have another name for DDP's broadcast_buffers
+        with warnings.catch_warnings():  # newer versions of torch rename DDP's broadcast_buffers
             warnings.simplefilter("ignore", FutureWarning)
             self.module, prepared = accelerator.prepare(student.module, optimizer)
         self.optimizer: torch.optim.Optimizer = prepared.optimizer
-        self.feed = Feed(student.teacher.device, objective.semantic_supervision, source.read)
+        self.prefetcher = Prefetcher(student.teacher.device, objective.semantic_supervision, source.read)
         self.state = RunState(processes=accelerator.num_processes)
         self.stopped: int | None = None
-        """The signal, to any of the processes, that ended `run`."""
+        """Signal, received by any process, that stopped `run`."""
         self._signals = StopSignals()
         self._plans: dict[int, _StepPlan] = {}
         self._saves = True
 
     def resume(self) -> int:
-        """Load the newest checkpoint, if there is one, and return the steps done.
+        """Load the newest checkpoint, if there is one, and return the number of finished steps.
 
         Raises:
-            TrainingError: it is damaged or of another run.
+            TrainingError: the checkpoint is damaged or belongs to another run.
         """
         found = files.checkpoints(self.folder / CHECKPOINTS)
         if found:
@@ -144,10 +145,14 @@ class Trainer:
         return self.state.step
 
     def run(self, *, until: int | None = None, saves: bool = True) -> Outcome:
-        """Train to the end, to step *until*, until a signal comes, or until the held-out loss gets no better.
+        """Train to the end, to step *until*, until a signal arrives, or until the held-out loss stops improving.
+
+        Args:
+            until: step to stop after; None trains to the end.
+            saves: whether to write logs and checkpoints.
 
         Raises:
-            TrainingError: a loss that is not finite.
+            TrainingError: a loss is not finite.
             OSError, SafetensorError: the output cannot be written.
         """
         self._saves = saves
@@ -158,7 +163,7 @@ class Trainer:
         log = Log(self.folder, self.state.step, trackers=trackers, settings=self.identity) if writes else None
         began, tokens = time.perf_counter(), 0.0
         self.progress.stage("training")
-        with closing(log) if log is not None else nullcontext(), closing(self.feed), self._signals:
+        with closing(log) if log is not None else nullcontext(), closing(self.prefetcher), self._signals:
             while self.state.step < steps and not self._early():
                 number = self.state.step
                 row = self._step(number)
@@ -195,10 +200,10 @@ class Trainer:
         for place in range(len(shares)):
             last = place == len(shares) - 1
             after = (number, place + 1) if not last else (number + 1, 0) if number + 1 < self.steps else None
-            batch = self.feed.in_turn((number, place), self._batch, after)
+            batch = self.prefetcher.in_turn((number, place), self._batch, after)
             with nullcontext() if last else self.accelerator.no_sync(self.module):
                 loss, part = self.objective(self.module, batch, self.source(batch), **counts)
-                # DDP and FSDP take the mean over processes of what here are parts of one mean
+                # DDP and FSDP average gradients over processes, but each process has a share of one mean
                 (loss * self.accelerator.num_processes).backward()
             sums[: len(SUMS)] += part
         signals = [float(self._signals.number == signal) for signal in SIGNALS]
@@ -208,7 +213,7 @@ class Trainer:
         clipped = self.accelerator.clip_grad_norm_(self.module.parameters(), self.config.clip or math.inf)
         if isinstance(clipped, DTensor):  # of FSDP
             clipped = clipped.full_tensor()
-        # The only time in a step that the processor waits for the device
+        # The only point in a step at which the CPU waits for the device
         *values, norm = torch.cat([sums, torch.as_tensor(clipped).to(sums).reshape(1)]).tolist()
         row = self.objective.terms(values[: len(SUMS)])
         if not (math.isfinite(row["loss"]) and math.isfinite(norm)):
@@ -227,13 +232,13 @@ class Trainer:
         }
 
     def _batch(self, key: tuple[int, int]) -> DeviceBatch:
-        """A step's number, and which of the batches of this process."""
+        """Prepare a batch, given the step's number and the index of the batch among those of this process."""
         number, place = key
-        return self.feed(self.batches.batch(self._plan(number).shares[place], self.batches.step(number)[0]))
+        return self.prefetcher(self.batches.batch(self._plan(number).shares[place], self.batches.step(number)[0]))
 
     def _plan(self, number: int) -> _StepPlan:
-        """The plan of a step; those of this step and of the next, which a thread prepares, are kept."""
-        plans = self._plans  # which the other thread may replace, but never changes
+        """Return the plan of a step; plans of the current step and of the next, which a thread prepares, are kept."""
+        plans = self._plans  # the other thread may replace this dict, but never modifies it
         if number in plans:
             return plans[number]
         plan = self._planned(number)
@@ -260,7 +265,7 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, held_out: Batches) -> dict[str, float]:
-        """Return CE, perplexity, and KL to the teacher on the held-out rows."""
+        """Return CE, perplexity, and KL to the teacher, averaged over the targets of the held-out rows."""
         source = self.held_out_source
         shares: list[Int64] = []
         for number in range(held_out.steps_per_epoch):
@@ -268,13 +273,13 @@ class Trainer:
             of_all = held_out.shares(rows, self.accelerator.num_processes, self.config.micro_batch_size)
             shares += of_all[self.accelerator.process_index]
         sums = torch.zeros(len(SUMS), device=self.student.teacher.device)
-        with closing(Feed(self.student.teacher.device, None, source.read)) as feed:
+        with closing(Prefetcher(self.student.teacher.device, None, source.read)) as prefetcher:
 
             def prepared(place: int) -> DeviceBatch:
-                return feed(held_out.batch(shares[place], 0))
+                return prefetcher(held_out.batch(shares[place], 0))
 
             for place in range(len(shares)):
-                batch = feed.in_turn(place, prepared, place + 1 if place + 1 < len(shares) else None)
+                batch = prefetcher.in_turn(place, prepared, place + 1 if place + 1 < len(shares) else None)
                 sums += self.objective(self.module, batch, source(batch), targets=1, sampled=1)[1]
         sums = self.accelerator.reduce(sums, "sum")
         of = self.objective.terms(sums.tolist())
@@ -294,7 +299,7 @@ class Trainer:
         return self.config.patience is not None and self.state.worse >= self.config.patience
 
     def best_weights(self) -> dict[str, Tensor]:
-        """Return, in the first process, the trained weights to keep: the last, or with ``patience`` the best."""
+        """Return the trained weights to keep: the last, or with ``patience`` the best; only in the first process."""
         best = self.folder / CHECKPOINTS / BEST
         if self.config.patience and best.exists():
             files.load_weights(best, self.module)

@@ -34,7 +34,7 @@ def lexicon(starter_store: Path) -> Iterator[Lexicon]:
         ({"jobs": -1}, "jobs=-1: give a whole number from 1 to 256"),
         ({"jobs": 1.5}, "jobs=1.5: give a whole number from 1 to 256"),
         ({"jobs": 20_000}, "jobs=20000: give a whole number from 1 to 256"),
-        ({"language": ""}, "language='': give the code that Wiktionary has for it, such as 'en'"),
+        ({"language": ""}, "language='': give Wiktionary's code of the language, such as 'en'"),
         ({"tokenizers": "gpt2"}, "tokenizers='gpt2': give a list, such as ['NAME=PATH']"),
         ({"pairs": "p.txt"}, "pairs='p.txt': give a list, such as [('synonym', 'FILE')]"),
         ({"pairs": ["p.txt"]}, "pairs=['p.txt']: give a list, such as [('synonym', 'FILE')]"),
@@ -58,7 +58,7 @@ ASKED: list[tuple[Callable[[Lexicon], object], str]] = [
     (lambda lexicon: lexicon.neighbors(["a", None], "synonym"), "words[1] is None"),  # type: ignore[list-item]
     (lambda lexicon: lexicon.neighbors(pa.array([5]), "synonym"), "words[0] is 5; give words only"),
     (lambda lexicon: lexicon.relations("typo"), "no kind 'typo'; say synonym or antonym"),  # type: ignore[arg-type]
-    (lambda lexicon: lexicon.relations(max_tokens=3), "wants a tokenizer; name one"),
+    (lambda lexicon: lexicon.relations(max_tokens=3), "needs a tokenizer; name one"),
     (lambda lexicon: lexicon.relations(tokenizer="typo"), "no tokenizer 'typo' in the store; it has none"),
     (lambda lexicon: lexicon.synonyms("kind", source="typo"), "it has affix, morpholex, roget, wiktionary"),
     (lambda lexicon: lexicon.antonyms("kind", limit=-1), "limit=-1: give a whole number from 0 on"),

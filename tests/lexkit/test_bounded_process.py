@@ -66,8 +66,8 @@ def test_a_refusal_comes_through(start: Callable[..., Iterator[Any]]) -> None:
     [
         ("fail", r"ValueError: bad \[31m thing"),
         ("exit", "exit code 5"),
-        ("memory", "it takes more than 1,024 MiB of memory"),
-        ("abort", "killed by SIGABRT, perhaps for want of memory"),
+        ("memory", "it needs more than 1,024 MiB of memory"),
+        ("abort", "killed by SIGABRT, perhaps out of memory"),
     ],
 )
 def test_a_failure_is_told_in_a_few_words(start: Callable[..., Iterator[Any]], how: str, reason: str) -> None:

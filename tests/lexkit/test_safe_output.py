@@ -320,7 +320,7 @@ class TestWritten:
         printed(["export", "out", "--store", str(poisoned), "--tokenizer", TOKENIZER], False)
         readme = Path("out/README.md").read_text("utf-8")
         assert not unsafe(readme, False)
-        row = readme.split("| --- | --- | --- |\n")[1].splitlines()[0]
+        row = readme.split("| source | file | licence |\n| --- | --- | --- |\n")[1].splitlines()[0]
         assert len(re.findall(r"(?<!\\)\|", row)) == 4
         assert row.endswith(r"| \# \| \[a\](b) |")
         assert not re.search(r"(?<!\\)[<\]]", row)

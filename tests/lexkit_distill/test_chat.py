@@ -509,7 +509,7 @@ def test_real_templates_with_real_chats(name: str, vocabulary: Callable[[str], P
 @pytest.mark.parametrize(
     ("template", "reason"),
     [
-        ("{{ 'a' * 10000000000 }}", "it takes more than 1,024 MiB of memory"),
+        ("{{ 'a' * 10000000000 }}", "it needs more than 1,024 MiB of memory"),
         ("{% for a in range(9999) %}{% for b in range(9999) %}{{ b }}{% endfor %}{% endfor %}", "more than 1,048,576"),
     ],
 )

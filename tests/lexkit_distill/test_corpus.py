@@ -233,21 +233,21 @@ def test_tools_are_kept_as_a_list_or_as_json_text_of_one(
         ({"messages": [{"role": "user", "text": "hi"}]}, "(role 'user') has no 'content'"),
         ({"conversations": [{"from": "narrator", "value": "hi"}]}, "unknown speaker 'narrator' in 'from'; rename it"),
         ({"conversations": [{"from": None, "value": "hi"}]}, "no text as 'from'"),
-        ({"messages": "[{}]"}, "'messages' is a text; a line has"),
-        ({"text": 3}, "'text' is a number; a line has"),
-        ({"text": True}, "'text' is true or false; a line has"),
-        ({"conversation": {"a": 1}}, "'conversation' is an object; a line has"),
-        ({"instruction": "a", "output": "b"}, "neither 'text' nor 'messages' in it; a line has"),
-        ({"messages": None}, "neither 'text' nor 'messages' in it; a line has"),
-        (["a"], "a list instead of an object; a line has"),
-        (None, "null instead of an object; a line has"),
+        ({"messages": "[{}]"}, "'messages' is a text; each line needs"),
+        ({"text": 3}, "'text' is a number; each line needs"),
+        ({"text": True}, "'text' is true or false; each line needs"),
+        ({"conversation": {"a": 1}}, "'conversation' is an object; each line needs"),
+        ({"instruction": "a", "output": "b"}, "neither 'text' nor 'messages' in it; each line needs"),
+        ({"messages": None}, "neither 'text' nor 'messages' in it; each line needs"),
+        (["a"], "a list instead of an object; each line needs"),
+        (None, "null instead of an object; each line needs"),
     ],
 )
 def test_records_of_other_shapes_are_refused(refused: Callable[[Any], str], record: Any, says: str) -> None:
     said = refused(record)
     assert says in said
-    if "a line has" in says:
-        assert "'text', 'messages', 'conversations', or 'prompt' and 'completion' (both texts or both messages)" in said
+    if "each line needs" in says:
+        assert "'text', 'messages', 'conversations', or 'prompt' and 'completion' (two texts, or two lists of " in said
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_records_of_other_shapes_are_refused(refused: Callable[[Any], str], reco
         ('{"scores": [1, -Infinity], "text": "a"}', "JSON has no -Infinity, write null instead"),
         ("[" * 5000 + "]" * 5000, "not JSON"),
         ('{"messages": ' + "[" * 600 + "]" * 600 + "}", "message 1 of 'messages' is a list|nested too deeply"),
-        ("{'text': 'a'}", "a .jsonl file has one object a line"),
+        ("{'text': 'a'}", "write one object on each line"),
     ],
 )
 def test_lines_that_are_not_json_or_too_deep(tmp_path: Path, line: str, says: str) -> None:

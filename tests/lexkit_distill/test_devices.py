@@ -513,5 +513,5 @@ def test_layers_of_the_teacher_are_not_cut_into_shares(
 
     monkeypatch.setattr(Accelerator, "distributed_type", "FSDP")
     monkeypatch.setattr(Student, "shares_prefix", property(lambda _: False, lambda *_: None), raising=False)
-    with pytest.raises(TrainingError, match=r"which FSDP would cut .*; launch with gpus.yaml in place of fsdp.yaml$"):
+    with pytest.raises(TrainingError, match=r"which FSDP would shard; launch with gpus.yaml instead of fsdp.yaml$"):
         training("cpu", **KD)

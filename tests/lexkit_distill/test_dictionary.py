@@ -159,7 +159,7 @@ def test_the_help_of_an_option_is_the_docstring_of_its_field() -> None:
 
     docs = {option.name: option.help for option in options(SensesConfig)}
     assert set(docs) == {field.name for field in dataclasses.fields(SensesConfig)}
-    assert docs["max_per_token"] == "Most occurrences of a token in the sample."
+    assert docs["max_per_token"] == "Most occurrences per token to sample from the corpus."
 
 
 @pytest.mark.parametrize(
@@ -176,5 +176,5 @@ def test_damaged_contexts(tmp_path: Path) -> None:
     from lexkit_distill.senses.contexts import read_contexts
 
     (tmp_path / "contexts.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(DictionaryError, match=r"contexts.parquet: damaged \(.*\); delete it, or make it again"):
+    with pytest.raises(DictionaryError, match=r"contexts.parquet: damaged \(.*\); delete it, or build it again"):
         read_contexts(tmp_path / "contexts.parquet")

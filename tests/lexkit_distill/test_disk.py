@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lexkit_distill.disk import disk_failures, only_run, read_json
+from lexkit_distill.disk import disk_failures, lock_folder, read_json
 from lexkit_distill.errors import SampleError, TrainingError
 from lexkit_distill.sweep.records import read_run
 
@@ -23,9 +23,9 @@ HOLDER = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from lexkit_distill.disk import only_run
+from lexkit_distill.disk import lock_folder
 from lexkit_distill.errors import TrainingError
-with only_run(Path(sys.argv[1]), TrainingError):
+with lock_folder(Path(sys.argv[1]), TrainingError):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -113,19 +113,19 @@ class TestOnlyRun:
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"held\n"
             with pytest.raises(TrainingError, match="student: another run is writing there; wait for it"):
-                only_run(folder, TrainingError).__enter__()
+                lock_folder(folder, TrainingError).__enter__()
             holder.kill()
-        with only_run(folder, TrainingError) as is_new:
+        with lock_folder(folder, TrainingError) as is_new:
             assert not is_new
 
     def test_it_leaves_what_was_written_and_nothing_else(self, tmp_path: Path) -> None:
         for name in ("empty", "written"):
-            with only_run(tmp_path / name, TrainingError) as is_new:
+            with lock_folder(tmp_path / name, TrainingError) as is_new:
                 assert is_new
                 if name == "written":
                     (tmp_path / name / "figures").touch()
         (tmp_path / "there").mkdir()
-        with only_run(tmp_path / "there", TrainingError) as is_new:
+        with lock_folder(tmp_path / "there", TrainingError) as is_new:
             assert not is_new
         found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
         assert found == ["there", "written", "written/figures"]
@@ -133,7 +133,7 @@ class TestOnlyRun:
     def test_a_file_is_no_folder(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(TrainingError, match="file: a file, not a folder; choose another --sample"):
-            only_run(tmp_path / "file", TrainingError, "--sample").__enter__()
+            lock_folder(tmp_path / "file", TrainingError, "--sample").__enter__()
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"[" * 100_000, b'{"key": "\xed"}', b'{"key": 1'])

@@ -51,7 +51,7 @@ def test_a_teacher_of_more_layers_than_it_could_ever_have(build: Build, tmp_path
     folder = Path(shutil.copytree(teacher_folder, tmp_path / "deep"))
     config = json.loads((folder / "config.json").read_bytes())
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2**64}), encoding="utf-8")
-    refused(build, TeacherError, "asks for 18,446,744,073,709,551,616 layers", tmp_path, teacher=str(folder))
+    refused(build, TeacherError, "declares 18,446,744,073,709,551,616 layers", tmp_path, teacher=str(folder))
 
 
 def test_messages_without_a_chat_template(build: Build, tmp_path: Path, make_teacher: Callable[..., Path]) -> None:
@@ -66,9 +66,9 @@ def test_messages_without_a_chat_template(build: Build, tmp_path: Path, make_tea
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("empty.txt", b"\n \n\n", "no text in it"),
+        ("empty.txt", b"\n \n\n", "contains no text"),
         ("nothing.txt", b"", "empty file"),
-        ("table.csv", b'text\n"hello"\n', "table.csv: a table, not a text; write JSON lines"),
+        ("table.csv", b'text\n"hello"\n', "table.csv: a table, not text; write JSON lines"),
         ("latin.txt", b"good\n\nna\xefve\n", "line 3: invalid UTF-8"),
         ("bad.jsonl", b'{"text": "a"}\n{"text": \n', "line 2: not JSON"),
         ("fields.jsonl", b'{"content": "a"}\n', "line 1: neither 'text' nor 'messages'"),
@@ -83,7 +83,9 @@ def test_a_corpus_without_good_text(build: Build, tmp_path: Path, name: str, con
 def test_a_corpus_of_one_token(build: Build, tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("x", encoding="utf-8")
     corpus = (str(tmp_path / "one.txt"),)
-    refused(build, SampleError, "no token .* has a state of --anchor next", tmp_path, corpus=corpus, anchor="next")
+    refused(
+        build, SampleError, "no token .* has a hidden state with --anchor next", tmp_path, corpus=corpus, anchor="next"
+    )
     assert build("input", corpus=corpus, anchor="input").is_dir()
 
 
@@ -173,7 +175,7 @@ def test_a_full_disk(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_dictionary_that_is_there_already(build: Build) -> None:
     build()
-    with pytest.raises(DictionaryError, match="there already"):
+    with pytest.raises(DictionaryError, match="already contains"):
         build()
 
 
@@ -224,7 +226,7 @@ def test_an_unfinished_or_damaged_dictionary(build: Build, tmp_path: Path) -> No
     with pytest.raises(DictionaryError, match="update lexkit"):
         SenseDictionary(folder)
     (folder / "meta.json").unlink()
-    with pytest.raises(DictionaryError, match="no finished sense dictionary"):
+    with pytest.raises(DictionaryError, match="not a finished sense dictionary"):
         SenseDictionary(folder)
 
 

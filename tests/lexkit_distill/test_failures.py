@@ -16,7 +16,7 @@ import pytest
 
 import lexkit
 from lexkit.errors import Stopped
-from lexkit_distill.disk import only_run
+from lexkit_distill.disk import lock_folder
 from lexkit_distill.errors import DictionaryError, SampleError
 
 Build = Callable[..., Path]
@@ -140,7 +140,7 @@ def test_a_disk_that_is_full_for_the_words_leaves_the_tokens(
     size = (folder / "senses.safetensors").stat().st_size
     with small_files(size), pytest.raises(DictionaryError, match=r"senses\.safetensors: cannot be written") as raised:
         compose_senses(folder, store)
-    assert "its senses of tokens are whole" in str(raised.value)
+    assert "the senses of tokens are intact" in str(raised.value)
     assert sorted(contents(folder)) == sorted(
         ["contexts.parquet", "index.parquet", "meta.json", "senses.safetensors", "tokenizer.json"]
     )
@@ -166,13 +166,16 @@ def test_a_disk_that_fills_at_any_time_is_one_line(
 
 class TestTwoAtOnce:
     def test_of_an_output(self, build: Build, tmp_path: Path) -> None:
-        with only_run(tmp_path / "senses", SampleError), pytest.raises(SampleError, match="choose another --output"):
+        with lock_folder(tmp_path / "senses", SampleError), pytest.raises(SampleError, match="choose another --output"):
             build("senses")
         assert (build("senses") / "meta.json").exists()
 
     def test_of_a_sample(self, build: Build, tmp_path: Path) -> None:
         sample = tmp_path / "sample"
-        with only_run(sample, SampleError), pytest.raises(SampleError, match=r"sample: another run .*another --sample"):
+        with (
+            lock_folder(sample, SampleError),
+            pytest.raises(SampleError, match=r"sample: another run .*another --sample"),
+        ):
             build("senses", sample=str(sample))
         assert not (tmp_path / "senses").exists()
 
@@ -181,7 +184,10 @@ class TestTwoAtOnce:
 
         folder = build()
         before = contents(folder)
-        with only_run(folder, DictionaryError), pytest.raises(DictionaryError, match="senses: another run is writing"):
+        with (
+            lock_folder(folder, DictionaryError),
+            pytest.raises(DictionaryError, match="senses: another run is writing"),
+        ):
             compose_senses(folder, tmp_path / "store.duckdb")
         assert contents(folder) == before
 

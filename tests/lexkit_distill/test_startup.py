@@ -71,10 +71,10 @@ REFUSALS = {
         (f"{SENSES} --gguf nowhere.gguf", 1, "teacher: no nowhere.gguf in this folder"),
         (SENSES.replace("corpus.txt", "nowhere.txt"), 1, "nowhere.txt: no such file"),
         (SENSES.replace("corpus.txt", "empty"), 1, "empty: no .txt or .jsonl file in this folder"),
-        (SENSES.replace("output out", "output senses"), 1, "senses: a sense dictionary is there already"),
+        (SENSES.replace("output out", "output senses"), 1, "senses: already contains a sense dictionary"),
         (SENSES.replace("output out", "output corpus.txt"), 1, "corpus.txt: a file, not a folder"),
         ("distill compose --senses nowhere", 1, "nowhere: no such sense dictionary"),
-        ("distill compose --senses done", 1, "done: no finished sense dictionary"),
+        ("distill compose --senses done", 1, "done: not a finished sense dictionary"),
         ("distill compose --senses senses --store nowhere", 1, "nowhere: no such store"),
         ("distill inspect kind --senses nowhere", 1, "nowhere: no such sense dictionary"),
         ("distill inspect kind --senses senses --plot x.png --store nowhere", 1, "nowhere: no such store"),
@@ -85,25 +85,25 @@ REFUSALS = {
         ("distill train --config nowhere.yaml", 1, "nowhere.yaml: No such file"),
         ("distill train --config broken.yaml", 1, "broken.yaml: not YAML"),
         (f"{TRAIN} --lr nothing", 2, "'nothing' is not a number"),
-        (f"{TRAIN} --layers 99", 1, "of a teacher with 4 layers"),
-        (f"{TRAIN} --max-length 999", 1, "teacher takes 128 tokens"),
+        (f"{TRAIN} --layers 99", 1, "the teacher has 4 layers"),
+        (f"{TRAIN} --max-length 999", 1, "teacher reads at most 128 tokens"),
         (TRAIN.replace("teacher teacher", "teacher ./nowhere"), 1, "./nowhere: no such folder"),
         (f"{TRAIN} --data nowhere.txt", 1, "nowhere.txt: no such file"),
         (f"{TRAIN} --data arc:nowhere.jsonl", 1, "nowhere.jsonl: no such file"),
-        (f"{TRAIN} --data table.csv", 1, "table.csv: a table, not a text"),
+        (f"{TRAIN} --data table.csv", 1, "table.csv: a table, not text"),
         (f"{TRAIN} --eval-data nowhere.txt", 1, "nowhere.txt: no such file"),
         (f"{TRAIN} --beta-p 1", 1, "no --senses: the semantic loss needs"),
         (f"{TRAIN} --beta-p 1 --senses nowhere", 1, "nowhere: no such sense dictionary"),
         (f"{TRAIN} --beta-p 1 --senses senses --store nowhere", 1, "nowhere: no such store"),
-        (TRAIN.replace("output out", "output done"), 1, "done: a finished student is there already"),
+        (TRAIN.replace("output out", "output done"), 1, "done: contains a finished student"),
         (TRAIN.replace("output out", "output corpus.txt"), 1, "corpus.txt: a file, not a folder"),
         (f"{PREVIEW} --limit -1", 2, "-1 is not in the range"),
         (f"{PREVIEW} --data nowhere.txt", 1, "nowhere.txt: no such file"),
         (f"{PREVIEW} --senses nowhere", 1, "nowhere: no such sense dictionary"),
-        (f"{PREVIEW} --targets teacher", 1, "a preview has no weights to answer with"),
+        (f"{PREVIEW} --targets teacher", 1, "a preview does not load the teacher"),
         (PREVIEW.replace("teacher teacher", "teacher ./nowhere"), 1, "./nowhere: no such folder"),
         ("distill sweep --config broken.yaml", 1, "broken.yaml: not YAML"),
-        ("distill sweep --config corpus.txt", 1, "sections with 'field: value' are expected"),
+        ("distill sweep --config corpus.txt", 1, "not a mapping of sections with 'field: value' lines"),
         ("distill sweep --config missing.yaml", 1, "nowhere.txt: no such file"),
         ("distill sweep --config sweep.yaml --dry-run", 0, "to do\tseed 1"),
     ],
@@ -119,7 +119,7 @@ REFUSALS = {
         (f"{EVAL} perplexity --text corpus.txt --teacher ./nowhere", 1, "./nowhere: no such folder"),
         ("distill demo --text nowhere.txt", 1, "nowhere.txt: no such file"),
         ("distill demo --teacher ./nowhere", 1, "./nowhere: no such folder"),
-        ("distill demo --teacher teacher --output done", 1, "holds other files than a demo"),
+        ("distill demo --teacher teacher --output done", 1, "contains files that are not part of a demo"),
     ],
 }
 
@@ -201,7 +201,7 @@ def test_a_name_that_neither_the_hub_nor_this_machine_knows(monkeypatch: pytest.
         raise Missing
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    with pytest.raises(TeacherError, match=r"^teecher: .*neither a folder here nor a model on the hub"):
+    with pytest.raises(TeacherError, match=r"^teecher: .*neither a local folder nor a model on the hub"):
         check_model("teecher")
 
 

@@ -41,7 +41,7 @@ def test_weights_of_the_right_dtype_stay_in_their_file_on_a_cpu(teacher_folder: 
     [
         (1, lambda data: data[:40], ""),
         (1, lambda data: data[:8] + b"\xff" * 8 + data[16:], ""),  # the number of tensors
-        (10**9, lambda data: data, "1,000,000,000 layers, of 1 tensors"),
+        (10**9, lambda data: data, "declares 1,000,000,000 layers but has 1 tensors"),
     ],
 )
 def test_a_gguf_file_that_promises_too_much(tmp_path: Path, layers: int, change: Any, reason: str) -> None:

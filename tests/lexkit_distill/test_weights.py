@@ -209,5 +209,5 @@ def test_a_sample_of_an_earlier_version_is_used_again(
             rows = (folder / "senses-2" / "senses.safetensors").read_bytes()
             assert rows == (senses / "senses-2" / "senses.safetensors").read_bytes()
         else:
-            with pytest.raises(SampleError, match="holds a sample with another teacher"):
+            with pytest.raises(SampleError, match="contains a sample with another teacher"):
                 build_senses(config)

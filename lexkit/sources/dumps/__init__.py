@@ -1,1 +1,1 @@
-"""Makes JSON lines of MediaWiki XML dumps of Wiktionary, by wiktextract in bounded processes of its own."""
+"""Turn MediaWiki XML dumps of Wiktionary into JSON lines, with wiktextract running in processes with limits."""

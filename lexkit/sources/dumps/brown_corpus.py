@@ -1,7 +1,7 @@
-"""Finds NLTK's Brown corpus, which wiktextract wants to import, or makes a stand-in for it.
+"""Find NLTK's Brown corpus, which wiktextract imports, or write a stand-in for it.
 
-wiktextract takes the corpus's words for the known words of English, by which it tells notes from terms. With the
-stand-in it still knows the several thousand words of its own lists.
+wiktextract uses the corpus as a list of English words, to tell notes from terms. With the stand-in, it still has the
+several thousand words of its own lists.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _CORPUS = Path("corpora", "brown")
 
 
 def find_brown(cache: Path) -> Path | None:
-    """Return the folder for ``$NLTK_DATA`` with the corpus, from lexkit's cache or where NLTK looks for it, or None."""
+    """Return the folder with the corpus, in lexkit's cache or on NLTK's search path, for ``$NLTK_DATA``; or None."""
     places = [cache / "nltk_data", *_nltk_path()]
     return next((p for p in places if (p / _CORPUS / "cats.txt").is_file() or (p / f"{_CORPUS}.zip").is_file()), None)
 
@@ -30,7 +30,7 @@ def write_standin(nltk_data: Path) -> Path:
 
 
 def _nltk_path() -> list[Path]:
-    """Return NLTK's search path, without the second it takes to import NLTK."""
+    """Return NLTK's search path without importing NLTK, which would take a second."""
     named = [Path(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
     within = [Path(sys.prefix, folder) for folder in (".", "share", "lib")]
     system = [Path("/usr", folder) for folder in ("share", "local/share", "lib", "local/lib")]

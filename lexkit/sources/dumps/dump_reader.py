@@ -1,6 +1,6 @@
-"""Reads the pages of a MediaWiki XML dump of the English Wiktionary, and refuses everything else.
+"""Read the pages of a MediaWiki XML dump of the English Wiktionary, and refuse all other files.
 
-wiktextract's own reader takes a broken dump for a short one.
+wiktextract's own reader mistakes a broken dump for a short one.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from lexkit.sources.files import open_binary
 
 _BLOCK = 1 << 20
 MAX_PAGE = 1 << 26
-"""Bytes from one ``<page>`` to the next; MediaWiki's own limit for a page is 2 MiB."""
+"""Maximum number of bytes from one ``<page>`` to the next; MediaWiki's own limit for a page is 2 MiB."""
 _DEPTHS = {"base": 2, "ns": 2, "title": 2, "model": 3, "text": 3}
-"""The elements whose text is wanted, and the number of elements around them."""
+"""The elements whose text is needed, and the number of elements that enclose them."""
 
 
 def is_dump(path: Path) -> bool:
-    """Whether the file holds XML, plain or compressed, by its content; `read_pages` says whether it is a dump.
+    """Whether the content of a file is XML, plain or compressed; `read_pages` checks that it is a dump.
 
-    If compressed data are broken from the start, only the name is left to go by.
+    If the compressed data are broken from the start, the name decides.
     """
     try:
         with open_binary(path) as stream:
@@ -33,13 +33,14 @@ def is_dump(path: Path) -> bool:
 
 
 def read_pages(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield the pages of a dump, plain or compressed, in bounded memory, as wiktextract wants them.
+    """Yield the pages of a dump, plain or compressed, in bounded memory and in the form that wiktextract expects.
 
-    Of a page that is its model, its title and its text; of a redirect ``redirect``, its title and its aim.
+    For a page, that is its model, its title and its text; for a redirect, ``redirect``, its title and its target.
 
     Raises:
-        SourceError: broken compression, not well-formed or incomplete XML, a document type (and with it the entities
-            that XML bombs are made of), not a dump of the English Wiktionary, an overlong page, or no article at all.
+        SourceError: the compression is broken, the XML is not well-formed or incomplete, it has a document type (which
+            could declare the entities of XML bombs), it is not a dump of the English Wiktionary, a page is too long, or
+            there is no article.
     """
     reader = _Reader(path)
     with open_binary(path) as stream:
@@ -51,7 +52,7 @@ def read_pages(path: Path) -> Iterator[tuple[str, str, str]]:
 
 
 class _Reader:
-    """Feeds blocks to expat and makes pages of what it finds."""
+    """Feeds blocks to expat and collects the pages."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,13 +63,13 @@ class _Reader:
         self._has_articles = False
         self._parser = expat.ParserCreate("utf-8")
         self._parser.buffer_text = True
-        self._parser.StartDoctypeDeclHandler = lambda *_: self._refuse("XML with a DOCTYPE, as bombs have")
+        self._parser.StartDoctypeDeclHandler = lambda *_: self._refuse("XML with a DOCTYPE, which dumps do not have")
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._parts.append
 
     def feed(self, block: bytes) -> None:
-        """Add to `pages` those that *block* completes; an empty one is the end of the dump."""
+        """Add the pages that *block* completes to `pages`; an empty block marks the end of the dump."""
         self._since_page += len(block)
         if self._since_page > MAX_PAGE:
             self._refuse(f"{MAX_PAGE >> 20} MiB without a new page")
@@ -108,6 +109,6 @@ class _Reader:
             if not self._fields.get("title"):
                 self._refuse("a page without a title")
             self._has_articles |= self._fields.get("ns", "0") == "0"
-            aim = self._fields.get("redirect")
-            model = "redirect" if aim else self._fields.get("model", "wikitext")
-            self.pages.append((model, self._fields["title"], aim or self._fields.get("text", "")))
+            target = self._fields.get("redirect")
+            model = "redirect" if target else self._fields.get("model", "wikitext")
+            self.pages.append((model, self._fields["title"], target or self._fields.get("text", "")))

@@ -1,8 +1,8 @@
-"""Makes JSON lines of a dump in the cache, once for every dump, wiktextract and language.
+"""Extract the JSON lines of a dump into the cache, once for each dump, version of wiktextract and language.
 
-While an extraction is under way everything lies in a folder beside the place of its result, and a lock is held, also by
-the processes that work. The next extraction uses what a killed one leaves there: the pages if it had read all of them,
-and the entries of most pages that it had finished.
+During an extraction, all files are in a folder beside the future result, and this process and its workers hold a lock.
+After a kill, the next extraction uses what is left there: the pages if all of them had been read, and the entries of
+most pages that were finished.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from lexkit.sources.dumps.brown_corpus import find_brown, write_standin
 from lexkit.sources.files import fingerprint
 
 _FORMAT = 2
-"""To be raised when the same dump and wiktextract come to give other lines."""
+"""Version of the output; increase it when a change makes the same dump and wiktextract give other lines."""
 _MODULE = "lexkit.sources.dumps.wiktextract_process"
 _MEMORY = 2 << 30
-"""Bytes that a process may take, besides four times the dump's size: wiktextract keeps titles and templates in it."""
+"""Bytes of memory for a process, in addition to four times the dump's size for the titles and templates."""
 
 
 def extract(path: Path, *, language: str = "en", jobs: int = 1, progress: Progress | None = None) -> Path:
-    """Return the JSON lines, gzipped, that wiktextract makes of a dump; from the cache if they are there.
+    """Return the path of the gzipped JSON lines that wiktextract extracts from a dump, from the cache if possible.
 
-    The cache is the folder ``$LEXKIT_CACHE``, or where the system keeps caches. The lines depend on the dump, the
-    installed wiktextract, its corpus and the language, and on nothing else: not on *jobs*, nor on being interrupted.
+    The cache is ``$LEXKIT_CACHE``, or else the user's cache folder. The lines depend only on the dump, the installed
+    wiktextract, its corpus and the language; *jobs* and interruptions make no difference.
 
     Args:
-        path: a MediaWiki dump, XML, plain or compressed.
-        language: Wiktionary's code of the language whose entries are wanted.
-        jobs: processes that extract.
-        progress: shows stages, pages, and what the user should know.
+        path: a MediaWiki XML dump, plain or compressed.
+        language: Wiktionary's code of the language whose entries are extracted.
+        jobs: number of processes.
+        progress: receives stages, numbers of pages, and notes for the user.
 
     Raises:
-        SourceError: the dump is broken or has nothing of the language, wiktextract fails or does not know the
+        SourceError: the dump is broken or has no entries of the language, wiktextract fails or does not know the
             language, or the cache cannot be written.
     """
     cache = cache_folder().absolute()
@@ -52,7 +52,7 @@ def extract(path: Path, *, language: str = "en", jobs: int = 1, progress: Progre
         raise SourceError(f"{path}: wiktextract failed ({error}); run again to resume, or build from JSONL") from error
     except OSError as error:
         place = error.filename or cache
-        raise SourceError(f"{place}: {error.strerror}; set LEXKIT_CACHE to a folder with room") from error
+        raise SourceError(f"{place}: {error.strerror}; set LEXKIT_CACHE to a folder with free space") from error
 
 
 def _extract(path: Path, language: str, jobs: int, progress: Progress, cache: Path) -> Path:
@@ -60,7 +60,7 @@ def _extract(path: Path, language: str, jobs: int, progress: Progress, cache: Pa
     sha256, size = fingerprint(path)
     brown = find_brown(cache)
     if brown is None:
-        progress.note("wiktextract runs without NLTK's Brown corpus, and less well; 'lexkit fetch brown' gets it")
+        progress.note("wiktextract works better with NLTK's Brown corpus; 'lexkit fetch brown' downloads it")
     parts = (
         f"{_FORMAT}\n{sha256}\n{version('wiktextract')}\n{version('wikitextprocessor')}\n{language}\n{brown is None}"
     )
@@ -70,7 +70,7 @@ def _extract(path: Path, language: str, jobs: int, progress: Progress, cache: Pa
     target.parent.mkdir(parents=True, exist_ok=True)
     held = lock(target.with_suffix(".lock"))
     if held is None:
-        progress.note("another lexkit extracts the same dump; waiting for it")
+        progress.note("another lexkit process is extracting the same dump; waiting for it")
         held = lock(target.with_suffix(".lock"), wait=True)
     assert held is not None
     folder = target.with_name(f"{target.name}.partial")
@@ -83,7 +83,7 @@ def _extract(path: Path, language: str, jobs: int, progress: Progress, cache: Pa
         try:
             for method, *rest in run(_MODULE, arguments, _MEMORY + 4 * size, environment, [held.fileno()]):
                 getattr(progress, method)(*rest)
-        except SourceError:  # after anything else the next extraction resumes
+        except SourceError:  # after any other error, the next extraction can resume
             shutil.rmtree(folder)
             raise
         shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Spreads pages over processes, keeps their order, and keeps what is done in files."""
+"""Process pages in several processes, in order, and save finished results in files."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from lexkit.atomic_write import write_atomically
 from lexkit.errors import first_line
 
 Page = tuple[str, str]
-"""Model and title."""
+"""Model and title of a page."""
 Results = Iterator[tuple[Any, str | None]]
-"""What was made of each page, or why nothing could be made of it."""
+"""The result of each page, or the reason why there is none."""
 Work = Callable[[Page], Any]
 Report = Callable[[int], None]
 
 MAX_SECONDS = 600
-"""A page that takes longer is given up; wiktextract itself warns of 100."""
+"""Time limit for a page, after which it is given up; wiktextract itself warns after 100 seconds."""
 _BATCH = 500
-"""Pages in a file; a kill costs at most these. The processes end with them, which frees what has piled up in memory."""
+"""Pages in a file, the most that a kill can cost. Processes end after a batch, which frees the memory they hold."""
 _work: Work
-"""What is done with a page; set before the processes are forked, which therefore need not be sent it."""
+"""The function that processes a page; set before forking, so that it need not be sent to the processes."""
 
 
 def process_pages(work: Work, pages: Sequence[Page], folder: Path, jobs: int, report: Report) -> Results:
-    """Yield the result of every page, in the order of the pages, as JSON brings it back.
+    """Yield the result of every page, in the order of the pages, after a round trip through JSON.
 
     If a process dies, or spends more than `MAX_SECONDS` on a page, the next pages are processed one by one, each in a
-    process of its own. A page that ends its own process is given up.
+    process of its own. A page whose own process dies is given up.
 
     Args:
-        work: makes what JSON can hold of a page, in another process.
+        work: processes a page in another process and returns a JSON value.
         pages: all pages.
-        folder: where the results are kept, and those of an earlier run with the same pages are taken from.
+        folder: folder for the results; those of an earlier run with the same pages are reused.
         jobs: number of processes.
-        report: called with the number of pages done.
+        report: called with the number of pages that are done.
     """
     folder.mkdir(exist_ok=True)
     for start in range(0, len(pages), _BATCH):
@@ -79,7 +79,7 @@ def _process(page: Page) -> tuple[Any, str | None]:
     try:
         return _work(page), None
     except MemoryError:
-        os._exit(1)  # what is left of the process may not suffice for the next page
+        os._exit(1)  # the process may not have enough memory left for the next page
     except Exception as error:
         return None, f"{type(error).__name__}: {first_line(error)}"
     finally:

@@ -1,8 +1,8 @@
-"""Runs wiktextract 1.99.7, the version of PyPI, in the process that `lexkit.sources.dumps.extraction` starts.
+"""Run wiktextract 1.99.7, the version on PyPI, in the process that `lexkit.sources.dumps.extraction` starts.
 
 wiktextract's command ``wiktwords`` cannot resume, writes entries in the order in which its processes happen to finish,
-keeps every message in memory, and waits for ever for a process that has died. Therefore this module calls the functions
-behind the command. wiktextract keeps the pages, in its own cache file, and makes the entries.
+keeps every message in memory, and waits forever for a process that has died. This module therefore calls the functions
+behind the command. wiktextract stores the pages in its own cache file and extracts the entries.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lexkit.sources.dumps.dump_reader import read_pages
 from lexkit.sources.dumps.page_processes import Page, process_pages
 
 Send = Callable[[list[Any]], None]
-"""Sends a method of `lexkit.progress.Progress` and its arguments."""
+"""A function that sends the name of a method of `lexkit.progress.Progress` and its arguments."""
 _NO_STATISTICS: dict[str, Any] = {"num_pages": 1, "language_counts": {}, "pos_counts": {}, "section_counts": {}}
 
 
@@ -32,11 +32,11 @@ def main(send: Send, dump: str, folder: str, target: str, language: str, jobs: s
     """Write the entries of a dump to the file *target*.
 
     Args:
-        send: tells the progress.
+        send: reports progress.
         dump: path of the dump.
-        folder: where a killed run may have left its work; the name ends in ``.partial``.
-        target: what to write.
-        language: Wiktionary's code of it.
+        folder: working folder, in which a killed run may have left files; its name ends in ``.partial``.
+        target: path of the file to write.
+        language: Wiktionary's code of the language.
         jobs: number of processes.
     """
     path = Path(dump)
@@ -44,21 +44,22 @@ def main(send: Send, dump: str, folder: str, target: str, language: str, jobs: s
     if not Path(folder, "collected").exists():
         send(["stage", "read the pages of the dump"])
         _collect(send, path, Path(folder))
-    os.chdir(folder)  # wiktextract drops files where it runs
+    os.chdir(folder)  # wiktextract writes files into the current folder
     send(["stage", "extract the entries of the dump"])
     with new_file(Path(target)) as beside, beside.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as entries:
         _extract(send, name, int(jobs), entries)
         if not entries.tell():
-            raise SourceError(f"{path}: wiktextract found no entry of the language {language!r}; give another dump")
+            raise SourceError(f"{path}: wiktextract found no entries of the language {language!r}; give another dump")
 
 
 def _language_name(path: Path, code: str) -> str:
-    """Return wiktextract's name of a language, and make wiktextract fit to be imported.
+    """Return wiktextract's name of a language, and patch what would keep wiktextract from being imported.
 
-    NLTK's download is to succeed without trying: the corpus that is there has to do. ``pkg_resources`` is a part of
-    setuptools up to version 81. ``ALL_LANGUAGES`` is a part of wiktextract up to version 1.99.7.
+    NLTK's download is replaced by a function that does nothing, because the corpus has been chosen already.
+    ``pkg_resources`` is part of setuptools only up to version 81, and ``ALL_LANGUAGES`` is part of wiktextract only up
+    to version 1.99.7.
     """
-    setattr(import_module("nltk"), "download", lambda *_, **__: True)  # noqa: B010  # the type checker knows no nltk
+    setattr(import_module("nltk"), "download", lambda *_, **__: True)  # noqa: B010  # nltk has no types
     if find_spec("pkg_resources") is None:
         module = sys.modules["pkg_resources"] = ModuleType("pkg_resources")
         module.__dict__["resource_filename"] = lambda package, name: f"{import_module(package).__path__[0]}/{name}"
@@ -66,11 +67,11 @@ def _language_name(path: Path, code: str) -> str:
         if language["code"] == code:
             return str(language["name"])
     fix = "give --language a code such as en, and check that wiktextract 1.99.7 is installed"
-    raise SourceError(f"{path}: wiktextract knows no language {code!r}; {fix}")
+    raise SourceError(f"{path}: wiktextract does not know the language {code!r}; {fix}")
 
 
 def _collect(send: Send, dump: Path, folder: Path) -> None:
-    """Put the pages of the dump into wiktextract's cache."""
+    """Store the pages of the dump in wiktextract's cache."""
     (folder / "pages.pickle").unlink(missing_ok=True)
     context = _context(folder / "pages")
     for n_pages, page in enumerate(read_pages(dump), 1):
@@ -83,16 +84,16 @@ def _collect(send: Send, dump: Path, folder: Path) -> None:
 
 
 def _context(pages: Path) -> Any:  # noqa: ANN401
-    """Return wiktextract's view of the pages, with those of its cache if it has any."""
+    """Return wiktextract's context for the pages, including those already in its cache."""
     context = import_module("wikitextprocessor").Wtp(cache_file=str(pages), quiet=True)
-    # as wiktwords does: this module of debugging aids makes wiktextract recur without end
+    # as in wiktwords: this module of debugging aids makes wiktextract recurse forever
     context.add_page("Scribunto", "Module:no globals", "", transient=True)
     return context
 
 
 def _extract(send: Send, language: str, jobs: int, entries: gzip.GzipFile) -> None:
     def reprocess(self: Any, handle: Callable[..., Any], autoload: bool = True) -> Iterator[Any]:  # noqa: ANN401
-        """Yield what *handle* returns for the pages; the thesaurus comes first, and without *autoload*."""
+        """Yield the results of *handle* for the pages. wiktextract first reads the thesaurus, without *autoload*."""
 
         def work(page: Page) -> Any:  # noqa: ANN401
             model, title = page

@@ -1,7 +1,7 @@
-"""The two plain-text layouts in which Project Gutenberg carries Roget's Thesaurus of 1911.
+"""Parse the two plain-text layouts in which Project Gutenberg publishes Roget's Thesaurus of 1911.
 
-Both become the same thing here: heads, each a list of paragraphs with a part of speech. What stands inside a
-paragraph is the business of `lexkit.sources.roget.terms`.
+The result is the same for both: heads, each a list of paragraphs with a part of speech. `lexkit.sources.roget.terms`
+parses the paragraphs.
 
 Etext #22 (MICRA 1991)::
 
@@ -44,19 +44,19 @@ PARTS_OF_SPEECH = {
     "Pron": "pron",
 }
 _LATER_LABEL = re.compile(r"(?<!&c)\.\s+(?=(?:N|V|[Aa]dj|[Aa]dv|[Pp]hr)\.{1,2}\s*[a-z\"])")
-# A note may stand before the stop ("Phr[Lat]."), and the stop be doubled or hug what follows ("Adj..escaping").
+# A note may precede the full stop ("Phr[Lat]."); the stop may be doubled, or have no space after it ("Adj..escaping").
 _LABELLED = re.compile(
     r"(?P<label>[NnVv]|[Aa]dj|[Aa]dv|[Pp]hr|Int|Pref|Pron)(?:\s*\[[^\]]*\])*\.{1,2}(?:\s+(?=\S)|(?=[a-z])|$)"
 )
 _NUMBER = r"(?P<number>[0-9]{1,6}[a-z]?)"
-# Head 252a lacks the "#" in etext #22, and its stop in both.
+# Head 252a lacks the "#" in etext #22, and the full stop in both texts.
 _HEAD_22 = re.compile(r"^\s*(?:#\s*|(?=252a\s+Sponge))" + _NUMBER + r"\.?\s*")
 _HEAD_10681 = re.compile(r"^" + _NUMBER + r"(?:\.\s+|\s+(?=[A-Z\[]))")
-# Code page 437 with the eighth bit lost (#22), and accents written out (#10681).
+# Etext #22 is in code page 437 with the eighth bit lost; #10681 writes accents out.
 _LOST_ACCENTS = {0x02: "é", 0x03: "â", 0x05: "à", 0x08: "ê"}
 _WRITTEN_ACCENTS = {"_e": "é", "_¬": "é", "+a": "à", "=e": "ê", "=a": "â"}
 _WRITTEN_ACCENT = re.compile(r"_e|_¬|\+a(?=\s)|=[ae](?=[a-z\s])")
-# Slips of the texts that no rule can tell: a part of speech that the sentence, not the head, goes on with, a footnote
+# Slips in the texts that no rule can recognise: a part of speech within a sentence, wrong signs, a footnote
 _SLIPS = {
     "floridness c^.\n     adj.. turgidity": "floridness &c adj.; turgidity",
     "floridness c[obs3]. adj. turgidity": "floridness &c. adj.; turgidity",
@@ -71,21 +71,21 @@ _ABBREVIATED = re.compile(r"\b(?:St|Mr|Mrs|Dr|No)\.$")
 _FOOTER = re.compile(r"^(?:\*\*\* ?END OF|End of (?:the )?Project Gutenberg)", re.MULTILINE)
 _INDENT = re.compile(r"^\s{3,}\S")
 _BRACKETS = {"[": 1, "]": -1, "{": 1, "}": -1}
-# Headings that follow the text without a blank line: "(iii) MUSICAL SOUNDS", "2. Special", "DIVISION II"
+# Headings that follow the text without an empty line: "(iii) MUSICAL SOUNDS", "2. Special", "DIVISION II"
 _HEADING_10681 = re.compile(r"^(?:\d+\.|\(\d+\)|\([ivx]+\)) [A-Z][A-Za-z ,]*$|^DIVISION [IVX]+$|^\s*\d [A-Z ]{9,}$")
 
 
 class Paragraph(NamedTuple):
-    """A paragraph of a head, one line of text, brackets and references still in it."""
+    """A paragraph of a head, joined into one line, with its brackets and references."""
 
     pos: str
     text: str
     line: int
-    """Line of the file where it starts, from 1."""
+    """Number of the line in the file where the paragraph starts, from 1."""
 
 
 class Head(NamedTuple):
-    """A head: a number such as ``100a``, its name, and its paragraphs in order."""
+    """A head of the thesaurus: a number such as ``100a``, a name, and the paragraphs in order."""
 
     number: str
     name: str
@@ -97,13 +97,13 @@ class _Line(NamedTuple):
     number: int
     text: str
     starts: bool
-    """Whether a paragraph starts here."""
+    """Whether a paragraph starts with this line."""
 
 
 def parse_heads(text: str) -> list[Head]:
-    """Cut the text of either etext into heads; empty if it is neither.
+    """Split the text of either etext into heads. The result is empty if the text is neither.
 
-    Licence texts, section headings, page numbers and editor's comments are left behind.
+    Licence texts, section headings, page numbers and editors' comments are dropped.
     """
     for slip, meant in _SLIPS.items():
         text = text.replace(slip, meant)
@@ -116,7 +116,7 @@ def parse_heads(text: str) -> list[Head]:
 
 
 def _blocks_22(text: str) -> Iterator[list[_Line]]:
-    # Blanked rather than cut, so that line numbers stay those of the file.
+    # Blank comments instead of deleting them, so that line numbers remain those of the file.
     text = re.sub(r"<--.*?-->", _blank, text, flags=re.DOTALL)
     text = re.sub(r"^%.*?^%\s*$", _blank, text, flags=re.DOTALL | re.MULTILINE)
     block: list[_Line] = []
@@ -132,7 +132,7 @@ def _blocks_22(text: str) -> Iterator[list[_Line]]:
 
 
 def _blocks_10681(text: str) -> Iterator[list[_Line]]:
-    """Heads are blocks between blank lines; so are the headings, told apart by number and dash."""
+    """Yield the blocks of heads. Headings are blocks between empty lines too, but lack the number or the dash."""
     last = 0
     block: list[_Line] = []
     after_blank = True
@@ -146,7 +146,7 @@ def _blocks_10681(text: str) -> Iterator[list[_Line]]:
                 yield block
             block = []
             number = _head_number_10681(lines[index : index + 4])
-            # Headings start with numbers too ("2. FLUID MATTER"); heads only ever count upwards.
+            # Headings start with numbers too ("2. FLUID MATTER"), but the numbers of heads always increase.
             if number is not None and last <= number <= last + 5:
                 last = number
                 block = [_Line(index + 1, line, True)]
@@ -178,7 +178,7 @@ def _head(pattern: re.Pattern[str], block: list[_Line]) -> Head:
     title, _, first = paragraphs[0].text[start.end() :].partition("--")
     first = first.lstrip("- ")
     labelled: list[Paragraph] = []
-    pos = "noun"  # etext #22 leaves the label of one head out; every head begins with its nouns
+    pos = "noun"  # etext #22 lacks the label of one head; every head begins with its nouns
     for paragraph in _split_labels([paragraphs[0]._replace(text=first), *paragraphs[1:]]):
         match = _LABELLED.match(paragraph.text)
         body = paragraph.text
@@ -193,8 +193,8 @@ def _paragraphs(block: list[_Line]) -> list[Paragraph]:
     pieces: list[tuple[int, list[str]]] = []
     open_brackets = 0
     for line in block:
-        # No paragraph starts inside "[Henry\nV. ...]" or "{opp.\n87}", nor between "St." and "Swithin", where #10681
-        # takes every stop at the end of a line for the end of a paragraph.
+        # No paragraph starts inside "[Henry\nV. ...]" or "{opp.\n87}", nor between "St." and "Swithin": #10681 starts a
+        # new paragraph after every full stop at the end of a line.
         last = pieces[-1][1][-1] if pieces else ""
         if line.starts and open_brackets <= 0 and not _ABBREVIATED.search(last):
             pieces.append((line.number, [line.text.strip()]))
@@ -207,7 +207,7 @@ def _paragraphs(block: list[_Line]) -> list[Paragraph]:
 
 
 def _split_labels(paragraphs: list[Paragraph]) -> Iterator[Paragraph]:
-    """Cut paragraphs that run on into the next part of speech: ``stolen goods. Adj. manubial.``."""
+    """Split paragraphs that continue with the next part of speech: ``stolen goods. Adj. manubial.``."""
     for paragraph in paragraphs:
         first, *later = _LATER_LABEL.split(paragraph.text)
         for text in (first, *later):
@@ -215,7 +215,7 @@ def _split_labels(paragraphs: list[Paragraph]) -> Iterator[Paragraph]:
 
 
 def _name(title: str) -> str:
-    """The name of a head without its notes: ``[Want, or absence of relation.]  Irrelation.`` -> ``Irrelation``."""
+    """Return the name of a head without notes: ``[Want, or absence of relation.]  Irrelation.`` -> ``Irrelation``."""
     title = re.sub(r"\[[^\[\]]*\]\.?|\{[^{}]*\}", " ", title)
     title = re.sub(r"[|^]|&c\.?", "", title)
     return " ".join(title.split()).rstrip(".,0123456789 ").lstrip(". ")

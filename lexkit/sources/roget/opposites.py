@@ -1,7 +1,7 @@
-"""What Roget opposes: antonyms, and terms that share a group although they are no synonyms.
+"""What Roget opposes: antonyms, and terms that share a group although they are not synonyms.
 
-Roget has most ideas in pairs of correlative heads (1 Existence, 2 Inexistence), and begins a head with the terms that
-name it. On the other hand a group may list kinds of a thing (uncle, aunt), or both ends of a scale (import, export).
+Roget arranges most ideas in pairs of correlative heads (1 Existence, 2 Inexistence), and a head begins with the terms
+that name it. However, a group may also list kinds of a thing (uncle, aunt) or both ends of a scale (import, export).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lexkit.sources.records import Statement
 from lexkit.sources.roget.terms import Term
 
 LEADING = 3
-"""The number of terms of a head's first group that are leading; docs/benchmarks.md has what other scopes give."""
+"""Number of terms in a head's first group that are leading; docs/benchmarks.md compares other choices."""
 _SHORTEST_REST = 4
 _SHORTEST_ELEMENT = 2
 
@@ -30,7 +30,7 @@ def opposed_heads() -> list[tuple[str, str]]:
 
 
 class Opposition:
-    """How often two terms stand in opposed heads, and how often in the same."""
+    """Decides whether Roget opposes two terms, from the heads that have them: opposed heads, or the same one."""
 
     def __init__(self, terms: Iterable[Term]) -> None:
         self._opposite: dict[str, list[str]] = defaultdict(list)
@@ -46,7 +46,7 @@ class Opposition:
         }
 
     def __call__(self, a: str, b: str) -> bool:
-        """Whether the book opposes *a* and *b*, and does so at least as often as it puts them under one head."""
+        """Whether the book opposes *a* and *b*, at least as often as it lists them under the same head."""
         if self._against[a].isdisjoint(self._heads[b]):
             return False
         theirs = self._heads[b]
@@ -55,20 +55,20 @@ class Opposition:
 
 
 class _Form(NamedTuple):
-    """A part of a word that contrasts with others of its row."""
+    """A part of a word that contrasts with the others in its row of the table."""
 
     row: int
     variant: str
     pos: frozenset[str]
-    """Parts of speech to which it is limited; empty: to none."""
+    """Parts of speech to which the contrast is limited; if empty, it applies to all."""
 
 
 class Contrasts:
-    """Terms whose form shows that they exclude each other, by ``data_sources/roget_contrasts.tsv``.
+    """Finds terms whose form shows that they exclude each other, with ``data_sources/roget_contrasts.tsv``.
 
-    Its rows are prefixes before the same rest (im-port, ex-port; ``-`` stands for none), endings after the same
-    beginning (mer-man, mer-maid), final elements of learned compounds, which name different kinds by their first
-    (carni-vorous, herbi-vorous), and closed sets of words (the kin).
+    The rows of the table are prefixes before the same rest (im-port, ex-port; ``-`` stands for no prefix), endings
+    after the same beginning (mer-man, mer-maid), final elements of learned compounds whose first elements name
+    different kinds (carni-vorous, herbi-vorous), and closed sets of words (relatives).
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Contrasts:
             for member in row["members"].split():
                 form = _Form(number, member, frozenset(row["pos"].split()))
                 tables[row["kind"]][member.strip("-") if row["kind"] != "words" else member].append(form)
-        # Every word begins with no prefix, so that is looked at only where another prefix was found.
+        # Every word could have no prefix, so check that only for the rest of a word with another prefix.
         self._without_prefix = {form.row for form in tables["prefix"].pop("")}
         self._prefixes, self._endings, self._elements, self._words = map(dict, tables.values())
         self._known: dict[tuple[str, str], list[tuple[tuple[int, str], str]]] = {}
@@ -113,7 +113,7 @@ class Contrasts:
         return self._known[key]
 
     def _forms(self, term: str, pos: str) -> Iterator[tuple[tuple[int, str], str]]:
-        """Two terms contrast if they have the same key here with different variants."""
+        """Yield keys and variants of a term. Two terms contrast if they have the same key with different variants."""
         for form in self._words.get(term, ()):
             if not form.pos or pos in form.pos:
                 yield (form.row, ""), form.variant
@@ -131,11 +131,11 @@ class Contrasts:
 
 
 def antonyms(terms: Sequence[Term], opposed: Opposition, report: ReadReport) -> Iterator[Statement]:
-    """Yield an antonym for each two leading terms of opposed heads that are single words of one part of speech.
+    """Yield an antonym for each pair of leading terms of opposed heads that are single words of one part of speech.
 
-    Leading are the first `LEADING` terms of the first group. A term such as ``not perfect`` opposes its word to the
-    terms leading its own paragraph, if the word is one of an opposed head. Pairs that the book has under one head
-    more often than under opposed ones are counted in *report* instead.
+    The leading terms are the first `LEADING` ones of the first group. A term such as ``not perfect`` also makes
+    *perfect* an antonym of the leading terms of its own paragraph, if an opposed head has *perfect*. Pairs that the
+    book lists under one head more often than under opposed heads are counted in *report* instead.
     """
     names = {term.head: term.name for term in terms}
     usage = {(term.head, term.pos, term.term): term.usage for term in terms}
@@ -153,7 +153,7 @@ def antonyms(terms: Sequence[Term], opposed: Opposition, report: ReadReport) -> 
 
 
 _Pair = tuple[str, str, str, str, str]
-"""Two heads, a part of speech, a term of each head."""
+"""Two heads, a part of speech, and a term of each head."""
 
 
 def _leading_pairs(terms: Iterable[Term]) -> Iterator[_Pair]:

@@ -1,4 +1,4 @@
-"""Roget's Thesaurus as records: groups of synonyms, and antonyms between opposed heads."""
+"""Read Roget's Thesaurus as records: groups of synonyms, and antonyms between opposed heads."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from lexkit.text import fold, is_name, is_word, normalize_word
 _NUMBER = re.compile(r"[0-9]{1,9}")
 Scope = Literal["group", "paragraph"]
 HEADER = ("head", "name", "pos", "paragraph", "group", "term", "usage")
-"""Columns of the table of facts, tab-separated, in this order; a table may lack the last."""
+"""Columns of the tab-separated table of terms, in this order; the last is optional."""
 
 
 def read(path: Path, report: ReadReport, scope: Scope = "group") -> Iterator[Record]:
-    """Yield the records of a Roget file: Gutenberg #22, #10681, or the table of facts, plain or gzipped.
+    """Yield the records of a Roget file: Gutenberg #22, #10681, or the table of terms, plain or compressed.
 
     Args:
-        path: the file; which of the three it is shows in its content.
+        path: the file; its content shows which of the three it is.
         report: counts terms read and refused.
-        scope: what makes terms synonyms: standing in one semicolon group, or in one paragraph. With groups, a term
-            that is alone in the first group of its paragraph is a synonym of those that begin the other groups.
+        scope: whether the terms of one semicolon group, or those of one paragraph, are synonyms. With groups, a term
+            that is alone in the first group of its paragraph is also a synonym of those that begin the other groups.
 
     Raises:
-        SourceError: the file cannot be read, or holds no heads.
+        SourceError: the file cannot be read, or has no heads.
     """
     terms = list(read_terms(path, report))
     opposed, contrasts = Opposition(terms), Contrasts()
@@ -44,7 +44,7 @@ def read(path: Path, report: ReadReport, scope: Scope = "group") -> Iterator[Rec
 
 
 def read_terms(path: Path, report: ReadReport) -> Iterator[Term]:
-    """Yield the facts of a Roget file in the order of the book; errors as `read`."""
+    """Yield the terms of a Roget file in the order of the book; it raises the same errors as `read`."""
     text = read_text(path)
     if text.startswith("\t".join(HEADER[:6])):
         yield from _table(text, report)
@@ -53,7 +53,7 @@ def read_terms(path: Path, report: ReadReport) -> Iterator[Term]:
     if not heads:
         raise SourceError(
             f"{path}: no heads of Roget's Thesaurus found; give Project Gutenberg's etext #22 or #10681, "
-            f"or a table with the columns {', '.join(HEADER)} (the last may be missing)"
+            f"or a table with the columns {', '.join(HEADER)} (the last is optional)"
         )
     for head in heads:
         yield from parse_terms(head, report)
@@ -85,7 +85,7 @@ def _table(text: str, report: ReadReport) -> Iterator[Term]:
 def _synonyms(
     terms: Iterable[Term], scope: Scope, opposed: Opposition, contrasts: Contrasts, report: ReadReport
 ) -> Iterator[Record]:
-    # The keys of one group stand together in the book, so no sorting is needed.
+    # The terms of one group are consecutive in the book, so no sorting is needed.
     width = 5 if scope == "group" else 4
     for key, grouped in groupby(terms, key=lambda term: term[:width]):
         number, name, pos, *place = key
@@ -106,7 +106,7 @@ def _synonyms(
 def _group(
     words: tuple[str, ...], apart: set[tuple[str, str]], usage: Mapping[str, tuple[str, ...]], place: Group
 ) -> Group:
-    """Return *words* as synonyms of each other but for the pairs *apart*."""
+    """Return *words* as synonyms of each other, except for the pairs *apart*."""
     labels = tuple(usage[word] for word in words)
     places = {word: place for place, word in enumerate(words, 1)}
     pairs = tuple(sorted((places[a], places[b]) for a, b in apart))
@@ -116,9 +116,9 @@ def _group(
 def _leading(
     terms: Iterable[Term], opposed: Opposition, contrasts: Contrasts, report: ReadReport
 ) -> Iterator[Statement]:
-    """Yield a synonym for each term that is alone in the first group of a paragraph, and each that begins another.
+    """Yield a term that is alone in a paragraph's first group as a synonym of the first term of every other group.
 
-    Sayings (``Phr.``) are left out, because the first of a paragraph does not sum up the others.
+    Sayings (``Phr.``) are left out, because the first of a paragraph does not summarise the others.
     """
     for (number, name, pos, paragraph), members in groupby(terms, key=lambda term: term[:4]):
         first, *groups = (list(group) for _, group in groupby(members, key=lambda term: term.group))

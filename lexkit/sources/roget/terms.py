@@ -1,8 +1,8 @@
-"""Cuts a paragraph of Roget into its terms: groups between semicolons, terms between commas.
+"""Split a paragraph of Roget into its terms: groups between semicolons, terms between commas.
 
-What is not a term goes: cross references (``&c 494``, ``&c (event) 151``, ``&c adj.``), notes in brackets or
-braces, quotations with their authors. Marks of language, use or field (``[Lat.]``, ``[obs3]``, ``^``, ``|``) become
-labels of `lexkit.sources.records.USAGES` on the term before them.
+Everything that is not a term is removed: cross references (``&c 494``, ``&c (event) 151``, ``&c adj.``), notes in
+brackets or braces, quotations with their authors. Marks of language, use or field (``[Lat.]``, ``[obs3]``, ``^``,
+``|``) become labels of `lexkit.sources.records.USAGES` on the term before them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lexkit.text import fold, is_word, normalize_word
 
 
 class Term(NamedTuple):
-    """One fact of the thesaurus: this term stands here."""
+    """A term of the thesaurus and its place."""
 
     head: str
     """Number of the head, such as ``100a``."""
@@ -39,7 +39,7 @@ class Term(NamedTuple):
     """Labels of `lexkit.sources.records.USAGES`, in their order."""
 
 
-# A mark becomes a character for its label, so that it stays with its term when the text is cut.
+# A mark is replaced by a character that stands for its label, so that it stays with its term when the text is split.
 _CODES = {label: chr(0xE000 + number) for number, label in enumerate(USAGES)}
 _CODE = "\ue000-\ue0ff"
 _ANY_CODE = re.compile(rf"[{_CODE}]")
@@ -48,7 +48,7 @@ _REFERENCE = re.compile(
     r"[&*7]\s?c\b\.?"  # "&c"; the scans also have "*c." and "7c."
     r"(?:,?\s*\([^()]*\)\s*(?:&c\.?)?)?"  # what the head is about
     r"(?:\s*\[[^\[\]]*\])?"
-    # numbers of heads, or a part of speech, of which one stop belongs to the reference, a second to the sentence
+    # numbers of heads, or a part of speech; one full stop belongs to the reference, a second one to the sentence
     r"(?:,?\s*\d+[a-z]?(?:\.\d+)*(?:\s+\d+[a-z]?\b)*|,?\s*(?:n|v|adj|adv|phr|pron|int)\b\.?)?",
     re.IGNORECASE,
 )
@@ -57,7 +57,7 @@ _PARENTHESIS = re.compile(r"\([^()]*\)")
 _BRACKET = re.compile(r"\[([^\[\]]*)\]")
 _BRACE = re.compile(r"\{[^{}]*\}")
 _GREEK = re.compile(r"<gr/(?:(?!<gr/).)*?/gr>")
-# The scans lose some paragraph breaks: "proportion. link, tie, bond of union."
+# Some paragraph breaks are lost in the scans: "proportion. link, tie, bond of union."
 _GROUP_BREAK = re.compile(rf";|(?<=[a-z\])\"{_CODE}]{{3}})\s*\.\s+(?=[a-z])|(?<=[a-z{_CODE}])\s+\.\s+(?=[a-z])")
 _EXCLAMATION_BREAK = re.compile(r"[!?,]+")  # "hush! silence! soft!"
 _QUESTION_BREAK = re.compile(rf",|[!?][\s{_CODE}]+(?=[a-z])")  # "how? in what way?"
@@ -68,7 +68,7 @@ _UNCLOSED_QUOTE = re.compile(r"(?<=\s)'(?=[^']*$)")
 _SEE = re.compile(r"^see\b.*\d|^see (?:also )?[A-Z]")
 _ATTRIBUTED = "\x01"
 _LONGEST = 1000
-"""Characters of a term before it is cleaned."""
+"""Maximum number of characters in a term before it is cleaned."""
 _EDGES = " \t\"'`|^*!?.:,-_=+/"
 _SIGNS = re.compile(r"[|^*\"]|\s[!'](?=\s|$)|[\x00-\x1f]")
 _SPACE_BEFORE_COMMA = re.compile(r"\s+,")
@@ -96,7 +96,7 @@ _MARKS = {
         "technical": "med law chem anat biol gram gramm comp math microbiol microb micro phys geom engin eng physiol "
         "physio bioch biochem ocean oceanography astron parl parliamentary heral her mil naut mus bot zool geol psych "
         "philos theol rhet arith log print theat arch topo",
-        # tell nothing of the use of a term
+        # not labels of usage
         "": "tr tran trans n all contr contraction abbr pref usu esp mediev chemsub isa exlist ref transitive "
         "intransitive pigments functions list saying politics terminology crim",
     }.items()
@@ -105,13 +105,13 @@ _MARKS = {
 _MARK_AFTER_STOP = re.compile(rf"([!?])\s*([{_CODE}]+)")  # "adieu! [Fr.]"
 _DAGGER = re.compile(r"\|!?|\^")
 _ASTERISK = re.compile(rf"\s?(?<!\*)\*+(?=\s*(?:[,;.!{_CODE}]|$))")
-"""Slang, in etext #22."""
+"""Mark of slang in etext #22."""
 
 
 def parse_terms(head: Head, report: ReadReport) -> Iterator[Term]:
-    """Yield the terms of *head* in the order of the book; count what is refused in *report*.
+    """Yield the terms of *head* in the order of the book, and count refused ones in *report*.
 
-    Phrases (``Phr.``) are proverbs and sayings with commas of their own, so each group of them is one term.
+    Phrases (``Phr.``) are proverbs and sayings that contain commas, so each group of them is one term.
     """
     numbers: dict[str, int] = {}
     for paragraph in head.paragraphs:
@@ -126,7 +126,7 @@ def parse_terms(head: Head, report: ReadReport) -> Iterator[Term]:
 
 @cache
 def _corrections() -> dict[tuple[str, str], list[tuple[re.Pattern[str], str]]]:
-    """Breaks that the texts lack, and other slips, by head and part of speech."""
+    """Return corrections of missing breaks and other slips, by head and part of speech."""
     found = defaultdict(list)
     text = data_file("roget_corrections.tsv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
@@ -140,17 +140,17 @@ def _groups(head: str, paragraph: Paragraph) -> list[str]:
     text = _REFERENCE.sub(" ", text)
     text = _REFERENCE_WITHOUT_ET_CETERA.sub(" ", text)
     text = _PARENTHESIS.sub("", text)
-    while _BRACKET.search(text):  # from the inside out
+    while _BRACKET.search(text):  # innermost brackets first
         text = _BRACKET.sub(_bracket, text)
     text = _ASTERISK.sub(_CODES["slang"], _DAGGER.sub(_CODES["obsolete"], text))
     for written, meant in _corrections().get((head, paragraph.pos), ()):
         text = written.sub(meant, text)
-    # A colon of the scans is a worn semicolon, but for sayings.
+    # Except in sayings, a colon is a semicolon that was scanned badly.
     return _GROUP_BREAK.split(text if paragraph.pos == "phrase" else text.replace(":", ";"))
 
 
 def _bracket(match: re.Match[str]) -> str:
-    """Authors and marks of use are remembered, everything else in brackets goes: notes, explanations."""
+    """Replace authors and marks of usage in brackets by codes, and remove other notes."""
     content = match[1].strip()
     marks = _marks(content)
     is_author = content[:1].isupper() and not any(mark in _MARKS for mark in marks) and "," not in content
@@ -172,7 +172,7 @@ def _group(head: Head, paragraph: Paragraph, text: str, report: ReadReport) -> d
     for marked in _parts(text, paragraph.pos):
         part = _ANY_CODE.sub("", marked)
         if not part.strip(_EDGES):
-            continue  # what stood here was a note or a reference
+            continue  # only a note or a reference was here
         report.n_records += 1
         reason, term = _clean(part, paragraph.pos)
         if reason is None and term in terms:
@@ -187,14 +187,14 @@ def _group(head: Head, paragraph: Paragraph, text: str, report: ReadReport) -> d
 
 @cache
 def _insults() -> dict[tuple[str, str], str]:
-    """Labels of the words that are offensive under a head, and not elsewhere."""
+    """Return the labels of words that are offensive only under certain heads, by head and word."""
     return {(head, entry.word): entry.label for entry in offensive_words() for head in entry.heads}
 
 
 def _usage(head: str, term: str, marked: str) -> tuple[str, ...]:
-    """Return the labels whose marks stand in *marked*.
+    """Return the labels whose marks are in *marked*.
 
-    On a name, the mark for obsolete words only says that a spelling checker did not know it, so it is passed over.
+    On a name, the mark for obsolete words only means that a spelling checker did not know it, so it is ignored.
     """
     insult = _insults().get((head, fold(term)))
     if insult is None and not _ANY_CODE.search(marked):

@@ -1,4 +1,4 @@
-"""Cutting a file into blocks of whole lines, in bounded memory, whatever the lines are like."""
+"""Cut a file into blocks of whole lines, in bounded memory, however long the lines are."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import IO
 
 BLOCK = 4 << 20
-"""Bytes of a block, as decompressed; the line that is on its end belongs to it whole."""
+"""Size of a block in decompressed bytes; a line that crosses its end belongs to it as a whole."""
 _MARGIN = 64 << 10
 MAX_LINE = 16 << 20
-"""Bytes of the longest line that is read; of a longer one, little more than this is kept. Real lines have up to two
-or three million."""
+"""Maximum length of a line in bytes. Of a longer line, little more than this is kept. Real lines have up to two or
+three million."""
 
 
 def ranges(start: int, end: int, length: int) -> list[tuple[int, int]]:
@@ -20,10 +20,10 @@ def ranges(start: int, end: int, length: int) -> list[tuple[int, int]]:
 
 
 def read_range(path: Path, start: int, end: int) -> tuple[bytes, int]:
-    """Return the lines that begin in a byte range of a file; the last one may end beyond it.
+    """Return the lines that begin in a byte range of a file; the last one may end after it.
 
     Returns:
-        The lines, with other bytes behind them, and the length of the lines.
+        The lines, followed by other bytes, and the length of the lines.
     """
     with path.open("rb") as stream:
         if start:
@@ -32,7 +32,7 @@ def read_range(path: Path, start: int, end: int) -> tuple[bytes, int]:
         wanted = end - stream.tell()
         if wanted <= 0:
             return b"", 0
-        # With a margin, in which the last line usually ends: to join its rest later would copy the whole block
+        # Read a margin too, in which the last line usually ends: appending its rest later would copy the whole block
         data = stream.read(wanted + _MARGIN)
         line_end = data.find(b"\n", wanted - 1) + 1
         while not line_end and len(data) <= wanted + MAX_LINE and (more := stream.read(1 << 20)):
@@ -42,7 +42,7 @@ def read_range(path: Path, start: int, end: int) -> tuple[bytes, int]:
 
 
 def _skip_line(stream: IO[bytes], end: int) -> None:
-    """Go to the beginning of the next line, or beyond *end*, where no line of this range can begin."""
+    """Move to the beginning of the next line, or to a position after *end* if no line begins before that."""
     while (position := stream.tell()) < end:
         piece = stream.read(_MARGIN)
         found = piece.find(b"\n")
@@ -52,12 +52,12 @@ def _skip_line(stream: IO[bytes], end: int) -> None:
 
 
 def blocks(stream: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a stream in blocks. A line longer than `MAX_LINE` is cut off a little beyond that."""
+    """Yield the lines of a stream in blocks. A line longer than `MAX_LINE` is cut somewhat after that length."""
     rest = b""
     while data := stream.read(BLOCK):
         end = data.rfind(b"\n") + 1
         if not end:
-            # in the middle of a long line: what is beyond the limit need not be kept
+            # in the middle of a long line: bytes after the limit need not be kept
             rest = rest + data if len(rest) <= MAX_LINE else rest
             continue
         if len(rest) > MAX_LINE:

@@ -1,6 +1,6 @@
-"""What is decoded of a line: the fields of an entry that matter here, as wiktextract names them.
+"""The fields of an entry that are decoded from a line, under wiktextract's names.
 
-What few senses need, glosses and tags, is passed over as raw JSON until then.
+Glosses and tags, which are needed for few senses, stay raw JSON until then.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import msgspec
 from lexkit.sources.read_report import Reason
 
 NONE = msgspec.Raw(b"[]")
-"""The value of lists that a line does not have."""
+"""Default value of lists that are missing from a line."""
 
 
 class Linkage(msgspec.Struct, gc=False):
-    """A word that is named as a synonym or an antonym."""
+    """A linkage: a synonym or an antonym as a page lists it."""
 
     word: str | None = None
     sense: str | None = None
@@ -28,20 +28,20 @@ class Linkage(msgspec.Struct, gc=False):
 
 
 class Base(msgspec.Struct, gc=False):
-    """A word that the word of an entry is a form of."""
+    """A word of which an entry's word is a form."""
 
     word: str | None = None
 
 
 class Row(msgspec.Struct, gc=False):
-    """A form of the word of an entry."""
+    """A form of an entry's word: a row of the table of forms."""
 
     form: str | None = None
     tags: msgspec.Raw = NONE
 
 
 class Sense(msgspec.Struct, gc=False):
-    """A sense of the word of an entry."""
+    """A sense of an entry's word."""
 
     glosses: msgspec.Raw = NONE
     sense_index: str | int | None = None
@@ -55,7 +55,7 @@ class Sense(msgspec.Struct, gc=False):
 
 
 class Entry(msgspec.Struct, gc=False):
-    """A word as one part of speech; a line holds one entry."""
+    """An entry, a word as one part of speech. A line is one entry."""
 
     word: str | None = None
     lang_code: str | None = None
@@ -73,7 +73,7 @@ _ANY = msgspec.json.Decoder()
 
 
 def without_nulls(line: bytes) -> Entry | None:
-    """Return the entry of a line that could not be decoded because of nulls in its lists; None for any other."""
+    """Return the entry of a line that could not be decoded because its lists contain nulls; None for other faults."""
     if b"null" not in line:
         return None
     try:
@@ -83,7 +83,7 @@ def without_nulls(line: bytes) -> Entry | None:
             return ENTRY.decode(msgspec.json.encode(_pruned(_ANY.decode(line))))
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return None
-    return None  # what is wrong with it came up after it was decoded
+    return None  # the line can be decoded; its fault was found later
 
 
 def _pruned(value: Any) -> Any:  # noqa: ANN401
@@ -93,7 +93,7 @@ def _pruned(value: Any) -> Any:  # noqa: ANN401
 
 
 def fault_of(line: bytes) -> Reason:
-    """Say what is wrong with a line that cannot be decoded as an entry."""
+    """Return why a line cannot be decoded as an entry."""
     try:
         value = _ANY.decode(line.decode())
     except UnicodeDecodeError:

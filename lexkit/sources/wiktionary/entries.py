@@ -1,13 +1,13 @@
-"""Makes records of the lines of a block: what of an entry is read, what is refused, and why.
+"""Turn the lines of a block into records: what is read from an entry, what is refused, and why.
 
-Raw files (``raw-wiktextract-data.jsonl``) and postprocessed ones (kaikki.org) have the same fields as far as
-they matter here: ``word``, ``lang_code``, ``pos``, ``senses``, lists of linkages ``synonyms`` and ``antonyms`` both in
-a sense and in the entry, the words a sense is a form of (``form_of`` and ``alt_of``), and the ``forms`` of the entry.
-A field that is null is absent.
+Raw files (``raw-wiktextract-data.jsonl``) and postprocessed files (kaikki.org) have the same fields as far as they
+matter here: ``word``, ``lang_code``, ``pos``, ``senses``, the lists of linkages ``synonyms`` and ``antonyms`` both in a
+sense and in the entry, the words of which a sense is a form (``form_of`` and ``alt_of``), and the entry's ``forms``. A
+null field counts as missing.
 
-Most bytes are never decoded. A line without the language's code in quotation marks is of another language; of the rest,
-only the fields of `lexkit.sources.wiktionary.decoding`, in one pass. This takes less time than to search lines for the
-names of the lists first, and to decode only those that have some.
+Most bytes are never decoded. A line without the language's code in quotation marks belongs to another language; in the
+other lines, one pass decodes the fields of `lexkit.sources.wiktionary.decoding`. This is faster than searching lines
+for the names of the lists first and decoding only lines that have some.
 """
 
 from __future__ import annotations
@@ -44,26 +44,26 @@ from lexkit.text import is_word, normalize_word
 _Labels = tuple[str, ...]
 _UNLABELLED: _Labels = ()
 _About = tuple[Reason | None, _Labels, str | None]
-"""Why the linkages of a sense are refused, if they are, the labels of the word in it, and its gloss."""
+"""Why the linkages of a sense are refused (or None), the labels of the word in that sense, and its gloss."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _STUB = b'["Wiktionary does not have any '
-"""What the only gloss of an entry begins with that says that there is none."""
+"""Beginning of the gloss of an entry that only says that Wiktionary does not have one."""
 
 
 def parse_block(block: bytes, size: int, report: ReadReport, language: str, headwords: bool) -> tuple[int, list[Batch]]:
     """Return the number of lines in a block of whole lines, and its records.
 
-    Every entry of the language gives a `Headword`. Every linkage of it gives a `Statement` whose sense is the gloss of
-    the sense (sense-level), the linkage's own note (entry-level), and the Thesaurus page it comes from, if any; a
-    synonym that is another way to write the word gives a `Form` instead. So do the entry's own forms, and the words of
-    which a sense is a form.
+    Every entry of the language gives a `Headword`, and each of its linkages a `Statement`. The sense of the statement
+    is the gloss (of a sense-level linkage) or the linkage's own note (of an entry-level one), with the Thesaurus page
+    from which it comes, if any. A synonym that is another spelling of the word gives a `Form` instead, and so do the
+    entry's own forms and the words of which a sense is a form.
 
     Args:
-        block: lines, ended by line feeds; a byte order mark may stand before the first.
-        size: how many bytes of the block are meant.
+        block: lines that end in line feeds; a byte order mark may precede the first.
+        size: number of bytes of the block to read.
         report: counts lines read, and lines and linkages refused; lines are numbered from 1.
         language: Wiktionary's language code, such as ``en``.
-        headwords: whether entries without relations are wanted, too.
+        headwords: whether to include entries without relations.
     """
     reader = _Reader(report, language)
     reader.read(block, size)
@@ -75,7 +75,7 @@ def parse_block(block: bytes, size: int, report: ReadReport, language: str, head
 
 
 class _Reader:
-    """Reads lines into columns: a list a field, since a tuple a record costs as much as all the rest."""
+    """Reads lines into columns, one list for each field. Making a tuple for each record would double the time."""
 
     def __init__(self, report: ReadReport, language: str) -> None:
         self.words: list[str] = []
@@ -86,7 +86,7 @@ class _Reader:
         self._code = f'"{language}"'.encode()
         self._common = common_names()
         self.n_lines = 0
-        # Looking for the code pays only where there are other languages to pass over
+        # Searching for the language's code pays off only in files with other languages
         self._mixed = False
 
     def read(self, block: bytes, size: int) -> None:
@@ -116,7 +116,7 @@ class _Reader:
         self._report.n_records += n_lines - n_empty
 
     def _passes_over(self, block: bytes, start: int, end: int) -> bool:
-        """Count a line that need not be decoded, if it is one: too long, or of another language."""
+        """Count and skip a line that is too long or belongs to another language; return whether it does."""
         if end - start > MAX_LINE:
             reason = Reason.TOO_LONG
         elif self._mixed and self._is_other_language(block, start, end):
@@ -137,7 +137,8 @@ class _Reader:
         if line.isspace():
             self._report.n_records -= 1
             return
-        for columns, n in ((self.statements, n_statements), (self.forms, n_forms)):  # all of a line or nothing
+        # keep no record of a line that is refused
+        for columns, n in ((self.statements, n_statements), (self.forms, n_forms)):
             for column in columns:
                 del column[n:]
         self._report.reject(fault_of(line), _shown(line, 0, len(line)), line=self.n_lines)
@@ -178,7 +179,7 @@ class _Reader:
         self._report.reject(reason, example, line=self.n_lines, where=where)
 
     def _pos(self, word: str, name: str) -> str | None:
-        """Return the common name of a part of speech; an unknown one is counted."""
+        """Return the common name of a part of speech, and count unknown ones."""
         pos, is_known = read_pos(name)
         if not is_known:
             self._reject(Reason.UNKNOWN_POS, name, word)
@@ -208,7 +209,7 @@ class _Reader:
     def _of_entry(
         self, word: str, pos: str | None, kind: str, linkages: list[Linkage], senses: Sequence[Sense]
     ) -> None:
-        """Read linkages of an entry, which may say of which of its *senses* they are."""
+        """Read linkages of an entry, which may name the *senses* to which they belong."""
         about = _about_all(senses)
         if senses:
             for linkage in linkages:
@@ -226,7 +227,7 @@ class _Reader:
         senses: Sequence[Sense],
         about: _About,
     ) -> None:
-        """Read linkages that name their senses; *about* is of those that do not."""
+        """Read linkages that name their senses; *about* applies to those that do not."""
         abouts = [self._about(word, sense) for sense in senses]
         labels = [sense.sense_index for sense in senses]
         for linkage in linkages:
@@ -237,7 +238,7 @@ class _Reader:
                 self._linkages(word, pos, kind, [linkage], one)
 
     def _linkages(self, word: str, pos: str | None, kind: str, linkages: Sequence[Linkage], about: _About) -> None:
-        """Read linkages that are all of one sense, or of none."""
+        """Read linkages that all belong to the same sense, or to none."""
         words, others, kinds, parts, notes, scopes, usages, other_usages = self.statements
         reason, labels, gloss = about
         initial, n_before = word[0].lower(), len(others)
@@ -272,7 +273,7 @@ class _Reader:
     def _targets(
         self, word: str, pos: str | None, linkage: Linkage, reason: Reason | None
     ) -> tuple[Sequence[str], _Labels]:
-        """Return the words that a linkage names, with their labels; none if there is a reason against it."""
+        """Return the words that a linkage names, with their labels; no words if the linkage is refused."""
         text, labels = linkage.word or "", _UNLABELLED
         if linkage.tags is not NONE or linkage.topics is not NONE or linkage.raw_tags is not NONE:
             own_reason, labels = self._marks(word, linkage)
@@ -288,7 +289,7 @@ class _Reader:
         return targets, labels
 
     def _marks(self, word: str, holder: Linkage | Sense) -> tuple[Reason | None, _Labels]:
-        """Return why what has these tags is refused, if it is, and its labels; unknown marks are counted."""
+        """Return why the tags of *holder* refuse it (or None), and its labels; count unknown marks."""
         reason, labels, unknown = read_marks(holder.tags, holder.topics, holder.raw_tags)
         for mark in unknown:
             self._reject(Reason.UNKNOWN_MARK, mark, word)
@@ -296,11 +297,11 @@ class _Reader:
 
     def _about(self, word: str, sense: Sense) -> _About:
         glosses = GLOSSES.decode(sense.glosses)
-        # wiktextract lists a gloss after the more general ones it stands under
+        # wiktextract lists a gloss after the more general glosses above it
         return *self._marks(word, sense), glosses[-1] if glosses else None
 
     def _bases(self, word: str, bases: list[Base], of: Sense, kind: FormKind) -> None:
-        """Keep the word as a form of others, if the sense's tags say that it is one."""
+        """Add the word as a form of *bases*, if the tags of the sense say that it is one."""
         reason = reason_against(bytes(of.tags))
         for base in bases:
             text = base.word or ""
@@ -308,7 +309,7 @@ class _Reader:
                 lemmas: Sequence[str] = (text,)
             else:
                 lemmas = read_target(text, None, self._language)[0] if reason is None else ()
-            # What follows the word in the text may come with it: "BBL Initialism of be back later"
+            # The text may contain what follows the word on the page: "BBL Initialism of be back later"
             if len(lemmas) != 1 or lemmas[0].count(" ") > word.count(" ") + 1:
                 self._reject(reason or Reason.NOT_A_FORM, text, word)
             elif lemmas[0] == word:
@@ -317,7 +318,7 @@ class _Reader:
                 self._form(word, lemmas[0], kind if kind == "inflection" else spelling_kind(word, lemmas[0]))
 
     def _rows(self, word: str, rows: list[Row]) -> None:
-        """Keep the items of an entry's own forms that are not the word itself, nor of more words ("more expansive")."""
+        """Add the entry's own forms, except the word itself and forms of several words ("more expansive")."""
         words, lemmas, kinds = self.forms
         n_spaces = word.count(" ")
         for row in rows:
@@ -341,12 +342,12 @@ class _Reader:
 
 
 def _is_stub(senses: Sequence[Sense]) -> bool:
-    """Whether all that an entry says is that Wiktionary has none."""
+    """Whether an entry only says that Wiktionary does not have one."""
     return all(bytes(sense.glosses).startswith(_STUB) for sense in senses)
 
 
 def _about_all(senses: Sequence[Sense]) -> _About:
-    """Return what holds in whichever sense of an entry: the labels that all of them have."""
+    """Return what applies to every sense of an entry: the labels that all of them have."""
     common: _Labels | None = None
     for sense in senses:
         is_bare = sense.tags is NONE and sense.topics is NONE and sense.raw_tags is NONE
@@ -358,7 +359,7 @@ def _about_all(senses: Sequence[Sense]) -> _About:
 
 
 def _sourced(source: str, note: str | None) -> tuple[str, str | None]:
-    """Return a note with the page that a linkage comes from, and the scope of the linkage."""
+    """Return a note together with the page from which a linkage comes, and the scope of the linkage."""
     return f"{source}: {note}" if note else source, "thesaurus" if source.startswith(THESAURUS) else None
 
 

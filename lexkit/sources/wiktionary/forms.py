@@ -1,8 +1,7 @@
-"""Which words an entry calls forms of others: inflections, spellings, and ways to write a word with hyphens or spaces.
+"""Which words are forms of others: inflections, spellings, and ways to write a word with hyphens or spaces.
 
-An abbreviation, an initialism or a clipping is a word of its own (*bus*, *NATO*), and so is a word that is derived by
-more than an ending (*abolisher*: "agent noun of abolish"); a misspelling, or a spelling that imitates speech, is an
-error. None of these is a form.
+Abbreviations, initialisms and clippings are words of their own (*bus*, *NATO*), and so are derived words (*abolisher*:
+"agent noun of abolish"). Misspellings, and spellings that imitate speech, are errors. None of these are forms.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ _INFLECTED = frozenset(
 )
 
 
-# Entries share a few thousand combinations of tags
+# There are only a few thousand combinations of tags
 @lru_cache(1 << 12)
 def reason_against(raw: bytes) -> Reason | None:
-    """Return why a sense with these tags (JSON) does not make its word a form of another, or None if it does."""
+    """Return why a sense with these tags (JSON) does not make its word a form of another word, or None if it does."""
     tags = read_tags(raw)
     if not ERRORS.isdisjoint(tags):
         return Reason.MISSPELLING
@@ -45,9 +44,9 @@ def reason_against(raw: bytes) -> Reason | None:
 
 @lru_cache(1 << 12)
 def row_kind(raw: bytes) -> FormKind | Reason | None:
-    """Return the kind of an item of an entry's list ``forms`` with these tags, as JSON.
+    """Return the kind of form that these tags (JSON) give to an item of an entry's list ``forms``.
 
-    The result is a `Reason` if the item is to be refused, and None if it is a caption of the table.
+    The result is a `Reason` if the item must be refused, and None if it is a caption of the table.
     """
     tags = read_tags(raw)
     if not _CAPTIONS.isdisjoint(tags):
@@ -63,7 +62,7 @@ def row_kind(raw: bytes) -> FormKind | Reason | None:
 
 
 def spelling_kind(word: str, other: str) -> FormKind:
-    """Return how two ways to write a word differ: in hyphens and spaces only, or in more.
+    """Return how two spellings of a word differ: only in hyphens and spaces, or in other ways too.
 
     >>> spelling_kind("well known", "well-known")
     'hyphenation'
@@ -81,7 +80,7 @@ _SIGNS = str.maketrans("", "", " -\N{NON-BREAKING HYPHEN}.'\N{RIGHT SINGLE QUOTA
 
 
 def same_letters(word: str, other: str) -> bool:
-    """Whether two words are one but for case, hyphens, spaces, full stops and apostrophes.
+    """Whether two words are equal apart from case, hyphens, spaces, full stops and apostrophes.
 
     >>> same_letters("AD", "A. D."), same_letters("sun", "Sun"), same_letters("C", "C#")
     (True, True, False)

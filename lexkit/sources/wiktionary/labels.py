@@ -1,7 +1,8 @@
-"""What wiktextract's tags and topics say of the use of a word, in the vocabulary of `lexkit.sources.records.USAGES`.
+"""Map wiktextract's tags and topics to the labels of `lexkit.sources.records.USAGES`.
 
-The extractors of most editions translate the marks of their pages into the tags of the English one. What they cannot
-translate is in ``raw_tags``, as the page has it; ``data_sources/wiktionary_marks.tsv`` says what such marks mean.
+The extractors of most editions translate the marks of their pages into the tags of the English edition. Marks that they
+cannot translate are in ``raw_tags``, as they are on the page; ``data_sources/wiktionary_marks.tsv`` says what they
+mean.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from lexkit.sources.data_files import data_file
 from lexkit.sources.read_report import Reason
 from lexkit.sources.records import USAGES
 
-# Tags that say nothing of usage (grammar, "idiomatic", "broadly") have no label. What is spoken in a part of a country
-# is a dialect; in a country or more, regional.
+# Tags that are not about usage (grammar, "idiomatic", "broadly") have no label. A word used in part of a country is
+# labelled dialect; one used in a whole country or several, regional.
 _TAGS = {
     "archaic": "archaic",
     "obsolete": "obsolete",
@@ -59,8 +60,8 @@ _TAGS = {
     "technical": "jargon",
 }
 _LABELS = {tag: label for label, tags in _TAGS.items() for tag in tags.split()}
-# Topics are fields, such as "medicine" or "chess". These alone are none: they say what a word is about ("vehicles"),
-# what wiktextract's parser made of a note ("state"), or what it adds to fields as their heading ("sports")
+# Topics are usually fields, such as "medicine" or "chess". These are not: they say what a word is about ("vehicles"),
+# are misread notes ("state"), or are headings that wiktextract adds to fields ("sports")
 _NO_FIELDS = frozenset(
     "Internet LGBT arts automotive beverages business cause cities color communication countries country dogs drugs "
     "entertainment fish food games geography heading hobbies horses human-sciences language lifestyle location manner "
@@ -68,30 +69,30 @@ _NO_FIELDS = frozenset(
     "prefectures property region religion science sciences sexuality source "
     "sports state states temperature time tools transport vehicles weather weekdays".split()
 )
-# Errors are no words. Other tags (obsolete, rare, informal, abbreviation ...) say how a word is used, and stay;
-# "symbol" and "numeral" alone are given to ordinary words, too ("decimal point", "policy racket").
+# Errors are refused. Words with other tags (obsolete, rare, informal, abbreviation ...) are kept; "symbol" and
+# "numeral" alone are also given to ordinary words ("decimal point", "policy racket").
 ERRORS = frozenset({"misspelling", "misconstruction"})
 _NUMERALS = frozenset({"Roman", "Arabic"})
 _DECODER = msgspec.json.Decoder(list[str | None] | None)
 MARKS = "wiktionary_marks.tsv"
 _MARK_BEFORE = re.compile(r"([^:;()]{2,40}):\s+|([^\s:;,()]{2,20}\.),?\s+")
 Marks = tuple[Reason | None, tuple[str, ...], tuple[str, ...]]
-"""Why what has some tags is refused, if it is; its labels, in the order of `USAGES`; and the marks that are unknown."""
+"""Why some tags lead to a refusal (or None), the labels that they give, in the order of `USAGES`, and unknown marks."""
 
 
 def read_tags(raw: bytes) -> tuple[str, ...]:
-    """Decode a list of tags or topics; null is as good as none."""
+    """Decode a list of tags or topics, without nulls."""
     return tuple(tag for tag in _DECODER.decode(raw) or () if tag is not None)
 
 
 def read_marks(tags: msgspec.Raw, topics: msgspec.Raw, raw_tags: msgspec.Raw) -> Marks:
-    """Return what the tags, topics and raw tags of a sense or a linkage say."""
+    """Return what the tags, topics and raw tags of a sense or a linkage mean."""
     return _marks(bytes(tags), bytes(topics), bytes(raw_tags))
 
 
 @cache
 def _known_marks(only: str | None = None) -> dict[str, str]:
-    """The labels of the marks of the editions, in lower case, or those of one language only."""
+    """Return the labels of marks in lower case, for all editions or only for one language."""
     found: dict[str, str] = {}
     for line in data_file(MARKS).read_text(encoding="utf-8").splitlines()[1:]:
         label, language, marks = line.split("\t")
@@ -106,7 +107,7 @@ def _label(mark: str) -> str | None:
     return _LABELS.get(mark) or _known_marks().get(mark.lower())
 
 
-# Entries share a few thousand combinations
+# There are only a few thousand combinations
 @lru_cache(1 << 14)
 def _marks(json_tags: bytes, json_topics: bytes, json_marks: bytes) -> Marks:
     tags = read_tags(json_tags)
@@ -125,7 +126,7 @@ def _marks(json_tags: bytes, json_topics: bytes, json_marks: bytes) -> Marks:
 
 
 def labels_of_note(note: str) -> tuple[str, ...]:
-    """Return the labels of a note in brackets, such as ``archaic`` or ``slang, US``; centuries are of old spellings."""
+    """Return the labels of a note in brackets, such as ``archaic`` or ``slang, US``. Centuries mark old spellings."""
     if "centur" in note:
         return ("obsolete",)
     labels = map(_label, note.replace(" and ", ", ").replace("、", ", ").split(", "))
@@ -133,10 +134,10 @@ def labels_of_note(note: str) -> tuple[str, ...]:
 
 
 def split_mark(text: str, language: str) -> tuple[tuple[str, ...], str]:
-    """Return the labels of marks that stand before a word without brackets, and the rest.
+    """Return the labels of marks that precede a word without brackets, and the rest of the text.
 
-    Before a colon, every mark is one. An abbreviation is one in its own language only, and not if it is of a field,
-    since that may be a part of the word ("med. dr").
+    Before a colon, any mark counts. An abbreviation counts only in its own language, and not if it stands for a field,
+    since it may then be a part of the word ("med. dr").
 
     >>> split_mark("разг.: пёс", "ru"), split_mark("pot. pies", "pl"), split_mark("med. dr", "sv")
     ((('informal',), 'пёс'), (('informal',), 'pies'), ((), 'med. dr'))

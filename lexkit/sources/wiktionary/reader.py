@@ -1,4 +1,4 @@
-"""Reading a file of wiktextract: choosing how to cut it, and adding up the results of its blocks."""
+"""Read a file of wiktextract: choose how to split it into blocks, and combine their results."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from lexkit.sources.wiktionary import blocks
 from lexkit.sources.wiktionary.workers import Job, Parsed, parse, parse_all
 
 _WORTH_WORKERS = 4 * blocks.BLOCK
-"""Bytes of a file from which other processes save more time than they take to start."""
+"""Size of a file, in bytes, from which additional processes save more time than they take to start."""
 
 _RANGES = 4
-"""Ranges, for each process, into which what is left of a file is cut."""
+"""Number of ranges per process into which the rest of a file is divided."""
 _LONGEST_RANGE = 8 * blocks.BLOCK
 
 
 def read(
     path: Path, report: ReadReport, language: str = "en", *, headwords: bool = True, jobs: int = 1
 ) -> Iterator[Batch]:
-    """Yield the records of a wiktextract JSONL file: plain, .gz, .bz2 or .zst, told by its content.
+    """Yield the records of a wiktextract JSONL file, plain or compressed with gzip, bzip2, xz or Zstandard.
 
-    The result does not depend on *jobs*; memory does not depend on the size of the file.
+    The result does not depend on *jobs*, and the memory needed does not depend on the size of the file.
 
     Args:
         path: the file.
         report: counts lines read, and lines and linkages refused.
         language: Wiktionary's language code, such as ``en``.
-        headwords: whether entries without relations are wanted as words, too.
-        jobs: processes that parse, this one among them.
+        headwords: whether to include entries without relations.
+        jobs: number of processes that parse, including this one.
 
     Raises:
         SourceError: the file cannot be read, or a compressed one is broken.
@@ -58,8 +58,8 @@ def _jobs(path: Path, language: str, headwords: bool, jobs: int) -> Iterator[tup
             for block in blocks.blocks(stream):
                 yield Job(language, headwords), block
         return
-    # Long ranges first, since a process that is done must wait some milliseconds for its next one; shorter ones towards
-    # the end, so that all processes end together
+    # Start with long ranges, since a process waits some milliseconds for each new one; shorter ranges towards the end
+    # let all processes finish together
     start, size = 0, path.stat().st_size
     while start < size:
         length = max(blocks.BLOCK, min((size - start) // (_RANGES * jobs), _LONGEST_RANGE))

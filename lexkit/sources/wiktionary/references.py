@@ -1,14 +1,15 @@
 """References to other pages in the text of a linkage: "see also folly", "siehe Hund", "犬を参照", "Appendix:Folly".
 
-``data_sources/wiktionary_words.tsv`` has the words of the editions, by kind and language:
+``data_sources/wiktionary_words.tsv`` lists the words that the editions use, by kind and language:
 
-- ``reference``: a reference in whatever language, alone or before a word, at the beginning or after a sign;
-- ``see``: one in its own language, after a sign, or before a colon or a single word unless the entry is of a verb;
-- ``bare``: one alone, though it consists of letters;
-- ``after``: an ordinary verb, so that only a sign before it or a colon after it tells a reference;
-- ``phrase``: real words that begin like the last two;
+- ``reference``: a reference in any language, alone or before a word, at the beginning or after a sign;
+- ``see``: a reference in its own language only, after a sign, or before a colon or a single word unless the entry is a
+  verb or a phrase;
+- ``bare``: a reference if the text consists of it alone;
+- ``after``: an ordinary verb, which is a reference only after a sign or before a colon;
+- ``phrase``: real phrases that begin like ``see`` or ``after``;
 - ``prefix`` and ``suffix``: references written together with the word, as in Chinese and Japanese;
-- ``template``, ``thesaurus``, ``page``: namespaces, which stand before a colon;
+- ``template``, ``thesaurus``, ``page``: namespaces, which precede a colon;
 - ``rest`` ("etc."), ``article`` and ``range`` ("to"), and the languages that write an ``ordinal`` with a full stop.
 """
 
@@ -27,7 +28,7 @@ _SAYINGS = frozenset({"verb", "phrase", "proverb", "intj", "prep_phrase"})
 
 @cache
 def words_of(kind: str, language: str | None = None) -> frozenset[str]:
-    """Return the words of a kind, of one language or of all."""
+    """Return the words of a kind, for one language or for all."""
     found: set[str] = set()
     for line in data_file(LIST).read_text(encoding="utf-8").rstrip("\n").split("\n")[1:]:
         of_kind, of_language, words = line.split("\t")
@@ -44,12 +45,15 @@ def languages_with(kind: str) -> frozenset[str]:
 
 
 def _any(words: Iterable[str]) -> str:
-    """A pattern for any of some words, the longest first."""
+    """Return a pattern that matches any of *words*, the longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word))) or r"(?!)"
 
 
 def _written(words: Iterable[str]) -> str:
-    """A pattern for any of some words, with or without an initial capital; "S. aureus" is not a German reference."""
+    """Return a pattern that matches any of *words*, with or without capitals.
+
+    Very short words stay as they are: "S. aureus" is not a German reference.
+    """
     found = set(words)
     found |= {form for word in found if len(word) > 2 for form in (word[0].upper() + word[1:], word.title())}
     found |= {word.upper() for word in found if " " in word}
@@ -60,7 +64,7 @@ _SIGN = r"(?:^[^\w\s]*\s*|\s*[,;:、，；،؛→⇒]\s*|\s+[/–—]\s+)(?:(?:a
 _REFERENCE = re.compile(rf"{_SIGN}(?:{_written(words_of('reference'))})(?![\w-]).*$", re.DOTALL)
 _LEADING = words_of("see") | words_of("after") | words_of("reference")
 FIRST_WORDS = frozenset(words.lower().split(" ")[0].rstrip(":.") for words in _LEADING)
-"""First words, in lower case, of what may be a reference."""
+"""First words, in lower case, of texts that may be references."""
 _THESAURI = _any(words_of("thesaurus"))
 _PAGE_OF_THESAURUS = re.compile(
     rf"(?:^|[\s,;]+)(?:(?:and|or|at|also|more|{_any(_LEADING)})[\s:]+)*(?:{_THESAURI})\s*:.*$",
@@ -70,11 +74,11 @@ _PAGE = re.compile(rf"^:?(?:w|(?i:{_any(words_of('page'))}))\s?:\s*\S")
 TEMPLATE = re.compile(rf"(?i:{_any(words_of('template'))})\s*:")
 _PREFIXES, _SUFFIXES = tuple(words_of("prefix")), tuple(words_of("suffix"))
 THESAURUS = tuple(f"{name}:" for name in words_of("thesaurus"))
-"""How the names of pages in the thesauri of the editions begin."""
+"""Beginnings of the names of pages in the editions' thesauri."""
 
 
 def is_joined(text: str) -> bool:
-    """Whether a text is a reference that is written together with its word; either half alone is a word."""
+    """Whether a text is a reference written together with its word. Either part alone is an ordinary word."""
     return (text.startswith(_PREFIXES) and text not in _PREFIXES) or (
         text.endswith(_SUFFIXES) and text not in _SUFFIXES
     )
@@ -85,7 +89,7 @@ _ONE_WORD = r"(?:[^\s,;.]{2}|[^\x00-\u2fff])[^\s,;]*"  # "s. d." is an abbreviat
 
 @cache
 def _of_language(language: str) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """Patterns of references at the beginning and after a sign, and of phrases that are none, in a language."""
+    """Return a language's patterns of references at the beginning and after a sign, and of phrases that are not."""
     see, after = words_of("see", language), words_of("after", language)
     first = re.compile(rf"\W*(?:(?:{_written(see)})\s+{_ONE_WORD}$|(?:{_written(see | after)})\s*[:\uff1a]\s*\S)")
     later = re.compile(
@@ -96,7 +100,7 @@ def _of_language(language: str) -> tuple[re.Pattern[str], re.Pattern[str], re.Pa
 
 
 def without_references(text: str, pos: str | None, language: str) -> tuple[str, Reason | None]:
-    """Cut off a reference to another page, and return the reason if there was one."""
+    """Remove a reference to another page, and return the remaining text and the reason if there was one."""
     if ":" in text and (target := _PAGE_OF_THESAURUS.sub("", text)) != text:
         return target, Reason.THESAURUS_PAGE
     if _PAGE.match(text) or is_joined(text.rstrip("。.")):

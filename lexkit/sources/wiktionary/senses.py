@@ -1,4 +1,4 @@
-"""Which senses of an entry a linkage names by its ``sense_index``: labels such as ``1.2``, or places from 1."""
+"""Find the senses of an entry that a linkage names by ``sense_index``: labels such as ``1.2``, or numbers from 1."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from lexkit.sources.wiktionary.references import words_of
 
 _LONGEST_INDEX = 200
-"""Characters of an index."""
+"""Maximum number of characters in an index."""
 _BETWEEN = re.compile(r"[\s,;/()\[\]+&、]+")
-_NUMBER = r"\d{1,4}"  # no entry has as many senses, and int() refuses longer ones
+_NUMBER = r"\d{1,4}"  # enough for any entry; int() refuses very long numbers
 _RANGE = re.compile(r"([\w.]{1,20})[-\u2010-\u2014~〜](\w{1,4}(?:\.\w{1,4}){0,4})")
 _TO = re.compile(rf"(?<=\w)\s+(?:{'|'.join(sorted(words_of('range')))})\s+(?=\w)|\s*[-\u2010-\u2014~〜]\s*")
 _LAST = re.compile(rf"(.*?)({_NUMBER}|[a-z])")
 _LONGEST = 100
-"""Senses that a range may cover; no entry has as many."""
+"""Maximum number of senses in a range; no entry has as many."""
 
 
 def find_senses(index: str | int, labels: Sequence[str | int | None]) -> list[int]:
     """Return the positions, from 0, of the senses that an index names, given the labels of all senses.
 
-    If no sense has a label, as in the Russian and the French edition, numbers are places. An index may be a list or a
-    range; it may also name a sense by the label that its subsenses begin with.
+    If no sense has a label, as in the Russian and French editions, senses are numbered from 1. An index may be a list
+    or a range; it may also be the beginning of the labels of several subsenses.
 
     >>> find_senses("2", ["1", "2"]), find_senses(2, [None, None]), find_senses("[1, 2]", ["1", "1a", "2"])
     ([1], [1], [0, 2])
@@ -47,12 +47,12 @@ def find_senses(index: str | int, labels: Sequence[str | int | None]) -> list[in
 
 
 def _tidied(label: str | int | None) -> str:
-    """A label or an index in plain digits: full-width ones stand in the pages of some editions."""
+    """Return a label or an index with plain digits; the pages of some editions have full-width ones."""
     return unicodedata.normalize("NFKC", label) if isinstance(label, str) else "" if label is None else str(label)
 
 
 def _expanded(index: str, named: Sequence[str]) -> set[str]:
-    """The labels that an index such as ``1.1-3, 2.1`` or ``1a, b`` stands for."""
+    """Return the labels that an index such as ``1.1-3, 2.1`` or ``1a, b`` stands for."""
     if len(index) > _LONGEST_INDEX:
         return set()
     if index.strip("()[]. ") in named:
@@ -70,7 +70,7 @@ def _expanded(index: str, named: Sequence[str]) -> set[str]:
 
 
 def _range(first: str, last: str, named: Sequence[str]) -> set[str]:
-    """The labels from one to another, which may be short for a label of the same group: ``1.1-2``, ``1a-c``."""
+    """Return the labels of a range, whose end may be abbreviated: ``1.1-2``, ``1a-c``."""
     start, end = _LAST.fullmatch(first), _LAST.fullmatch(last)
     if not start or not end:
         return {first, last}

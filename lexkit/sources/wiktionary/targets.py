@@ -1,4 +1,4 @@
-"""What the text of a linkage names: usually a word, sometimes a list, a cross reference, a note or debris of a page."""
+"""Parse the text of a linkage: usually a word, sometimes a list, a cross reference, a note or remains of markup."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from lexkit.sources.wiktionary.references import (
 from lexkit.text import is_word, normalize_word
 
 Target = tuple[Sequence[str], tuple[str, ...], Reason | None]
-"""The words that a linkage names, the labels that a note in brackets gives them, and why something was left out."""
+"""The words that a linkage names, the labels from notes in brackets, and why something was left out, if it was."""
 
-# Words of letters only, in any script, which are plain unless they begin like a reference or a remark
+# Words of letters only, in any script, are plain unless they begin like a reference or a remark
 _LETTER = r"[^\W\d_²³¹⁰-₉]"
 _VOWEL_SIGNS = "\u0591-\u05c7\u064b-\u0652\u0900-\u0963\u0971-\u0dff\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
 _WORD = rf"(?![\u00bc-\u00be\u1369-\u137c\u2150-\u218b\u2460-\u249b]){_LETTER}+(?:[{_VOWEL_SIGNS}]+{_LETTER}*)*"
@@ -30,18 +30,18 @@ _PLAIN = re.compile(rf"{_WORD}(?:[ '’-]{_WORD})*")  # noqa: RUF001
 _PLAIN_ASCII = re.compile(r"[A-Za-z]+(?:[ '-][A-Za-z]+)*")  # the same for most words, in half the time
 _NOT_PLAIN = FIRST_WORDS | {"to", "and", "or", "more", "lua", "script"}
 _LONGEST = 2000
-"""Characters of a target, which may be a list of words."""
+"""Maximum number of characters in a target, which may be a list of words."""
 _ENTITY = re.compile(r"&(?:[a-zA-Z]+|#\d+|#x[\da-fA-F]+);")
-# Each is replaced by what a reader of the page sees of it
+# Patterns of markup, each with the text that readers of the page see in its place
 _MARKUP = [
     (re.compile(r"<ref\b[^<>]*/>|<ref\b[^<>]*>.*?(?:</ref\s*>|$)", re.DOTALL | re.IGNORECASE), ""),
-    # The number of a footnote; "CO<sub>2</sub>" and "km<sup>2</sup>" are refused, since no character may say the same
+    # Numbers of footnotes; "CO<sub>2</sub>" and "km<sup>2</sup>" are kept and refused later, as they have no plain form
     (re.compile(r"(?<=[^\W\d_]{3})<sup\b[^<>]*>[^<>]*(?:</sup\s*>|$)", re.IGNORECASE), ""),
     (re.compile(r"<[/!]?(?!su[bp]\b)[a-z][^<>]*>|<!--.*?-->|\[\d+\]", re.DOTALL | re.IGNORECASE), ""),
     (re.compile(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]"), r"\1"),
     (re.compile(r"\[https?://\S+(?:\s+([^\[\]]*))?\]"), r"\1"),
     (re.compile(r"\{\{(?:l|ll|link|m|mention|lien|lenke|enlace|л)\|[\w-]+\|([^{}|]+)[^{}]*\}\}"), r"\1"),
-    (re.compile(r"-\{([^{}|]*)\}-"), r"\1"),  # what is not to be converted between the scripts of Chinese
+    (re.compile(r"-\{([^{}|]*)\}-"), r"\1"),  # text that must not be converted between the scripts of Chinese
     (re.compile(r"'{2,}"), ""),
 ]
 _SIGNS_OF_MARKUP = ("<", "[", "{", "''")
@@ -55,8 +55,8 @@ _DEBRIS = re.compile(
 _THESAURI = frozenset({"Thesaurus", "Wikisaurus"})
 _BARE = _THESAURI | words_of("bare")
 _CJK = "々〆\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
-# Signs that part words whatever the words are. Commas do in lists of single words only; a comma within a saying of
-# Chinese stands between longer parts than two characters
+# Signs that always separate words. Commas do so only in lists of single words; in a Chinese saying, the parts between
+# commas are longer than two characters
 _BREAK = re.compile(r"</?(?:br|div|hr|li|p|tr|td)\b[^<>]*>|[、；؛](?![^(（]*[)）])", re.IGNORECASE)  # noqa: RUF001
 _SHORT_LIST = re.compile(rf"[{_CJK}]{{1,2}}(?:[，,][{_CJK}]{{1,2}})+")  # noqa: RUF001
 _ANY_COMMA = re.compile("[，,]")  # noqa: RUF001
@@ -86,8 +86,8 @@ _WHOLE_QUOTE = re.compile(r"^(?:‘([^‘’]{3,})’|'([^']{3,})')$")  # noqa: 
 _PAIRS = [tuple(pair) for pair in '() [] "" “” „“ «» \u2039\u203a 「」 『』 《》 〈〉 【】 〖〗'.split()]
 _ONLY_NOTE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _COMMA = re.compile(r"\s*[,;،]\s+(?![^()]*\))")
-# A sentence has ended, or a note of five words or more speaks of the word. "Mr. Right" and "Prof. X" are words, as are
-# "English as a second language" and "for what it is worth"
+# A sentence ends within the text, or a note of five words or more is about the word. "Mr. Right" and "Prof. X" are
+# words, and so are "English as a second language" and "for what it is worth"
 _SENTENCE = re.compile(r"\b[a-z]{4,}[.?!]\s+\w")
 _REMARK = re.compile(
     r"[A-Z](?=(?:\S+\s+){4})(?:.*\s)?(?:is|are|was|were|means|negates|refers|denotes|used)\s", re.DOTALL
@@ -98,10 +98,10 @@ _SAYINGS = frozenset({"phrase", "proverb", "intj", "prep_phrase"})
 def read_target(text: str, pos: str | None, language: str = "en") -> Target:
     """Return the words that a linkage of a word with the part of speech *pos* names.
 
-    Markup is replaced by what it shows; notes in brackets, a ``#section`` and references to other pages are cut off;
-    so is "to" before an English verb. Commas and semicolons part targets if every part is a single word and none comes
-    twice ("þe, ẏe, ye"). Otherwise the target stays whole, since "X, Y and Z" cannot be told from an idiom such as
-    "lock, stock and barrel", nor "X and Y" from "rain cats and dogs".
+    Markup is replaced by the text it displays. Notes in brackets, a ``#section``, references to other pages, and "to"
+    before an English verb are removed. Commas and semicolons separate targets if every part is a single word and none
+    occurs twice ("þe, ẏe, ye"). Otherwise the target stays whole, since "X, Y and Z" looks like an idiom such as "lock,
+    stock and barrel", and "X and Y" like "rain cats and dogs".
     """
     if text.isalpha():
         if text not in _BARE and (text.isascii() or not is_joined(text)):
@@ -128,7 +128,7 @@ def read_target(text: str, pos: str | None, language: str = "en") -> Target:
 
 
 def _read_marked(text: str, pos: str | None, language: str) -> Target:
-    """Read a target that is not plain, without signs that part words."""
+    """Parse a target that is not plain and has no signs that always separate words."""
     target = _without_label_of_sense(normalize_word(_shown(text)), language)
     target, reason = without_references(target, pos, language)
     if reason is not None and not target:
@@ -149,7 +149,7 @@ def _read_marked(text: str, pos: str | None, language: str) -> Target:
 
 
 def has_leftovers(word: str) -> bool:
-    """Whether a word, as a list has it, holds markup or begins or ends with signs that are no part of it.
+    """Whether a word from a list contains markup, or begins or ends with signs that do not belong to it.
 
     >>> [has_leftovers(word) for word in ("[[kind]]", "{{nice}}", "kind--", "nice,", "rock 'n' roll", "Mr.", "-ness")]
     [True, True, True, True, False, False, False]
@@ -160,7 +160,7 @@ def has_leftovers(word: str) -> bool:
 
 
 def _read_several(texts: Sequence[str], pos: str | None, language: str) -> Target:
-    """Read what signs part, up to a reference; labels hold for all of it, so that those of one part are left out."""
+    """Parse separated texts up to a reference. Labels are kept only if all parts have the same ones."""
     words: list[str] = []
     reason: Reason | None = None
     labels: list[tuple[str, ...]] = []
@@ -178,10 +178,10 @@ def _read_several(texts: Sequence[str], pos: str | None, language: str) -> Targe
 
 
 def _parts(target: str, language: str) -> tuple[list[str], tuple[str, ...]]:
-    """Return the words of a list, or the target as it is, and the labels that all of them have.
+    """Return the words of a list, or else the whole target, and the labels that all of them share.
 
-    What stands for further words ("etc."), the article or an ending of the word before ("Hund, der", "chien, -ne") is
-    an empty word.
+    Parts that stand for more words ("etc."), or are the article or an ending of the word before ("Hund, der", "chien,
+    -ne"), become empty strings.
     """
     parts = _COMMA.split(target)
     if len(parts) == 1:
@@ -202,12 +202,12 @@ def _parts(target: str, language: str) -> tuple[list[str], tuple[str, ...]]:
 
 
 def _is_clean_word(text: str) -> bool:
-    """Whether a target is a word, without a brace, an unknown character, or a mark over nothing at the beginning."""
+    """Whether a target is a word without braces or replacement characters, and does not begin with a combining mark."""
     return is_word(text) and not re.search("[{}\ufffd]", text) and not unicodedata.category(text[0]).startswith("M")
 
 
 def _without_label_of_sense(text: str, language: str) -> str:
-    """Cut off the label of a sense. In languages that write an ordinal like that, "1. Mai" is a word."""
+    """Remove the label of a sense. In languages that write ordinals with a full stop, "1. Mai" is a word."""
     if not text[:1].isdigit() and text[:1] not in ("[", "("):
         return text
     text = _LABEL_OF_SENSE.sub("", text, count=1) if _LABEL_OF_SENSE.match(text) else text
@@ -218,7 +218,7 @@ def _without_label_of_sense(text: str, language: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return what a reader of the page sees of some markup."""
+    """Replace markup by the text that readers of the page see."""
     if any(sign in text for sign in _SIGNS_OF_MARKUP):
         text = _LABEL_OF_SENSE.sub("", text, count=1) if _LABEL_OF_SENSE.match(text) else text
         text = _ITALICS_BEFORE.sub(_note_in_italics, text)
@@ -228,7 +228,7 @@ def _shown(text: str) -> str:
 
 
 def _note_in_italics(found: re.Match[str]) -> str:
-    """Put a mark of usage in brackets, leave out another note, and leave a word as it is."""
+    """Put a mark of usage into brackets, remove any other note, and leave a word as it is."""
     note = found[1].strip(" :")
     if labels_of_note(note):
         return f"({note}) "
@@ -236,19 +236,19 @@ def _note_in_italics(found: re.Match[str]) -> str:
 
 
 def _without_notes(text: str, language: str) -> tuple[str, tuple[str, ...]]:
-    """Cut off notes and signs around a target, and return the labels that the notes give it."""
+    """Remove notes and signs around a target, and return the target and the labels that the notes give it."""
     if text.startswith("(") and ")" not in text and " " in text:
-        return "", ()  # where the note ends, nobody knows
+        return "", ()  # there is no telling where the note ends
     if not text.isascii():
         text = _CJK_BRACKET.sub(" (", _CJK_NOTE.sub(r" (\1)", text.translate(_ROUND)))
     target = _unwrapped(_BULLET.sub("", text)).strip() if not _ONLY_NOTE.fullmatch(text) else ""
     labels: tuple[str, ...] = ()
     if target.endswith((")", "]")) and (notes := _NOTES.search(target)):
         found = labels_of_note(re.sub(r"[^\w-]+", ", ", notes[0]).strip(", "))
-        # Other editions have few notes, and brackets at the end of their phrases: "вода бьёт (ключом, фонтаном)"
+        # Other editions have few notes, and some phrases end in brackets: "вода бьёт (ключом, фонтаном)"
         if found or language == "en" or " " not in target[: notes.start()]:
             target, labels = target[: notes.start()], found
-    # Other brackets at the beginning hold words that may be left out: "(as) good as gold"
+    # Other brackets at the beginning contain optional words: "(as) good as gold"
     if (note := _FIRST_NOTE.match(target)) and (first := labels_of_note(note[1])):
         target, labels = target[note.end() :], first
     if target.count("(") != target.count(")"):
@@ -262,7 +262,7 @@ def _without_notes(text: str, language: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _without_half_note(target: str) -> tuple[str, tuple[str, ...]]:
-    """Cut off a note that has lost its first bracket; nothing is left if it is not a mark of usage."""
+    """Remove a note without an opening bracket. If it is not a mark of usage, nothing of the target is kept."""
     if (note := _REST_OF_NOTE.match(target)) and (labels := labels_of_note(note[1])):
         return target[note.end() :], labels
     return ("", ()) if note else (target, ())
@@ -275,7 +275,10 @@ def _without_last_sign(target: str) -> str:
 
 
 def _without_number(target: str) -> str:
-    """Cut off the number of a footnote. It follows a longer word than "m²", and one with small letters ("AlCl₃")."""
+    """Remove the number of a footnote, but not that of "m²" or "AlCl₃".
+
+    Before a footnote, the word must be long enough, or end in small letters.
+    """
     if not (number := _NUMBER.search(target)):
         return target
     word = target[: number.start()]
@@ -291,7 +294,7 @@ def _without_number(target: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """Remove quotation marks around a target, and a bracket or a quotation mark at either end without its partner."""
+    """Remove quotation marks around a target, and unpaired brackets or quotation marks at either end."""
     if quote := _WHOLE_QUOTE.match(text):
         return quote[1] or quote[2]
     if text[:1].isalnum() and text[-1:].isalnum() and "(" not in text and "[" not in text:

@@ -1,9 +1,9 @@
-"""Antonyms from Thesaurus pages, which wiktextract got wrong before 2025-12-18.
+"""Mark antonyms from Thesaurus pages, which wiktextract got wrong before 2025-12-18.
 
-Where a sense of English Wiktionary names the Thesaurus page of another word for its antonyms, wiktextract took the
-antonyms of that page, words that mean nearly the same as the sense: *verbose* as an antonym of *bombastic*, from
-Thesaurus:concise (https://github.com/tatuylonen/wiktextract/issues/1570). A line does not say when it was made, and
-neither does the time of a file, which may be that of a copy; what the server said of a fetched file does.
+If a sense of English Wiktionary refers to the Thesaurus page of another word for its antonyms, wiktextract took the
+antonyms of that page, which mean nearly the same as the sense: *verbose* as an antonym of *bombastic*, from
+Thesaurus:concise (https://github.com/tatuylonen/wiktextract/issues/1570). Lines have no date, and the time of a file
+may be that of a copy, so only the date that the server gave for a downloaded file is reliable.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from lexkit.sources.records import Statement
 
 FIXED = datetime.date(2025, 12, 18)
 SCOPE = "old_thesaurus"
-"""The scope of antonyms that may be near-synonyms; `data_sources/reliability.tsv` says how sure they are."""
+"""Scope of antonyms that may be near-synonyms; `data_sources/reliability.tsv` gives their confidence."""
 
 
 def is_old(last_modified: str | None) -> bool | None:
-    """Whether an extract of this date, as HTTP writes it, was made before the fix; None where nobody knows."""
+    """Whether an extract with this HTTP date was made before the fix; None if the date is unknown."""
     try:
         return parsedate_to_datetime(last_modified or "").date() < FIXED
     except ValueError:
@@ -33,12 +33,12 @@ def is_old(last_modified: str | None) -> bool | None:
 
 
 def mark(batches: Iterable[Batch], last_modified: str | None, note: Callable[[str], None]) -> Iterator[Batch]:
-    """Pass batches on; in those of an old extract, or one of unknown age, give doubtful antonyms a scope of their own.
+    """Yield batches; if the extract is old or of unknown age, give doubtful antonyms the scope `SCOPE`.
 
     Args:
         batches: the records of one file.
-        last_modified: the date of the file, as HTTP writes it, if it is known.
-        note: shows at the end how many there are.
+        last_modified: HTTP date of the file, if known.
+        note: called at the end with a message that says how many antonyms were marked.
     """
     old = is_old(last_modified)
     if old is False:
@@ -53,12 +53,12 @@ def mark(batches: Iterable[Batch], last_modified: str | None, note: Callable[[st
         when = "was made" if old else "may have been made"
         note(
             f"{n_marked:,} antonyms from Thesaurus pages have a low confidence: this extract {when} before {FIXED}, "
-            "when wiktextract listed near-synonyms among them; 'lexkit fetch wiktionary' brings a newer one"
+            "when wiktextract listed near-synonyms among them; 'lexkit fetch wiktionary' downloads a newer one"
         )
 
 
 def _doubtful(table: pa.Table) -> list[bool]:
-    """Return for each statement whether it is an antonym from the page of another word; nothing if none is."""
+    """Return for each statement whether it is an antonym from another word's page; an empty list if none is."""
     some = pc.and_(pc.equal(table["kind"], "antonym"), pc.equal(table["scope"], "thesaurus"))
     if not pc.any(some).as_py():
         return []

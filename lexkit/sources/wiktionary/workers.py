@@ -1,11 +1,12 @@
-"""Parsing blocks in other processes.
+"""Parse blocks in other processes.
 
-The workers are plain subprocesses that are spoken to through pipes, not `multiprocessing`: that would import the
-user's script again in each of them, or fork a process in which DuckDB and Arrow have threads. They end when their pipe
-does, so they outlive nobody.
+The workers are plain subprocesses that communicate through pipes. `multiprocessing` would import the user's script
+again in each of them, or fork a process in which DuckDB and Arrow have threads. Workers end when their pipe closes, so
+they never outlive this process.
 
-A message is a length (8 bytes, big-endian) and as many bytes. A job is two messages, a JSON object and a block, empty
-where the worker reads it itself; so is its result, a report and the records as a stream of Arrow for each type.
+A message is its length (8 bytes, big-endian), followed by that many bytes. A job is two messages: a JSON object, and a
+block, which is empty if the worker reads it from the file itself. A result is a report, and an Arrow stream for each
+type of record.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ from lexkit.sources.wiktionary.entries import parse_block
 _T = TypeVar("_T")
 _TYPES = (Headword, Statement, Form)
 _PIPE = 1 << 20
-"""Bytes of a pipe, where the system lets us choose (Linux: up to this). Each time one is full or empty, the thread at
-this end must wait for its turn among Python's threads, some milliseconds."""
+"""Size of a pipe in bytes, if the system allows it (Linux: up to this). Whenever a pipe is full or empty, the thread at
+this end waits some milliseconds for Python's lock."""
 _AHEAD = 3
-"""Blocks that a worker has to do: one whose result is on its way, one under way, and one for when it is done."""
+"""Blocks assigned to a worker at a time: one whose result is being sent, one being parsed, and the next."""
 _WAITING = 16
-"""Results for each worker that may wait for an earlier one."""
+"""Results per worker that may wait for an earlier result."""
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A block to parse: the bytes that come with it, or a range of a file."""
+    """A block to parse: either the bytes sent with the job, or a range of a file."""
 
     language: str
     headwords: bool
@@ -57,13 +58,13 @@ class Parsed(NamedTuple):
     """The result of a block."""
 
     report: ReadReport
-    """Its lines are numbered from 1."""
+    """Report of the block, whose lines are numbered from 1."""
     n_lines: int
     batches: list[Batch]
 
 
 def parse(job: Job, block: bytes) -> Parsed:
-    """Do a job in this process, a range of a file block by block."""
+    """Do a job in this process; a range of a file is parsed block by block."""
     if job.path is None:
         return _parse_block(job, block, len(block))
     report, n_lines = ReadReport(), 0
@@ -85,7 +86,7 @@ def _parse_block(job: Job, block: bytes, size: int) -> Parsed:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep Python from looking for cycles among the new strings of a block: there are none, and it takes a tenth."""
+    """Context manager. Turn off garbage collection, which finds nothing in a block and takes a tenth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -98,8 +99,8 @@ def _no_collection() -> Iterator[None]:
 def parse_all(jobs: Iterable[tuple[Job, bytes]], n_workers: int) -> Iterator[Parsed]:
     """Parse blocks in *n_workers* other processes and in this one, and yield the results in the order of the jobs.
 
-    This process parses what the others are too busy for, so that it neither idles nor keeps them waiting. The number
-    of blocks under way is bounded, so memory does not grow with the file.
+    This process parses a block itself when the others are busy, so that it neither idles nor keeps them waiting. The
+    number of unfinished blocks is bounded, so memory does not grow with the file.
 
     Raises:
         SourceError: a worker died.
@@ -129,7 +130,7 @@ def _done(result: _T) -> Future[_T]:
 
 
 class _Worker:
-    """A process that parses, and the threads that speak to it: it has its next block before it is done with one."""
+    """A process that parses, and the threads that communicate with it, so that it always has its next block."""
 
     def __init__(self) -> None:
         self._sender, self._receiver = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
@@ -145,13 +146,13 @@ class _Worker:
         )
 
     def under_way(self) -> int:
-        """Return how many blocks it has to do."""
+        """Return how many blocks the worker has not finished."""
         while self._results and self._results[0].done():
             self._results.popleft()
         return len(self._results)
 
     def submit(self, job: Job, block: bytes) -> Future[Parsed]:
-        """Have a block parsed; the results come in the order of the blocks."""
+        """Send a block to the worker; results arrive in the order of the blocks."""
         self._sender.submit(self._send, job, block)
         result = self._receiver.submit(self._receive, job)
         self._results.append(result)
@@ -160,7 +161,7 @@ class _Worker:
     def _send(self, job: Job, block: bytes) -> None:
         stdin = self._process.stdin
         assert stdin is not None  # it is a pipe
-        with suppress(OSError):  # it has died: there will be no result, which is reported
+        with suppress(OSError):  # if the worker has died, `_receive` reports it
             _send(stdin, msgspec.json.encode(job))
             _send(stdin, block)
             stdin.flush()
@@ -178,21 +179,21 @@ class _Worker:
                     batches.append(Batch(record_type, table))
         except (OSError, EOFError) as error:
             raise SourceError(
-                f"a process that reads {job.path or 'the file'} died (out of memory?); use fewer with --jobs 1"
+                f"a process that reads {job.path or 'the file'} died, perhaps out of memory; build with --jobs 1"
             ) from error
         return Parsed(ReadReport.load(bytes(report)), n_lines, batches)
 
     def stop(self) -> None:
         for threads in (self._sender, self._receiver):
             threads.shutdown(wait=False, cancel_futures=True)
-        self._process.kill()  # which ends what the threads wait for
+        self._process.kill()  # which also ends the threads' waiting
         for threads in (self._sender, self._receiver):
             threads.shutdown()
         self._process.communicate()
 
 
 def _serve(stdin: IO[bytes], stdout: IO[bytes]) -> None:
-    # A thread writes, so that a result which does not fit into the pipe at once does not keep the next block waiting
+    # Write in a thread, so that a result which does not fit into the pipe at once does not delay the next block
     with ThreadPoolExecutor(1) as writer:
         written: Future[None] = _done(None)
         while True:
@@ -237,7 +238,7 @@ def _exactly(stream: IO[bytes], n: int) -> bytes:
 
 
 class _NoPandas:
-    """Keeps pyarrow from importing pandas, which takes a worker half a second and is of no use to it."""
+    """Keeps pyarrow from importing pandas, which would take half a second and is not needed here."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
@@ -247,9 +248,9 @@ class _NoPandas:
 
 if __name__ == "__main__":
     sys.meta_path.insert(0, _NoPandas)
-    # Ctrl-C reaches the whole group of processes; the one that started this one ends it
+    # Ctrl-C reaches the whole process group; leave it to the parent to end this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         _serve(sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:
-        os._exit(1)  # it has gone, and nobody is left to read why
+        os._exit(1)  # the parent has ended, so nobody would read a message

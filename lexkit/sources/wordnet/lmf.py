@@ -1,12 +1,12 @@
-"""WN-LMF 1.0 to 1.4, the XML of the Global WordNet Association (https://globalwordnet.github.io/schemas/).
+"""Read WN-LMF 1.0 to 1.4, the XML of the Global WordNet Association (https://globalwordnet.github.io/schemas/).
 
 Lexical entries have a lemma and senses, senses belong to synsets, and senses and synsets have relations. A file may
-hold lexicons of several languages. expat reads it in one pass, so that memory grows with the lexicons that are wanted
-and not with the file.
+contain lexicons of several languages. expat reads it in one pass, so memory grows with the lexicons of the language,
+not with the file.
 
-The reader of the library `wn` is alive and well kept. It is not used, since it takes twice the memory (it makes
-dictionaries of the whole file), refuses files whose first two lines are not written as it expects, and brings an HTTP
-client along.
+The library `wn` has a well-maintained reader. It is not used here, because it needs twice the memory (it builds
+dictionaries of the whole file), refuses files whose first two lines are not formatted as it expects, and depends on an
+HTTP client.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ _LICENCES = (
 class _Sense(NamedTuple):
     id: str
     entry: str
-    """The id of its lexical entry."""
+    """The id of the sense's lexical entry."""
     lemma: str
 
 
 @dataclass(slots=True)
 class _Header:
-    """What a synset says of itself."""
+    """The attributes and relations of a synset."""
 
     pos: str
     members: tuple[str, ...]
-    """Ids of its senses or of their entries, in their order; 1.0 has none."""
+    """Ids of the synset's senses or of their entries, in order; empty in WN-LMF 1.0."""
     where: str
     gloss: str | None = None
     antonyms: tuple[str, ...] = ()
@@ -59,19 +59,19 @@ def read(place: str, stream: IO[bytes], report: ReadReport, language: str) -> It
     """Yield the synsets of the lexicons of *language* with their keys, in the order of the file.
 
     Args:
-        place: what errors call the file.
-        stream: XML.
-        report: counts synsets read, those of other languages among them, and what is refused; it gets the licence
-            and the origin of the lexicons.
-        language: a code such as ``en``, which is also the language of a lexicon in ``en-GB``.
+        place: name of the file in error messages.
+        stream: the XML.
+        report: counts synsets read, including those of other languages, and what is refused; the licence and the
+            origin of the lexicons are set in it.
+        language: a code such as ``en``, which also matches a lexicon in ``en-GB``.
 
     Raises:
-        SourceError: not XML, not WN-LMF, or XML that declares entities.
+        SourceError: the file is not XML or not WN-LMF, or it declares entities.
     """
     lexicons = _Lexicons(place, report, language.lower())
     try:
         lexicons.read(stream)
-    except (expat.ExpatError, LookupError, ValueError) as error:  # the latter two for encodings
+    except (expat.ExpatError, LookupError, ValueError) as error:  # unknown encodings raise the latter two
         raise SourceError(f"{place}: broken XML ({error}); download it again") from error
     yield from lexicons.synsets()
 
@@ -96,14 +96,14 @@ class _Lexicons:
 
     def read(self, stream: IO[bytes]) -> None:
         n_bytes = 0
-        # Expat reads a tag that is not complete from its beginning again: as much more each time keeps that linear
+        # Expat parses an incomplete tag from its start again, so double the block size each time to stay linear
         while block := stream.read(max(_BLOCK, n_bytes - self._parser.CurrentByteIndex)):
             n_bytes += len(block)
             self._parser.Parse(block)
         self._parser.Parse(b"", True)
 
     def synsets(self) -> Iterator[tuple[str, Synset]]:
-        """Yield what was collected, once the file is read."""
+        """Yield the collected synsets; call this after the file has been read."""
         places: dict[str, tuple[str, int]] = {}
         for key, senses in self._senses.items():
             if key in self._headers:
@@ -127,7 +127,7 @@ class _Lexicons:
             yield key, Synset(words, _POS.get(header.pos), header.gloss, antonyms, header.heads, header.where)
 
     def _refuse_entity(self, name: str, *_: object) -> None:
-        raise SourceError(f"{self._place}: declares the entity {name[:40]!r}, which WN-LMF has no use for; remove it")
+        raise SourceError(f"{self._place}: declares the entity {name[:40]!r}, which WN-LMF does not need; remove it")
 
     def _start_root(self, name: str, attributes: dict[str, str]) -> None:
         if name != "LexicalResource":
@@ -212,9 +212,9 @@ class _Lexicons:
 
 
 def _licence(text: str) -> str | None:
-    """Return the SPDX identifier of a licence that is named by its address or in words, else the text as it is.
+    """Return the SPDX identifier of a licence that is named by its address or in words, or else the text itself.
 
-    What it names counts only if it forbids commercial use like the whole text.
+    An identifier is returned only if it agrees with the whole text on whether commercial use is forbidden.
     """
     for pattern, form in _LICENCES:
         if found := pattern.search(text):

@@ -1,4 +1,4 @@
-"""Reading a wordnet from a folder, an archive or a file, whatever its format."""
+"""Read a wordnet of either format from a folder, an archive or a file."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _WHAT = f"the folder of {', '.join(wndb.FILES)}, or WN-LMF (.xml), or a tar or z
 
 
 def read(path: Path, report: ReadReport, language: str = "en") -> Iterator[Record]:
-    """Yield what `lexkit.sources.wordnet.synsets.records` makes of a wordnet.
+    """Yield the records of a wordnet; see `lexkit.sources.wordnet.synsets.records`.
 
     Args:
-        path: a folder with Princeton's four data files, or with a folder ``dict`` that has them; WN-LMF, or a folder
-            of such files; or a tar or zip archive of either. Files and tar archives may be compressed. Archives are
-            read where they are, and nothing is unpacked to the disk.
-        report: counts synsets read, and what is refused; it gets licence and origin, as far as the files say.
-        language: which lexicons of WN-LMF are wanted. Princeton's format names no language.
+        path: a folder with Princeton's four data files, or with a folder ``dict`` that has them; a WN-LMF file, or a
+            folder of such files; or a tar or zip archive of either. Files and tar archives may be compressed. Archives
+            are read in place; nothing is unpacked to the disk.
+        report: counts synsets read, and what is refused; the licence and origin are set in it if the files give them.
+        language: language of the WN-LMF lexicons to read. Princeton's format does not name a language.
 
     Raises:
-        SourceError: a file is not there, cannot be read, or is of neither format.
+        SourceError: a file is missing, cannot be read, or has neither format.
     """
     try:
         synsets = _read_members(path, report, language)
-    # RuntimeError is what zipfile says of a password, and of a compression that it does not know
+    # zipfile raises RuntimeError for encrypted members and for unknown compression methods
     except (OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise SourceError(
             f"{path}: cannot be read ({first_line(error)}); give {_WHAT}, or download it again"
@@ -54,7 +54,7 @@ def _read_members(path: Path, report: ReadReport, language: str) -> dict[str, Sy
     for name, stream in _members(path):
         base = name.rpartition("/")[2]
         if base in parts:
-            raise SourceError(f"{path}: holds several files {base}; unpack it, and name the folder of one wordnet")
+            raise SourceError(f"{path}: contains several files {base}; unpack it, and name the folder of one wordnet")
         if base in wndb.FILES:
             found = wndb.read(base, stream, report)
         else:
@@ -69,12 +69,12 @@ def _read_members(path: Path, report: ReadReport, language: str) -> dict[str, Sy
     missing = [name for name in wndb.FILES if name not in parts]
     if not parts or 0 < len(missing) < len(wndb.FILES):
         raise SourceError(f"{path}: no {', '.join(missing)} in it; give {_WHAT}")
-    order = [*wndb.FILES, *sorted(parts)]  # that of archives is any
+    order = [*wndb.FILES, *sorted(parts)]  # files may be in any order in archives
     return {key: synset for name in sorted(parts, key=order.index) for key, synset in parts[name].items()}
 
 
 def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield the files of a wordnet, each with its name, and open until the next is asked for."""
+    """Yield the name and the open stream of each file of a wordnet; the stream is closed before the next one."""
     if path.is_dir():
         folder = path if (path / "data.noun").exists() else path / "dict"
         files = [folder / name for name in wndb.FILES if (folder / name).exists()]
@@ -101,9 +101,9 @@ def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield the members of a tar archive, or a file of XML as its own only member."""
+    """Yield the members of a tar archive, or an XML file as if it were the only member."""
     with open_binary(path) as stream:
-        start: bytes = stream.peek(64)  # type: ignore[attr-defined]  # all that open_binary yields have it
+        start: bytes = stream.peek(64)  # type: ignore[attr-defined]  # all streams of open_binary have it
         if start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
             yield path.name, stream
             return
@@ -111,7 +111,7 @@ def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             for member in archive:
                 if _is_wanted(member.name) and (file := archive.extractfile(member)):
                     yield member.name, file
-            while stream.read(1 << 20):  # to the checksum at the end of what is compressed
+            while stream.read(1 << 20):  # read to the end, so that the checksum of compressed data is verified
                 pass
 
 
@@ -122,7 +122,7 @@ READER = Reader(
     reads=_WHAT,
     read=read,
     licence=None,
-    licence_note=f"the files say; {'; '.join(f'{entry.title}: {entry.licence}' for entry in _ENTRIES)}",
+    licence_note=f"see the files; {'; '.join(f'{entry.title}: {entry.licence}' for entry in _ENTRIES)}",
     citation=" ".join(entry.citation for entry in _ENTRIES),
     folders=True,
     origin=ORIGIN,

@@ -1,4 +1,4 @@
-"""The synsets of a wordnet, in whatever format it came, and the records that they make."""
+"""The synsets of a wordnet, independent of its format, and the records derived from them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import NamedTuple
 from lexkit.sources.read_report import OwnReason, ReadReport
 from lexkit.sources.records import Group, Kind, Record, Statement
 
-NO_TARGET = OwnReason("a pointer to a synset or word that is not there", bad=True)
+NO_TARGET = OwnReason("a pointer to a synset or word that does not exist", bad=True)
 SEMANTIC = OwnReason("antonymy between synsets, not words")
 
 PRINCETON = "LicenseRef-WordNet-3.0"
-"""The licence of Princeton's WordNet, whose text is the same for 3.0 and 3.1."""
+"""The licence of Princeton's WordNet, with the same text for 3.0 and 3.1."""
 OPEN_ENGLISH = "CC-BY-4.0"
 """The licence of the Open English WordNet."""
 
 MOST_SATELLITES = 60
-"""Satellites of more are kinds rather than shades of their head: those of ordinal, cardinal, chromatic and formed."""
+"""Maximum number of satellites that are shades of a head's meaning. Heads with more (ordinal, cardinal, chromatic and
+formed) have kinds instead."""
 ORIGIN = "wordnet"
-"""Where all wordnets of English come from: Princeton's, which the Open English WordNet continues."""
+"""The origin of all English wordnets: Princeton's, which the Open English WordNet continues."""
 
 
 _SLUR = re.compile(
@@ -46,33 +47,33 @@ _LABELS = {
     "literary": "literary",
     "poetic": "literary",
 }
-"""Words of the note that a gloss may begin with, and the labels that they stand for."""
+"""Labels for words in the note with which a gloss may begin."""
 
 
 class Pointer(NamedTuple):
-    """A relation of a word of a synset to one of another synset, or of the synsets as wholes."""
+    """An antonymy between a word of a synset and a word of another, or between two whole synsets."""
 
     target: str
-    """Key of a synset."""
+    """Key of the other synset."""
     word: int
     other: int
-    """Numbers of the words, from 1; 0 for the whole synset."""
+    """Number of the word in the other synset, from 1, as `word` in this one; 0 stands for the whole synset."""
 
 
 class Synset(NamedTuple):
-    """Words that mean the same."""
+    """A synset: words with the same meaning."""
 
     words: tuple[str, ...]
     pos: str | None
     gloss: str | None
     antonyms: tuple[Pointer, ...]
     heads: tuple[str, ...]
-    """Keys of the synsets that a satellite adjective is similar to; none for other synsets."""
+    """Keys of the synsets to which a satellite adjective is similar; empty for other synsets."""
     where: str
 
     @property
     def usage(self) -> tuple[str, ...]:
-        """What the gloss says of the use of the words: (slang), (archaic), (ethnic slur), offensive term for ..."""
+        """Labels of usage from the gloss: (slang), (archaic), (ethnic slur), offensive term for ..."""
         gloss = self.gloss or ""
         note = _NOTE.match(gloss)
         labels = (
@@ -84,17 +85,17 @@ class Synset(NamedTuple):
 
 
 def records(synsets: Mapping[str, Synset], report: ReadReport) -> Iterator[Record]:
-    """Yield each synset's words as a group, the antonyms that the wordnet states, and what follows from its synsets.
+    """Yield each synset's words as a group, the antonyms that the wordnet states, and relations that follow from them.
 
-    Statements of the scope ``indirect`` are antonyms by way of a synset: the words of two synsets of which one has a
-    word stated to be the opposite of a word of the other, and a satellite's words with the stated opposites of its
-    head (swift and slow, by way of fast). Statements of the scope ``similar`` are synonyms: a satellite's words with
-    those of its head (swift and fast). Antonyms that are stated are not indirect as well. Heads of more than
-    `MOST_SATELLITES` give neither indirect antonyms nor similar words.
+    Statements with the scope ``indirect`` are antonyms by way of a synset: all words of two synsets if a word of one is
+    a stated antonym of a word of the other; and a satellite's words with the stated antonyms of its head (swift and
+    slow, by way of fast). Statements with the scope ``similar`` are synonyms: a satellite's words with those of its
+    head (swift and fast). Stated antonyms are not repeated as indirect ones. Heads with more than `MOST_SATELLITES`
+    satellites give neither indirect antonyms nor similar words.
 
     Args:
-        synsets: by key, in the order of the file.
-        report: counts antonym pointers that lead nowhere, or not from word to word.
+        synsets: synsets by key, in the order of the file.
+        report: counts antonym pointers without a target, and those between whole synsets.
     """
     stated: dict[str, list[Statement]] = {}
     pairs: set[tuple[str, str]] = set()
@@ -120,7 +121,7 @@ def records(synsets: Mapping[str, Synset], report: ReadReport) -> Iterator[Recor
 
 
 def _heads(synsets: Mapping[str, Synset]) -> list[tuple[Synset, str]]:
-    """Return the satellites that are shades of their head, with its key."""
+    """Return the satellites with the key of their head, for heads with at most `MOST_SATELLITES`."""
     n_satellites = Counter(head for synset in synsets.values() for head in synset.heads)
     return [
         (synset, head)
@@ -134,7 +135,7 @@ def _by_way_of_synsets(synsets: Mapping[str, Synset], keys: Iterable[str]) -> It
     met: set[frozenset[str]] = set()
     for key in keys:
         for target in dict.fromkeys(pointer.target for pointer in synsets[key].antonyms):
-            if target in synsets and frozenset((key, target)) not in met:  # the other points back
+            if target in synsets and frozenset((key, target)) not in met:  # the other synset points back
                 met.add(frozenset((key, target)))
                 other = synsets[target]
                 yield from _products(synsets[key], other.words, "antonym", "indirect", other.usage)

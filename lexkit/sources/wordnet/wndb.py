@@ -1,7 +1,7 @@
-"""The database format of Princeton, wndb(5WN): the files data.noun, data.verb, data.adj and data.adv.
+"""Read Princeton's database format, wndb(5WN): the files data.noun, data.verb, data.adj and data.adv.
 
-A line of a data file is a synset: its words, its pointers to other synsets, and after a bar its gloss. The index files
-hold nothing that these do not. The first lines of each are its licence.
+A line of a data file is a synset: its words, its pointers to other synsets, and its gloss after a vertical bar. The
+index files contain nothing else and are not read. The first lines of each data file are its licence.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.wordnet.synsets import OPEN_ENGLISH, ORIGIN, PRINCETON, Pointer, Synset
 
 FILES = {"data.noun": ("n", "noun"), "data.verb": ("v", "verb"), "data.adj": ("a", "adj"), "data.adv": ("r", "adv")}
-"""What pointers call the synsets of each file, and wiktextract's part of speech."""
+"""The letter that pointers use for the synsets of each file, and wiktextract's name of the part of speech."""
 _MARKER = re.compile(r"\((?:p|a|ip)\)$")
-"""Where an adjective may stand: predicate, prenominal, immediately postnominal; no part of the word."""
+"""Mark of an adjective's position (predicate, prenominal, immediately postnominal), which is not part of the word."""
 _EXAMPLES = re.compile(r';\s*"')
 _LICENCES = {"open english wordnet": OPEN_ENGLISH, "princeton university": PRINCETON}
-"""What notices name, and the licence it means; the first counts, since OEWN repeats Princeton's notice."""
+"""Licences by a text in the notice. The first match counts, since OEWN repeats Princeton's notice."""
 
 
 def read(name: str, lines: Iterable[bytes], report: ReadReport) -> Iterator[tuple[str, Synset]]:
     """Yield the synsets of one of `FILES` with their keys.
 
     Args:
-        name: of the file.
-        lines: of the file.
-        report: counts synsets read, and lines refused; it gets the licence that the first lines name.
+        name: name of the file.
+        lines: lines of the file.
+        report: counts synsets read, and lines refused; the licence that the first lines name is set in it.
     """
     letter, pos = FILES[name]
     notice = []
@@ -60,7 +60,7 @@ def read(name: str, lines: Iterable[bytes], report: ReadReport) -> Iterator[tupl
 
 
 def _parse(fields: list[str]) -> tuple[str, tuple[str, ...], tuple[Pointer, ...], tuple[str, ...]]:
-    """Return offset, words, antonym pointers and heads of a synset.
+    """Return the offset, words, antonym pointers and heads of a synset.
 
     Raises:
         ValueError, IndexError: the fields are not those of a synset.
@@ -78,7 +78,7 @@ def _parse(fields: list[str]) -> tuple[str, tuple[str, ...], tuple[Pointer, ...]
     words = tuple(_MARKER.sub("", word).replace("_", " ") for word in fields[4:after_words:2])
     antonyms, heads = [], []
     for symbol, target, pos, numbers in zip(*(pointers[i::4] for i in range(4)), strict=True):
-        key = f"{'a' if pos == 's' else pos}{target}"  # a satellite (s) is in the file of the adjectives
+        key = f"{'a' if pos == 's' else pos}{target}"  # satellites (s) are in the file of adjectives
         if symbol == "!":
             antonyms.append(Pointer(key, *_word_numbers(numbers)))
         elif symbol == "&" and fields[2] == "s":

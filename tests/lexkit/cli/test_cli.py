@@ -186,7 +186,7 @@ class TestBuild:
         assert document["path"] == "s.duckdb"
         assert document["statistics"]["words"] == 2
         assert document["statistics"]["rejections"] == [
-            {"source": "pairs", "reason": "wrong number of columns", "n": 1, "example": "line 201: one"}
+            {"source": "pairs", "reason": "a wrong number of columns", "n": 1, "example": "line 201: one"}
         ]
 
     def test_quiet_says_nothing(self, run: Run, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_verify_compares_the_spans_of_tokenizers_that_it_is_given(run: Run, toke
     with duckdb.connect(str(tokenized / "lexkit.duckdb")) as connection:
         connection.execute("UPDATE span SET token_ids = list_reverse(token_ids)")
     done = run("verify", "--tokenizer", "letters")
-    assert "E217\ta span is not what its tokenizer makes of the word\t6\tletters be\n" in done.stdout
+    assert "E217\ta span differs from the tokens of its tokenizer\t6\tletters be\n" in done.stdout
     assert (done.returncode, done.stderr) == (1, "error: lexkit.duckdb: fails E109, E217; build it again\n")
 
 
@@ -104,7 +104,7 @@ def _path() -> str:
     ("arguments", "message"),
     [
         (["keep-rate", "--tokenizer", "gpt2"], "no tokenizer 'gpt2' in the store; it has letters; add one with"),
-        (["keep-rate", "--tokenizer", "letters", "--plot", "a.gif"], "let the name end in .png, .svg, .pdf"),
+        (["keep-rate", "--tokenizer", "letters", "--plot", "a.gif"], "choose a name that ends in .png, .svg, .pdf"),
         (["keep-rate", "--tokenizer", "letters", "--plot", "none/a.png"], "none"),
         (["tokenize", "--tokenizer", "letters", "--store", "none.duckdb"], "no such store"),
         (["tokenize", "--tokenizer", "none.json"], "no such tokenizer.json"),

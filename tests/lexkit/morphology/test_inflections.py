@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lexkit.morphology.inflections import inflection_candidates, sign_candidates, spelling_candidates
+from lexkit.morphology.inflections import inflection_candidates, punctuation_candidates, spelling_candidates
 
 FORMS = """
 ran run, went go, stopped stop, studies study, tries try, bought buy, thought think, written write,
@@ -68,7 +68,7 @@ def test_other_words_keep_their_spelling(word: str) -> None:
 
 def test_hyphens_and_apostrophes() -> None:
     def written(word: str) -> set[str]:
-        return {candidate.lemma for candidate in sign_candidates(word)}
+        return {candidate.lemma for candidate in punctuation_candidates(word)}
 
     assert {"well-known", "wellknown"} <= written("well known")
     assert "o'clock" in written("o\u2019clock") & written("o' clock")

@@ -6,7 +6,15 @@ import platformdirs
 import pytest
 
 from lexkit.errors import SourceError
-from lexkit.sources.cache import FetchRecord, cache_folder, fetched, place_of, read_record, resolve, write_record
+from lexkit.sources.cache import (
+    FetchRecord,
+    cache_folder,
+    fetched_files,
+    place_of,
+    read_record,
+    resolve_files,
+    write_record,
+)
 from lexkit.sources.catalog import load_catalog, select
 
 
@@ -58,25 +66,25 @@ def test_the_catalogue_says_which_of_several_files_is_fetched() -> None:
 def test_both_editions_of_roget_and_one_wiktionary(tmp_path: Path) -> None:
     jsonl, old, new = (put(name, tmp_path) for name in ("wiktionary", "roget-22", "roget-10681"))
     put("wiktionary-dump", tmp_path)
-    assert [path for path, _ in fetched("roget", cache=tmp_path)] == [old, new]
-    assert [path for path, _ in fetched("wiktionary", cache=tmp_path)] == [jsonl]
+    assert [path for path, _ in fetched_files("roget", cache=tmp_path)] == [old, new]
+    assert [path for path, _ in fetched_files("wiktionary", cache=tmp_path)] == [jsonl]
 
 
 def test_each_language_has_its_own_edition_of_wiktionary_first(tmp_path: Path) -> None:
     def found(language: str) -> Path:
-        ((path, _),) = fetched("wiktionary", language, tmp_path)
+        ((path, _),) = fetched_files("wiktionary", language, tmp_path)
         return path
 
     with pytest.raises(SourceError, match=r"wiktionary-es is not in the cache; .*'lexkit fetch wiktionary-es'"):
-        fetched("wiktionary", "es", tmp_path)
+        fetched_files("wiktionary", "es", tmp_path)
     with pytest.raises(SourceError, match=r"wiktionary is not in the cache; .*'lexkit fetch wiktionary'"):
-        fetched("wiktionary", "got", tmp_path)
+        fetched_files("wiktionary", "got", tmp_path)
     postprocessed = put("kaikki-es", tmp_path)
     german = put("wiktionary-de", tmp_path)
     assert (found("es"), found("de")) == (postprocessed, german)
     for language in ("en", "fr"):  # neither file is for them
         with pytest.raises(SourceError, match="is not in the cache"):
-            fetched("wiktionary", language, tmp_path)
+            fetched_files("wiktionary", language, tmp_path)
     english = put("wiktionary", tmp_path)  # has words of all languages
     assert (found("en"), found("es"), found("de"), found("got")) == (english, english, german, english)
     spanish = put("wiktionary-es", tmp_path)
@@ -85,19 +93,19 @@ def test_each_language_has_its_own_edition_of_wiktionary_first(tmp_path: Path) -
 
 def test_roget_is_the_same_for_any_language(tmp_path: Path) -> None:
     roget = put("roget-22", tmp_path)
-    assert [path for path, _ in fetched("roget", "es", tmp_path)] == [roget]
+    assert [path for path, _ in fetched_files("roget", "es", tmp_path)] == [roget]
 
 
 def test_the_open_english_wordnet_before_princetons(tmp_path: Path) -> None:
     princeton = put("wordnet", tmp_path)
-    assert [path for path, _ in fetched("wordnet", cache=tmp_path)] == [princeton]
+    assert [path for path, _ in fetched_files("wordnet", cache=tmp_path)] == [princeton]
     open_english = put("oewn", tmp_path)
-    assert [path for path, _ in fetched("wordnet", cache=tmp_path)] == [open_english]
+    assert [path for path, _ in fetched_files("wordnet", cache=tmp_path)] == [open_english]
 
 
 def test_the_dump_where_there_is_nothing_else(tmp_path: Path) -> None:
     dump = put("wiktionary-dump", tmp_path)
-    assert [path for path, _ in fetched("wiktionary", cache=tmp_path)] == [dump]
+    assert [path for path, _ in fetched_files("wiktionary", cache=tmp_path)] == [dump]
 
 
 def test_a_file_that_is_not_whole_is_not_there(tmp_path: Path) -> None:
@@ -105,19 +113,19 @@ def test_a_file_that_is_not_whole_is_not_there(tmp_path: Path) -> None:
     path.write_bytes(b"xy")
     assert read_record(path) is None
     with pytest.raises(SourceError, match=r"morpholex is not in the cache; fetch it with 'lexkit fetch morpholex'"):
-        fetched("morpholex", cache=tmp_path)
+        fetched_files("morpholex", cache=tmp_path)
     with pytest.raises(
         SourceError, match=r"wordnet is not in .*'lexkit fetch wordnet', or name a file with --source wordnet"
     ):
-        fetched("wordnet", cache=tmp_path)
+        fetched_files("wordnet", cache=tmp_path)
 
 
 def test_the_word_fetched_instead_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEXKIT_CACHE", str(tmp_path))
     path = put("morpholex", tmp_path)
-    assert resolve("morpholex", "fetched") == [(path, select("morpholex")[0].to_fetch.url)]
-    assert resolve("morpholex", "./fetched") == [(Path("fetched"), "./fetched")]
-    assert resolve("roget", tmp_path / "x") == [(tmp_path / "x", str(tmp_path / "x"))]
+    assert resolve_files("morpholex", "fetched") == [(path, select("morpholex")[0].to_fetch.url)]
+    assert resolve_files("morpholex", "./fetched") == [(Path("fetched"), "./fetched")]
+    assert resolve_files("roget", tmp_path / "x") == [(tmp_path / "x", str(tmp_path / "x"))]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"name": "\xed"}'])

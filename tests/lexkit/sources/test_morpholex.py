@@ -10,13 +10,13 @@ import pytest
 from lexkit.errors import SourceError
 from lexkit.sources import morpholex
 from lexkit.sources.data_files import data_file
-from lexkit.sources.gate import let_in
 from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import Analysis, Record
+from lexkit.sources.validation import keep_valid
 
 
 def read(path: Path, report: ReadReport) -> list[Record]:
-    return [record for batch in let_in(morpholex.read(path, report), report) for record in batch.records()]
+    return [record for batch in keep_valid(morpholex.read(path, report), report) for record in batch.records()]
 
 
 _TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
@@ -154,7 +154,7 @@ def test_braces_too_deep_are_a_bad_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xef\xbb\xbf", "no lines in it"),
+        (b"\xef\xbb\xbf", "the file has no lines"),
         (b'Word,MorphoLexSegm\n"kind,{(kind)}\nunkind,x\n', "line 2: .*; fix the line"),
         (b"Word,MorphoLexSegm\nkind," + b"x" * 200_000, "field larger than field limit"),
         (b"PK\x03\x04 and then nothing", "not a readable .xlsx workbook"),

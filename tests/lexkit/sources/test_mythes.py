@@ -385,7 +385,7 @@ class TestFile:
         ]
         assert report.rejected == {MISSING_MEANINGS: 2, Reason.MALFORMED: 2, WRONG_ENCODING: 1}
         assert report.n_bad == 5
-        assert report.first_bad == "line 2: an entry with fewer meanings than it says"
+        assert report.first_bad == "line 2: an entry with fewer meanings than it declares"
         assert report.n_records == 11
 
     def test_a_meaning_may_look_like_an_entry(self, tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ import pytest
 
 import lexkit
 from lexkit.errors import PluginError, SourceError
-from lexkit.sources import checked
+from lexkit.sources import plugin_reading
 from lexkit.sources.files import fingerprint
-from lexkit.sources.gate import let_in
 from lexkit.sources.plugins import Plugin, Reader, find, installed
 from lexkit.sources.read_report import OwnReason, ReadReport, Reason
 from lexkit.sources.records import Analysis, Group, Headword, Statement
+from lexkit.sources.validation import keep_valid
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 DOCS = Path(__file__).resolve().parents[3] / "docs/plugins.md"
@@ -136,7 +136,7 @@ class TestFinding:
             packages.add(package, f"reader_{package}", PAIR, {"same": f"reader_{package}:READER"})
         done = run("build", "--source", f"same={__file__}", env=packages.environment)
         assert done.returncode == 1
-        assert done.stderr == ("error: one 1.0 and two 1.0 all have a reader called 'same'; uninstall all but one\n")
+        assert done.stderr == ("error: one 1.0 and two 1.0 each have a reader called 'same'; uninstall all but one\n")
         assert not (tmp_path / "lexkit.duckdb").exists()
 
     @pytest.mark.parametrize("name", ["roget", "pairs", "affix", "rules", "Upper", "a,b", "a:b", "a b"])
@@ -180,7 +180,7 @@ def plugin(records: Iterable[Any] | Callable[[Path, ReadReport, str], Any]) -> P
 
 def tidied(records: Iterable[Any] | Callable[[Path, ReadReport, str], Any]) -> tuple[list[Any], ReadReport]:
     report = ReadReport()
-    batches = let_in(checked.read(Path("file"), report, plugin(records), "en"), report)
+    batches = keep_valid(plugin_reading.read_with_plugin(Path("file"), report, plugin(records), "en"), report)
     return [record for batch in batches for record in batch.records()], report
 
 
@@ -218,7 +218,7 @@ class TestRecords:
             (Statement("a", "b", "synonym", ""), Reason.NOT_A_NAME, ""),
             (Statement("a", "b", "synonym", None, None, "\x1b[2J"), Reason.NOT_A_NAME, "\ufffd[2J"),
             (Statement("a", "b", "synonym", usage=("odd",)), Reason.UNKNOWN_LABEL, "odd"),
-            (Group(("a", "b"), usage=(("slang",),)), Reason.MALFORMED, "2 words and the labels of 1"),
+            (Group(("a", "b"), usage=(("slang",),)), Reason.MALFORMED, "2 words but labels for 1"),
             (Group(("a", "b"), apart=((1, 10**30),)), Reason.MALFORMED, f"places (1, {10**30}) of 2 words"),
             (Group(tuple(f"w{n}" for n in range(1001))), Reason.TOO_MANY, "w0, w1 ..."),
             (Headword("ha" * 501), Reason.NOT_A_WORD, "ha" * 80),
@@ -253,10 +253,10 @@ class TestRecords:
     @pytest.mark.parametrize(
         ("record", "message"),
         [
-            ("a", "'a', which is no Headword"),
-            (None, "None, which is no Headword"),
-            (("a", "b", "synonym"), "which is no Headword"),
-            (Analysis("a", "{(a)}", (), ("a",), ()), "which is no Headword"),
+            ("a", "'a', which is not a Headword"),
+            (None, "None, which is not a Headword"),
+            (("a", "b", "synonym"), "which is not a Headword"),
+            (Analysis("a", "{(a)}", (), ("a",), ()), "which is not a Headword"),
             (Headword(b"a"), "word=b'a'): Expected `str`, got `bytes`"),  # type: ignore[arg-type]
             (Statement("a", None, "synonym"), "Expected `str`, got `null` - at `$[1]`"),  # type: ignore[arg-type]
             (Statement("a", "b", "hypernym"), "Invalid enum value 'hypernym'"),  # type: ignore[arg-type]
@@ -279,7 +279,7 @@ class TestRecords:
             (lambda path, report, language: 3, "fails after 0 records of file: TypeError: "),
             (lambda path, report: [], "fails after 0 records of file: TypeError: "),
             (lambda path, report, language: {}[path], "fails after 0 records of file: KeyError: "),
-            (lambda path, report, language: sys.exit(0), "fails after 0 records of file: SystemExit: 0; tell"),
+            (lambda path, report, language: sys.exit(0), "fails after 0 records of file: SystemExit: 0; report"),
             (lambda path, report, language: [Headword("a")], "does not count the records of file"),
             (lambda path, report, language: report.reject(Reason.MALFORMED, "x") or [], "does not count the records"),
             (lambda path, report, language: setattr(report, "n_records", 10**30) or [Headword("a")], "does not count"),
@@ -295,7 +295,7 @@ class TestRecords:
         with pytest.raises(PluginError) as caught:
             tidied(read)
         assert str(caught.value).startswith(f"plugin 'fool' of fool 1.0 {message}")
-        assert str(caught.value).endswith("; tell its authors")
+        assert str(caught.value).endswith("; report it to its authors")
 
     def test_what_a_reader_says_of_the_file_is_passed_on(self) -> None:
         def read(path: Path, report: ReadReport, language: str) -> Any:
@@ -341,7 +341,7 @@ class TestBuild:
 
     def test_nothing_in_a_file_is_told(self, packages: Any) -> None:
         packages.add("none", "none_reader", READS.format(body="return iter(())"), {"none": "none_reader:READER"})
-        with pytest.raises(SourceError, match=r"nothing for the store .* check that it is a file for --source none$"):
+        with pytest.raises(SourceError, match=r"none of its .* records can be used; .* file for --source none$"):
             lexkit.build("no-store", sources=[("none", __file__)])
 
     def test_language_is_passed_on(self, packages: Any, tmp_path: Path) -> None:
@@ -401,7 +401,7 @@ class TestOwnReason:
         assert report.rejected == {OwnReason("odd"): 2}
         assert report.n_bad == 1
 
-    @pytest.mark.parametrize("text", ["", " ", "two\nlines", "malformed"])
+    @pytest.mark.parametrize("text", ["", " ", "two\nlines", "a malformed record"])
     def test_a_text_is_one_line_and_new(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"is not a reason|use that"):
             OwnReason(text)

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from lexkit.errors import SourceError
 from lexkit.sources.data_files import data_file
 from lexkit.sources.files import read_text
-from lexkit.sources.gate import let_in
 from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import USAGES, Group, Headword, Record, Statement
 from lexkit.sources.roget.layouts import Head, Paragraph, parse_heads
 from lexkit.sources.roget.opposites import LEADING, Contrasts, Opposition, antonyms, opposed_heads
 from lexkit.sources.roget.reader import HEADER, Scope, _leading, _synonyms, read, read_terms
 from lexkit.sources.roget.terms import Term, parse_terms
+from lexkit.sources.validation import keep_valid
 
 TEXTS = ["roget/roget22.txt", "roget/roget10681.txt"]
 
@@ -160,7 +160,7 @@ def test_a_table_gives_words_only_and_no_control_characters(tmp_path: Path) -> N
     lines = [f"1\tExist\x1b[1mence\tnoun\t1\t1\t{term}\n" for term in terms]
     table.write_text("head\tname\tpos\tparagraph\tgroup\tterm\n" + "".join(lines), encoding="utf-8")
     report = ReadReport()
-    (batch,) = let_in(read(table, report), report)
+    (batch,) = keep_valid(read(table, report), report)
     (group,) = batch.records()
     assert isinstance(group, Group)
     assert group.words == ("good", "fine")
@@ -514,7 +514,7 @@ class TestTable:
         report = ReadReport()
         assert [term.term for term in read_terms(file, report)] == ["being"]
         assert report.rejected == {Reason.WRONG_COLUMNS: 2}
-        assert report.first_bad == "line 3: wrong number of columns"
+        assert report.first_bad == "line 3: a wrong number of columns"
 
     def test_labels_may_be_missing(self, tmp_path: Path) -> None:
         file = self.write(tmp_path / "t.gz", "1\tExistence\tnoun\t1\t1\tens\tforeign,obsolete")

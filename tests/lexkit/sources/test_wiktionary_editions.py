@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from lexkit.sources.gate import let_in
 from lexkit.sources.parts_of_speech import common_names, read_pos
 from lexkit.sources.read_report import ReadReport, Reason
 from lexkit.sources.records import USAGES, Form, Headword, Record, Statement
+from lexkit.sources.validation import keep_valid
 from lexkit.sources.wiktionary import reader
 from lexkit.sources.wiktionary.labels import _known_marks
 from lexkit.sources.wiktionary.targets import read_target
@@ -251,7 +251,7 @@ class TestText:
         records, _ = read(
             "en", word="a", senses=[sense], antonyms=[{"word": "c", "sense": "\u0007of\tbirds", "source": "x\u0001"}]
         )
-        (batch,) = let_in(statements(records), ReadReport())
+        (batch,) = keep_valid(statements(records), ReadReport())
         assert batch.table["sense"].to_pylist() == ["not kind; cruel", "x: of birds"]
 
     @pytest.mark.parametrize("source", ["Thesaurus:folly", "Thésaurus:folie", "อรรถาภิธาน:ระดู"])

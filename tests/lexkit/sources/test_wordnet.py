@@ -152,7 +152,7 @@ class TestFaults:
         first, _, _ = FILES["data.noun"].partition("\n")
         found, report = records(folder(tmp_path / "dict", noun=f"{first}\n{line}\n"))
         assert report.rejected == {Reason.MALFORMED: 1}
-        assert report.first_bad == "data.noun, line 3: malformed"
+        assert report.first_bad == "data.noun, line 3: a malformed record"
         assert Group(("hot dog", "Frankfurter"), "noun", "a sausage in a roll") in found
 
     @pytest.mark.parametrize("target", ["00000999 v 0101", "00000100 n 0101", "00000100 v 0102", "00000100 v 0301"])
@@ -200,7 +200,7 @@ class TestPaths:
         with tarfile.open(tmp_path / "wn.tar", "w") as archive:
             archive.add(inner, "3.0")
             archive.add(inner, "3.1")
-        with pytest.raises(SourceError, match=r"wn\.tar: holds several files data\.\w+; unpack it"):
+        with pytest.raises(SourceError, match=r"wn\.tar: contains several files data\.\w+; unpack it"):
             records(tmp_path / "wn.tar")
 
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:

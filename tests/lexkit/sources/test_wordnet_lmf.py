@@ -161,7 +161,7 @@ class TestLexicons:
 
     def test_a_file_without_the_language_makes_no_store(self, tmp_path: Path) -> None:
         (tmp_path / "w.xml").write_text(lmf(SYNSETS), encoding="utf-8")
-        with pytest.raises(SourceError, match=r"nothing for the store among its 4 records .*: another language"):
+        with pytest.raises(SourceError, match=r"none of its 4 records can be used .*: another language"):
             lexkit.build(tmp_path / "s.duckdb", sources=[("wordnet", tmp_path / "w.xml")], language="fr")
 
     def test_a_variety_is_the_language(self, tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ class TestFaults:
         levels = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
         bomb = f'<!DOCTYPE LexicalResource [<!ENTITY l0 "lol">{levels}]>{one_lexicon("<Definition>&l9;</Definition>")}'
         with pytest.raises(
-            SourceError, match=r"w\.xml: declares the entity 'l0', which WN-LMF has no use for"
+            SourceError, match=r"w\.xml: declares the entity 'l0', which WN-LMF does not need"
         ) as caught:
             records(tmp_path / "w.xml", bomb)
         assert "\n" not in str(caught.value)

@@ -348,7 +348,7 @@ class TestRecordOfTheBuild:
         assert len(sources["roget"][4]) == 64
         assert sources["pairs"][6] is None
         reasons = {(row[0], row[1]): row[2] for row in found["rejection"]}
-        assert reasons["wiktionary", "redirect"] == 15
+        assert reasons["wiktionary", "a redirect"] == 15
         assert sum(n for (source, _), n in reasons.items() if source == "roget") == sources["roget"][8]
 
     def test_meta(self, starter_store: Path) -> None:
@@ -566,7 +566,7 @@ class TestRejected:
     def test_a_file_that_gives_nothing_is_refused(self, tmp_path: Path) -> None:
         file = tmp_path / "w.jsonl"
         file.write_text('{"word": "kind", "lang_code": "en"}\n' * 3, encoding="utf-8")
-        message = r"nothing for the store among its 3 records \(the first is refused at line 1: .*\); .*--language"
+        message = r"none of its 3 records can be used \(the first is refused at line 1: .*\); .*--language"
         with pytest.raises(SourceError, match=message):
             lexkit.build(tmp_path / "s.duckdb", wiktionary=file, language="English")
 
@@ -591,9 +591,9 @@ class TestLanguage:
     def test_english_sources_are_refused_for_other_languages(self, tmp_path: Path) -> None:
         roget = tmp_path / "roget.tsv"
         roget.write_text("head\tname\tpos\tparagraph\tgroup\tterm\n", encoding="utf-8")
-        with pytest.raises(SourceError, match=r"roget\.tsv: roget is English, and --language is es; leave one out"):
+        with pytest.raises(SourceError, match=r"roget\.tsv: roget is English, but --language is es; leave one out"):
             lexkit.build(tmp_path / "s.duckdb", roget=roget, language="es")
-        with pytest.raises(SourceError, match="starter data are English, and --language is es; name a source of it"):
+        with pytest.raises(SourceError, match="starter data are English, but --language is es; give a source"):
             lexkit.build(tmp_path / "s.duckdb", language="es")
 
     @pytest.mark.parametrize(
@@ -611,8 +611,8 @@ class TestLanguage:
         built = lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", pairs)], language=language, progress=Noting())
         assert [kind.derived for kind in built.statistics.kinds] == [0, 0]
         (note,) = notes
-        assert note.startswith(f"no relations are derived: lexkit has no negating affixes of {language!r}, but of ca, ")
-        assert note.endswith(f"did you mean {meant}?" if meant else "uk")
+        assert note.startswith("no relations are derived: lexkit has negating affixes of ca, ")
+        assert note.endswith(f"did you mean {meant}?" if meant else f", uk, not of {language!r}")
 
     def test_each_language_has_its_own_affixes(self, shared: Callable[[str], Path], tmp_path: Path) -> None:
         expected = {

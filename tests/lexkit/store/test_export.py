@@ -90,7 +90,7 @@ class TestTables:
         ("options", "message"),
         [
             ({"kind": "hypernym"}, "say synonym or antonym"),
-            ({"max_tokens": 3}, "wants a tokenizer"),
+            ({"max_tokens": 3}, "needs a tokenizer"),
             ({"tokenizer": "gpt2"}, r"no tokenizer 'gpt2'.*it has bytes; add one with 'lexkit tokenize"),
         ],
     )

@@ -150,7 +150,7 @@ class TestNeighbors:
             ([1], "words[0] is 1; "),
             (pa.array([1.5]), "words[0] is 1.5; "),
             ("happy", "words='happy': give a list of words"),
-            (["\udcff"], "words[0] is '\\udcff', no text of Unicode"),
+            (["\udcff"], "words[0] is '\\udcff', which is not valid Unicode"),
         ],
     )
     def test_what_is_no_word_is_refused(self, lexicon: Lexicon, words: Any, said: str) -> None:

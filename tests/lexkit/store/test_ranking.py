@@ -213,7 +213,7 @@ def test_words_that_differ_in_case_only_are_no_synonyms(tmp_path: Path, opened: 
     lexicon = opened(pairs=[("synonym", pairs)])
     assert answers(lexicon, "Moon") == ["satellite"]
     (row,) = lexicon.sql("SELECT reason, n, example FROM rejection").to_pylist()
-    assert row == {"reason": "synonyms that differ in case only", "n": 1, "example": "Moon / moon"}
+    assert row == {"reason": "synonyms that differ only in case", "n": 1, "example": "Moon / moon"}
     assert [finding for finding in verify_store(tmp_path / "s.duckdb") if finding.code.startswith("E")] == []
 
 

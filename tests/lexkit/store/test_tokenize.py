@@ -13,7 +13,7 @@ import pytest
 
 import lexkit
 from lexkit.errors import StoreError, TokenizerError
-from lexkit.store.files import claimed
+from lexkit.store.files import claimed_folder
 from lexkit.store.verify import verify_store
 
 Write = Callable[..., Path]
@@ -99,7 +99,7 @@ def test_another_file_of_the_same_name_is_an_error_unless_replaced(
     before = n_tokens(store)
     size = store.stat().st_size
     write_tokenizer(bytes_, ("t", "h"), ("th", "e"))
-    with pytest.raises(TokenizerError, match=r"another tokenizer of the name 'bytes'.*--replace"):
+    with pytest.raises(TokenizerError, match=r"a different tokenizer named 'bytes'.*--replace"):
         lexkit.tokenize(store, [str(bytes_)])
     assert n_tokens(store) == before
     (done,) = lexkit.tokenize(store, [str(bytes_)], replace=True)
@@ -112,7 +112,7 @@ def test_another_file_of_the_same_name_is_an_error_unless_replaced(
 
 
 def test_two_of_one_name_at_once(store: Path, bytes_: Path, pairs: Path) -> None:
-    with pytest.raises(TokenizerError, match=r"both would be called 'x'.*NAME=PATH"):
+    with pytest.raises(TokenizerError, match=r"both would be named 'x'.*NAME=PATH"):
         lexkit.tokenize(store, [f"x={bytes_}", f"x={pairs}"])
     assert len(lexkit.tokenize(store, [str(bytes_), str(bytes_)])) == 1
 
@@ -127,7 +127,7 @@ def test_a_reader_goes_on(store: Path, bytes_: Path) -> None:
 
 
 def test_one_change_at_a_time(store: Path, bytes_: Path) -> None:
-    with claimed(store, store), pytest.raises(StoreError, match="another process is writing it"):
+    with claimed_folder(store, store), pytest.raises(StoreError, match="another process is writing it"):
         lexkit.tokenize(store, [str(bytes_)])
     assert lexkit.tokenize(store, [str(bytes_)])[0].outcome == "added"
 
@@ -145,7 +145,7 @@ def test_a_store_replaced_meanwhile_is_not_overwritten(
         store.with_name("new").replace(store)
 
     monkeypatch.setattr(spans, "add_spans", build_meanwhile)
-    with pytest.raises(StoreError, match="was replaced by another process"):
+    with pytest.raises(StoreError, match="another process has replaced it"):
         lexkit.tokenize(store, [str(bytes_)])
     assert n_tokens(store) == {}
     assert [path.name for path in store.parent.glob(".*")] == []

@@ -184,10 +184,10 @@ class TestSpans:
         self, small_store: Path, tmp_path: Path, tokenizer: str, write_tokenizer: Callable[..., Path]
     ) -> None:
         other = write_tokenizer(tmp_path / "other" / "tokenizer.json", ("e", "r"))
-        with pytest.raises(TokenizerError, match="give the one that the spans were made with"):
+        with pytest.raises(TokenizerError, match="give the tokenizer with which the spans were made"):
             verify_store(small_store, [f"bytes={other}"])
         with pytest.raises(
-            TokenizerError, match="no tokenizer of the name 'other'; it has bytes; name it with NAME=PATH"
+            TokenizerError, match="no tokenizer named 'other'; it has bytes; give its name with NAME=PATH"
         ):
             verify_store(small_store, [str(other)])
 

@@ -43,7 +43,7 @@ def test_a_path_may_hold_an_equals_sign(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "=x", "x="])
 def test_half_a_name(text: str) -> None:
-    with pytest.raises(TokenizerError, match="say NAME=PATH"):
+    with pytest.raises(TokenizerError, match="give NAME=PATH"):
         choose(text)
 
 

@@ -14,7 +14,7 @@ import lexkit
 from lexkit.errors import TokenizerError
 from lexkit.store.verify import verify_store
 from lexkit.tokens.loading import load_tokenizer
-from lexkit.tokens.spans import fingerprint, leading, spans
+from lexkit.tokens.spans import fingerprint, leading_space, spans
 
 READINGS = ("both", "partner", "one_token_head")
 
@@ -96,7 +96,7 @@ def test_sentencepiece_style_gives_the_tokens_of_running_text(tmp_path: Path, le
     (batch,) = spans(tokenizer, ["kind", "unkind", "kind un"])
     cut = [[tokenizer.id_to_token(i) for i in row] for row in batch["token_ids"].to_pylist()]
     assert cut == [["\u2581kind"], ["\u2581un", "kind"], ["\u2581kind", "\u2581un"]]
-    assert leading(tokenizer) == ("" if legacy else " ")
+    assert leading_space(tokenizer) == ("" if legacy else " ")
 
 
 def test_a_tokenizer_without_spans_of_words_is_refused() -> None:
@@ -129,7 +129,7 @@ def test_words_of_a_group_are_cut_as_each_alone(
     words = ["kind", "un kind", "kin-d", "", "unkind", "k", "na\u00efve \u2581 <s>", "kind", "2,000", "\u0130un"]
     monkeypatch.setattr("lexkit.tokens.spans._GROUP", 4)
     grouped = list(spans(tokenizer, words))
-    lead = leading(tokenizer)
+    lead = leading_space(tokenizer)
     alone = [tokenizer.encode(lead + word, add_special_tokens=False).ids for word in words]
     unk = None if legacy is None else tokenizer.token_to_id("<unk>")
     written = [ids if ids and unk not in ids else None for ids in alone]

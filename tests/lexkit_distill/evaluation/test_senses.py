@@ -386,7 +386,7 @@ def test_what_cannot_be_is_one_line(
         ([*text_of, "--senses", "senses", "--against", model.name], "senses: a dictionary is of one model only"),
         ([*text_of, "--senses", "senses,nowhere"], "nowhere: no such sense dictionary"),
         ([*text_of, "--senses", "senses,twice/senses"], "both folders are called senses"),
-        ([*text_of, "--senses", "unfinished"], "unfinished: no finished sense dictionary (no meta.json)"),
+        ([*text_of, "--senses", "unfinished"], "unfinished: not a finished sense dictionary (no meta.json)"),
         ([*text_of, "--senses", "truncated"], "meta.json: damaged"),
     ):
         done = run(*start, *arguments)

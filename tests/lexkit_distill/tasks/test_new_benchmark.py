@@ -15,7 +15,7 @@ import pytest
 import lexkit_distill
 
 BIRDS = """
-from lexkit_distill.files import DataFiles
+from lexkit_distill.data_files import DataFiles
 from lexkit_distill.tasks.task import HubData, Task, lettered, number_of
 
 

@@ -116,16 +116,16 @@ ARC = {"question": "q", "choices": {"text": ["a", "b"], "label": ["A", "B"]}}
 @pytest.mark.parametrize(
     ("task", "records", "match"),
     [
-        ("arc", [{**ARC, "answerKey": "E"}], r"file.jsonl, line 1: the label 'E' is none of the options A, B"),
+        ("arc", [{**ARC, "answerKey": "E"}], r"file.jsonl, line 1: the label 'E' is not one of the options A, B"),
         ("arc", [{**ARC, "answerKey": "A"}, {"question": "q"}], "line 2: not a question of arc .KeyError: 'choices'"),
         ("csqa", [[]], "line 1: not a question of csqa"),
         ("piqa", [{"goal": "q", "sol1": "a", "sol2": "b"}], "no labels; put file-labels.lst beside it"),
         ("piqa", [{"goal": "q", "sol1": "a", "label": 0}], "line 1: not a question of piqa .KeyError: 'sol2'"),
-        ("piqa", [{"goal": "q", "sol1": "a", "sol2": "b", "label": -1}], "the label -1 is none of the 2 options"),
-        ("mmlu_pro", [{"question": "q", "options": ["a"], "answer_index": 4}], "the label 4 is none of the 1 options"),
+        ("piqa", [{"goal": "q", "sol1": "a", "sol2": "b", "label": -1}], "the label -1 is not one of the 2 options"),
+        ("mmlu_pro", [{"question": "q", "options": ["a"], "answer_index": 4}], "label 4 is not one of the 1 options"),
         ("squad_v2", [{"question": "q"}], "line 1: not a question of squad_v2"),
         ("arc", [{"question": "q", "choices": [{"label": x, "text": x} for x in "ABCDEFGHIJK"], "answerKey": "A"}],
-         "line 1: 11 options, and at most 10 can be shown"),
+         "line 1: 11 options, at most 10 are possible"),
     ],
 )  # fmt: skip
 def test_questions_of_another_shape_are_one_line(tmp_path: Path, task: str, records: list[Any], match: str) -> None:
@@ -137,9 +137,9 @@ def test_questions_of_another_shape_are_one_line(tmp_path: Path, task: str, reco
 @pytest.mark.parametrize(
     ("task", "name", "content", "match"),
     [
-        ("mmlu", "law_test.csv", b"q,a,b,c,d,E\n", r"law_test\.csv, row 1: the label 4 is none of the 4 options"),
+        ("mmlu", "law_test.csv", b"q,a,b,c,d,E\n", r"law_test\.csv, row 1: the label 4 is not one of the 4 options"),
         ("mmlu", "law_test.csv", b"question,a,b,c,d,answer\n", r"mmlu: no questions in .*law_test\.csv"),
-        ("mmlu", "law_test.csv", b"q,a,b,c,d,?\n", r"law_test\.csv, row 1: the label -1 is none of the 4 options"),
+        ("mmlu", "law_test.csv", b"q,a,b,c,d,?\n", r"law_test\.csv, row 1: the label -1 is not one of the 4 options"),
         ("mmlu", "law_test.csv", b"q,a,b,c\n", r"law_test\.csv, row 1: 4 fields"),
         ("mmlu", "law_test.csv", b"caf\xe9,a,b,c,d,A\n", r"law_test\.csv: cannot be read as UTF-8"),
         ("mmlu", "law_test.csv", b"x" * 140_000, r"law_test\.csv: cannot be read as CSV"),
@@ -164,7 +164,7 @@ def test_json_lines_that_are_none_are_named(tmp_path: Path) -> None:
 def test_labels_of_piqa_outside_its_options_and_too_many_of_them(tmp_path: Path, label: str) -> None:
     file = lines(tmp_path / "valid.jsonl", {"goal": "g", "sol1": "a", "sol2": "b"})
     (tmp_path / "valid-labels.lst").write_text(label, encoding="utf-8")
-    with pytest.raises(DataError, match=f"line 1: the label {label} is none of the 2 options"):
+    with pytest.raises(DataError, match=f"line 1: the label {label} is not one of the 2 options"):
         TASKS["piqa"].questions(file, 0)
     (tmp_path / "valid-labels.lst").write_text("0\n1\n", encoding="utf-8")
     with pytest.raises(DataError, match="2 labels for 1 questions"):

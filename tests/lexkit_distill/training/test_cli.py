@@ -86,12 +86,12 @@ def test_every_preset_is_whole_and_the_papers_betas_are_those_of_its_section_6_3
         ("optimiser:\n  lr: -1\n", "lr: -1.0 is not a number of at least 0; correct the value"),
         ("optimiser:\n  lr: .nan\n", "lr: nan is not a number of at least 0; correct the value"),
         ("data:\n  no_end_token: 3\n", "no_end_token: 3 is not true or false; correct the value"),
-        ("student: 4\n", "dskd.yaml: student is a section, which holds 'field: value' lines"),
-        ("- a\n", "dskd.yaml: sections with 'field: value' are expected"),
+        ("student: 4\n", "dskd.yaml: student is a section and needs 'field: value' lines"),
+        ("- a\n", "dskd.yaml: not a mapping of sections with 'field: value' lines"),
         ("a: [\n", "dskd.yaml: not YAML"),
-        ("loss:\n  gamma: 2\nrun: {}\nloss:\n  kd: true\n", "dskd.yaml, line 4: 'loss' is given twice; join the two"),
-        ("optimiser:\n  lr: 1\n  lr: 2\n", "dskd.yaml, line 3: 'lr' is given twice; join the two"),
-        ("preset: none\n", "preset 'none': there are paper-llama"),
+        ("loss:\n  gamma: 2\nrun: {}\nloss:\n  kd: true\n", "dskd.yaml, line 4: 'loss' appears twice; merge the two"),
+        ("optimiser:\n  lr: 1\n  lr: 2\n", "dskd.yaml, line 3: 'lr' appears twice; merge the two"),
+        ("preset: none\n", "unknown preset 'none'; use one of paper-llama"),
     ],
 )
 def test_a_bad_file_is_one_line(run: Run, tmp_path: Path, text: str, message: str) -> None:

@@ -35,7 +35,7 @@ def read(data: list[str], *, dropped: Counter[str], seed: int = 0, **options: An
 def encoded(path: Path | str, tokenizer: Any, relations: Any = None, **options: Any) -> Any:
     from lexkit_distill.tokenization import TextEncoder
     from lexkit_distill.training.encode import RowEncoder, WordFinder
-    from lexkit_distill.training.encoded import encoded_rows
+    from lexkit_distill.training.row_cache import encoded_rows
 
     dropped = options.pop("dropped", Counter())
     reading = {name: options.pop(name) for name in ("shots", "seed", "mmlu_test", "fraction") if name in options}
@@ -310,7 +310,7 @@ def test_questions_of_the_test_of_mmlu_are_left_out_of_mmlu_pro(shared: Shared, 
     dropped: Counter[str] = Counter()
     samples = list(read([f"mmlu-pro:{path}"], mmlu_test=str(tmp_path), dropped=dropped))
     assert len(samples) == len(records) - 1
-    assert dropped == {"question of MMLU's test": 1}
+    assert dropped == {"question of MMLU's test set": 1}
     (tmp_path / "x_test.csv").write_bytes(b"caf\xe9,a,b,c,d,A\n")
     with pytest.raises(DataError, match=r"x_test\.csv: cannot be read as UTF-8") as raised:
         list(read([f"mmlu-pro:{path}"], mmlu_test=str(tmp_path), dropped=Counter()))
@@ -321,7 +321,7 @@ def test_too_few_questions_for_worked_examples(tmp_path: Path) -> None:
     file = lines(
         tmp_path / "arc.jsonl", *[{"question": "q", "choices": {"text": ["a"], "label": ["A"]}, "answerKey": "A"}] * 5
     )
-    with pytest.raises(DataError, match=r"5 questions are too few for 5 worked examples; lower --shots"):
+    with pytest.raises(DataError, match=r"has only 5 questions for 5 worked examples each; lower --shots"):
         list(read([f"arc:{file}"], dropped=Counter()))
     assert len(list(read([f"arc:{file}"], shots=4, dropped=Counter()))) == 5
 
@@ -354,7 +354,7 @@ def test_bad_data_are_one_clear_line(six_layers: Path, tmp_path: Path) -> None:
         {"role": "assistant", "content": "red"},
         {"role": "user", "content": "a"},
     ]
-    with pytest.raises(DataError, match="cannot be told from the prompt"):
+    with pytest.raises(DataError, match="cannot be separated from the prompt"):
         encoded(lines(tmp_path / "chat.jsonl", {"messages": chat}), tokenizer)
 
 

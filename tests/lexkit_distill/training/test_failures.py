@@ -17,7 +17,7 @@ import pytest
 
 from lexkit.atomic_write import lock
 from lexkit.errors import Stopped
-from lexkit_distill.disk import only_run
+from lexkit_distill.disk import lock_folder
 from lexkit_distill.errors import TrainingError
 
 Configured = Callable[..., Any]
@@ -132,23 +132,23 @@ class TestFullDisk:
     def test_where_the_system_cannot_reserve_room_zeros_are_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, small_files: Limited
     ) -> None:
-        from lexkit_distill.training import cache
+        from lexkit_distill.training import teacher_cache
 
         def cannot(*_: int) -> None:
             raise error
 
         monkeypatch.setattr(os, "posix_fallocate", cannot)
-        monkeypatch.setattr(cache, "_CHUNK", 30_000)
+        monkeypatch.setattr(teacher_cache, "_CHUNK", 30_000)
         old, new = tmp_path / "old.bin", tmp_path / "new.bin"
         with old.open("wb") as file:  # sparse, and partly filled
             file.write(b"states")
             file.truncate(99_999)
-        cache._reserve({old: 100_000, new: 70_000})
+        teacher_cache._reserve({old: 100_000, new: 70_000})
         assert old.read_bytes() == b"states".ljust(100_000, b"\0")
         assert new.read_bytes() == bytes(70_000)
         assert 512 * old.stat().st_blocks >= 100_000
         with small_files(50_000), pytest.raises(OSError, match="File too large"):
-            cache._reserve({tmp_path / "other.bin": 70_000})
+            teacher_cache._reserve({tmp_path / "other.bin": 70_000})
         assert not (tmp_path / "other.bin").exists()
 
     @pytest.mark.slow
@@ -187,7 +187,7 @@ class TestFullDisk:
             "",
             "free some space, choose another --cache, or train without it",
             "free some space, and run the same command again to resume",
-            "free some space, and run the same command again: training itself is done and in its last checkpoint",
+            "free some space, and run the same command again; training is finished and saved in its last checkpoint",
         }
 
 
@@ -283,7 +283,7 @@ class TestTwoAtOnce:
     def test_the_second_run_to_an_output_is_refused(self, configured: Configured, tmp_path: Path) -> None:
         from lexkit_distill.training.run import train
 
-        with only_run(tmp_path / "student", TrainingError):
+        with lock_folder(tmp_path / "student", TrainingError):
             with pytest.raises(TrainingError, match="student: another run is writing there; wait for it, or choose"):
                 train(configured(max_steps=2))
             dry = train(configured(), dry_run=True)  # which writes nothing

@@ -139,7 +139,7 @@ def test_without_trackers_there_is_the_table_alone(tmp_path: Path) -> None:
 
 def test_a_package_that_is_missing_and_a_tracker_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)  # type: ignore[arg-type]
-    with pytest.raises(TrainingError, match=r"^--log-with wandb needs the package wandb; pip install wandb$"):
+    with pytest.raises(TrainingError, match=r"^--log-with wandb needs the package wandb; run 'pip install wandb'$"):
         Log(tmp_path, 0, trackers=["wandb"])
     service = Service()
     monkeypatch.setitem(sys.modules, "wandb", service)  # type: ignore[arg-type]

@@ -146,7 +146,7 @@ class TestTooLittleMemory:
         assert 2 <= fits < memory.length
         train(configured(**KD, micro_batch_size=1, max_length=fits, max_steps=1))
         monkeypatch.setattr(plan, "available_memory", lambda _: 1000)
-        with pytest.raises(TrainingError, match="not even one short row would fit: lower --trained"):
+        with pytest.raises(TrainingError, match="not even one short row would fit; lower --trained"):
             train(configured(**KD, micro_batch_size=1, output="other"))
 
     @pytest.mark.parametrize("error", ["MemoryError", "RuntimeError", "OutOfMemoryError"])

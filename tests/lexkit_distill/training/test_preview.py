@@ -139,7 +139,7 @@ def test_what_a_preview_cannot_show_is_one_line(
 ) -> None:
     from lexkit_distill.training.preview import preview
 
-    with pytest.raises(TrainingError, match="a preview has no weights to answer with"):
+    with pytest.raises(TrainingError, match="a preview does not load the teacher"):
         preview(configured(targets="teacher"))
     other = make_teacher(tmp_path / "other", vocabulary=420)
     with pytest.raises(DictionaryError, match="another tokenizer"):

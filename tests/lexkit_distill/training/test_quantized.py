@@ -74,12 +74,12 @@ def test_a_dense_copy_has_the_values_of_the_quantized_weights_whatever_the_bias(
     import torch
     from torch import nn
 
-    from lexkit_distill.dense import dense_copy
+    from lexkit_distill.dequantize import dequantized_copy
 
     precision = getattr(torch, dtype)
     module = int8_linear(nn.Linear(1500, 3)).to(precision)
     module.bias = nn.Parameter(torch.tensor([1e6, 0.0, -3.0], dtype=precision))
-    dense = dense_copy(nn.Sequential(module, nn.ReLU()), precision)[0]
+    dense = dequantized_copy(nn.Sequential(module, nn.ReLU()), precision)[0]
     assert type(dense) is nn.Linear
     assert dense.weight.dtype == precision
     assert torch.equal(dense.weight, module.values)
@@ -133,7 +133,7 @@ def test_a_student_of_a_quantized_teacher_trains_and_is_saved_as_an_ordinary_mod
 def test_a_quantized_teacher_has_a_fingerprint_of_its_own(quantized: Any) -> None:
     prints = {dataclasses.replace(quantized, quantize=quantize).fingerprint for quantize in (None, "4bit", "8bit")}
     assert len(prints) == 3
-    assert quantized.is_of(quantized.fingerprint)
+    assert quantized.has_fingerprint(quantized.fingerprint)
     assert quantized.values_digest == quantized.fingerprint
 
 
@@ -152,5 +152,5 @@ def test_what_cannot_be_quantized_is_refused_in_one_line(
     config = json.loads((folder / "config.json").read_bytes())
     config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_8bit": True}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(TeacherError, match="quantised already; leave out --quantize"):
+    with pytest.raises(TeacherError, match="already quantised; leave out --quantize"):
         teacher.load_teacher(str(folder), device="cpu", quantize="4bit")

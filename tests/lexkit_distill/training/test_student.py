@@ -142,7 +142,7 @@ def test_layers_that_the_teacher_does_not_have(six_layers: Path) -> None:
     from lexkit_distill.training.student import Student
 
     for layers, trained in ((7, 2), (3, 4), (2, 0)):
-        with pytest.raises(TrainingError, match="of a teacher with 6 layers"):
+        with pytest.raises(TrainingError, match="the teacher has 6 layers"):
             Student(load(six_layers), layers, trained)
 
 
@@ -159,7 +159,7 @@ def test_decoders_that_are_not_like_llama_are_refused(tmp_path: Path, six_layers
 
     scaled = load(six_layers)
     scaled.model.lm_head.register_forward_hook(lambda _module, _args, logits: logits / 8)
-    with pytest.raises(TrainingError, match="changes its logits behind the head"):
+    with pytest.raises(TrainingError, match="changes its logits after the head"):
         check_head(scaled, torch.arange(2, 20)[None])
 
 

@@ -1,4 +1,4 @@
-"""Sweeps: grids, one cache, a choice by validation, and going on after a kill."""
+"""Sweeps: grids, one cache, a choice by validation, and resuming after a kill."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from lexkit.errors import Stopped
-from lexkit_distill.disk import only_run
+from lexkit_distill.disk import lock_folder
 from lexkit_distill.errors import TrainingError
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -72,17 +72,17 @@ def figures(folder: Path) -> list[tuple[Any, ...]]:
         ({"grid": {"lr": 0.1}}, "grid: lr: not a list of values; write [0.1]"),
         ({"grid": {"lr": ["fast"]}}, "grid: lr: 'fast' is not a number"),
         ({"grid": {"lr": [0.1, 0.1]}}, "grid: lr: a value appears twice"),
-        ({"grid": {"k": [5]}}, "k belongs to a dictionary; let base: senses have {k} in it"),
-        ({"grid": {"beta": [1], "beta_p": [1]}}, "beta stands for beta_p and beta_n"),
+        ({"grid": {"k": [5]}}, "k is a property of dictionaries; put {k} into base: senses"),
+        ({"grid": {"beta": [1], "beta_p": [1]}}, "beta sets both beta_p and beta_n"),
         ({"grid": {"teacher": ["a"]}}, "grid: unknown key 'teacher'"),
         ({"base": None}, "no base"),
         ({"changes": {"kapa": 2}}, "base: unknown key 'kapa'; did you mean loss: candidates: kappa?"),
         ({"changes": {"kappa": "many"}}, "base: loss: candidates: kappa: 'many' is not a whole number"),
-        ({"changes": {"cache": "x"}}, "base: the sweep itself chooses cache"),
-        ({"changes": {"eval_data": []}}, "no eval_data; a sweep chooses by held-out data"),
-        ({"changes": {"senses": "s{k}"}}, "has braces for what the grid does not have"),
+        ({"changes": {"cache": "x"}}, "base: the sweep sets cache itself"),
+        ({"changes": {"eval_data": []}}, "no eval_data; add held-out data"),
+        ({"changes": {"senses": "s{k}"}}, "has a name in braces that is not in the grid"),
         ({"metric": "accuracy"}, "metric: 'accuracy' is not one of ce, kl, ce+kl"),
-        ({"output": None}, "no output; say where the results go"),
+        ({"output": None}, "no output; add the key output"),
     ],
 )
 def test_a_sweep_that_makes_no_sense_is_one_line(
@@ -205,7 +205,7 @@ def test_a_teacher_on_all_gpus_is_for_one_training_at_a_time(sweep_file: Callabl
     from lexkit_distill.sweep.run import sweep
 
     config = read_sweep(sweep_file(changes={"device_map": "auto"}))
-    with pytest.raises(TrainingError, match="--processes 2: device_map gives all GPUs to one teacher; leave out one"):
+    with pytest.raises(TrainingError, match="--processes 2: device_map gives all GPUs to one process; leave out one"):
         sweep(config, processes=2)
 
 
@@ -253,7 +253,7 @@ def test_a_signal_says_what_is_done_and_loses_no_step(
         sweep(read_sweep(sweep_file(grid=grid)))
     assert raised.value.number == number
     assert raised.value.message == (
-        f"{tmp_path / 'sweep'}: stopped with 1 of 2 trainings done; run the same command again to resume"
+        f"{tmp_path / 'sweep'}: stopped with 1 of 2 runs finished; run the same command again to resume"
     )
     assert len(steps) == 16  # ten of the first training, and six of the second
     sweep(read_sweep(sweep_file(grid=grid)))
@@ -283,7 +283,10 @@ def test_of_two_sweeps_with_one_output_the_second_is_refused(sweep_file: Callabl
     from lexkit_distill.sweep.config import read_sweep
     from lexkit_distill.sweep.run import sweep
 
-    with only_run(tmp_path / "sweep", TrainingError), pytest.raises(TrainingError, match="sweep: another run is writ"):
+    with (
+        lock_folder(tmp_path / "sweep", TrainingError),
+        pytest.raises(TrainingError, match="sweep: another run is writ"),
+    ):
         sweep(read_sweep(sweep_file()))
 
 
@@ -324,7 +327,7 @@ def test_a_signal_to_several_processes(
     assert wait_procs(others, timeout=60)[1] == []
     assert running.returncode == 128 + number
     assert errors == (
-        f"error: {tmp_path / 'sweep'}: stopped with 0 of 4 trainings done; run the same command again to resume\n"
+        f"error: {tmp_path / 'sweep'}: stopped with 0 of 4 runs finished; run the same command again to resume\n"
     )
     logs = {log.parent: len(read_log(log)) for log in (tmp_path / "sweep" / "runs").glob("*/log.csv")}
     assert len(logs) == 2  # no training began after the signal
@@ -370,7 +373,7 @@ def test_a_dictionary_of_another_k_than_the_grid_says(
         (tmp_path / f"senses-{k}").symlink_to(senses)
     done = sweep(read_sweep(sweep_file(grid={"k": [4, 9]}, changes={"senses": str(tmp_path / "senses-{k}")})))
     assert [setting.failed for setting in done.settings] == [False, True]
-    assert "a dictionary with k 4, and the grid has 9" in done.failed[0]["error"]
+    assert "the dictionary has k 4, and the grid has 9" in done.failed[0]["error"]
 
 
 def test_plots_are_slices_through_the_chosen_setting(tmp_path: Path) -> None:

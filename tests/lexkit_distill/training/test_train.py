@@ -1,4 +1,4 @@
-"""Training from configuration to model, in one process: what is written, and stopping and going on at any step."""
+"""Training from configuration to model, in one process: what is written, and stopping and resuming at any step."""
 
 from __future__ import annotations
 
@@ -369,13 +369,13 @@ def test_what_does_not_belong_together_is_one_clear_line(
     line = '{"prompt": "a", "completion": "' + " house" * 200 + '"}\n'
     (tmp_path / "long.jsonl").write_text(line * 3, encoding="utf-8")
     long = (str(tmp_path / "long.jsonl"),)
-    left = r"nothing of the training data is left \(3 longer than --max-length\); raise --max-length"
+    left = r"no training data are left \(3 longer than --max-length\); raise --max-length"
     refused(DataError, left, data=long, too_long="drop")
     often = (f"{tmp_path / 'train.txt'}@1e9",)
-    refused(DataError, "an epoch has 40,000,000,000 rows; give --data lower weights", data=often)
+    refused(DataError, "an epoch has 40,000,000,000 rows, at most .* possible; give --data lower weights", data=often)
     refused(TrainingError, "no --senses", senses=None)
-    refused(TrainingError, "takes 128 tokens; lower it", max_length=129)
-    refused(TrainingError, "a student has at most 6", layers=7)
+    refused(TrainingError, "reads at most 128 tokens; lower it", max_length=129)
+    refused(TrainingError, "the teacher has 6 layers", layers=7)
     refused(
         DictionaryError,
         "another teacher",
@@ -388,11 +388,11 @@ def test_what_does_not_belong_together_is_one_clear_line(
     refused(StoreError, "lexkit tokenize", store=str(tmp_path / "uncut.duckdb"))
     with monkeypatch.context() as patched:
         patched.setattr(plan, "available_memory", lambda _: 1000)
-        refused(TrainingError, "of memory on cpu beside what is loaded, with .* and 1.0 kB is free")
+        refused(TrainingError, "at once needs .* more memory on cpu, and 1.0 kB is free")
         patched.setattr(plan.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
         refused(TrainingError, "1.0 kB is free on the disk")
     run.train(configured(max_steps=4, epochs=1))
-    with pytest.raises(TrainingError, match="a finished student is there already"):
+    with pytest.raises(TrainingError, match="contains a finished student"):
         run.train(configured(max_steps=4, epochs=1))
 
 
@@ -431,7 +431,7 @@ def test_the_plain_way_is_taken_with_a_note_where_the_prefix_differs(
     monkeypatch.setattr(Student, "check_shared_prefix", differs)
     notes = Notes()
     train(configured(epochs=1, output=str(tmp_path / "plain")), notes)
-    assert any("another state than the teacher's (50.0%)" in note for note in notes.notes)
+    assert any("differ from the teacher's (50.0%)" in note for note in notes.notes)
     assert log(tmp_path / "plain") == log(tmp_path / "student")
     same = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("student", "plain")]
     assert same[0] == same[1]

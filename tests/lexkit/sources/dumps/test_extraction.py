@@ -71,7 +71,7 @@ def test_a_dump_becomes_entries_of_the_language(
     assert (3, None, "pages") in told.counts
     assert told.counts[-1] == (3, 3, "pages")
     assert [stage.split()[0] for stage in told.stages] == ["check", "read", "extract"]
-    assert told.notes == ["wiktextract runs without NLTK's Brown corpus, and less well; 'lexkit fetch brown' gets it"]
+    assert told.notes == ["wiktextract works better with NLTK's Brown corpus; 'lexkit fetch brown' downloads it"]
 
 
 def test_a_dump_is_extracted_once_for_a_language_and_a_corpus(
@@ -108,9 +108,9 @@ def test_the_store_names_the_dump(write_dump: Callable[..., Path], calls: Path, 
     ("fake", "reason"),
     [
         ("extract: fail", "wiktextract failed (ValueError: this is too hard); run again to resume"),
-        ("collect: die", "wiktextract failed (killed by SIGKILL, perhaps for want of memory); run again"),
+        ("collect: die", "wiktextract failed (killed by SIGKILL, perhaps out of memory); run again"),
         ("extract: leave a worker and die", "wiktextract failed (killed by SIGKILL"),
-        ("collect: take all memory", "wiktextract failed (it takes more than 2,048 MiB of memory); run again"),
+        ("collect: take all memory", "wiktextract failed (it needs more than 2,048 MiB of memory); run again"),
     ],
 )
 def test_a_failure_of_wiktextract_is_one_line(
@@ -145,14 +145,14 @@ def test_pages_on_which_wiktextract_fails_are_counted(
 def test_an_unknown_language_is_refused(
     write_dump: Callable[..., Path], calls: Path, cache: Path, language: str
 ) -> None:
-    with pytest.raises(SourceError, match=r"knows no language '.*'; give --language a code such as en"):
+    with pytest.raises(SourceError, match=r"does not know the language '.*'; give --language a code such as en"):
         extract(write_dump(), language=language)
     assert not calls.exists()
     assert leftovers(cache) == []
 
 
 def test_a_dump_without_the_language_is_refused(write_dump: Callable[..., Path], calls: Path, cache: Path) -> None:
-    with pytest.raises(SourceError, match="no entry of the language 'en'"):
+    with pytest.raises(SourceError, match="no entries of the language 'en'"):
         extract(write_dump(pages={"triste": "==fr==\n[[malheureux]]"}))
     assert leftovers(cache) == []
 
@@ -175,7 +175,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(
 ) -> None:
     (tmp_path / "occupied").write_text("")
     monkeypatch.setenv("LEXKIT_CACHE", str(tmp_path / "occupied"))
-    with pytest.raises(SourceError, match="set LEXKIT_CACHE to a folder with room"):
+    with pytest.raises(SourceError, match="set LEXKIT_CACHE to a folder with free space"):
         extract(write_dump())
 
 

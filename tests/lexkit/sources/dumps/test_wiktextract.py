@@ -101,7 +101,7 @@ def test_a_dump_of_three_pages(write_dump: Callable[..., Path], cache: Path) -> 
     batches = reader.read(extract(dump, language="fr"), ReadReport(), "fr")
     french = [record for batch in batches for record in batch.records()]
     assert ("triste", "malheureux", "synonym") in {record[:3] for record in french if isinstance(record, Statement)}
-    with pytest.raises(SourceError, match="knows no language 'xx'"):
+    with pytest.raises(SourceError, match="does not know the language 'xx'"):
         extract(dump, language="xx")
 
 

@@ -1,8 +1,8 @@
-"""The teacher's pass as CUDA graphs, for teachers whose kernels take less time than it takes to launch them.
+"""Run the teacher's forward pass with CUDA graphs if its kernels take less time than launching them.
 
-A graph launches all kernels of a pass at once, for token ids of one shape. So that few shapes are needed, rows are
-padded on the right to a multiple of 64 tokens, which changes no state of a causal model; and so that every step gives
-the same bits whatever was captured before it, they are padded alike where the pass is launched kernel by kernel.
+A graph launches all kernels of a pass at once, for token ids of one shape. To reduce the number of shapes, rows are
+padded on the right to a multiple of 64 tokens, which does not change the states of a causal model. Passes that are
+launched kernel by kernel are padded in the same way, so that results do not depend on what has been captured before.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from lexkit.errors import first_line
 from lexkit_distill.memory import is_out_of_memory
 
 _LAUNCHED = 2e11
-"""Operations of a layer's products for a batch, below which its kernels finish sooner than they are launched: some 25
-kernels, 10 to 20 us each to launch (measured on an H100)."""
+"""Floating-point operations of a layer's matrix products for a batch, below which its kernels (about 25, each taking 10
+to 20 us to launch on an H100) finish before the next ones are launched."""
 _MULTIPLE = 64
-"""Tokens to a multiple of which rows are padded."""
+"""Rows are padded to a multiple of this many tokens."""
 _MOST = 16
-"""Graphs to keep; further shapes are launched kernel by kernel."""
+"""Most graphs to keep; passes of further shapes are launched kernel by kernel."""
 
 Run = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""The teacher's pass: token ids (B, T) to two states (B, T, d)."""
+"""The teacher's forward pass: takes token ids (B, T), returns two states (B, T, d)."""
 
 
 class _Captured(NamedTuple):
-    graph: Any  # torch.cuda.CUDAGraph, or what stands in for it
+    graph: Any  # torch.cuda.CUDAGraph, or a mock of it
     token_ids: Tensor
     states: tuple[Tensor, Tensor]
 
 
-class PassGraphs:
-    """Runs a teacher's pass, through a CUDA graph where launching its kernels would take longer than they do.
+class ForwardGraphs:
+    """Runs a teacher's forward pass, through a CUDA graph if launching its kernels would take longer than running them.
 
     Args:
-        run: the pass, which must not wait for the device.
-        layer: one of the teacher's.
+        run: the forward pass; it must not synchronise with the device.
+        layer: one of the teacher's layers, for estimating the number of operations.
     """
 
     def __init__(self, run: Run, layer: nn.Module) -> None:
@@ -51,10 +51,10 @@ class PassGraphs:
         self._pool: Any = None
         self._buffers: tuple[Tensor, Tensor] | None = None
         self.failure: str | None = None
-        """Why the pass cannot be captured, if that was tried and failed; it is then launched kernel by kernel."""
+        """Why capturing a graph failed, if it did; passes are then launched kernel by kernel."""
 
     def __call__(self, token_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the two states (B, T, d) that the pass gives for token ids (B, T)."""
+        """Run the pass for token ids (B, T) and return its two states (B, T, d)."""
         rows, length = token_ids.shape
         if 2 * self._parameters * rows * length >= _LAUNCHED:
             return self._run(token_ids)
@@ -63,7 +63,7 @@ class PassGraphs:
         if shape not in self._captured and len(self._captured) < _MOST and self.failure is None:
             try:
                 self._captured[shape] = self._capture(padded)
-            except Exception as error:  # of drivers and libraries, many kinds
+            except Exception as error:  # drivers and libraries raise many kinds
                 if is_out_of_memory(error):
                     raise
                 self.failure = first_line(error)
@@ -73,7 +73,7 @@ class PassGraphs:
             graph.replay()
         else:
             states = self._run(padded)
-        # What a graph has written, its next replay overwrites
+        # Copy the states, which the next replay of the graph overwrites
         first, last = (state[:, :length].clone(memory_format=torch.contiguous_format) for state in states)
         return first, last
 
@@ -82,14 +82,14 @@ class PassGraphs:
         stream: Any = torch.cuda.Stream(token_ids.device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(token_ids.device))
         with torch.cuda.stream(stream):
-            for _ in range(2):  # what is chosen and compiled at the first calls cannot be captured
+            for _ in range(2):  # kernels are selected and compiled in the first calls, which cannot be captured
                 states = self._run(given)
         torch.cuda.current_stream(token_ids.device).wait_stream(stream)
         kept = self._room(states)
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
-        # Another thread prepares the next batch meanwhile
+        # thread_local, since another thread prepares the next batch meanwhile
         captured = torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local")
         with captured, _hide_capture():
             for place, state in zip(kept, self._run(given), strict=True):
@@ -97,10 +97,10 @@ class PassGraphs:
         return _Captured(graph, given, kept)
 
     def _room(self, states: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Where graphs write such states: one place for all, or each would keep memory of its own."""
+        """Return buffers in which graphs write their states; all graphs share them to save memory."""
         first, last = states
         if self._buffers is None or len(self._buffers[0]) < first.numel():
-            self._captured.clear()  # they would write to the old one
+            self._captured.clear()  # existing graphs write to the old buffers
             self._buffers = first.new_empty(first.numel()), last.new_empty(last.numel())
         of_first, of_last = self._buffers
         return of_first[: first.numel()].view(first.shape), of_last[: last.numel()].view(last.shape)
@@ -108,7 +108,7 @@ class PassGraphs:
 
 @contextmanager
 def _hide_capture() -> Iterator[None]:
-    """Context manager. Say that nothing is captured: transformers would add a mask then, which slows attention down."""
+    """Context manager. Hide the capture from transformers, which would add a mask that slows attention down."""
     is_capturing = torch.cuda.is_current_stream_capturing
     torch.cuda.is_current_stream_capturing = lambda: False
     try:

@@ -58,8 +58,8 @@ def load(config: Any, relations: Any = None) -> Any:
 def gathered(config: Any, relations: Any = None) -> Any:
     """All rows in memory."""
     from lexkit_distill.tokenization import load_encoder
-    from lexkit_distill.training.encoded import Source, TokenData
     from lexkit_distill.training.inputs import read_rows
+    from lexkit_distill.training.row_cache import Source, TokenData
 
     rows = read_rows(config, config.data.data, load_encoder(config.teacher), relations, Counter())
     parts = [row[:3] for row in rows]
@@ -214,7 +214,7 @@ def test_damaged_rows_are_encoded_again(configured: Configured, rows_folder: Pat
 KILLED = """
 import os, signal, sys
 from lexkit.progress import Progress
-from lexkit_distill.training.encoded import encoded_rows
+from lexkit_distill.training.row_cache import encoded_rows
 from lexkit_distill.training.encode import Row
 import numpy as np
 
@@ -236,7 +236,7 @@ def few(number: int) -> Callable[[Counter[str]], list[Iterator[Any]]]:
 
 
 def test_a_killed_process_leaves_nothing_that_passes_for_rows(rows_folder: Path) -> None:
-    from lexkit_distill.training.encoded import encoded_rows
+    from lexkit_distill.training.row_cache import encoded_rows
 
     for key in ("one", "other"):  # the second removes what the first has left
         done = subprocess.run([sys.executable, "-c", KILLED, key], check=False, timeout=120)
@@ -248,7 +248,7 @@ def test_a_killed_process_leaves_nothing_that_passes_for_rows(rows_folder: Path)
 
 
 def test_rows_that_nobody_has_used_for_a_month_make_room_for_others(rows_folder: Path) -> None:
-    from lexkit_distill.training.encoded import encoded_rows
+    from lexkit_distill.training.row_cache import encoded_rows
 
     for key in ("old", "used", "new"):
         encoded_rows(lambda key=key: key, few(3), Progress())  # type: ignore[misc]
@@ -263,7 +263,7 @@ def test_rows_that_nobody_has_used_for_a_month_make_room_for_others(rows_folder:
 
 def _encode(begun: Any, results: Any) -> None:
     from lexkit_distill.training.encode import Row
-    from lexkit_distill.training.encoded import encoded_rows
+    from lexkit_distill.training.row_cache import encoded_rows
 
     def rows(_: Counter[str]) -> Iterator[Iterator[Any]]:
         begun.put(os.getpid())
@@ -301,7 +301,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 
 
 def test_data_that_change_while_they_are_read_are_refused(rows_folder: Path) -> None:
-    from lexkit_distill.training.encoded import encoded_rows
+    from lexkit_distill.training.row_cache import encoded_rows
 
     keys = iter(["before", "after"])
     with pytest.raises(DataError, match="changed while they were read"):

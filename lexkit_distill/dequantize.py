@@ -1,4 +1,4 @@
-"""Dense copies of modules with quantised weights, whatever scheme has quantised them."""
+"""Dequantise modules, whichever library has quantised their weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 _DENSE = (torch.float32, torch.bfloat16, torch.float16)
 _ROWS = 1024
-"""Unit vectors that go through a linear map at once: 29 MB in bf16, where it has 14,336 inputs."""
+"""Unit vectors that pass through a linear layer at a time: 29 MB in bf16 for 14,336 inputs."""
 
 
 def is_quantized(module: nn.Module) -> bool:
-    """Whether a module is a linear map whose weights are not ordinary ones."""
+    """Whether a module is a linear layer other than a plain `nn.Linear` with floating-point weights."""
     if not (hasattr(module, "in_features") and hasattr(module, "out_features")):
         return False
     weight = getattr(module, "weight", None)
@@ -22,21 +22,21 @@ def is_quantized(module: nn.Module) -> bool:
     return type(module) is not nn.Linear or not is_plain
 
 
-def dense_copy(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Return a copy of *module* in which every quantised linear map is an ordinary one, with weights of *dtype*."""
+def dequantized_copy(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Return a copy of *module* in which every quantised linear layer is an `nn.Linear` with weights of *dtype*."""
     dense = {id(part): _dense_linear(part, dtype) for part in module.modules() if is_quantized(part)}
-    return copy.deepcopy(module, dense)  # as if these were copied already
+    return copy.deepcopy(module, dense)  # the memo makes deepcopy use these in place of copies
 
 
 @torch.no_grad()
 def _dense_linear(module: Any, dtype: torch.dtype) -> nn.Linear:  # noqa: ANN401  # of any library
-    """A linear map is what it makes of unit vectors; that asks nothing of how its weights are kept."""
+    """Recover the weights from the layer's outputs for unit vectors, which works for any storage format."""
     place = next(tensor.device for tensor in (*module.parameters(), *module.buffers()))
     bias: Tensor | None = getattr(module, "bias", None)
     dense = nn.Linear(module.in_features, module.out_features, bias is not None, device=place, dtype=dtype)
     if bias is not None:
         dense.bias.copy_(bias)
-        module.bias = None  # a large one would cost the weights their last digits
+        module.bias = None  # adding a large bias would cost the weights precision
     try:
         for start in range(0, module.in_features, _ROWS):
             columns = slice(start, min(start + _ROWS, module.in_features))

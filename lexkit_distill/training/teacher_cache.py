@@ -1,17 +1,17 @@
-"""The teacher's states and the chosen candidates on disk, so that later epochs and other trainings need no teacher.
+"""Cache the teacher's states and the chosen candidates on disk for later epochs and other training runs.
 
-    meta.json                    what it is of
+    meta.json                    fingerprints of teacher and data that the cache belongs to
     prefix.bin, final.bin        bf16 (tokens, d) after the frozen layers, (positions, d) after the final norm
-    rows.bin                     a byte a row: 0 missing, 1 written, 2 known to be on the disk
+    rows.bin                     one byte per row: 0 missing, 1 written, 2 synced to the disk
     summary-T/                   embedding.bin, bf16 (positions, d), and log_partition.bin, fp32 (positions,): the
                                  summary of the teacher's distributions at temperature T (`kd`); and rows.bin
     candidates-KEY/              candidates.bin, int32 (positions, 2 kappa) rows of the dictionary, and rows.bin
 
-Files are mapped into memory and filled as the first epoch goes; a run that is killed, several processes, and several
-trainings at once fill the same ones. A row is written once, by whoever is the first, under a lock (the file ``lock``);
-what is read is always what was written, so that a value does not depend on who computed it. A file has its room on the
-disk from the beginning, since writing to a map of a file that finds the disk full ends the process. States are
-rounded to bf16, which in bf16 arithmetic they are anyway. A model with a soft cap on its logits has no summary-T.
+Files are memory-mapped and filled during the first epoch. Several processes and several runs may fill the same files,
+and an interrupted run leaves what it wrote. Each row is written once, by the first process that has it, under a lock
+(the file ``lock``). Readers always use the values in the file, so results do not depend on which process computed them.
+Disk space is reserved when a file is created, because writing to a memory map on a full disk kills the process. States
+are rounded to bf16, which changes nothing in bf16 arithmetic. A model with a soft cap on its logits has no summary-T.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from lexkit_distill.errors import TrainingError
 from lexkit_distill.sizes import format_size
 from lexkit_distill.supervision.nearest import Candidates, Supervision, places_of
 from lexkit_distill.training.batches import Batch, Batches
-from lexkit_distill.training.feed import CachedStates, DeviceBatch
 from lexkit_distill.training.kd import TeacherSummary, summarize
+from lexkit_distill.training.prefetch import CachedStates, DeviceBatch
 from lexkit_distill.training.step import OnlineTeacher, TeacherSignal
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -43,20 +43,20 @@ _CHUNK = 1 << 24
 
 
 class TeacherCache:
-    """A `SignalSource` that runs the teacher once for each row.
+    """A `SignalSource` that runs the teacher only once for each row.
 
     Args:
-        folder: of the cache; created if it does not exist.
-        teacher: runs the teacher.
+        folder: folder of the cache; created if it does not exist.
+        teacher: runs the teacher for rows that are not cached yet.
         batches: the training data.
         identity: fingerprint of the teacher's weights, and dtype of the arithmetic.
-        temperature: T of the teacher's distributions.
-        supervision: chooses candidates, if the loss has any.
-        candidates_key: digest of all that decides which candidates a position has.
+        temperature: temperature T of the teacher's distributions.
+        supervision: chooses candidates; None if the loss does not use senses.
+        candidates_key: digest of everything that determines the candidates of positions.
 
     Raises:
-        TrainingError: the cache belongs to something else, or does not fit on the disk.
-        OSError: it cannot be written.
+        TrainingError: the cache belongs to another teacher or other data, or does not fit on the disk.
+        OSError: the cache cannot be written.
     """
 
     def __init__(
@@ -116,14 +116,14 @@ class TeacherCache:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Be the only one of all processes and trainings that makes files, or writes rows."""
+        """Context manager. Hold the lock under which files are created and rows are written."""
         held = lock(self._lock, wait=True)
         assert held is not None
         with held:
             yield
 
     def __call__(self, batch: DeviceBatch) -> TeacherSignal:
-        """Return the teacher's signal for *batch*, from the disk if it is there."""
+        """Return the teacher's signal for *batch*, from the cache if possible."""
         cached = batch.cached
         if cached is not None:
             return self._signal(cached, batch.candidates)
@@ -137,7 +137,7 @@ class TeacherCache:
         return self._signal(CachedStates(prefix, read.final.to(self._device), None, summary), candidates)
 
     def read(self, batch: Batch) -> CachedStates | None:
-        """Return what is on the disk of *batch*, on the processor, or None if the teacher has to run."""
+        """Return the cached states of *batch*, on the CPU, or None if the teacher has to run."""
         return self._read(batch) if self.have(batch.rows) else None
 
     def _signal(self, cached: CachedStates, candidates: Candidates | None) -> TeacherSignal:
@@ -162,7 +162,7 @@ class TeacherCache:
         return CachedStates(self._prefix_of(batch), joined(self._final), candidates, summary)
 
     def _fill(self, batch: DeviceBatch) -> None:
-        """Write what is missing of the rows of a batch."""
+        """Compute and write whatever is missing for the rows of a batch."""
         rows, spans = batch.batch.rows, self._spans(batch.batch)
         missing = ~self._rows.have(rows)
         if missing.any():
@@ -182,7 +182,7 @@ class TeacherCache:
                 self._scatter(self._summarized, rows, missing, spans, found, self._summary)
 
     def have(self, rows: np.ndarray) -> bool:
-        """Return whether everything is known of rows (B,)."""
+        """Return whether states, candidates and summaries of all *rows* (B,) are cached."""
         parts = [self._rows]
         if self._candidates is not None:
             parts.append(self._chosen)
@@ -208,9 +208,9 @@ class TeacherCache:
         found: Iterable[Tensor],
         into: Iterable[Tensor],
     ) -> None:
-        """Write what was found for the positions of the missing rows to where it belongs."""
+        """Write values *found* for the positions of the missing rows into the files *into*."""
         with self._locked():
-            there = done.have(rows)  # another training may have been quicker
+            there = done.have(rows)  # another process may have written them meanwhile
             for found_here, target in zip(found, into, strict=True):
                 part, begin = found_here.to("cpu", target.dtype), 0
                 for place in np.flatnonzero(missing):
@@ -225,7 +225,7 @@ class TeacherCache:
         final, prefix = (None if part is None else part.to("cpu", torch.bfloat16) for part in (signal[1], signal[0]))
         assert final is not None
         with self._locked():
-            missing = missing & ~self._rows.have(rows)  # another training may have been quicker
+            missing = missing & ~self._rows.have(rows)  # another process may have written them meanwhile
             for place in np.flatnonzero(missing):
                 span = slice(*self._positions[rows[place] : rows[place] + 2])
                 self._final[span] = final[torch.from_numpy(batch.batch.positions.rows == place)]
@@ -235,7 +235,7 @@ class TeacherCache:
             self._rows.mark(rows[missing])
 
     def _choose(self, batch: Batch, missing: np.ndarray, spans: list[slice], final: Tensor) -> None:
-        """Choose candidates for all positions of the missing rows: which are sampled differs between epochs."""
+        """Choose candidates for all positions of the missing rows, since every epoch samples other positions."""
         assert self._supervision is not None
         assert self._candidates is not None
         positions = batch.positions
@@ -245,7 +245,7 @@ class TeacherCache:
         self._scatter(self._chosen, batch.rows, missing, spans, [found], [self._candidates])
 
     def close(self) -> None:
-        """Have everything on the disk."""
+        """Sync all files to the disk."""
         self._rows.settle()
         self._chosen.settle()
         if self._summary is not None:
@@ -253,7 +253,7 @@ class TeacherCache:
 
 
 class _RowStates:
-    """Which rows are there. After a crash of the machine, only those that were settled."""
+    """Which rows are cached. After a crash of the machine, only rows that were synced to the disk count."""
 
     def __init__(self, path: Path, state: Tensor) -> None:
         self._path, self._state = path, state.numpy()
@@ -283,11 +283,11 @@ def _mapped(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 
 def _reserve(sizes: dict[Path, int]) -> None:
-    """Make files of the given *sizes* in bytes, or extend existing ones, so that the disk has room for all data.
+    """Create files of the given *sizes* in bytes, or extend existing ones, and reserve their disk space.
 
     Raises:
-        TrainingError: the disk does not have that much room.
-        OSError: the system finds that there is none after all; no new file is left.
+        TrainingError: there is not enough space on the disk.
+        OSError: reserving space failed; new files are deleted.
     """
     new = [path for path in sizes if not path.exists()]
     for path in new:
@@ -300,7 +300,7 @@ def _reserve(sizes: dict[Path, int]) -> None:
         if missing > free:
             raise TrainingError(
                 f"{folder}: the cache needs {format_size(missing)} and {format_size(free)} is free on the disk; "
-                "train without --cache, or on less data"
+                "free some space, or train without --cache or on less data"
             )
         for path, size in sizes.items():
             if path.stat().st_size < size or 512 * path.stat().st_blocks < size:
@@ -315,7 +315,7 @@ def _allocate(path: Path, size: int) -> None:
     with path.open("r+b") as file:
         try:
             os.posix_fallocate(file.fileno(), 0, size)
-        except (AttributeError, OSError) as error:  # macOS has none, and not every file system does it
+        except (AttributeError, OSError) as error:  # not available on macOS and on some file systems
             if isinstance(error, OSError) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
                 raise OSError(error.errno, error.strerror, str(path)) from error
             for start in range(0, size, _CHUNK):
@@ -333,8 +333,8 @@ def _check(folder: Path, meta: dict[str, Any]) -> None:
         if theirs.get(name) != value:
             what = {"frozen_layers": "number of frozen layers", "shares_prefix": "kind of student"}.get(name, name)
             raise TrainingError(
-                f"{folder}: a cache of another {what} ({str(theirs.get(name))[:12]}, not {str(value)[:12]}); "
-                "give another --cache, or remove it"
+                f"{folder}: this cache was made with another {what} ({str(theirs.get(name))[:12]}, not "
+                f"{str(value)[:12]}); give another --cache, or remove this one"
             )
 
 

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from lexkit.errors import LexkitError
-from lexkit.morphology.affixes import affixes_of, languages
-from lexkit.sources import checked, gate, morpholex, mythes, pairs
+from lexkit.morphology.affixes import affixes_of, languages_with_affixes
+from lexkit.sources import morpholex, mythes, pairs, plugin_reading, validation
 from lexkit.sources.data_files import data_file
 from lexkit.sources.frequency import frequencies
 from lexkit.sources.offensive import offensive_words
@@ -36,7 +36,7 @@ JOINERS = "\u200c\u200d\u180e"
 
 
 def plugin(reader: Reader) -> Read:
-    return partial(checked.read, plugin=Plugin("own", "own 1.0", reader), language="en")
+    return partial(plugin_reading.read_with_plugin, plugin=Plugin("own", "own 1.0", reader), language="en")
 
 
 ENTRY = {
@@ -185,11 +185,11 @@ def fits(record: Any) -> bool:
     )
 
 
-def let_in(read: Read, path: Path) -> tuple[list[Any], ReadReport] | None:
+def read_valid(read: Read, path: Path) -> tuple[list[Any], ReadReport] | None:
     """Return what a store would get, or None where one line says why it gets nothing."""
     report = ReadReport()
     try:
-        records = [record for batch in gate.let_in(read(path, report), report) for record in batch.records()]
+        records = [record for batch in validation.keep_valid(read(path, report), report) for record in batch.records()]
     except LexkitError as error:
         assert "\n" not in str(error)
         assert is_visible(str(error))
@@ -217,7 +217,7 @@ def write(path: Path, name: str, data: bytes) -> Path:
 class TestEveryReader:
     def test_takes_its_format(self, name: str, tmp_path: Path) -> None:
         read, text = FORMATS[name]
-        result = let_in(read, write(tmp_path, name, text.encode()))
+        result = read_valid(read, write(tmp_path, name, text.encode()))
         assert result is not None
         assert result[0]
         assert result[1].n_rejected == 0
@@ -237,7 +237,7 @@ class TestEveryReader:
             new = data.draw(TEXTS)
             keeps = data.draw(st.sampled_from(["", field[0]]))
             text = f"{text[: field.start()]}{keeps}{new}{text[field.end() :]}"
-        result = let_in(read, write(tmp_path, name, text.encode("utf-8", "surrogateescape")))
+        result = read_valid(read, write(tmp_path, name, text.encode("utf-8", "surrogateescape")))
         if result is not None and name == "pairs":
             records, report = result
             assert report.n_records == len(records) + report.n_rejected
@@ -283,7 +283,7 @@ def records(draw: st.DrawFn) -> Any:
 
 
 def faults(record: Any) -> list[str]:
-    """What is wrong with a record of a store, said independently of the gate."""
+    """What is wrong with a record of a store, decided independently of `lexkit.sources.validation`."""
     wrong = [
         word
         for name in ("word", "other", "lemma")
@@ -309,7 +309,7 @@ def test_plugins_get_in_only_what_a_store_may_hold(given_records: list[Any]) -> 
             report.n_records += 1
             yield record
 
-    result = let_in(plugin(Reader("t", "r", read, None, None)), Path("file"))
+    result = read_valid(plugin(Reader("t", "r", read, None, None)), Path("file"))
     event("a wrong type" if result is None else "read")
     if result is None:
         return
@@ -348,7 +348,7 @@ def test_each_rule_is_asked(record: Any, reason: Reason) -> None:
         report.n_records += 1
         yield record
 
-    result = let_in(plugin(Reader("t", "r", read, None, None)), Path("file"))
+    result = read_valid(plugin(Reader("t", "r", read, None, None)), Path("file"))
     assert result is not None
     assert result[1].rejected == {reason: 1}
     assert len(result[0]) == (reason is Reason.LONG_GLOSS)
@@ -358,7 +358,7 @@ class TestScreens:
     """What columns are searched for finds whatever the rules would refuse."""
 
     def test_letters_that_are_never_doubtful_are_words_in_any_company(self) -> None:
-        letters = [c for c in map(chr, range(0x20000)) if re.fullmatch(f"[{gate._LETTERS}]", c)]
+        letters = [c for c in map(chr, range(0x20000)) if re.fullmatch(f"[{validation._LETTERS}]", c)]
         assert [c for c in letters if not is_stored_word(c)] == []
         last = {unicodedata.normalize("NFD", c)[-1] for c in map(chr, range(0x20000)) if unicodedata.decomposition(c)}
         composing = {c for c in last if unicodedata.combining(c) or "\u1100" <= c <= "\u11ff"}
@@ -371,7 +371,7 @@ class TestScreens:
     )
     def test_agree_with_the_rules(self, text: str) -> None:
         column = pa.chunked_array([[text, None]], pa.string())
-        for rule, is_stored in ((gate.WORD, is_stored_word), (gate.TEXT, is_stored_text)):
+        for rule, is_stored in ((validation.WORD, is_stored_word), (validation.TEXT, is_stored_text)):
             assert rule.faults(column) == ([] if rule.holds(text) else [text])
             assert not rule.holds(text) or is_stored(text)
 
@@ -392,7 +392,7 @@ class TestCarriedLists:
         assert [word for word in words if not is_stored_word(word)] == []
         assert {entry.label for entry in offensive_words()} <= set(USAGES)
 
-    @pytest.mark.parametrize("language", languages())
+    @pytest.mark.parametrize("language", languages_with_affixes())
     def test_affixes_are_letters(self, language: str) -> None:
         affixes = affixes_of(language)
         assert affixes is not None

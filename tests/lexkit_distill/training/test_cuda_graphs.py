@@ -12,8 +12,8 @@ pytest.importorskip("torch", reason="lexkit[distill] is not installed")
 import torch
 from torch import Tensor, nn
 
-from lexkit_distill.training import graphs
-from lexkit_distill.training.graphs import PassGraphs
+from lexkit_distill.training import cuda_graphs
+from lexkit_distill.training.cuda_graphs import ForwardGraphs
 
 LAYER = nn.Linear(4, 4)
 
@@ -39,7 +39,7 @@ def captured(self: Any, token_ids: Tensor) -> Any:
         for kept, found in zip(states, Pass()(given), strict=True):
             kept.copy_(found)
 
-    return graphs._Captured(SimpleNamespace(replay=replay), given, states)
+    return cuda_graphs._Captured(SimpleNamespace(replay=replay), given, states)
 
 
 def ids(rows: int, length: int, seed: int = 0) -> Tensor:
@@ -51,9 +51,9 @@ def same(found: tuple[Tensor, Tensor], token_ids: Tensor) -> bool:
 
 
 def test_it_gives_what_the_pass_gives_and_captures_few_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PassGraphs, "_capture", captured)
+    monkeypatch.setattr(ForwardGraphs, "_capture", captured)
     run = Pass()
-    replayed = PassGraphs(run, LAYER)
+    replayed = ForwardGraphs(run, LAYER)
     batches = [ids(2, length, seed) for seed, length in enumerate((1, 63, 64, 65, 128, 100, 64))]
     found = [replayed(batch) for batch in batches]
     # All of them are looked at when all are there: none was overwritten by a later replay
@@ -63,19 +63,19 @@ def test_it_gives_what_the_pass_gives_and_captures_few_shapes(monkeypatch: pytes
 
 
 def test_further_shapes_are_launched_with_the_same_padding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PassGraphs, "_capture", captured)
-    monkeypatch.setattr(graphs, "_MOST", 1)
+    monkeypatch.setattr(ForwardGraphs, "_capture", captured)
+    monkeypatch.setattr(cuda_graphs, "_MOST", 1)
     run = Pass()
-    replayed = PassGraphs(run, LAYER)
+    replayed = ForwardGraphs(run, LAYER)
     for length in (10, 70, 71, 11):
         assert same(replayed(ids(3, length)), ids(3, length))
     assert run.shapes == [(3, 64), (3, 128), (3, 128)]
 
 
 def test_a_large_pass_is_launched_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphs, "_LAUNCHED", 2 * 20 * 2 * 100)
+    monkeypatch.setattr(cuda_graphs, "_LAUNCHED", 2 * 20 * 2 * 100)
     run = Pass()
-    replayed = PassGraphs(run, LAYER)
+    replayed = ForwardGraphs(run, LAYER)
     assert same(replayed(ids(2, 100)), ids(2, 100))
     assert run.shapes == [(2, 100)]
 
@@ -84,9 +84,9 @@ def test_a_pass_that_cannot_be_captured_is_launched(monkeypatch: pytest.MonkeyPa
     def refuses(*_: Any) -> None:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
-    monkeypatch.setattr(PassGraphs, "_capture", refuses)
+    monkeypatch.setattr(ForwardGraphs, "_capture", refuses)
     run = Pass()
-    replayed = PassGraphs(run, LAYER)
+    replayed = ForwardGraphs(run, LAYER)
     for seed in range(3):
         assert same(replayed(ids(2, 30, seed)), ids(2, 30, seed))
     assert replayed.failure == "operation not permitted when stream is capturing"
@@ -97,6 +97,6 @@ def test_no_memory_is_no_reason_to_go_on(monkeypatch: pytest.MonkeyPatch) -> Non
     def refuses(*_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(PassGraphs, "_capture", refuses)
+    monkeypatch.setattr(ForwardGraphs, "_capture", refuses)
     with pytest.raises(torch.OutOfMemoryError):
-        PassGraphs(Pass(), LAYER)(ids(2, 30))
+        ForwardGraphs(Pass(), LAYER)(ids(2, 30))

@@ -1,4 +1,4 @@
-"""Finding published data under the folder of ``--data``, in the layouts in which its publishers offer it."""
+"""Find published data sets in the folder given by ``--data``, in the layouts in which their publishers offer them."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from lexkit.arguments import user_path
 from lexkit_distill.errors import DataError
 
 _FOLDERS = (".", "benchmarks", "lexical", "text")
-"""Where patterns are tried, below the folder that was given."""
+"""Subfolders of ``--data`` that are searched, in this order."""
 
 
 @dataclass(frozen=True)
 class DataFiles:
-    """Names of published files, as glob patterns; the first pattern that matches something counts."""
+    """Names of published files, as glob patterns; the first pattern that matches a file is used."""
 
     patterns: tuple[str, ...]
     examples: tuple[str, ...] = ()
-    """Files to learn from: worked examples of a benchmark, pairs that a threshold is fitted to."""
+    """Patterns of files to learn from: worked examples of a benchmark, or word pairs to fit a threshold to."""
     place: str = ""
-    """What to put where, for the message when nothing is found."""
+    """What to download and where to put it, for the message when no file is found."""
     many: bool = False
-    """Whether all matching files count, as MMLU has one for each subject; otherwise only the first does."""
+    """Whether to use all matching files (MMLU has one for each subject) rather than the first."""
     examples_required: bool = True
 
     def find(self, data: str, name: str, *, examples: bool = False) -> list[Path]:
-        """Return the files in the folder *data*, sorted; those to learn from if *examples*.
+        """Return the matching files in the folder *data*, sorted.
 
         Args:
             data: the folder of ``--data``.
-            name: what the files belong to, for error messages.
-            examples: look for the files to learn from.
+            name: name of the data set, for error messages.
+            examples: whether to look for `examples` rather than `patterns`.
 
         Returns:
-            Nothing only if such examples are missing and not required.
+            The files; an empty list only if *examples* are missing and not required.
 
         Raises:
-            DataError: *data* is not a folder, or the files are not in it.
+            DataError: *data* is not a folder, or does not contain the files.
         """
         root = user_path(data)
         if not root.is_dir():

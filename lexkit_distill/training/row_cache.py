@@ -1,16 +1,16 @@
-"""Rows of tokens on disk: encoded once, in bounded memory, and mapped into the memory of every process that reads them.
+"""Cache encoded rows of tokens on disk. Rows are encoded once, in bounded memory, and memory-mapped by all processes.
 
-    CACHE/rows/KEY/         the rows of the same content, tokenizer and options
+    CACHE/rows/KEY/         rows with the same content, tokenizer and options
         token_ids.bin       int32 (N,)      the columns of `TokenData`
         is_target.bin       bool (N,)
         words.bin           int32 (N,)
         offsets.bin         int64 (rows + 1,)
-        meta.json           what the columns hold; its time says when they were last used
-    CACHE/rows/KEY.new/     rows that a process is encoding; it takes its final name when it is complete
-    CACHE/rows/KEY.lock     held by that process, while others wait
+        meta.json           sizes and fingerprints; its modification time is the time of the last use
+    CACHE/rows/KEY.new/     rows that a process is encoding; renamed to KEY when they are complete
+    CACHE/rows/KEY.lock     locked by that process while others wait
 
-CACHE is ``$LEXKIT_CACHE``, or where the system keeps caches. Anything in it may be removed at any time: what is needed
-is encoded again.
+CACHE is ``$LEXKIT_CACHE``, or the system's cache folder. Anything in it may be deleted at any time; missing rows are
+encoded again.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ Int64 = npt.NDArray[np.int64]
 _META = "meta.json"
 _COLUMNS = {"token_ids": np.int32, "is_target": np.bool_, "words": np.int32, "offsets": np.int64}
 _ROWS = 512
-"""Rows that are written at a time."""
+"""Rows to write at a time."""
 _UNUSED_DAYS = 30
-"""Days after which rows that no run has used are removed, to make room for others."""
+"""Days without use after which rows are deleted to make room for others."""
 
 
 class Source(NamedTuple):
@@ -52,45 +52,45 @@ class Source(NamedTuple):
 
     rows: int
     weight: float = 1.0
-    """Passes over its rows in an epoch."""
+    """Number of passes over the file's rows in an epoch."""
 
 
 @dataclass(frozen=True)
 class TokenData:
-    """Rows of tokens, one after the other. A row is a sample, or a piece of a long text."""
+    """Rows of tokens, joined. A row is a document, or a piece of a long text."""
 
     token_ids: Int32
-    """(N,) the ids of all rows, joined."""
+    """(N,) token ids of all rows."""
     is_target: Bool
-    """(N,) whether the token is predicted; never the first of a row, which nothing precedes."""
+    """(N,) whether each token is predicted; False for the first token of a row, which no position precedes."""
     words: Int32
-    """(N,) what `Supervision` calls the word of a token."""
+    """(N,) word of each token, as defined by `Supervision`."""
     offsets: Int64
     """(rows + 1,) row r is token_ids[offsets[r]:offsets[r + 1]]."""
     sources: tuple[Source, ...]
-    """The files, in the order of their rows."""
+    """Files, in the order of their rows."""
     fingerprint: str
-    """SHA-256 (hex) of the four columns, one after the other: everything that training reads."""
+    """SHA-256 (hex) of the four columns, which are everything that training reads."""
     states_fingerprint: str
-    """SHA-256 (hex) of what the teacher's states depend on: all columns but the words."""
+    """SHA-256 (hex) of the columns that the teacher's states depend on: all except the words."""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     @property
     def lengths(self) -> Int64:
-        """(rows,) tokens of each row."""
+        """(rows,) number of tokens in each row."""
         return np.diff(self.offsets)
 
     def lengths_of(self, rows: Int64) -> Int64:
-        """Return the tokens of each of some rows (n,)."""
+        """Return the number of tokens (n,) in each of the *rows* (n,)."""
         starts, ends = self.offsets[rows], self.offsets[rows + 1]
         lengths: Int64 = ends - starts
         return lengths
 
     @cached_property
     def target_offsets(self) -> Int64:
-        """(rows + 1,) how many tokens are predicted in the rows before each row."""
+        """(rows + 1,) number of predicted tokens in all rows before each row."""
         counts = np.zeros(len(self.offsets), dtype=np.int64)
         for start in range(0, len(self), _ROWS):
             some = self.offsets[start : start + _ROWS + 1]
@@ -101,7 +101,7 @@ class TokenData:
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """Rows of tokens, and what was left out of them, by reason."""
+    """Rows of tokens, and the number of documents or rows that were left out, by reason."""
 
     data: TokenData
     dropped: dict[str, int]
@@ -119,16 +119,16 @@ class _Meta(msgspec.Struct, frozen=True):
 def encoded_rows(
     key: Callable[[], str], encode: Callable[[Counter[str]], Iterable[Iterator[Row]]], progress: Progress
 ) -> EncodedRows:
-    """Return the rows of a key, from the cache if they are there. Of several processes, the first encodes them.
+    """Return the rows of a key, from the cache if possible. If several processes ask at once, only one encodes them.
 
     Args:
-        key: returns the digest of everything that decides the rows.
+        key: returns the digest of everything that determines the rows.
         encode: returns the rows of each file, and counts what it leaves out in its argument.
-        progress: told about rows, and about waiting for another process.
+        progress: reports the number of rows, and waiting for another process.
 
     Raises:
-        DataError: there are no rows, the data change while they are read, or the cache cannot be written.
-        LexkitError: as *encode* says.
+        DataError: there are no rows, the data changed while they were read, or the cache cannot be written.
+        LexkitError: *encode* failed.
     """
     name = key()
     cache = cache_folder() / "rows"
@@ -158,7 +158,7 @@ def encoded_rows(
 
 
 def _open(folder: Path) -> EncodedRows | None:
-    """The rows in a folder; None if they are not there, or damaged."""
+    """Return the rows in a folder, or None if they are missing or damaged."""
     try:
         meta = msgspec.json.decode((folder / _META).read_bytes(), type=_Meta)
         lengths = {**dict.fromkeys(_COLUMNS, meta.tokens), "offsets": sum(meta.rows) + 1}
@@ -166,9 +166,9 @@ def _open(folder: Path) -> EncodedRows | None:
             np.asarray(np.memmap(folder / f"{name}.bin", dtype, "r", shape=(lengths[name],)))
             for name, dtype in _COLUMNS.items()
         ]
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: no JSON, or a file that is too short
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: invalid JSON, or a file that is too short
         return None
-    with suppress(OSError):  # another user's cache
+    with suppress(OSError):  # the cache may belong to another user
         (folder / _META).touch()
     token_ids, is_target, words, offsets = columns
     sources = tuple(Source(rows) for rows in meta.rows)
@@ -207,10 +207,10 @@ def _write(folder: Path, encode: Callable[[Counter[str]], Iterable[Iterator[Row]
                 progress.count(sum(counts), None, "rows")
     if not tokens and dropped:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items())
-        raise DataError(f"nothing of the training data is left ({reasons}); raise --max-length, or check --data")
+        raise DataError(f"no training data are left ({reasons}); raise --max-length, or check --data")
     if not tokens:
         raise DataError(
-            "the training data hold nothing to predict: no samples, empty ones, or chats without an answer; "
+            "the training data contain nothing to predict: no documents, only empty ones, or chats without an answer; "
             "check --data, or use --loss-on all"
         )
     of_states = [path for name, path in paths.items() if name != "words"]
@@ -227,7 +227,7 @@ def _digest(paths: Iterable[Path]) -> str:
 
 
 def _remove_unused(cache: Path) -> None:
-    """Remove rows that no run has used for long, and what killed processes have left."""
+    """Delete rows that have not been used for a long time, and incomplete rows of killed processes."""
     oldest = time.time() - _UNUSED_DAYS * 24 * 3600
     for folder in [path for path in cache.iterdir() if path.is_dir()]:
         with suppress(OSError):
@@ -235,7 +235,7 @@ def _remove_unused(cache: Path) -> None:
                 continue
         lock_file = cache / f"{folder.stem}.lock"
         held = lock(lock_file)
-        if held is not None:  # else another process is writing it
+        if held is not None:  # otherwise another process is writing it
             with held:
                 shutil.rmtree(folder, ignore_errors=True)
                 lock_file.unlink(missing_ok=True)

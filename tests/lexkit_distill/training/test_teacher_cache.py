@@ -150,7 +150,7 @@ def test_a_cache_of_something_else_and_one_that_does_not_fit(
         with pytest.raises(TrainingError, match=match):
             train(configured(**again, **changes))
     (cache / "meta.json").write_text(json.dumps({**meta, "teacher": "0" * 64}), encoding="utf-8")
-    with pytest.raises(TrainingError, match=r"a cache of another teacher .*give another --cache") as raised:
+    with pytest.raises(TrainingError, match=r"made with another teacher .*give another --cache") as raised:
         train(configured(**again))
     assert "\n" not in str(raised.value)
     (cache / "meta.json").write_text("{", encoding="utf-8")

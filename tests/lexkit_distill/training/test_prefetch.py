@@ -13,7 +13,7 @@ Configured = Callable[..., Any]
 def test_the_gradient_of_chosen_states_is_that_of_indexing() -> None:
     import torch
 
-    from lexkit_distill.training.feed import select
+    from lexkit_distill.training.prefetch import select
 
     states = torch.randn(7, 3, dtype=torch.float64, requires_grad=True)
     index = torch.tensor([5, 0, 3])

@@ -101,7 +101,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     from lexkit_distill import teacher
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(teacher, "chosen_device", lambda *_: torch.device("cuda", 0))
+    monkeypatch.setattr(teacher, "resolve_device", lambda *_: torch.device("cuda", 0))
 
 
 def test_a_teacher_that_does_not_fit_on_the_gpus_is_refused(
@@ -116,7 +116,7 @@ def test_a_teacher_that_does_not_fit_on_the_gpus_is_refused(
         return SimpleNamespace(hf_device_map={"model.layers.0": 0, "model.layers.1": "cpu"}, config=None)
 
     monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", loaded)
-    with pytest.raises(TeacherError, match=r"does not fit on the GPUs; use more of them, or --quantize 4bit$"):
+    with pytest.raises(TeacherError, match=r"does not fit on the GPUs; use more GPUs, or --quantize 4bit$"):
         load(teacher_folder, device="auto", device_map="auto")
     assert asked == ["auto"]
 
@@ -125,5 +125,5 @@ def test_several_processes_do_not_spread_a_teacher(teacher_folder: Path, monkeyp
     import torch
 
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    with pytest.raises(TeacherError, match=r"one process takes all GPUs; leave it out, or start one process only$"):
+    with pytest.raises(TeacherError, match=r"one process uses all GPUs; leave it out, or start only one process$"):
         load(teacher_folder, device_map="auto")

@@ -1,9 +1,8 @@
-"""The gate between readers and the store: the one check of all that comes in, whatever reads it.
+"""Validate records: the single check between readers and the store, whichever reader yields the records.
 
-Readers refuse what only they can know, such as a line with too many columns. What a word, a gloss, a part of speech, a
-scope, a label or a group can be is said here, for lexkit's own readers and for plugins, and `lexkit verify` asks the
-same functions. Where a record is at fault, it is refused and counted; its words are brought into the spelling of the
-store.
+Readers refuse what only they can recognise, such as a line with too many columns. This module decides what is a valid
+word, gloss, part of speech, scope, label or group, for lexkit's own readers as well as for plugins; `lexkit verify`
+uses the same functions. Invalid records are refused and counted, and words are normalized to the spelling of the store.
 """
 
 from __future__ import annotations
@@ -21,29 +20,29 @@ from lexkit.sources.records import USAGES, Analysis, Form, Group, Headword, Kind
 from lexkit.text import LONGEST_WORD, is_name, is_word, normalize_text, normalize_word
 
 LONGEST_TEXT = 10_000
-"""Characters of a gloss at most, and of a segmentation."""
+"""Maximum number of characters in a gloss or a segmentation."""
 MOST_WORDS = 1_000
-"""Words of a group at most: it states as many relations as it has pairs."""
+"""Maximum number of words in a group. A group states a relation for every pair of its words."""
 
 _Labels = tuple[str, ...]
 _Reject = Callable[[Reason, str], None]
 
 
 class _Refusal(Exception):
-    """Why a record is refused, a `Reason`, and the text at fault."""
+    """A record is refused. The arguments are a `Reason` and the text at fault."""
 
 
 class Rule(NamedTuple):
-    """What the texts of a column must be."""
+    """A condition that all texts of a column must meet."""
 
     holds: Callable[[str], bool]
     suspect: str | None = None
-    """A regular expression of RE2: only texts that match it, and longer ones than `longest`, are tested."""
+    """A regular expression (RE2). Only texts that match it, or that are longer than `longest`, are tested."""
     longest: int = 0
-    """Number of bytes that a text may have without being tested."""
+    """Maximum number of bytes that a text may have without being tested."""
 
     def faults(self, column: pa.ChunkedArray) -> list[str]:
-        """Return the texts of a column that break the rule, each once; a null breaks none."""
+        """Return the distinct texts of a column that break the rule; nulls are allowed."""
         if self.suspect is not None:
             is_suspect = pc.or_(
                 pc.match_substring_regex(column, self.suspect), pc.greater(pc.binary_length(column), self.longest)
@@ -52,7 +51,7 @@ class Rule(NamedTuple):
         return [text for text in column.unique().to_pylist() if text is not None and not self.holds(text)]
 
 
-# Letters that NFC never joins with what stands beside them, nor writes otherwise
+# Letters that NFC never changes and never combines with their neighbours
 _LETTERS = (
     "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0388-\u038a\u038e-\u03a1\u03a3-\u03ce\u0400-\u0481\u048a-\u04ff"
     "\u05d0-\u05ea\u0621-\u063a\u0641-\u064a\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3"
@@ -75,11 +74,11 @@ LINE = Rule(str.isprintable)
 _RULES = {"word": WORD, "other": WORD, "lemma": WORD, "pos": NAME, "sense": TEXT, "scope": NAME}
 _RULES_OF_ITEMS = {"usage": LABEL, "other_usage": LABEL}
 _COLUMNAR = (Headword, Statement, Form)
-"""Types of record that readers put into batches; the others come one by one."""
+"""Types of record that readers yield in batches; the others come one by one."""
 
 
-def let_in(records: Iterable[Record | Batch], report: ReadReport) -> Iterator[Batch]:
-    """Yield what a store can hold of *records*, in batches, and tell *report* of the rest."""
+def keep_valid(records: Iterable[Record | Batch], report: ReadReport) -> Iterator[Batch]:
+    """Yield the records that a store can hold, in batches, and count the others in *report*."""
     for batch in batched(_judged_singly(records, report)):
         yield from _screened(batch, report)
 
@@ -93,7 +92,7 @@ def _judged_singly(records: Iterable[Record | Batch], report: ReadReport) -> Ite
 
 
 def _screened(batch: Batch, report: ReadReport) -> Iterator[Batch]:
-    """Yield the rows of a batch that are right, nearly always all, as they are, and judge the others one by one."""
+    """Yield the valid rows of a batch, nearly always all of them, unchanged, and judge the others one by one."""
     masks = list(_masks(batch.table)) if batch.record_type in _COLUMNAR else []
     if not masks:
         yield batch
@@ -111,7 +110,7 @@ def _masks(table: pa.Table) -> Iterator[pa.ChunkedArray | pa.Array]:
         if name in _RULES and (faults := _RULES[name].faults(column)):
             yield pc.is_in(column, pa.array(faults, column.type))
         elif name in _RULES_OF_ITEMS and _RULES_OF_ITEMS[name].faults(pc.list_flatten(column)):
-            yield pa.repeat(True, len(column))  # lexkit's own readers yield no unknown label, so this may take its time
+            yield pa.repeat(True, len(column))  # slow, but lexkit's own readers never yield unknown labels
     for other in {"other", "lemma"}.intersection(table.column_names):
         is_same = pc.equal(table["word"], table[other])
         if pc.any(is_same).as_py():
@@ -119,12 +118,12 @@ def _masks(table: pa.Table) -> Iterator[pa.ChunkedArray | pa.Array]:
 
 
 def _judged(record: Record, report: ReadReport, place: int | str) -> Iterator[Record]:
-    """Yield a record as the store spells it, or what is left of it.
+    """Yield a record in the spelling of the store, as far as it is valid.
 
     Args:
-        record: any.
-        report: gets what is refused, with the place that the reader says.
-        place: the place otherwise, or the number of the record.
+        record: a record of any type.
+        report: counts what is refused; the reader may have set the current place there.
+        place: the place to report if the reader has not set one, or the number of the record.
     """
 
     def reject(reason: Reason, text: str) -> None:
@@ -166,7 +165,7 @@ def _group(record: Group, reject: _Reject) -> Iterator[Group | Headword]:
     if len(record.words) > MOST_WORDS:
         raise _Refusal(Reason.TOO_MANY, f"{record.words[0]}, {record.words[1]} ...")
     if record.usage and len(record.usage) != len(record.words):
-        raise _Refusal(Reason.MALFORMED, f"{len(record.words)} words and the labels of {len(record.usage)}")
+        raise _Refusal(Reason.MALFORMED, f"{len(record.words)} words but labels for {len(record.usage)}")
     words: dict[str, _Labels] = {}
     for text, usage in zip(record.words, record.usage or ((),) * len(record.words), strict=True):
         try:
@@ -182,7 +181,7 @@ def _group(record: Group, reject: _Reject) -> Iterator[Group | Headword]:
 
 
 def _places_apart(record: Group, words: list[str]) -> tuple[tuple[int, int], ...]:
-    """The pairs of a record that are apart, as places among the words that are left of it."""
+    """Return the pairs of `Group.apart` as places among the words that remain."""
     pairs = set()
     for pair in record.apart:
         if not all(1 <= place <= len(record.words) for place in pair):
@@ -219,7 +218,7 @@ def _pair(text: str, other_text: str) -> tuple[str, str]:
 
 
 def _scope(scope: str | None, kind: Kind) -> str | None:
-    if scope == "indirect" and kind != "antonym":  # it names a rule, by which antonyms alone are derived
+    if scope == "indirect" and kind != "antonym":  # the name of a rule that derives only antonyms
         raise _Refusal(Reason.NOT_A_NAME, f"{scope} of a {kind}")
     return _name(scope)
 

@@ -1,4 +1,4 @@
-"""Reading with a plugin: records of the types that there are, and its faults as one line that names it."""
+"""Read a file with a plugin: check the types of its records, and report its faults in one line that names it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _MOST = 2**63 - 1
 
 
 class _WrongRecord(Exception):
-    """What a plugin must not yield."""
+    """A plugin yielded a record of a wrong type."""
 
 
-def read(path: Path, report: ReadReport, plugin: Plugin, language: str) -> Iterator[Record]:
-    """Yield what *plugin* makes of *path*; `lexkit.sources.gate` checks what the records say.
+def read_with_plugin(path: Path, report: ReadReport, plugin: Plugin, language: str) -> Iterator[Record]:
+    """Yield the records that *plugin* reads from *path*; `lexkit.sources.validation` checks their contents.
 
     Raises:
-        SourceError: the plugin says so: the file cannot be read, or is not what it should be.
-        PluginError: the plugin fails, or yields what it must not.
+        SourceError: the plugin raised it, because the file cannot be read or is of the wrong kind.
+        PluginError: the plugin fails, or yields something that is not a record.
     """
     number = 0
     try:
@@ -36,22 +36,26 @@ def read(path: Path, report: ReadReport, plugin: Plugin, language: str) -> Itera
     except LexkitError:
         raise
     except _WrongRecord as error:
-        raise PluginError(f"{plugin} yields as record {number} of {path} {error}; tell its authors") from error
+        raise PluginError(f"{plugin} yields as record {number} of {path} {error}; report it to its authors") from error
     except (Exception, SystemExit, GeneratorExit) as error:
         raise PluginError(
-            f"{plugin} fails after {number:,} records of {path}: {describe(error)}; tell its authors"
+            f"{plugin} fails after {number:,} records of {path}: {describe(error)}; report it to its authors"
         ) from error
     for field in ("licence", "origin"):
         if not isinstance(getattr(report, field), (str, type(None))):
-            raise PluginError(f"{plugin} gives {path} a {field} that is neither text nor None; tell its authors")
+            raise PluginError(
+                f"{plugin} gives {path} a {field} that is neither text nor None; report it to its authors"
+            )
     n = report.n_records
     if not (isinstance(n, int) and (0 < n <= _MOST or (n == number == report.n_rejected == 0))):
-        raise PluginError(f"{plugin} does not count the records of {path} in report.n_records; tell its authors")
+        raise PluginError(
+            f"{plugin} does not count the records of {path} in report.n_records; report it to its authors"
+        )
 
 
 def _typed(record: object) -> Record:
     if not isinstance(record, _TYPES):
-        raise _WrongRecord(f"{_short(record)}, which is no Headword, Statement, Group or Form")
+        raise _WrongRecord(f"{_short(record)}, which is not a Headword, Statement, Group or Form")
     try:
         return msgspec.convert(tuple(record), type(record))
     except msgspec.ValidationError as error:

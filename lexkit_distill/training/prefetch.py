@@ -1,9 +1,8 @@
-"""Batches on the device, with everything that the processor can find out about them before the models run.
+"""Prepare batches and copy them to the device, with everything that the CPU can compute before the models run.
 
-On a GPU, a step needs nothing from the processor but to be launched: positions, the senses among which candidates are
-chosen, and what a cache holds are prepared in a thread while the GPU computes the step before, in page-locked memory,
-and copied on a stream of their own. A batch is a function of its rows and epoch alone, so that the thread changes no
-result.
+On a GPU, a thread prepares the positions of a step, the pool of candidate senses and cached states while the GPU
+computes the step before; it uses page-locked memory and a CUDA stream of its own. The CPU then only has to launch the
+step. Since a batch depends on its rows and epoch alone, the thread does not change results.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True)
 class CachedStates:
-    """What a cache holds of a batch."""
+    """Cached teacher states of a batch."""
 
     prefix: Tensor | None
-    """(B, T, d), None where the student runs all of its layers."""
+    """(B, T, d) states after the frozen layers; None if the student runs all of its layers."""
     final: Tensor
-    """m_t (n, d)."""
+    """(n, d) teacher states m_t."""
     candidates: Candidates | None
-    """Rows of the dictionary for the sampled positions."""
+    """Dictionary rows for the sampled positions."""
     summary: TeacherSummary | None
 
 
@@ -44,48 +43,48 @@ class DeviceBatch:
 
     batch: Batch
     token_ids: Tensor
-    """(B, T), padded on the right with 0."""
+    """(B, T) token ids, padded on the right with 0."""
     index: Tensor
-    """(n,) the positions that predict, as places in the flattened (B, T)."""
+    """(n,) predicting positions, as indices into the flattened (B, T)."""
     targets: Tensor
-    """x_{t+1} (n,), the tokens to predict."""
+    """(n,) tokens to predict, x_{t+1}."""
     sampled: Tensor
-    """(s,) which of the n positions are sampled."""
+    """(s,) indices of the sampled positions among the n positions."""
     pool: CandidatePool | None = None
-    """The senses among which candidates of the sampled positions are chosen; None where they are known, or none."""
+    """Pool of senses for the sampled positions; None if candidates are cached, or if no position is sampled."""
     candidates: Candidates | None = None
-    """Known candidates, as places in `senses`."""
+    """Cached candidates, as indices into `senses`."""
     filled: Tensor | None = None
-    """(E,) which of the (s, 2 kappa) candidates there are, as places in the flattened table."""
+    """(E,) flat indices of the entries of the (s, 2 kappa) table of candidates that are not padding."""
     senses: Tensor | None = None
-    """(U, d) the scaled senses of the pool, or of the candidates."""
+    """(U, d) scaled senses of the pool, or of the cached candidates."""
     cached: CachedStates | None = None
-    """What a cache holds of all rows; None where the teacher has to run."""
+    """Cached states of all rows; None if the teacher has to run."""
 
     @property
     def device(self) -> torch.device:
-        """Where the models compute."""
+        """Device on which the models compute."""
         return self.token_ids.device
 
     def dictionary_rows(self, candidates: Candidates) -> Candidates:
-        """Return rows of the dictionary for candidates that are places in `senses`."""
+        """Convert candidates from indices into `senses` to dictionary rows."""
         if self.cached is not None and self.cached.candidates is not None:
             return Candidates(*(part.to(self.device, torch.int64) for part in self.cached.candidates))
         assert self.pool is not None
         return Candidates(*(rows_of(self.pool, part) for part in candidates))
 
     def select(self, hidden: Tensor) -> Tensor:
-        """Return the states (n, d) at the positions that predict, of states (B, T, d)."""
+        """Return the states (n, d) at the predicting positions, given all states (B, T, d)."""
         return select(hidden.flatten(0, 1), self.index)
 
 
-class Feed:
-    """Puts batches on a device.
+class Prefetcher:
+    """Prepares batches and copies them to a device.
 
     Args:
         device: where the models compute.
-        supervision: whose senses the sampled positions need; None for no semantic loss.
-        read: what a cache holds of a batch, on the processor; None if it lacks a row.
+        supervision: source of the senses for sampled positions; None without a semantic loss.
+        read: returns the cached states of a batch, on the CPU, or None if they are not complete.
     """
 
     def __init__(
@@ -99,11 +98,11 @@ class Feed:
         self._stream: Any = None
         self._next: tuple[object, Future[Any]] | None = None
         if device.type == "cuda":
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="lexkit-feed")
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="lexkit-prefetch")
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def __call__(self, batch: Batch) -> DeviceBatch:
-        """Return *batch* on the device."""
+        """Copy *batch* to the device."""
         positions, supervision = batch.positions, self.supervision
         length = batch.token_ids.shape[1]
         found = DeviceBatch(
@@ -125,7 +124,7 @@ class Feed:
         return found if cached is None else replace(found, cached=self._cached_moved(cached))
 
     def in_turn(self, key: _Key, make: Callable[[_Key], _Value], after: _Key | None) -> _Value:
-        """Return ``make(key)``, on a GPU prepared during the call before, and begin with ``make(after)``."""
+        """Return ``make(key)``. On a GPU, the thread has begun it during the previous call, and now begins *after*."""
         if self._thread is None:
             return make(key)
         future = self._next[1] if self._next is not None and self._next[0] == key else self._begin(key, make)
@@ -135,7 +134,7 @@ class Feed:
         return value
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread that prepares batches."""
         if self._thread is not None:
             self._thread.shutdown(cancel_futures=True)
             self._next = None
@@ -150,7 +149,7 @@ class Feed:
         return self._thread.submit(on_stream)
 
     def _with_candidates(self, found: DeviceBatch, rows: Candidates, supervision: Supervision) -> DeviceBatch:
-        """Candidates that are known, each with a row of the senses of its own."""
+        """Add cached candidates to a batch, and a row of `senses` for each of them."""
         flat = torch.cat(rows, 1)
         filled = (flat.flatten() >= 0).nonzero().flatten()
         places = torch.full_like(flat, -1, dtype=torch.int64)
@@ -161,7 +160,7 @@ class Feed:
 
     def _senses(self, rows: Tensor, supervision: Supervision) -> Tensor:
         if supervision.rows.device.type == "cpu" and self.device.type != "cpu":
-            # As bf16 through page-locked memory; the device widens
+            # Copy bf16 through page-locked memory; the device converts to fp32
             shape, is_cuda = (len(rows), supervision.rows.shape[1]), self.device.type == "cuda"
             gathered = torch.empty(shape, dtype=supervision.rows.dtype, pin_memory=is_cuda)
             torch.index_select(supervision.rows, 0, rows, out=gathered)
@@ -179,7 +178,7 @@ class Feed:
         return self._kept(tensor.pin_memory().to(self.device, non_blocking=True))
 
     def _kept(self, tensor: Tensor) -> Tensor:
-        """Keep the memory of a tensor of the other stream until the models have used it."""
+        """Keep the memory of a tensor that was allocated on the copy stream until the models have used it."""
         if self.device.type == "cuda":
             tensor.record_stream(torch.cuda.default_stream(self.device))
         return tensor
@@ -199,6 +198,6 @@ class _Select(torch.autograd.Function):
 
 
 def select(states: Tensor, index: Tensor) -> Tensor:
-    """Return rows (n, d) of states (N, d); *index* (n,) has no row twice, so that its gradient need not be summed."""
+    """Return rows (n, d) of states (N, d). *index* (n,) must not repeat a row: gradients are copied, not summed."""
     chosen: Tensor = _Select.apply(states, index)  # type: ignore[no-untyped-call]
     return chosen
