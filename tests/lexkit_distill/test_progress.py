@@ -27,7 +27,7 @@ def test_every_phase_of_senses_and_compose_is_named(tmp_path: Path, teacher_fold
     )
     assert seen.stages == [
         "loading the teacher",
-        "cutting the corpus into tokens",
+        "tokenizing the corpus",
         "sorting pieces by length",
         "checking the teacher",
         "reading hidden states",
