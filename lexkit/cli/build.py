@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lexkit.arguments import LANGUAGE_CODE, MOST_JOBS, user_path
+from lexkit.cli.completion import complete_files
 from lexkit.cli.output import FiniteRange, json_option, print_json, quiet_option
-from lexkit.cli.progress import show_progress
+from lexkit.cli.progress import working
 
 if TYPE_CHECKING:
     from lexkit.store.build import BuildSummary
@@ -60,13 +61,34 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
 
 
 @click.command()
-@click.option("--output", "-o", default="lexkit.duckdb", show_default=True, metavar="FILE", help="The store to make.")
-@click.option("--wiktionary", multiple=True, metavar="FILE", help="JSONL of wiktextract, or an XML dump.")
-@click.option("--roget", multiple=True, metavar="FILE", help="Roget 1911, Gutenberg #22 or #10681, or a table of it.")
+@click.option(
+    "--output",
+    "-o",
+    default="lexkit.duckdb",
+    show_default=True,
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="The store to make.",
+)
+@click.option(
+    "--wiktionary",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="JSONL of wiktextract, or an XML dump.",
+)
+@click.option(
+    "--roget",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Roget 1911, Gutenberg #22 or #10681, or a table of it.",
+)
 @click.option(
     "--morpholex",
     multiple=True,
     metavar="FILE",
+    shell_complete=complete_files,
     callback=_only_one,
     help="MorphoLEX-English, .xlsx or a table of text.",
 )
@@ -78,7 +100,12 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     help="Two words a line; KIND is synonym or antonym. Lists count as independent if their origins differ.",
 )
 @click.option(
-    "--tokenizer", "tokenizers", multiple=True, metavar="[NAME=]X", help="Add the spans of a tokenizer: see 'tokenize'."
+    "--tokenizer",
+    "tokenizers",
+    multiple=True,
+    metavar="[NAME=]X",
+    shell_complete=complete_files,
+    help="Add the spans of a tokenizer: see 'tokenize'.",
 )
 @click.option(
     "--source",
@@ -152,24 +179,25 @@ def build(
       lexkit build --roget fetched --wiktionary fetched
       lexkit build --source wordnet=/usr/share/wordnet
     """
-    from lexkit.store.build import build as build_store
+    with working(quiet, "find the sources") as progress:
+        from lexkit.store.build import build as build_store
 
-    summary = build_store(
-        user_path(output),
-        wiktionary=wiktionary,
-        roget=roget,
-        morpholex=morpholex,
-        pairs=pairs,
-        sources=sources,
-        tokenizers=tokenizers,
-        language=language,
-        headwords=not no_headwords,
-        roget_scope=roget_scope,  # type: ignore[arg-type]  # click checks the choice
-        affixes=affixes,  # type: ignore[arg-type]
-        max_rejected=max_rejected,
-        jobs=jobs,
-        progress=show_progress(quiet),
-    )
+        summary = build_store(
+            user_path(output),
+            wiktionary=wiktionary,
+            roget=roget,
+            morpholex=morpholex,
+            pairs=pairs,
+            sources=sources,
+            tokenizers=tokenizers,
+            language=language,
+            headwords=not no_headwords,
+            roget_scope=roget_scope,  # type: ignore[arg-type]  # click checks the choice
+            affixes=affixes,  # type: ignore[arg-type]
+            max_rejected=max_rejected,
+            jobs=jobs,
+            progress=progress,
+        )
     if as_json:
         print_json(summary)
     elif not quiet:

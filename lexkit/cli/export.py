@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from lexkit.arguments import LARGEST, user_path
+from lexkit.cli.completion import complete_files, complete_folders, complete_tokenizers
 from lexkit.cli.output import (
     answer_options,
     json_option,
@@ -18,6 +19,7 @@ from lexkit.cli.output import (
     store_option,
     store_path,
 )
+from lexkit.cli.progress import working
 from lexkit.errors import HubError
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folders)
 @click.option(
     "--format",
     "form",
@@ -34,7 +36,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="File format to write; sqlite is one file. lm-eval: items on words, as tasks of lm-evaluation-harness.",
 )
-@click.option("--tokenizer", metavar="X", help="Relations with the token ids of both words, and no evidence.")
+@click.option(
+    "--tokenizer",
+    metavar="X",
+    shell_complete=complete_tokenizers,
+    help="Relations with the token ids of both words, and no evidence.",
+)
 @click.option("--max-tokens", type=click.IntRange(1, LARGEST), metavar="M", help="Only words of at most M tokens.")
 @click.option(
     "--contested/--no-contested",
@@ -58,7 +65,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="With lm-eval: which head words are drawn.  [default: 0]",
 )
-@click.option("--text", metavar="FILE", help="With lm-eval: running English text, for items in real sentences.")
+@click.option(
+    "--text",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="With lm-eval: running English text, for items in real sentences.",
+)
 @click.option(
     "--push-to-hub",
     metavar="REPO",
@@ -99,11 +111,12 @@ def export(
         _check_hub(push_to_hub)
     if options["form"] == "lm-eval":
         _refuse_others()
-        files = _items(store, folder, 1000 if heads is None else heads, seed or 0, text)
+        with working(quiet, "make items"):
+            files = _items(store, folder, 1000 if heads is None else heads, seed or 0, text)
         if text is not None and not any(file.file == "lexkit_substitution.yaml" for file in files):
             click.echo(f"note: {text} has no sentence in which a word can be replaced", err=True)
     else:
-        files = _tables(store, folder, (heads, seed, text), options)
+        files = _tables(store, folder, (heads, seed, text), options, quiet)
     address = None
     if push_to_hub is not None:
         if not quiet:
@@ -119,16 +132,21 @@ def export(
 
 
 def _tables(
-    store: str, folder: str, of_items: tuple[int | None, int | None, str | None], options: dict[str, Any]
+    store: str,
+    folder: str,
+    of_items: tuple[int | None, int | None, str | None],
+    options: dict[str, Any],
+    quiet: bool,
 ) -> list[Exported]:
     if of_items != (None, None, None):
         raise click.UsageError("--heads, --seed and --text go with --format lm-eval.")
     if options["max_tokens"] is not None and options["tokenizer"] is None:
         raise click.UsageError("--max-tokens wants --tokenizer.")
     path = store_path(store)
-    from lexkit.store.export import export as export_store
+    with working(quiet, "open the store") as progress:
+        from lexkit.store.export import export as export_store
 
-    return export_store(path, user_path(folder), **options)
+        return export_store(path, user_path(folder), **options, progress=progress)
 
 
 def _check_hub(name: str) -> None:

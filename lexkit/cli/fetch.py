@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lexkit.cli.completion import complete_folders
 from lexkit.cli.output import json_option, print_json, print_table, quiet_option
 from lexkit.cli.progress import show_progress
 from lexkit.errors import ArgumentError, FetchError
@@ -27,9 +28,21 @@ def _parse_names(ctx: click.Context, param: click.Parameter, names: tuple[str, .
     return names
 
 
+def _complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from lexkit.sources.catalog import load_catalog
+
+    names = ["all", "roget", *(entry.name for entry in load_catalog().source)]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...", callback=_parse_names)
-@click.option("--cache", metavar="DIR", help="Folder for the files.  [env: LEXKIT_CACHE; default: the user's cache]")
+@click.argument("names", nargs=-1, metavar="[NAME]...", callback=_parse_names, shell_complete=_complete_names)
+@click.option(
+    "--cache",
+    metavar="DIR",
+    shell_complete=complete_folders,
+    help="Folder for the files.  [env: LEXKIT_CACHE; default: the user's cache]",
+)
 @click.option("--force", is_flag=True, help="Fetch what is there already as well.")
 @quiet_option
 @json_option
@@ -122,4 +135,5 @@ def _list(folder: Path, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json({"cache": str(folder), "sources": [dict(zip(header, row, strict=True)) for row in rows]})
     elif not quiet:
-        print_table(str(folder), header, [["-" if cell is None else str(cell) for cell in row] for row in rows])
+        cells = [["-" if cell is None else str(cell) for cell in row] for row in rows]
+        print_table(str(folder), header, cells, paths=("path",))

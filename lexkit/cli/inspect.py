@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexkit.cli.output import json_option, open_store, print_json, print_table, store_option, store_path
+from lexkit.cli.completion import complete_files
+from lexkit.cli.output import (
+    is_terminal,
+    json_option,
+    open_store,
+    print_json,
+    print_table,
+    store_option,
+    store_path,
+)
+from lexkit.cli.progress import working
 from lexkit.errors import LexkitError
 
 if TYPE_CHECKING:
@@ -19,9 +31,12 @@ if TYPE_CHECKING:
 def stats(as_json: bool, store: str) -> None:
     """Count words and relations by kind, source and derivation.
 
+    Without a terminal, the counts are one table with a value a line: table, row, column, value.
+
     \b
     Example:
       lexkit stats --json
+      lexkit stats | grep ^relations
     """
     with open_store(store) as lexicon:
         counts = lexicon.statistics()
@@ -33,19 +48,42 @@ def stats(as_json: bool, store: str) -> None:
 
 def _print_statistics(counts: Statistics) -> None:
     totals = ("words", "words_in_relations", "evidence", "morphology", "negations")
-    print_table("rows", ("what", "n"), [(name.replace("_", " "), getattr(counts, name)) for name in totals])
-    print_table("relations", ("kind", "relations", "stated", "derived", "contested"), counts.kinds)
-    print_table(
-        "sources",
-        ("source", "records", "rejected", "synonyms", "antonyms", "licence", "file"),
-        [(row.source, *row[3:], row.licence or "", row.uri) for row in counts.sources],
-    )
-    print_table("derivations", ("rule", "synonyms", "antonyms", "contradicted"), counts.rules)
-    print_table(
-        "rejected",
-        ("source", "reason", "n", "first"),
-        counts.rejections,
-    )
+    tables: list[tuple[str, tuple[str, ...], Sequence[Sequence[Any]]]] = [
+        ("rows", ("what", "n"), [(name.replace("_", " "), getattr(counts, name)) for name in totals]),
+        ("relations", ("kind", "relations", "stated", "derived", "contested"), counts.kinds),
+        (
+            "sources",
+            ("source", "records", "rejected", "synonyms", "antonyms", "licence", "file"),
+            [(row.source, *row[3:], row.licence or "", row.uri) for row in counts.sources],
+        ),
+        ("derivations", ("rule", "synonyms", "antonyms", "contradicted"), counts.rules),
+        (
+            "rejected",
+            ("source and reason", "n", "first"),
+            [(f"{row.source}: {row.reason}", row.n, row.example) for row in counts.rejections],
+        ),
+        (
+            "tokenizers",
+            ("tokenizer", "tokens", "synonyms of 3 tokens at most, %", "antonyms, %", "words without tokens"),
+            [(name, size, *map(_percent, percents), lacking) for name, size, *percents, lacking in counts.tokenizers],
+        ),
+    ]
+    if is_terminal(sys.stdout):
+        for title, header, rows in tables:
+            if rows:
+                print_table(title, header, rows, paths=("file",))
+        return
+    values = [
+        (title, str(row[0]), name, value)
+        for title, header, rows in tables
+        for row in rows
+        for name, value in zip(header[1:], row[1:], strict=True)
+    ]
+    print_table(None, ("table", "row", "column", "value"), values)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
 
 
 @click.command()
@@ -54,6 +92,7 @@ def _print_statistics(counts: Statistics) -> None:
     "tokenizers",
     multiple=True,
     metavar="[NAME=]X",
+    shell_complete=complete_files,
     help="Cut the words again, and compare the spans: as for 'tokenize'. May be given several times.",
 )
 @json_option
@@ -70,11 +109,12 @@ def verify(tokenizers: tuple[str, ...], as_json: bool, store: str) -> None:
       lexkit verify --tokenizer mistral=models/7b/tokenizer.json
     """
     path = store_path(store)
-    from lexkit.store.checks import CHECKS
-    from lexkit.store.verify import verify_store
-    from lexkit.tokens.loading import choose
+    with working(False, "open the store") as progress:
+        from lexkit.store.checks import CHECKS
+        from lexkit.store.verify import verify_store
+        from lexkit.tokens.loading import choose
 
-    findings = verify_store(path, tokenizers)
+        findings = verify_store(path, tokenizers, progress=progress)
     n_checks = len(CHECKS) + bool(tokenizers)
     not_compared = _names_of_tokenizers(store) - {choose(tokenizer).name for tokenizer in tokenizers}
     if as_json:

@@ -1,46 +1,38 @@
-"""``lexkit lookup``, ``synonyms``, ``antonyms``, ``explain``."""
+"""``lexkit lookup``, ``synonyms``, ``antonyms``, ``random``."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from itertools import groupby
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lexkit.arguments import LARGEST, user_path
-from lexkit.cli.output import (
-    answer_options,
-    console,
-    is_terminal,
-    isolate,
-    json_option,
-    open_store,
-    print_json,
-    print_table,
-    store_option,
-)
+from lexkit.cli.completion import complete_pos, complete_sources, complete_words
+from lexkit.cli.output import answer_options, json_option, open_store, print_json, read_lines, store_option
 from lexkit.errors import LexkitError, WordNotFound
 
 if TYPE_CHECKING:
-    from lexkit.sources.records import Kind
+    from lexkit.cli.answers import Answers
     from lexkit.store.lexicon import Lexicon
-    from lexkit.store.results import Evidence, Neighbor, WordForm
 
-_KINDS: dict[str, Kind] = {"synonyms": "synonym", "antonyms": "antonym"}
-_UNSURE = 0.5
-"""Confidence below which an answer is marked."""
-_STYLES = {"synonyms": "deep_sky_blue3", "antonyms": "dark_orange3"}  # to be read on dark and on light
+_MOST_DRAWN = 1000
 
 
-_forms_option = click.option(
+forms_option = click.option(
     "--forms/--no-forms",
     default=True,
     help="Answer for a form of another word (ran, mice, colour) with that word's relations; the default. "
     "The rules for forms are English; in other languages, forms are those that sources list.",
 )
+pos_option = click.option(
+    "--pos",
+    metavar="P",
+    shell_complete=complete_pos,
+    help="Only relations in this part of speech, such as adj, noun, verb or adv.",
+)
+_words_argument = click.argument("words", nargs=-1, required=True, metavar="WORD...", shell_complete=complete_words)
 
 
 def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,10 +41,23 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--same-pos", is_flag=True, help="Leave out relations derived across parts of speech (faultless -> fault)."
         ),
-        click.option("--source", metavar="S", help="Only relations with evidence from this source."),
+        pos_option,
+        click.option(
+            "--source",
+            metavar="S",
+            shell_complete=complete_sources,
+            help="Only relations with evidence from this source.",
+        ),
         answer_options,
+        click.option(
+            "--sort",
+            type=click.Choice(["weight", "word", "confidence"]),
+            default="weight",
+            show_default=True,
+            help="Order of the answers, of which --limit keeps the first: best answer, alphabet, or surest relation.",
+        ),
         click.option("--limit", type=click.IntRange(1, LARGEST), help="Show at most this many words of each kind."),
-        _forms_option,
+        forms_option,
         json_option,
         store_option,
     ):
@@ -71,7 +76,7 @@ def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None)
 
 
 @click.command()
-@click.argument("word")
+@_words_argument
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False),
@@ -80,189 +85,149 @@ def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None)
     help="Draw the neighbourhood as well, to a .png, .svg or .pdf file.",
 )
 @_lookup_options
-def lookup(word: str, plot: Path | None, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
-    """Show the synonyms and antonyms of WORD.
+def lookup(words: tuple[str, ...], plot: Path | None, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
+    """Show the synonyms and antonyms of words.
 
-    --plot needs matplotlib (pip install 'lexkit[plot]').
+    '-' reads words from standard input, one a line. On a terminal, answers are grouped by part of speech, and marks
+    such as (archaic) follow the word that they are about. Several words give one table with the column 'asked', or one
+    list of JSON. If the store does not have a word, this is reported, the others are answered, and the exit code is 1.
+    --plot draws one word; it needs matplotlib (pip install 'lexkit[plot]').
 
     \b
     Example:
       lexkit lookup kind --limit 10
+      lexkit lookup kind happy --pos adj --sort word
+      lexkit lookup - --json < words.txt
       lexkit lookup kind --plot kind.svg
     """
-    _show(word, ("synonyms", "antonyms"), options, as_json, store, plot)
+    _show(words, ("synonyms", "antonyms"), options, as_json, store, plot)
 
 
 @click.command()
-@click.argument("word")
+@_words_argument
 @_lookup_options
-def synonyms(word: str, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
-    """Show the synonyms of WORD.
+def synonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
+    """Show the synonyms of words.
+
+    '-' reads words from standard input, one a line.
 
     \b
     Example:
       lexkit synonyms kind --direct --json
     """
-    _show(word, ("synonyms",), options, as_json, store)
+    _show(words, ("synonyms",), options, as_json, store)
 
 
 @click.command()
-@click.argument("word")
+@_words_argument
 @_lookup_options
-def antonyms(word: str, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
-    """Show the antonyms of WORD.
+def antonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
+    """Show the antonyms of words.
+
+    '-' reads words from standard input, one a line.
 
     \b
     Example:
       lexkit antonyms kind --source roget
     """
-    _show(word, ("antonyms",), options, as_json, store)
+    _show(words, ("antonyms",), options, as_json, store)
 
 
-def _show(
-    word: str, kinds: tuple[str, ...], options: dict[str, Any], as_json: bool, store: str, plot: Path | None = None
-) -> None:
-    with open_store(store) as lexicon:
-        found, forms = _require_word(lexicon, word, options["forms"], kinds)
-        title = ", ".join(lexicon.find(word) or found)
-        related: dict[str, list[Neighbor]] = {kind: getattr(lexicon, kind)(word, **options) for kind in kinds}
-        if plot is not None:
-            _draw(lexicon, title, related, plot)
-    if as_json:
-        print_json({"word": word, "found": found, "forms": [_named(form) for form in forms], **related})
-    else:
-        _tell_forms(forms, found)
-        _print(title, related)
-
-
-def _named(form: WordForm) -> dict[str, str]:
-    return {"word": form.word, "lemma": form.lemma, "kind": form.kind}
-
-
-def _tell_forms(forms: list[WordForm], found: list[str]) -> None:
-    """Say in a line of what each word is a form, and whether that answers for it."""
-    lemmas: dict[str, list[str]] = {}
-    for form in forms:
-        name = "form" if form.kind == "inflection" else "spelling"
-        how = f"{name} of" if form.lemma in found else f"also a {name} of"
-        lemmas.setdefault(f"{isolate(form.word, err=True)}: {how}", []).append(isolate(form.lemma, err=True))
-    for beginning, words in lemmas.items():
-        click.echo(f"{beginning} {', '.join(words)}", err=True)
-
-
-def _draw(lexicon: Lexicon, title: str, related: dict[str, list[Neighbor]], path: Path) -> None:
-    from lexkit.reporting.neighborhood import plot_neighborhood
-
-    if not any(related.values()):
-        raise LexkitError(
-            f"{title}: no relations to draw in {lexicon.path}; allow more of them, or choose another word"
-        )
-    plot_neighborhood(lexicon, title, related["synonyms"], related["antonyms"], path)
-
-
-def _print(title: str, related: dict[str, list[Neighbor]]) -> None:
-    if not any(related.values()):
-        click.echo(f"{title}: no {' or '.join(related)}", err=True)
-        return
-    if is_terminal(sys.stdout):
-        _print_groups(title, related)
-        return
-    rows = [
-        (kind[:-1], neighbor.word, ", ".join(neighbor.pos), _how(neighbor), ", ".join(neighbor.sources))
-        for kind, neighbors in related.items()
-        for neighbor in neighbors
-    ]
-    print_table(title, ("relation", "word", "pos", "how", "sources"), rows)
-
-
-def _print_groups(title: str, related: dict[str, list[Neighbor]]) -> None:
-    """Draw words in their order, those that follow each other and are related in the same way on one row."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    # no markup anywhere: a word may look like it
-    table = Table(title=Text(isolate(title), "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("words", min_width=24)
-    for name in ("pos", "how", "sources"):
-        table.add_column(name, style="dim", overflow="fold")
-    for kind, neighbors in related.items():
-        if neighbors:
-            table.add_row(Text(f"{len(neighbors)} {kind if len(neighbors) > 1 else kind[:-1]}", "bold"))
-        for how, members in groupby(neighbors, lambda n: (", ".join(n.pos), _how(n), ", ".join(n.sources))):
-            table.add_row(
-                Text(", ".join(isolate(member.word) for member in members), _STYLES[kind]),
-                *map(Text, map(isolate, how)),
-            )
-        table.add_section()
-    console().print(table)
-
-
-def _how(neighbor: Neighbor) -> str:
-    contested = ("contested",) if neighbor.contested else ()
-    unsure = ("unsure",) if neighbor.confidence < _UNSURE else ()
-    return ", ".join(("stated" if neighbor.direct else "derived", *unsure, *contested, *neighbor.usage))
-
-
-@click.command()
-@click.argument("word1")
-@click.argument("word2")
-@_forms_option
+@click.command("random")
+@click.option(
+    "--number", "-n", type=click.IntRange(1, _MOST_DRAWN), default=1, show_default=True, help="Number of words to draw."
+)
+@pos_option
+@click.option(
+    "--seed", type=click.IntRange(0, LARGEST), metavar="N", help="Draw the words of this seed, the same every time."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, LARGEST),
+    default=12,
+    show_default=True,
+    help="Show at most this many answers of each kind.",
+)
 @json_option
 @store_option
-def explain(word1: str, word2: str, forms: bool, as_json: bool, store: str) -> None:
-    """Show every piece of evidence for a relation between WORD1 and WORD2, derivations included.
+def random_words(number: int, pos: str | None, seed: int | None, limit: int, as_json: bool, store: str) -> None:
+    """Show a random word that is worth looking at.
+
+    Such a word has several synonyms and an antonym that a source states, and is neither rare nor very common. The
+    output is that of 'lookup' with several words.
 
     \b
     Example:
-      lexkit explain kind friendly
+      lexkit random
+      lexkit random --pos verb -n 3 --seed 7
     """
     with open_store(store) as lexicon:
-        answers = [_require_word(lexicon, word, forms, tuple(_KINDS)) for word in (word1, word2)]
-        kinds = lexicon.relation(word1, word2, forms=forms)
-        evidence = lexicon.explain(word1, word2, forms=forms)
-    found, found_forms = [words for words, _ in answers], [form for _, some in answers for form in some]
+        from lexkit.cli.answers import find_answers, print_all, require_pos
+
+        require_pos(lexicon, pos)
+        words = lexicon.random(number, pos=pos, seed=seed)
+        if not words:
+            raise LexkitError(f"{lexicon.path}: has no relations to draw words from; build it from other sources")
+        options = {"pos": pos, "sort": "weight", "limit": limit, "forms": True}
+        print_all((find_answers(lexicon, word, ("synonyms", "antonyms"), options) for word in words), as_json)
+
+
+def _show(
+    words: tuple[str, ...],
+    kinds: tuple[str, ...],
+    options: dict[str, Any],
+    as_json: bool,
+    store: str,
+    plot: Path | None = None,
+) -> None:
+    is_one = len(words) == 1 and words != ("-",)
+    if plot is not None and not is_one:
+        raise click.UsageError("--plot draws one word.")
+    with open_store(store) as lexicon:
+        from lexkit.cli.answers import document, find_answers, print_all, print_answers, require_pos
+
+        require_pos(lexicon, options["pos"])
+        if not is_one:
+            missing: list[str] = []
+            print_all(_each(lexicon, _asked(words), kinds, options, missing), as_json)
+            click.get_current_context().exit(1 if missing else 0)
+        answers = find_answers(lexicon, words[0], kinds, options)
+        if plot is not None:
+            _draw(lexicon, answers, plot)
     if as_json:
-        named = [_named(form) for form in found_forms]
-        print_json({"words": found, "forms": named, "relations": kinds, "evidence": evidence})
-        return
-    _tell_forms(found_forms, [word for words in found for word in words])
-    a, b = (", ".join(map(isolate, words)) for words in found)
-    if not evidence:
-        click.echo(f"{a} and {b} are not related in {store}")
-        return
-    names = {(): "not related", ("synonym",): "synonyms", ("antonym",): "antonyms"}
-    click.echo(f"{a} and {b}: {names.get(tuple(kinds), 'both synonyms and antonyms (contested)')}")
-    for item in evidence:
-        click.echo(f"  {' '.join(_explanation(item).split())}")
-
-
-_OWN_RULES = {
-    "negation": "one is the other negated",
-    "reversal": "one undoes the other",
-    "double negation": "one is the other negated twice",
-    "indirect": "opposed by way of a word that is near to one of them",
-}
-
-
-def _explanation(item: Evidence) -> str:
-    notes = ", ".join(filter(None, (item.pos, *item.usage)))
-    pos = f" ({notes})" if notes else ""
-    if item.rule is None:
-        return f"{item.kind}{pos}: {item.source} states it" + (f": {isolate(item.sense)}" if item.sense else "")
-    if item.derived_from is None:
-        how = _OWN_RULES.get(item.rule, item.rule)
-        text = f"{item.kind}{pos}: {how}, says {item.source}"
+        print_json(document(answers))
     else:
-        x, y, kind = *map(isolate, item.derived_from[:2]), item.derived_from[2]
-        text = f"{item.kind}{pos}: by {item.rule} from {x} / {y}, {kind}s in {item.source}"
-    return text + (" -- but a source states the contrary, so it does not count" if item.contradicted else "")
+        print_answers(answers)
 
 
-def _require_word(lexicon: Lexicon, word: str, forms: bool, kinds: tuple[str, ...]) -> tuple[list[str], list[WordForm]]:
-    """Return the words whose relations answer, and of what the word is a form, if that is wanted."""
-    answering = [lexicon.find(word, forms=forms, kind=_KINDS[name]) for name in kinds]
-    found = list(dict.fromkeys(other for words in answering for other in words))
-    if not found:
-        raise WordNotFound(word, lexicon.path, lexicon.suggest(word))
-    return found, lexicon.forms(word) if forms else []
+def _asked(words: tuple[str, ...]) -> Iterator[str]:
+    """Yield the words that were given, and in the place of '-' those of standard input."""
+    for word in words:
+        if word == "-":
+            yield from filter(None, map(str.strip, read_lines()))
+        else:
+            yield word
+
+
+def _each(
+    lexicon: Lexicon, words: Iterator[str], kinds: tuple[str, ...], options: dict[str, Any], missing: list[str]
+) -> Iterator[Answers]:
+    """Yield the answers for each word; report those that the store does not have, and add them to *missing*."""
+    from lexkit.cli.answers import find_answers
+
+    for word in words:
+        try:
+            yield find_answers(lexicon, word, kinds, options)
+        except WordNotFound as error:
+            click.echo(f"error: {error}", err=True)
+            missing.append(word)
+
+
+def _draw(lexicon: Lexicon, answers: Answers, path: Path) -> None:
+    from lexkit.reporting.neighborhood import plot_neighborhood
+
+    if not any(answers.related.values()):
+        raise LexkitError(
+            f"{answers.title}: no relations to draw in {lexicon.path}; allow more of them, or choose another word"
+        )
+    plot_neighborhood(lexicon, answers.title, answers.related["synonyms"], answers.related["antonyms"], path)

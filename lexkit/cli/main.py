@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit import __version__
+from lexkit.cli.completion import VARIABLE, complete
 from lexkit.cli.group import LazyGroup
 from lexkit.errors import LexkitError, Stopped, first_line
 from lexkit.safe_output import safe_streams
@@ -30,7 +31,9 @@ _COMMANDS = {
     "lookup": "lexkit.cli.lookup:lookup",
     "synonyms": "lexkit.cli.lookup:synonyms",
     "antonyms": "lexkit.cli.lookup:antonyms",
-    "explain": "lexkit.cli.lookup:explain",
+    "explain": "lexkit.cli.explain:explain",
+    "path": "lexkit.cli.explain:path",
+    "random": "lexkit.cli.lookup:random_words",
     "sql": "lexkit.cli.sql:sql",
     "stats": "lexkit.cli.inspect:stats",
     "verify": "lexkit.cli.inspect:verify",
@@ -68,7 +71,7 @@ def _added() -> EntryPoints:
     # color: click leaves escape sequences alone, which are shown, not obeyed
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": True},
 )
-@click.version_option(__version__, package_name="lexkit")
+@click.version_option(__version__, "--version", "-V", package_name="lexkit")
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def cli(debug: bool) -> None:
     """Synonyms and antonyms from Wiktionary, WordNet and Roget, every one with its evidence.
@@ -83,6 +86,8 @@ def cli(debug: bool) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
+    if instruction := os.environ.get(VARIABLE):
+        sys.exit(complete(cli, instruction))
     arguments = list(sys.argv[1:] if args is None else args)
     # A failure may come before click has parsed anything, and `lexkit build --debug` should work as well
     debug = "--debug" in arguments

@@ -6,15 +6,18 @@ import json
 import math
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lexkit.arguments import user_path
+from lexkit.cli.completion import complete_files
+from lexkit.errors import LexkitError
 from lexkit.safe_output import SafeStream, isolated, printable
 from lexkit.store import default_path
 from lexkit.store.file_check import check_store_file
@@ -47,6 +50,7 @@ def store_option(command: _Command) -> _Command:
         default=default_path.DEFAULT,
         show_default=True,
         metavar="FILE",
+        shell_complete=complete_files,
         help="Path of the store.  [env: LEXKIT_STORE]",
     )(command)
 
@@ -96,6 +100,21 @@ def open_store(text: str) -> Lexicon:
     from lexkit.store.lexicon import Lexicon
 
     return Lexicon(path)
+
+
+def read_lines() -> Iterator[str]:
+    """Yield the lines of standard input, without their ends.
+
+    Raises:
+        LexkitError: a line is not UTF-8.
+    """
+    if sys.stdin is None:
+        return
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise LexkitError(f"standard input, line {number}: invalid UTF-8; convert it to UTF-8") from error
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
@@ -166,27 +185,91 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     return value if isinstance(value, (str, int, float, type(None))) else str(value)
 
 
-def print_table(title: str | None, header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:
+def print_table(
+    title: str | None, header: Sequence[str], rows: Iterable[Sequence[str | int]], *, paths: Collection[str] = ()
+) -> None:
     """Print a table: drawn on a terminal, else a header line and tab-separated rows without title.
+
+    On a terminal, lines end between words only. Where that makes a table too wide, every row becomes a list of lines,
+    a column each.
 
     Args:
         title: shown above the table on a terminal.
         header: column names.
         rows: cells; a column of numbers is aligned right, its thousands parted on a terminal only.
+        paths: names of columns whose cells stay on one line even if they have spaces.
     """
     rows = list(rows)
     if not is_terminal(sys.stdout):
         for row in [header, *rows]:
             click.echo("\t".join(" ".join(str(cell).split()) for cell in row))
         return
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title and escape(isolate(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, name in enumerate(header):
-        numbers = rows and all(isinstance(row[place], int) for row in rows)
-        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else escape(isolate(cell)) for cell in row))
-    console().print(table)
+    screen = console()
+    if title is not None:
+        screen.print(Text(isolate(title), "bold"), soft_wrap=True)
+    cells = [[f"{cell:,}" if isinstance(cell, int) else isolate(cell) for cell in row] for row in rows]
+    widths = _widths(header, cells, paths, screen.width)
+    if widths is None:
+        _print_lists(screen, header, cells, paths)
+    else:
+        numbers = [bool(rows) and all(isinstance(row[place], int) for row in rows) for place in range(len(header))]
+        _print_grid(screen, header, cells, widths, numbers)
+
+
+_BETWEEN = 3
+"""Cells of a terminal between two columns of a table."""
+
+
+def _widths(header: Sequence[str], cells: list[list[str]], paths: Collection[str], room: int) -> list[int] | None:
+    """Return the width of each column, so that lines end between words only, or None if there is no room for that."""
+    from rich.cells import cell_len
+
+    widths, least = [], []
+    for name, *texts in zip(header, *cells, strict=True):
+        whole = [line for text in (name, *texts) for line in text.splitlines()]
+        parts = whole if name in paths else [word for line in whole for word in line.split()]
+        widths.append(max(map(cell_len, whole), default=0))
+        least.append(max(map(cell_len, parts), default=0))
+    too_much = sum(widths) + _BETWEEN * (len(widths) - 1) + 2 - room
+    while too_much > 0:
+        able = [place for place, width in enumerate(widths) if width > least[place]]
+        if not able:
+            return None
+        widths[max(able, key=widths.__getitem__)] -= 1
+        too_much -= 1
+    return widths
+
+
+def _print_grid(
+    screen: Console, header: Sequence[str], cells: list[list[str]], widths: list[int], numbers: list[bool]
+) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    # no markup anywhere: a word may look like it
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, width, is_number in zip(header, widths, numbers, strict=True):
+        table.add_column(Text(name), justify="right" if is_number else "left", width=width, overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    screen.print(table)
+
+
+def _print_lists(screen: Console, header: Sequence[str], cells: list[list[str]], paths: Collection[str]) -> None:
+    from rich.text import Text
+
+    indent = max(map(len, header)) + 2
+    for row in cells:
+        screen.print()
+        for name, text in zip(header, row, strict=True):
+            lines = text.splitlines() or [""]
+            if name not in paths:
+                room = max(screen.width - indent, 1)
+                fold = TextWrapper(room, break_long_words=False, break_on_hyphens=False).wrap
+                lines = [part for line in lines for part in fold(line) or [""]]
+            for place, line in enumerate(lines):
+                screen.print(Text.assemble((f"{'' if place else name:<{indent}}", "dim"), line), soft_wrap=True)
+    screen.print()

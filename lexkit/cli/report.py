@@ -6,6 +6,7 @@ import click
 
 from lexkit.arguments import LARGEST, user_path
 from lexkit.cli.output import json_option, print_json, quiet_option, store_option, store_path
+from lexkit.cli.progress import working
 from lexkit.reporting import DEFAULT_LIMIT
 
 
@@ -41,9 +42,10 @@ def report(output: str, limit: int, quiet: bool, as_json: bool, store: str) -> N
       lexkit report --output report.html
     """
     path = store_path(store)
-    from lexkit.reporting.page import report as report_store
+    with working(quiet, "open the store") as progress:
+        from lexkit.reporting.page import report as report_store
 
-    written = report_store(path, user_path(output), limit=limit)
+        written = report_store(path, user_path(output), limit=limit, progress=progress)
     if as_json:
         print_json(written)
     elif not quiet:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.arguments import LARGEST, LONGEST_WAIT
-from lexkit.cli.output import FiniteRange, is_terminal, open_store, print_table, store_option, to_json
+from lexkit.cli.output import FiniteRange, is_terminal, open_store, print_table, read_lines, store_option, to_json
 from lexkit.errors import QueryError
 from lexkit.safe_output import printable
 
@@ -27,7 +27,7 @@ _GRACE = 5.0
 
 
 @click.command()
-@click.argument("query", required=False)
+@click.argument("query", required=False, metavar="[QUERY | -]")
 @click.option(
     "--format",
     "form",
@@ -65,15 +65,20 @@ def sql(
 ) -> None:
     """Run one SELECT over a store, read-only.
 
-    The query need not be trusted: it sees the store and no other file, changes nothing, and is given up when it takes
-    too long, too much memory, or gives too many rows.
+    The query is read from standard input if it is '-', or if none is given and standard input is not a terminal. It
+    need not be trusted: it sees the store and no other file, changes nothing, and is given up when it takes too long,
+    too much memory, or gives too many rows. Tables and CSV show values as DuckDB writes them: true, [a, b]. NULL is an
+    empty field.
 
     \b
     Example:
       lexkit sql "SELECT antonym FROM antonyms WHERE word = 'kind'"
+      lexkit sql --format json < query.sql
     """
+    if query == "-" or (query is None and not schema and not is_terminal(sys.stdin)):
+        query = "\n".join(read_lines()).strip() or None
     if schema == (query is not None):
-        raise click.UsageError("Give a query, or --schema.")
+        raise click.UsageError("Give a query, as an argument or on standard input, or --schema.")
     with open_store(store) as lexicon:
         if query is None:
             query = (
@@ -157,14 +162,13 @@ def _print_rows(table: pa.Table, form: str) -> None:
     if form in ("json", "jsonl"):
         _require_own_names(names)
     if form == "table":
-        rows = [[_cell(row[i]) for i in range(len(names))] for row in _rows(table.slice(0, _SHOWN_ROWS))]
-        print_table(None, names, rows)
+        print_table(None, names, _text_rows(table.slice(0, _SHOWN_ROWS)))
         if table.num_rows > _SHOWN_ROWS:
             click.echo(f"{table.num_rows - _SHOWN_ROWS:,} rows more; --format csv prints them all", err=True)
     elif form == "csv":
-        rows = [names, *([_cell(value) for value in row] for row in _rows(table))]
         # made printable here, as Python 3.10 can't write a NUL
-        csv.writer(sys.stdout, lineterminator="\n").writerows([list(map(printable, row)) for row in rows])
+        rows = [list(map(printable, row)) for row in (names, *_text_rows(table))]
+        csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
     elif form == "json":
         click.echo(to_json([dict(zip(names, row, strict=True)) for row in _rows(table)]))
     else:
@@ -180,6 +184,21 @@ def _require_own_names(names: list[str]) -> None:
             f"{names.count(twice[0])} columns are named {twice[0]!r}, of which JSON would keep one; "
             "name them apart with AS, or use --format csv"
         )
+
+
+def _text_rows(table: pa.Table) -> list[tuple[str, ...]]:
+    """Return the rows with every value as DuckDB writes it in CSV files: true, [a, b]; an empty text for NULL."""
+    import duckdb
+
+    # by position, since two columns may have one name
+    columns = [f"c{place}" for place in range(table.num_columns)]
+    texts = ", ".join(f"coalesce({column}::VARCHAR, '')" for column in columns)
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.register("result", table.rename_columns(columns))
+        try:
+            return connection.execute(f"SELECT {texts} FROM result").fetchall()
+        except duckdb.OutOfMemoryException as error:
+            raise MemoryError from error
 
 
 def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
@@ -210,11 +229,3 @@ def _has_midnight_at_the_end(column: pa.ChunkedArray) -> bool:
     day = 86_400 * (10**6 if column.type.unit == "us" else 10**9)
     latest: int | None = pc.max(column.cast("int64")).as_py()
     return latest is not None and latest >= day
-
-
-def _cell(value: Any) -> str:  # noqa: ANN401
-    if value is None:
-        return ""
-    if isinstance(value, (list, dict)):
-        return to_json(value)
-    return str(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lexkit.arguments import user_path
+from lexkit.cli.completion import complete_files, complete_tokenizers
 from lexkit.cli.output import (
     is_terminal,
     json_option,
@@ -18,7 +19,7 @@ from lexkit.cli.output import (
     store_option,
     store_path,
 )
-from lexkit.cli.progress import show_progress
+from lexkit.cli.progress import working
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="[NAME=]X",
+    shell_complete=complete_files,
     help="A tokenizer.json, a folder that holds one, or a name on the Hugging Face hub. May be given several times.",
 )
 @click.option("--replace", is_flag=True, help="Replace another tokenizer that has the same name.")
@@ -49,9 +51,10 @@ def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: b
       lexkit tokenize --tokenizer mistral=models/7b/tokenizer.json
     """
     path = store_path(store)
-    from lexkit.store.spans import tokenize as tokenize_store
+    with working(quiet, "open the store") as progress:
+        from lexkit.store.spans import tokenize as tokenize_store
 
-    done = tokenize_store(path, tokenizers, replace=replace, progress=show_progress(quiet))
+        done = tokenize_store(path, tokenizers, replace=replace, progress=progress)
     if as_json:
         print_json({"store": store, "tokenizers": done})
     elif not quiet:
@@ -62,10 +65,17 @@ def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: b
 
 @click.command("keep-rate")
 @click.option(
-    "--tokenizer", required=True, metavar="X", help="Name of the tokenizer in the store, or what 'tokenize' was given."
+    "--tokenizer",
+    required=True,
+    metavar="X",
+    shell_complete=complete_tokenizers,
+    help="Name of the tokenizer in the store, or what 'tokenize' was given.",
 )
 @click.option(
-    "--plot", metavar="FILE", help="Draw the keep rates in a file, too: .png, .svg or .pdf (needs lexkit[plot])."
+    "--plot",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Draw the keep rates in a file, too: .png, .svg or .pdf (needs lexkit[plot]).",
 )
 @json_option
 @store_option

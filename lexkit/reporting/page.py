@@ -16,6 +16,7 @@ from lexkit.arguments import require_number, require_path
 from lexkit.atomic_write import write_atomically
 from lexkit.errors import StoreError
 from lexkit.figures import style_sheet
+from lexkit.progress import Progress
 from lexkit.reporting import DEFAULT_LIMIT
 from lexkit.reporting.keep_rate import KEEP_RATE, keep_rate_panels
 from lexkit.reporting.relations import pack_relations
@@ -80,6 +81,7 @@ def report(
     output: str | os.PathLike[str] = "report.html",
     *,
     limit: int = DEFAULT_LIMIT,
+    progress: Progress | None = None,
 ) -> Report:
     """Write one self-contained page of HTML that shows a store: counts, sources, keep rates, every relation, a graph.
 
@@ -90,6 +92,7 @@ def report(
         output: The page to write.
         limit: Most relations that can be searched and drawn in the page, those of the best-connected words first. The
             counts are always of the whole store.
+        progress: Shows each stage.
 
     Returns:
         A `Report`: the path, its size in bytes, the relations of the store, and how many of them the page carries.
@@ -102,10 +105,12 @@ def report(
     require_path("output", output)
     require_number("limit", limit, 0, or_none=False)
     with open_store(store) as lexicon:
-        return write_report(lexicon, Path(output), limit=limit)
+        return write_report(lexicon, Path(output), limit=limit, progress=progress)
 
 
-def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) -> Report:
+def write_report(
+    lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT, progress: Progress | None = None
+) -> Report:
     """Write the report of an open store; see `report`.
 
     Args:
@@ -113,13 +118,17 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
         path: the file to write.
         limit: relations that can be searched in the page at most, those of the best-connected words first; the
             counts are of all.
+        progress: shows each stage.
 
     Raises:
         StoreError: the store is damaged, or the file holds something else than a page.
         OSError: the file cannot be written.
     """
+    progress = progress or Progress()
     _require_page(path)
+    progress.stage("pack relations")
     packed = pack_relations(lexicon, limit)
+    progress.stage("count")
     counts = lexicon.statistics()
     relations = sum(kind.relations for kind in counts.kinds)
     theme, script = _asset("theme.js"), "".join(map(_asset, _SCRIPTS))
@@ -147,6 +156,7 @@ def write_report(lexicon: Lexicon, path: Path, *, limit: int = DEFAULT_LIMIT) ->
             script_hashes=[_hash(theme), _hash(script)],
         )
     )
+    progress.stage("write the page")
     data = page.encode()
     write_atomically(path, data)
     return Report(path, len(data), relations, packed.n_relations)

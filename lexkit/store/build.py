@@ -116,8 +116,8 @@ def build(
     clock = _Clock(progress or Progress())
     options = Options(language, headwords, roget_scope, n_jobs, clock)
     chosen = choose_sources(wiktionary, roget, morpholex, pairs, sources, options)
-    loaded = load_tokenizers(tokenizers)
     try:
+        loaded = load_tokenizers(tokenizers, clock)
         with new_store(target) as store, connect(store, n_jobs) as connection:
             connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
             with Staging(connection) as staging:
@@ -127,10 +127,10 @@ def build(
             clock.stage("relate words")
             if affixes != "none" and affixes_of(language) is None:
                 clock.note(_no_affixes(language))
-            make_relations(connection, Derivation(language, affixes))
+            make_relations(connection, Derivation(language, affixes), clock)
             for name, tokenizer in loaded.items():
                 clock.stage(f"tokenize with {name}")
-                add_spans(connection, name, tokenizer)
+                add_spans(connection, name, tokenizer, clock)
             clock.stage("write")
             uris = {source.name: without_unprintable(source.request or source.uri) for source in chosen}
             _write_meta(connection, options, {"sources": uris, "tokenizers": list(loaded), "affixes": affixes})

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from lexkit import __version__
 from lexkit.arguments import require_choice, require_number, require_path
+from lexkit.progress import Progress
 from lexkit.sources.catalog import is_non_commercial
 from lexkit.store import tables
 from lexkit.store.files import cursor, reading
@@ -53,6 +54,7 @@ def export(
     min_confidence: float = 0,
     archaic: bool = True,
     offensive: bool = True,
+    progress: Progress | None = None,
 ) -> list[Exported]:
     """Write a store's relations and evidence to files for other programs.
 
@@ -73,6 +75,7 @@ def export(
         min_confidence: Leave out relations that are less likely than this to hold, from 0 to 1, with their evidence.
         archaic: Whether to write pairs with a word that is archaic or obsolete in this relation.
         offensive: Whether to write pairs with a word that is offensive or vulgar in this relation.
+        progress: Shows each stage.
 
     Returns:
         One `Exported` for each file, README aside.
@@ -88,7 +91,8 @@ def export(
     if licence_free_of is not None:
         require_choice("licence_free_of", licence_free_of, ("nc",))
     require_number("min_confidence", min_confidence, 0, 1, whole=False)
-    without = unwanted(archaic, offensive)
+    without, progress = unwanted(archaic, offensive), progress or Progress()
+    progress.stage("read the store")
     with reading(Path(store)) as opened:
         connection = cursor(opened)
         name = None if tokenizer is None else tables.find_tokenizer(connection, tokenizer)
@@ -96,6 +100,7 @@ def export(
         rows = _sources(connection) if licence_free_of else []
         excluded = [row["source"] for row in rows if is_non_commercial(row["licence"])]
         if excluded:
+            progress.stage(f"leave out {', '.join(excluded)}")
             exclude_sources(connection, excluded)
         relations = tables.relations(
             connection,
@@ -114,10 +119,12 @@ def export(
     with published_folder(Path(folder), is_export) as new:
         n_rows = {}
         if form == "sqlite":
+            progress.stage("write SQLite")
             write_sqlite(found, new / SQLITE_FILE, facts["sources"])
             n_rows[SQLITE_FILE] = sum(table.num_rows for table in found.values())
         else:
             for table_name, table in found.items():
+                progress.stage(f"write {table_name}")
                 _WRITERS[form](table, new / f"{table_name}.{form}", facts)
                 n_rows[f"{table_name}.{form}"] = table.num_rows
         write_readme(new, form, found, facts)

@@ -22,6 +22,8 @@ from lexkit.store.files import named_statements
 from lexkit.store.index import Index
 
 _STATEMENTS = Path(__file__).parent / "forms.sql"
+_LEAST = 3
+"""Least number of letters before an ending."""
 RULES = "rules"
 """Name in the column `source` for forms that rules find and no source lists."""
 ENGLISH = "en"
@@ -71,6 +73,25 @@ def propose_forms(word: str, index: Index, language: str) -> list[Candidate]:
     return list(_inflections(word, index)) if language == ENGLISH else []
 
 
+_ENDINGS = {"ing": {"verb"}, "ed": {"verb"}, "er": {"adj", "adv"}, "est": {"adj", "adv"}, "s": {"noun", "verb"}}
+"""Endings that writers may join to a word without the change of spelling that it needs, by parts of speech."""
+
+
+def misspelt_lemmas(word: str, index: Index, language: str) -> list[str]:
+    """Return the words with relations that a misspelt form may be of: run for runing, happy for happyer."""
+    found: dict[str, None] = {}
+    for ending, wanted in _ENDINGS.items() if language == ENGLISH else ():
+        stem = word.removesuffix(ending)
+        if stem == word or len(stem) < _LEAST:
+            continue
+        single = stem[:-1] if stem[-1] == stem[-2] else stem
+        for lemma in (stem, single, f"{stem}e", f"{single}e"):
+            word_id = index.find(lemma)
+            if word_id is not None and index.pos(word_id) & wanted:
+                found[lemma] = None
+    return list(found)
+
+
 def _inflections(word: str, index: Index) -> Iterator[Candidate]:
     # colours may be a form of color, if the store does not have colour
     spelt = [word, *(candidate.lemma for candidate in spelling_candidates(word))]
@@ -88,4 +109,5 @@ def _inflections(word: str, index: Index) -> Iterator[Candidate]:
             fitting.append(candidate)
         elif candidate.pos != "adj":
             others.append(candidate)
-    yield from fitting or others
+    # runing is rather a misspelt form of the verb run than a right one of the noun rune
+    yield from fitting or ([] if misspelt_lemmas(word, index, ENGLISH) else others)

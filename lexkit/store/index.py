@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from lexkit.sources.records import Kind
+from lexkit.store.chains import Chain, Edge, Step, shortest_paths
 from lexkit.store.filters import Filter
 from lexkit.store.results import Neighbor
 
@@ -102,6 +103,32 @@ class Index:
             )
 
         return is_wanted
+
+    def chains(
+        self, starts: Sequence[int], goals: Sequence[int], wanted: Filter, *, limit: int, max_steps: int
+    ) -> list[Chain]:
+        """Return the shortest chains between words, in the order of `Lexicon.chains`."""
+        is_wanted = self._chooser(wanted)
+
+        def edges(word_id: int) -> list[Edge]:
+            found = []
+            for row in self._rows(word_id):
+                is_a = self._word_b[row] == word_id  # the other word
+                if is_wanted(row, is_a):
+                    other = self._word_a[row] if is_a else self._word_b[row]
+                    found.append(Edge(other, row, (self._weight_b if is_a else self._weight_a)[row]))
+            return found
+
+        paths = shortest_paths(starts, goals, edges, limit, max_steps)
+        return [self._chain(path.ids, path.rows) for path in paths]
+
+    def _chain(self, ids: Sequence[int], rows: Sequence[int]) -> Chain:
+        kinds: list[Kind] = ["antonym" if self._antonym[row] else "synonym" for row in rows]
+        steps = [
+            Step(self.word(before), kind, self._neighbor(other, [row]))
+            for before, other, kind, row in zip(ids, ids[1:], kinds, rows, strict=False)
+        ]
+        return Chain("antonym" if kinds.count("antonym") % 2 else "synonym", tuple(steps))
 
     def _usage(self, row: int, is_a: bool) -> set[str]:
         """Return the labels of one of the two words of a relation."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 from lexkit.arguments import require_choice, require_number, require_text
 from lexkit.errors import QueryError, WordNotFound
 from lexkit.sources.records import KINDS, Kind
+from lexkit.store.chains import MOST_STEPS, Chain
 from lexkit.store.default_path import default_path
 from lexkit.store.explain import find_evidence
 from lexkit.store.filters import Filter
@@ -23,6 +24,7 @@ from lexkit.store.result_lists import Explanation, Neighbors
 from lexkit.store.results import WordForm
 from lexkit.store.spelling import search_key
 from lexkit.store.store_reader import StoreReader
+from lexkit.store.worth import draw_words
 from lexkit.text import LONGEST_WORD, normalize_word
 
 
@@ -298,6 +300,8 @@ class Lexicon(StoreReader):
     def suggest(self, word: str, limit: int = 5) -> list[str]:
         """Return the words of the store that are spelt most like *word*, the likest first.
 
+        Words of which *word* may be a misspelt form come before all: run for *runing*, happy for *happyer*.
+
         Args:
             word: The word to compare with.
             limit: The largest number of words to return.
@@ -321,7 +325,8 @@ class Lexicon(StoreReader):
         )
         # equally like words: the one with more relations is the likelier meant
         ranked = sorted(found, key=lambda match: (-match[1], -self._index.degree(match[2]), match[2]))
-        return [self._index.word(match[2]) for match in ranked][:limit]
+        near = [self._index.word(match[2]) for match in ranked]
+        return list(dict.fromkeys([*self._resolver.misspelt_lemmas(word), *near]))[:limit]
 
     def words(self) -> pa.Array:
         """Return all words in code point order, as a `pyarrow.StringArray`: place *i* has ``word_id`` *i*."""
@@ -341,3 +346,77 @@ class Lexicon(StoreReader):
     def _loaded(self) -> Resolver:
         with self._store.connection() as connection:
             return Resolver(Index(connection), lambda query: self._rows(query, []))
+
+    def chains(
+        self,
+        word: str,
+        other: str,
+        *,
+        limit: int = 3,
+        max_steps: int = MOST_STEPS,
+        pos: str | Collection[str] | None = None,
+        direct: bool = False,
+        min_confidence: float = 0,
+        archaic: bool = True,
+        offensive: bool = True,
+        forms: bool = False,
+        strict: bool = False,
+    ) -> list[Chain]:
+        """Return the shortest chains of synonyms and antonyms that lead from one word to another.
+
+        Args:
+            word: The word where the chains begin.
+            other: The word where they end.
+            limit: The largest number of chains to return.
+            max_steps: The longest chain to look for, 1 to 12 steps.
+            pos: Only steps in this part of speech, or in one of several.
+            direct: Only steps that a source states.
+            min_confidence: Only steps that are at least this likely to hold, from 0 to 1.
+            archaic: Whether a step may lead to a word that is archaic or obsolete in this sense.
+            offensive: Whether a step may lead to a word that is offensive or vulgar in this sense.
+            forms: Let lemmas answer for forms; see `synonyms`.
+            strict: Raise `WordNotFound` if the store does not have one of the words.
+
+        Returns:
+            Chains of one length, that with the best answers (`Neighbor.weight`) first. There are none if the store does
+            not have a word, if both are the same word, or if no chain of *max_steps* leads from one to the other.
+
+        Raises:
+            WordNotFound: With *strict*, the store does not have one of the words.
+            ArgumentError: *limit*, *max_steps* or *min_confidence* is not a number in its range, or the store has no
+                such part of speech.
+        """
+        require_number("limit", limit, 0, or_none=False)
+        require_number("max_steps", max_steps, 1, MOST_STEPS, or_none=False)
+        wanted = Filter(
+            pos=self._pos(pos),
+            direct=direct,
+            min_confidence=min_confidence,
+            archaic=archaic,
+            offensive=offensive,
+        )
+        starts, goals = (self._answering(asked, forms, strict) for asked in (word, other))
+        if set(starts) & set(goals):
+            return []
+        return self._index.chains(starts, goals, wanted, limit=limit, max_steps=max_steps)
+
+    def random(self, n: int = 1, *, pos: str | None = None, seed: int | None = None) -> list[str]:
+        """Return words drawn at random from those that are worth looking at.
+
+        These have several synonyms and an antonym that a source states, and are neither rare nor very common,
+        offensive nor archaic. If the store has fewer of them than *n*, all of its words with relations count.
+
+        Args:
+            n: The number of words; fewer come if the store has fewer.
+            pos: Only words with relations in this part of speech.
+            seed: Draw the same words of the same store again.
+
+        Returns:
+            Words, in no particular order.
+
+        Raises:
+            ArgumentError: *n* is not a whole number from 1 on.
+        """
+        require_number("n", n, 1, or_none=False)
+        with self._store.connection() as connection:
+            return draw_words(connection, n, pos, seed)

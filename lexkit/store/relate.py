@@ -14,6 +14,7 @@ from pyarrow import csv
 
 from lexkit.morphology.affixes import AffixSet, affix_file, affixes_of
 from lexkit.morphology.negation import Negation, Usage, analysis_of, find_negations
+from lexkit.progress import Progress
 from lexkit.sources.batches import Batch
 from lexkit.sources.data_files import data_file
 from lexkit.sources.files import fingerprint
@@ -51,14 +52,17 @@ class Derivation(NamedTuple):
             raise duckdb.DataError(f"options in meta: {type(error).__name__}") from error  # reported like other damage
 
 
-def make_relations(connection: duckdb.DuckDBPyConnection, derivation: Derivation) -> None:
+def make_relations(
+    connection: duckdb.DuckDBPyConnection, derivation: Derivation, progress: Progress | None = None
+) -> None:
     """Fill the tables of a new store from the staged records (`lexkit.store.staging`).
 
     Args:
         connection: connection to the store.
         derivation: language of the words, and set of negating affixes.
+        progress: shows the stages that follow the one in which this is called.
     """
-    language = derivation.language
+    language, progress = derivation.language, progress or Progress()
     connection.register("frequency", frequencies(language))
     connection.register("judged", _list("reliability.tsv"))
     connection.register("listed", _listed(language))
@@ -66,7 +70,8 @@ def make_relations(connection: duckdb.DuckDBPyConnection, derivation: Derivation
     _run(connection, "case_only", "reject_case_only", "count_case_only", "drop_case_only", "indirect", "drop_indirect")
     for name in ("frequency", "judged", "listed"):
         connection.unregister(name)
-    _relate(connection, derivation)
+    _relate(connection, derivation, progress)
+    progress.stage("find forms")
     add_forms(connection, language)
 
 
@@ -82,7 +87,7 @@ def exclude_sources(connection: duckdb.DuckDBPyConnection, sources: Collection[s
     """
     for statement in _statements("exclude_sources.sql").values():
         connection.execute(statement, {"sources": list(sources)} if "$sources" in statement else None)
-    _relate(connection, Derivation.of_store(connection))
+    _relate(connection, Derivation.of_store(connection), Progress())
 
 
 def derive_again(connection: duckdb.DuckDBPyConnection) -> None:
@@ -105,8 +110,9 @@ def summarize_again(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("DROP TABLE temp.relation")
 
 
-def _relate(connection: duckdb.DuckDBPyConnection, derivation: Derivation) -> None:
+def _relate(connection: duckdb.DuckDBPyConnection, derivation: Derivation, progress: Progress) -> None:
     """Run all steps that follow the temporary tables `stated` and `stage_analysis`."""
+    progress.stage("find negations")
     rows = connection.execute("SELECT * EXCLUDE (pos, source) FROM stage_analysis ORDER BY word").fetchall()
     vocabulary = _vocabulary(connection.sql(_statements()["usage"]).to_arrow_table().to_batches(_WORDS))
     analyses = (Analysis(*row) for row in rows)
@@ -122,7 +128,9 @@ def _relate(connection: duckdb.DuckDBPyConnection, derivation: Derivation) -> No
     connection.unregister("cut")
     _oppose_suffixes(connection, derivation)
     _add_affix_source(connection, derivation.language, is_used=bool(cut))
+    progress.stage("derive relations")
     _run(connection, "labels", "derived", "evidence")
+    progress.stage("rank answers")
     _summarize(connection)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lexkit.errors import ArgumentError
 from lexkit.sources.records import FormKind, Kind
-from lexkit.store.forms import RULES, propose_forms
+from lexkit.store.forms import RULES, misspelt_lemmas, propose_forms
 from lexkit.store.index import Index
 from lexkit.store.results import WordForm
 from lexkit.store.spelling import ends_as_capitals, find_unusual, search_key, twins
@@ -75,6 +75,10 @@ class Resolver:
                 lemmas = dict.fromkeys((candidate.lemma, candidate.kind) for candidate in found)
                 return [WordForm(form, lemma, kind, RULES) for lemma, kind in lemmas]
         return []
+
+    def misspelt_lemmas(self, word: str) -> list[str]:
+        """Return the words that a misspelt form may be of; see `lexkit.store.forms.misspelt_lemmas`."""
+        return misspelt_lemmas(search_key(normalize_word(word)), self.index, self._language)
 
     def answering(self, word: str, forms: bool, kind: Kind | None = None) -> list[int]:
         """Return the ids of the words whose relations answer for a word; *kind* limits which relations matter."""

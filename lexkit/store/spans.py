@@ -74,7 +74,7 @@ def tokenize(
     require_number("jobs", jobs, 1)
     require_path("store", store)
     target, progress = Path(store), progress or Progress()
-    loaded = load_tokenizers(tokenizers)
+    loaded = load_tokenizers(tokenizers, progress)
     # Before `add_spans` turns off truncation and padding, so that the fingerprint is that of the file
     fingerprints = {name: fingerprint(tokenizer) for name, tokenizer in loaded.items()}
     with reading(target) as connection:
@@ -107,8 +107,8 @@ def tokenize(
     ]
 
 
-def load_tokenizers(tokenizers: Sequence[str]) -> dict[str, Tokenizer]:
-    """Load tokenizers, and return them by their names in a store.
+def load_tokenizers(tokenizers: Sequence[str], progress: Progress) -> dict[str, Tokenizer]:
+    """Load tokenizers, and return them by their names in a store; this is a stage of its own.
 
     Raises:
         TokenizerError: a tokenizer cannot be loaded, or two have the same name.
@@ -120,10 +120,14 @@ def load_tokenizers(tokenizers: Sequence[str]) -> dict[str, Tokenizer]:
                 f"{chosen[name]} and {location}: both would be named {name!r}; give one another name with NAME=PATH"
             )
         chosen[name] = location
+    if chosen:
+        progress.stage("load tokenizers")
     return {name: load_tokenizer(location) for name, location in chosen.items()}
 
 
-def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Tokenizer) -> None:
+def add_spans(
+    connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Tokenizer, progress: Progress | None = None
+) -> None:
     """Add a tokenizer to the tables `tokenizer` and `span` of an open store; see `lexkit.tokens.spans`.
 
     Raises:
@@ -141,6 +145,8 @@ def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Token
         )
         connection.unregister("batch")
         first += rows.num_rows
+        if progress is not None:
+            progress.count(first, table.num_rows, "words")
     connection.execute(
         "INSERT INTO tokenizer VALUES (?, ?, ?, ?)",
         [name, digest, tokenizer.get_vocab_size(with_added_tokens=True), timestamp()],
@@ -148,12 +154,14 @@ def add_spans(connection: duckdb.DuckDBPyConnection, name: str, tokenizer: Token
 
 
 def _change(target: Path, tokenizers: dict[str, Tokenizer], jobs: int, progress: Progress) -> None:
+    progress.stage("copy the store")
     with store_copy(target) as path, connect(path, jobs) as connection:
         for name, tokenizer in tokenizers.items():
             progress.stage(f"tokenize with {name}")
             connection.execute("DELETE FROM span WHERE tokenizer = ?", [name])
             connection.execute("DELETE FROM tokenizer WHERE tokenizer = ?", [name])
             connection.execute("CHECKPOINT")  # so that the new rows reuse the space of the old ones
-            add_spans(connection, name, tokenizer)
+            add_spans(connection, name, tokenizer, progress)
+        progress.stage("write the store")
         record_checksums(connection, ("tokenizer", "span"))
         connection.execute("CHECKPOINT")

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from lexkit.arguments import require_list, require_path
 from lexkit.errors import TokenizerError, first_line
+from lexkit.progress import Progress
 from lexkit.store.checks import CHECKS, Check
 from lexkit.store.files import reading
 from lexkit.store.spans import load_tokenizers
@@ -41,13 +42,16 @@ class Finding(NamedTuple):
     example: str
 
 
-def verify_store(path: str | os.PathLike[str], tokenizers: Sequence[str] = ()) -> list[Finding]:
+def verify_store(
+    path: str | os.PathLike[str], tokenizers: Sequence[str] = (), *, progress: Progress | None = None
+) -> list[Finding]:
     """Run every check on a store and return those that found faults, in the order of their codes.
 
     Args:
         path: path of the store.
         tokenizers: tokenizers that encode all words again, to check their spans; as for `lexkit.tokenize`. The spans of
             other tokenizers are not checked.
+        progress: shows how many checks are done.
 
     Raises:
         StoreError: the file is missing, is not a lexkit store, or has another schema version.
@@ -55,13 +59,18 @@ def verify_store(path: str | os.PathLike[str], tokenizers: Sequence[str] = ()) -
     """
     require_path("path", path)
     require_list("tokenizers", tokenizers, "['NAME=PATH']")
-    loaded = load_tokenizers(tokenizers)
+    progress = progress or Progress()
+    loaded = load_tokenizers(tokenizers, progress)
     with reading(Path(path)) as connection:
         for name, tokenizer in loaded.items():
             _require_recorded(connection, path, name, tokenizer)
         checks = [*CHECKS, *([Check(*SPANS, partial(_different, tokenizers=loaded))] if loaded else [])]
-        findings = [finding for check in checks if (finding := run_check(connection, check)) is not None]
-    return sorted(findings)
+        findings = []
+        progress.stage("check the store")
+        for done, check in enumerate(checks):
+            progress.count(done, len(checks), "checks")
+            findings.append(run_check(connection, check))
+    return sorted(finding for finding in findings if finding is not None)
 
 
 def _require_recorded(

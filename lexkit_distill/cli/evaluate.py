@@ -32,9 +32,15 @@ def evaluate(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
       lexkit distill eval --model student --against teacher --tasks arc,csqa --data benchmarks --protocol likelihood
     """
     require_extra("eval")
-    from lexkit_distill.evaluation.run import evaluate_models
+    config = EvalConfig(**fields)
+    shown = progress(quiet)
+    shown.stage("reading the data")
+    try:
+        from lexkit_distill.evaluation.run import evaluate_models
 
-    results = evaluate_models(EvalConfig(**fields), progress(quiet))
+        results = evaluate_models(config, shown)
+    finally:
+        shown.close()
     if results is None:
         return
     if as_json:

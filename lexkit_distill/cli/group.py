@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -35,3 +37,14 @@ def distill() -> None:
 def progress(quiet: bool) -> Progress:
     """Return a bar where somebody watches, and otherwise nothing: logs of long runs hold what failed."""
     return show_progress(quiet or not is_terminal(sys.stderr))
+
+
+@contextmanager
+def starting(quiet: bool) -> Iterator[Progress]:
+    """Context manager. Show the progress of a command, from the import of torch on, which takes seconds."""
+    shown = progress(quiet)
+    shown.stage("starting PyTorch")
+    try:
+        yield shown
+    finally:
+        shown.close()

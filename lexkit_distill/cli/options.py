@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from lexkit.cli.completion import complete_files, complete_folders
 from lexkit_distill.config import Option, options
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -79,7 +80,10 @@ def config_options(
 
 def _click_option(option: Option, required: bool, *, hidden: bool) -> Callable[[_Command], _Command]:
     default = None if option.default is dataclasses.MISSING else option.default
-    extra: dict[str, Any] = {"metavar": option.metadata["metavar"]} if "metavar" in option.metadata else {}
+    metavar = str(option.metadata.get("metavar", ""))
+    extra: dict[str, Any] = {"metavar": metavar} if metavar else {}
+    if any(name in metavar for name in ("FILE", "PATH", "DIR")):
+        extra["shell_complete"] = complete_folders if metavar == "DIR" else complete_files
     if bool in option.kinds:
         extra["is_flag"] = True
     elif option.literals and not option.number:

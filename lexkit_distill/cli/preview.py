@@ -12,6 +12,7 @@ import click
 from lexkit.cli.output import console, is_terminal, json_option, print_json
 from lexkit.safe_output import printable
 from lexkit_distill.checks import require_extra
+from lexkit_distill.cli.group import starting
 from lexkit_distill.cli.options import GroupedCommand
 from lexkit_distill.cli.train import counted, training_config, training_options, training_values
 
@@ -54,9 +55,10 @@ def preview(context: click.Context, /, limit: int | None, as_json: bool, **_: An
     """
     config = training_config(training_values(context), ("teacher", "data"))
     require_extra()
-    from lexkit_distill.training.preview import preview as find
+    with starting(as_json) as progress:
+        from lexkit_distill.training.preview import preview as find
 
-    found = find(config, limit=_SHOWN if limit is None and not as_json else limit)
+        found = find(config, limit=_SHOWN if limit is None and not as_json else limit, progress=progress)
     from lexkit_distill.training.plan import warning
 
     advice = warning(found.counts)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.arguments import user_path
+from lexkit.cli.completion import complete_files, complete_folders, complete_words
 from lexkit.cli.output import json_option, print_json, quiet_option, store_option, store_path
 from lexkit.errors import LexkitError
 from lexkit_distill.checks import check_senses, require_extra
-from lexkit_distill.cli.group import progress
+from lexkit_distill.cli.group import starting
 from lexkit_distill.cli.options import config_options
 from lexkit_distill.senses.config import SensesConfig
 from lexkit_distill.senses.meta import TOKENIZER, read_meta
@@ -39,9 +40,10 @@ def senses(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     config = SensesConfig(**fields)
     require_extra()
     check_senses(config)
-    from lexkit_distill.senses.build import build_senses
+    with starting(quiet) as progress:
+        from lexkit_distill.senses.build import build_senses
 
-    summary = build_senses(config, progress(quiet))
+        summary = build_senses(config, progress)
     if summary is None:
         return
     if as_json:
@@ -62,7 +64,14 @@ def _senses_summary(summary: SensesSummary) -> list[str]:
 
 
 @click.command()
-@click.option("--senses", "folder", required=True, metavar="DIR", help="Folder of the dictionary to add words to.")
+@click.option(
+    "--senses",
+    "folder",
+    required=True,
+    metavar="DIR",
+    shell_complete=complete_folders,
+    help="Folder of the dictionary to add words to.",
+)
 @click.option(
     "--max-tokens",
     type=click.IntRange(min=1),
@@ -88,9 +97,10 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
     path = user_path(folder)
     read_meta(path)
     place = store_path(store)
-    from lexkit_distill.senses.compose import compose_senses
+    with starting(quiet) as progress:
+        from lexkit_distill.senses.compose import compose_senses
 
-    summary = compose_senses(path, place, max_tokens=max_tokens, progress=progress(quiet))
+        summary = compose_senses(path, place, max_tokens=max_tokens, progress=progress)
     if as_json:
         print_json(summary)
     elif not quiet:
@@ -105,16 +115,27 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="WORD...")
-@click.option("--senses", "folder", required=True, metavar="DIR", help="Folder of the dictionary.")
+@click.argument("words", nargs=-1, required=True, metavar="WORD...", shell_complete=complete_words)
+@click.option(
+    "--senses",
+    "folder",
+    required=True,
+    metavar="DIR",
+    shell_complete=complete_folders,
+    help="Folder of the dictionary.",
+)
 @click.option("--neighbors", type=click.IntRange(min=1), default=8, show_default=True, help="Nearest keys to show.")
 @click.option(
-    "--plot", metavar="FILE", help="Draw the words, and their synonyms and antonyms if the store is given, instead."
+    "--plot",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Draw the words, and their synonyms and antonyms if the store is given, instead.",
 )
 @click.option(
     "--store",
     envvar="LEXKIT_STORE",
     metavar="FILE",
+    shell_complete=complete_files,
     help="The store the dictionary was composed with; for --plot.  [env: LEXKIT_STORE]",
 )
 @json_option
@@ -137,14 +158,18 @@ def inspect(
     read_meta(path)
     if plot is not None and store is not None:
         store_path(store)
-    from lexkit_distill.senses.dictionary import SenseDictionary
-    from lexkit_distill.senses.inspect import inspect_word
+    with starting(as_json) as progress:
+        from lexkit_distill.senses.dictionary import SenseDictionary
+        from lexkit_distill.senses.inspect import inspect_word
 
-    dictionary = SenseDictionary(path)
-    if plot is not None:
-        _plot(dictionary, words, plot, store)
-        return
-    reports = [inspect_word(dictionary, word, neighbors=neighbors) for word in words]
+        progress.stage("reading the dictionary")
+        dictionary = SenseDictionary(path)
+        if plot is not None:
+            progress.stage("drawing the senses")
+            _plot(dictionary, words, plot, store)
+            return
+        progress.stage("finding the nearest senses")
+        reports = [inspect_word(dictionary, word, neighbors=neighbors) for word in words]
     for word, report in zip(words, reports, strict=True):
         if report is None:
             raise LexkitError(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lexkit.arguments import user_path
+from lexkit.cli.completion import complete_files, complete_folders
 from lexkit.cli.output import json_option, print_json, print_table, quiet_option
 from lexkit_distill.checks import check_sweep, require_extra
-from lexkit_distill.cli.group import progress
+from lexkit_distill.cli.group import starting
 from lexkit_distill.errors import TrainingError
 from lexkit_distill.sweep.config import read_sweep
 from lexkit_distill.sweep.records import describe, read_run, shown
@@ -19,8 +20,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--config", "config_path", metavar="FILE", required=True, help="YAML: base, grid, and what to choose by.")
-@click.option("--output", metavar="DIR", help="Folder for the results. [default: the one that the file names]")
+@click.option(
+    "--config",
+    "config_path",
+    metavar="FILE",
+    required=True,
+    shell_complete=complete_files,
+    help="YAML: base, grid, and what to choose by.",
+)
+@click.option(
+    "--output",
+    metavar="DIR",
+    shell_complete=complete_folders,
+    help="Folder for the results. [default: the one that the file names]",
+)
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
@@ -31,7 +44,12 @@ if TYPE_CHECKING:
 @click.option(
     "--threads", type=click.IntRange(min=1), help="Threads for each training. [default: processors by processes]"
 )
-@click.option("--plot", metavar="DIR", help="Draw what each swept value does (the paper's Figure 3, Tables 4 to 6).")
+@click.option(
+    "--plot",
+    metavar="DIR",
+    shell_complete=complete_folders,
+    help="Draw what each swept value does (the paper's Figure 3, Tables 4 to 6).",
+)
 @click.option("--dry-run", is_flag=True, help="List the trainings, and which are done; write nothing.")
 @quiet_option
 @json_option
@@ -64,9 +82,11 @@ def sweep(
         return
     check_sweep(config)
     from lexkit_distill.sweep.plot import write_plots
-    from lexkit_distill.sweep.run import sweep as run
 
-    done = run(config, progress(quiet), processes=processes, threads=threads)
+    with starting(quiet) as progress:
+        from lexkit_distill.sweep.run import sweep as run
+
+        done = run(config, progress, processes=processes, threads=threads)
     drawn = []
     if plot is not None and done.chosen is not None:
         drawn = write_plots(done.settings, done.chosen, user_path(plot))

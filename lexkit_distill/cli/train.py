@@ -9,9 +9,10 @@ import click
 from click.core import ParameterSource
 
 from lexkit.arguments import user_path
+from lexkit.cli.completion import complete_files
 from lexkit.cli.output import json_option, print_json, quiet_option
 from lexkit_distill.checks import check_output, check_training, require_extra
-from lexkit_distill.cli.group import progress
+from lexkit_distill.cli.group import starting
 from lexkit_distill.cli.options import GroupedCommand, GroupedOption, config_options
 from lexkit_distill.config import Option, make, options
 from lexkit_distill.config_files import by_name, read_yaml, to_yaml
@@ -44,6 +45,7 @@ def training_options(command: _Command, *, shown: Callable[[Option], bool] = lam
         cls=GroupedOption,
         group="Essentials",
         metavar="FILE",
+        shell_complete=complete_files,
         help="Read a YAML file with fields in their sections; it may name a preset. See --print-config.",
     )(command)
 
@@ -116,9 +118,10 @@ def train(
     if not dry_run:
         check_output(user_path(config.run.output))
     check_training(config)
-    from lexkit_distill.training.run import train as run
+    with starting(quiet) as progress:
+        from lexkit_distill.training.run import train as run
 
-    summary = run(config, progress(quiet), dry_run=dry_run, started=lambda plan: _started(plan, quiet or dry_run))
+        summary = run(config, progress, dry_run=dry_run, started=lambda plan: _started(plan, quiet or dry_run))
     if summary is None:
         return
     if as_json:

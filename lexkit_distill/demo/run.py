@@ -169,6 +169,7 @@ def _layers(teacher: str) -> int:
 
 def _make_senses(config: DemoConfig, teacher: str, corpus: Path, senses: Path, store: Path, progress: Progress) -> None:
     if not (senses / META).exists():
+        progress.stage("starting PyTorch")
         from lexkit_distill.senses.build import build_senses
 
         options = SensesConfig(

@@ -49,6 +49,7 @@ def evaluate(config: EvalConfig, data: EvalData, progress: Progress) -> Results 
         ]
         if not processes.is_first:
             return None
+        progress.stage("compute intervals")
         others = found[1] if len(found) > 1 else {}
         tasks = {task: summarize(scores, others.get(task), config.seed) for task, scores in found[0].items()}
         results = Results(
@@ -164,7 +165,9 @@ def _perplexity(config: EvalConfig, data: EvalData, processes: Processes) -> Job
 
     def predict(model: Teacher, progress: Progress) -> TaskScores | None:
         if config.teacher is not None and not teachers:
+            progress.stage("load teacher")
             teachers.append(_loaded(config.teacher, config, processes))
+            progress.stage("perplexity, and divergence from the teacher")
         return score_text(
             text,
             model,

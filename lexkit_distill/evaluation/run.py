@@ -26,6 +26,7 @@ def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
     for name in (config.model, config.against, config.teacher):
         if name is not None:
             check_model(name)
+    progress.stage("starting PyTorch")
     from lexkit_distill.evaluation.models import evaluate
 
     return evaluate(config, data, progress)

@@ -204,9 +204,10 @@ def _collected(
         batches=plan.batches,
     )
     processes.wait()  # all processes must see the same finished batches before any of them continues
-    progress.stage("reading hidden states")
+    progress.stage("checking the teacher")
     with memory_failures(SampleError, config.output, lambda: smaller_batch(config, teacher)):
         teacher.check(_probe(plan).to(teacher.device))
+        progress.stage("reading hidden states")
         with closing(sampler):
             stopped = collect(teacher, plan, sampler, share, anchor=config.anchor, seed=config.seed, progress=progress)
     if stopped is not None:

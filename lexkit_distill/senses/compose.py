@@ -75,6 +75,7 @@ def compose_senses(
 
 
 def _composed_with(senses: Path, store: Path, max_tokens: int, progress: Progress) -> ComposeSummary:
+    progress.stage("reading the dictionary and the store")
     dictionary = SenseDictionary(senses)
     meta = dictionary.meta
     relations = read_relations(store, meta.tokenizer_fingerprint, senses / files.TOKENIZER)

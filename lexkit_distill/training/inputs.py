@@ -94,6 +94,7 @@ def load_inputs(config: TrainConfig, teacher: Teacher, memo: Memo, progress: Pro
     """
     dictionary = None
     if config.loss.samples_positions:
+        progress.stage("reading the dictionary and the store")
         key = digest(config.senses, config.store, config.loss.candidates, teacher.fingerprint)
         dictionary = memo.get("dictionary", key, lambda: open_dictionary(config, teacher.encoder, teacher))
     progress.stage("tokenizing the data")
@@ -103,6 +104,7 @@ def load_inputs(config: TrainConfig, teacher: Teacher, memo: Memo, progress: Pro
         held_out = _data(config, config.data.eval_data, teacher, None, memo, progress).data
     supervision = None
     if dictionary is not None:
+        progress.stage("finding the senses of each token")
         key = digest(*candidates_key(config, dictionary), str(teacher.device), config.run.senses_on)
         supervision = memo.get("supervision", key, lambda: open_supervision(config, dictionary, teacher.encoder))
     return TrainingInputs(teacher, dictionary, encoded.data, encoded.dropped, held_out, supervision)

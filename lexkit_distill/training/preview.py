@@ -43,12 +43,13 @@ class Preview:
     """Number of the store's relations that are not used, by reason."""
 
 
-def preview(config: TrainConfig, *, limit: int | None = None) -> Preview:
+def preview(config: TrainConfig, *, limit: int | None = None, progress: Progress | None = None) -> Preview:
     """Return rows exactly as a training run with this configuration uses them.
 
     Args:
         config: configuration of the run; if it has a dictionary (``senses``), words and candidates are counted as well.
         limit: number of rows to return; None returns all. The counts always cover all rows.
+        progress: shows each stage.
 
     Raises:
         TrainingError: the configuration trains on the teacher's answers, which need the teacher's weights.
@@ -59,13 +60,18 @@ def preview(config: TrainConfig, *, limit: int | None = None) -> Preview:
     from lexkit_distill.training.batches import Batches, count
     from lexkit_distill.training.inputs import load_rows, open_dictionary, open_supervision, read_rows
 
+    progress = progress or Progress()
+    progress.stage("loading the tokenizer")
     encoder = load_encoder(config.teacher)
+    if config.senses is not None:
+        progress.stage("reading the dictionary and the store")
     dictionary = open_dictionary(config, encoder, None) if config.senses is not None else None
     relations = dictionary.relations if dictionary is not None else None
     available = None
     if dictionary is not None:
         available = open_supervision(config, dictionary, encoder).available()
-    encoded = load_rows(config, config.data.data, encoder, relations, Progress())
+    progress.stage("tokenizing the data")
+    encoded = load_rows(config, config.data.data, encoder, relations, progress)
     batches = Batches(
         encoded.data,
         config.optimiser.batch_size,
@@ -73,6 +79,7 @@ def preview(config: TrainConfig, *, limit: int | None = None) -> Preview:
         seed=config.optimiser.seed,
         available=available,
     )
+    progress.stage("counting positions")
     files = [split_weight(name)[0] for name in config.data.data]
     rows = islice(read_rows(config, files, encoder, relations, Counter()), limit)
     shown = [_shown(row, relations, encoder.vocabulary_size, available) for row in rows]

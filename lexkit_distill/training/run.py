@@ -235,6 +235,7 @@ def _prepared(
     if config.run.compile and (teacher.is_spread or accelerator.distributed_type == "FSDP"):
         other = "--device-map" if teacher.is_spread else "fsdp.yaml"
         raise TrainingError(f"--compile: not possible with {other}, which modifies layers; leave one of the two out")
+    progress.stage("planning the training")
     gamma = _gamma(config.loss.gamma, supervision)
     objective = Objective(config.loss, config.kl_weight, student, supervision, gamma)
     online = OnlineTeacher(student)

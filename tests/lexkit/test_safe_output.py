@@ -160,7 +160,7 @@ def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[t
 
 CORE = [(path, command) for path, command in commands() if path[0] != "distill"]
 QUERY = "SELECT word, pos, sense, usage_a FROM evidence JOIN word ON word_b = word_id"
-FOUND = {"word": "kind", "word1": "kind", "word2": "good", "query": QUERY}
+FOUND = {"words": "kind", "word1": "kind", "word2": "good", "query": QUERY}
 KNOWN = {**FOUND, "tokenizer": TOKENIZER, "tokenizers": TOKENIZER, "folder": "out"}
 
 

@@ -60,7 +60,7 @@ REFUSALS = {
         ("export out --store nowhere", 1, "nowhere: no such store"),
         ("build --pairs corpus.txt", 2, "is not synonym=FILE or antonym=FILE"),
         ("build --language e_s", 2, "'e_s' is not a code such as 'en'"),
-        ("lookup", 2, "Missing argument 'WORD'"),
+        ("lookup", 2, "Missing argument 'WORD...'"),
     ],
     "senses": [
         (f"{SENSES} --k 0", 2, "0 is not a whole number of at least 1"),

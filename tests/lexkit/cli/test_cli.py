@@ -36,6 +36,14 @@ def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "s.duckdb"
 
 
+def run_with(text: str | bytes, *arguments: str, store: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that reads *text* from standard input."""
+    data = text if isinstance(text, bytes) else text.encode()
+    command = [sys.executable, "-m", "lexkit", *arguments, "--store", str(store)]
+    done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=60)
+    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
 def commands() -> list[click.Command]:
     context = click.Context(cli)
     found = [cli.get_command(context, name) for name in cli.list_commands(context)]
@@ -113,7 +121,8 @@ class TestHelp:
                     assert parameter.help, f"{command.name} {parameter.name}"
 
     def test_version(self, run: Run) -> None:
-        assert run("--version").stdout.strip().endswith(lexkit.__version__)
+        for option in ("--version", "-V"):
+            assert run(option).stdout.strip().endswith(lexkit.__version__)
 
     def test_a_mistyped_command_is_guessed(self, run: Run) -> None:
         done = run("lokup", "kind")
@@ -371,7 +380,39 @@ class TestSql:
             n_lines = sum(1 for _ in process.stdout)
         assert (first, n_lines, process.returncode) == ("range\n", 200_000, 0)
 
-    @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            ("direct", "true"),
+            ("NOT direct", "false"),
+            ("[true, NULL]", "[true, NULL]"),
+            ("['a', 'b,c']", "[a, 'b,c']"),
+            ("{'a': [1]}", "{'a': [1]}"),
+            ("NULL", ""),
+            ("DATE 'infinity'", "infinity"),
+            ("TIME '24:00:00'", "24:00:00"),
+            ("'\\x00'::BLOB", r"\x00"),
+        ],
+    )
+    def test_csv_has_values_as_duckdb_writes_them(self, run: Run, small_store: Path, value: str, text: str) -> None:
+        done = run("sql", f"SELECT {value} AS x, 1 AS y FROM relation LIMIT 1", "--store", small_store)
+        assert list(csv.reader(io.StringIO(done.stdout))) == [["x", "y"], [text, "1"]]
+        shown = run("sql", f"SELECT {value} AS x FROM relation LIMIT 1", "--format", "table", "--store", small_store)
+        assert shown.stdout == f"x\n{text}\n"
+
+    @pytest.mark.parametrize("arguments", [[], ["-"]])
+    def test_a_query_from_standard_input(self, small_store: Path, arguments: list[str]) -> None:
+        done = run_with(
+            "-- a comment\nSELECT word\nFROM word WHERE word = 'big'\n", "sql", *arguments, store=small_store
+        )
+        assert (done.returncode, done.stdout) == (0, "word\nbig\n")
+
+    def test_standard_input_that_is_not_text(self, small_store: Path) -> None:
+        done = run_with(b"SELECT 1,\n'\xff'", "sql", "-", store=small_store)
+        assert done.returncode == 1
+        assert done.stderr == "error: standard input, line 2: invalid UTF-8; convert it to UTF-8\n"
+
+    @pytest.mark.parametrize("form", ["json", "jsonl"])
     def test_what_cannot_be_printed(self, run: Run, small_store: Path, form: str) -> None:
         for value in (
             "DATE 'infinity'",
@@ -399,7 +440,7 @@ class TestSql:
 
     def test_names_of_such_types_are_no_types(self, run: Run, small_store: Path) -> None:
         done = run("sql", "SELECT {'BIT': 5} AS d, 'BIT'::ENUM('BIT', 'a''BIGNUM') AS e", "--store", small_store)
-        assert (done.returncode, done.stdout) == (0, 'd,e\n"{""BIT"": 5}",BIT\n')
+        assert (done.returncode, done.stdout) == (0, "d,e\n{'BIT': 5},BIT\n")
 
     def test_columns_of_one_name(self, run: Run, small_store: Path) -> None:
         done = run("sql", "SELECT 1 AS x, 2 AS x", "--store", small_store)
@@ -457,8 +498,20 @@ class TestStatsAndVerify:
             counts = lexicon.statistics()
         assert document["words"] == counts.words
         assert [row["kind"] for row in document["kinds"]] == ["synonym", "antonym"]
-        text = run("stats", "--store", starter_store).stdout
-        assert f"words\t{counts.words}" in text.splitlines()
+
+    def test_stats_are_one_table_in_a_pipe(self, run: Run, starter_store: Path) -> None:
+        with lexkit.open(starter_store) as lexicon:
+            counts = lexicon.statistics()
+        rows = csv.reader(io.StringIO(run("stats", "--store", starter_store).stdout), delimiter="\t")
+        assert next(rows) == ["table", "row", "column", "value"]
+        values = {tuple(keys): value for *keys, value in rows}
+        assert values["rows", "words", "n"] == str(counts.words)
+        for kind in counts.kinds:
+            assert values["relations", kind.kind, "derived"] == str(kind.derived)
+        for source in counts.sources:
+            assert values["sources", source.source, "file"] == source.uri
+        for rejected in counts.rejections:
+            assert values["rejected", f"{rejected.source}: {rejected.reason}", "n"] == str(rejected.n)
 
     def test_verify(self, run: Run, small_store: Path, tmp_path: Path) -> None:
         import duckdb
@@ -494,14 +547,14 @@ def test_nowhere_to_write(small_store: Path) -> None:
     assert "unexpected" not in closed.stderr
 
 
-def on_a_terminal(*arguments: str, **variables: str) -> str:
-    """What a command shows on a terminal of 80 columns."""
+def on_a_terminal(*arguments: str, columns: int = 80, **variables: str) -> str:
+    """What a command shows on a terminal."""
     import os
     import pty
 
     leader, follower = pty.openpty()
     environment = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
-    environment |= {"COLUMNS": "80", "TERM": "xterm-256color"} | variables
+    environment |= {"COLUMNS": str(columns), "TERM": "xterm-256color"} | variables
     command = [sys.executable, "-m", "lexkit", *arguments]
     with subprocess.Popen(command, stdout=follower, stderr=subprocess.DEVNULL, env=environment) as process:
         os.close(follower)
@@ -514,6 +567,34 @@ def on_a_terminal(*arguments: str, **variables: str) -> str:
     return shown.decode()
 
 
+def test_no_word_or_path_is_broken_at_the_edge_of_a_terminal(starter_store: Path, tmp_path: Path) -> None:
+    store = tmp_path / ("a folder with a rather long name " * 3).strip() / "lexkit.duckdb"
+    store.parent.mkdir()
+    pairs = store.parent / "pairs of words.txt"
+    pairs.write_text("big large\n", encoding="utf-8")
+    lexkit.build(store, pairs=[("synonym", pairs)])
+    for command in ("stats", "fetch"):
+        shown = on_a_terminal(command, columns=60, LEXKIT_STORE=str(store), LEXKIT_CACHE=str(store.parent))
+        assert str(pairs if command == "stats" else store.parent) in shown
+    shown = on_a_terminal("sql", "FROM source", "--store", str(store), columns=60)
+    with lexkit.open(store) as lexicon:
+        (row,) = lexicon.sql("FROM source").to_pylist()
+    assert row["sha256"] in shown
+    path = "folder/" + "name-with-hyphens-" * 5
+    assert path in on_a_terminal("sql", f"SELECT 'in {path}' AS path", "--store", str(store), columns=60)
+    assert re.search(r"^sha256 +", re.sub(r"\x1b\[[0-9;]*m", "", shown), re.MULTILINE)
+
+
+def test_wide_tables_fit_where_they_can(starter_store: Path) -> None:
+    query = "SELECT 'some words and more of them ' || i AS a, 'ten words' AS b, i FROM range(3) t(i)"
+    for columns in (80, 40, 20):
+        shown = re.sub(
+            r"\x1b\[[0-9;]*m", "", on_a_terminal("sql", query, "--store", str(starter_store), columns=columns)
+        )
+        assert all(len(line) <= columns for line in shown.splitlines())
+        assert {"some", "words", "more", "them"} <= set(shown.split())
+
+
 def test_tables_are_drawn_on_a_terminal(starter_store: Path) -> None:
     shown = on_a_terminal("stats", "--store", str(starter_store))
     assert "wiktionary" in shown
@@ -522,18 +603,38 @@ def test_tables_are_drawn_on_a_terminal(starter_store: Path) -> None:
 
 
 class TestLookUpOnATerminal:
-    def test_words_related_in_the_same_way_share_a_row(self, starter_store: Path) -> None:
-        shown = re.sub(r"\x1b\[[0-9;]*m", "", on_a_terminal("lookup", "happy", "--store", str(starter_store)))
+    @staticmethod
+    def shown(*arguments: str, columns: int = 80) -> list[str]:
+        return re.sub(r"\x1b\[[0-9;]*m", "", on_a_terminal(*arguments, columns=columns)).splitlines()
+
+    @pytest.mark.parametrize("columns", [80, 60])
+    def test_words_are_grouped_by_part_of_speech(self, starter_store: Path, columns: int) -> None:
+        lines = self.shown("lookup", "kind", "--store", str(starter_store), columns=columns)
         with lexkit.open(starter_store) as lexicon:
-            synonyms, antonyms = lexicon.synonyms("happy"), lexicon.antonyms("happy")
-        lines = shown.splitlines()
-        assert any(line.strip() == f"{len(synonyms)} synonyms" for line in lines)
-        assert any(line.strip() == f"{len(antonyms)} antonyms" for line in lines)
-        assert len(lines) < len(synonyms) + len(antonyms)
-        flat = " ".join(shown.split())
+            synonyms, antonyms = lexicon.synonyms("kind"), lexicon.antonyms("kind")
+        assert f"{len(synonyms)} synonyms" in lines
+        assert f"{len(antonyms)} antonyms" in lines
+        assert any(re.match("adj +kindly, ", line) for line in lines)
+        assert any(re.match("noun +sort, ", line) for line in lines)
+        assert any(re.match("adj, derived +", line) for line in lines)
+        flat = " ".join(" ".join(lines).split())
         for neighbor in synonyms + antonyms:
-            assert re.search(rf"\b{neighbor.word.split()[0]}\b", flat)
-        assert all(len(line) <= 80 for line in lines)
+            assert neighbor.word in flat
+        assert all(len(line) <= columns for line in lines)
+
+    def test_marks_stand_at_the_word_that_they_are_about(self, starter_store: Path) -> None:
+        flat = " ".join(" ".join(self.shown("synonyms", "happy", "--store", str(starter_store))).split())
+        assert "fain (archaic)" in flat
+        assert "glad, " in flat
+
+    def test_a_limit_says_how_many_there_are(self, starter_store: Path) -> None:
+        with lexkit.open(starter_store) as lexicon:
+            n = len(lexicon.synonyms("happy"))
+        assert f"3 of {n} synonyms" in self.shown("synonyms", "happy", "--limit", "3", "--store", str(starter_store))
+
+    def test_several_words_come_one_after_the_other(self, starter_store: Path) -> None:
+        lines = self.shown("lookup", "kind", "happy", "--limit", "2", "--store", str(starter_store))
+        assert lines.index("kind") < lines.index("happy")
 
     def test_colours_unless_they_are_not_wanted(self, starter_store: Path) -> None:
         arguments = ("lookup", "happy", "--store", str(starter_store))

@@ -381,7 +381,8 @@ class TestRecordOfTheBuild:
         recorder = Recorder()
         summary = lexkit.build(tmp_path / "s.duckdb", progress=recorder)
         assert recorder.seen == [
-            "read wiktionary", "read roget", "read morpholex", "relate words", "write", "closed"
+            "read wiktionary", "read roget", "read morpholex", "relate words", "find negations", "derive relations",
+            "rank answers", "find forms", "write", "closed",
         ]  # fmt: skip
         assert list(summary.stages) == recorder.seen[:-1]
 

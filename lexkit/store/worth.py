@@ -1,0 +1,40 @@
+"""Words that are worth looking at."""
+
+from __future__ import annotations
+
+import random
+
+import duckdb
+
+_LEAST_SYNONYMS = 4
+_RARE, _COMMON = 2.5, 6.0
+"""Frequencies on the Zipf scale between which a word is neither unheard of nor as common as *get*."""
+
+_WORTH = """
+WITH end_of AS (
+    SELECT word_a AS word_id, kind, direct, pos FROM relation
+    UNION ALL
+    SELECT word_b, kind, direct, pos FROM relation
+),
+counted AS (
+    SELECT word_id, count(*) FILTER (direct AND kind = 'synonym') AS synonyms,
+        count(*) FILTER (direct AND kind = 'antonym') AS antonyms
+    FROM end_of
+    WHERE $pos IS NULL OR list_contains(string_split(pos, ','), $pos)
+    GROUP BY word_id
+)
+SELECT word, synonyms >= $synonyms AND antonyms > 0 AND label IS NULL
+    AND coalesce(frequency BETWEEN $rare AND $common, NOT (SELECT count(frequency) > 0 FROM word)) AS is_rich
+FROM counted JOIN word USING (word_id)
+WHERE word_id NOT IN (SELECT word_id FROM form)
+ORDER BY word_id
+"""
+
+
+def draw_words(connection: duckdb.DuckDBPyConnection, n: int, pos: str | None, seed: int | None) -> list[str]:
+    """Return words drawn from those that have relations; see `lexkit.store.lexicon.Lexicon.random`."""
+    params = {"pos": pos, "synonyms": _LEAST_SYNONYMS, "rare": _RARE, "common": _COMMON}
+    rows = connection.execute(_WORTH, params).fetchall()
+    rich = [word for word, is_rich in rows if is_rich]
+    words = rich if len(rich) >= n else [word for word, _ in rows]
+    return random.Random(seed).sample(words, min(n, len(words)))
