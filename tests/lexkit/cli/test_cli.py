@@ -317,6 +317,11 @@ class TestExplain:
         assert done.returncode == 0
         assert "are not related" in done.stdout
 
+    def test_a_form_and_its_lemma(self, run: Run, starter_store: Path) -> None:
+        done = run("explain", "mice", "mouse", "--store", starter_store)
+        assert (done.returncode, done.stderr) == (0, "mice: form of mouse\n")
+        assert done.stdout.startswith("mouse and mouse are the same word")
+
 
 def is_open(path: Path, pid: int) -> bool:
     """Whether a process has a file open."""
