@@ -129,6 +129,17 @@ class TestHelp:
         assert done.returncode == 2
         assert "Did you mean 'lookup'?" in done.stderr
 
+    def test_a_word_in_place_of_a_command_is_to_be_looked_up(self, run: Run) -> None:
+        for word in ("kind", "big", "run"):
+            done = run(word)
+            assert done.returncode == 2
+            assert f"No such command '{word}'. To look up a word, run 'lexkit lookup WORD'." in done.stderr
+
+    def test_the_list_of_commands_is_not_cut(self, run: Run) -> None:
+        listed = " ".join(run("--help").stdout.partition("Commands:")[2].split())
+        assert "..." not in listed
+        assert "Make a store from source files, or from the starter data when none is named." in listed
+
 
 @pytest.fixture
 def sample(starter_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
