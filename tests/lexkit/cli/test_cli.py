@@ -387,6 +387,21 @@ class TestSql:
         done = run("sql", "--schema", "--store", small_store)
         assert {row["name"] for row in csv.DictReader(io.StringIO(done.stdout))} >= {"word", "relation", "synonyms"}
 
+    @pytest.mark.parametrize(
+        ("query", "message"),
+        [
+            (
+                'FROM synonyms WHERE word = "kind"',
+                "Referenced column \"kind\" not found in FROM clause; write text in single quotes ('kind'); ",
+            ),
+            ("FROM synonym", "Table with name synonym does not exist; 'lexkit sql --schema' shows the tables"),
+        ],
+    )
+    def test_an_unknown_name_says_what_to_do(self, run: Run, small_store: Path, query: str, message: str) -> None:
+        done = run("sql", query, "--store", small_store)
+        assert done.returncode == 1
+        assert message in done.stderr
+
     def test_a_slow_reader_is_not_a_slow_query(self, small_store: Path) -> None:
         command = with_grace(0.1, "sql", "--timeout", "2", "FROM range(200000)", "--store", str(small_store))
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
