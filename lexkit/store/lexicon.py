@@ -300,8 +300,8 @@ class Lexicon(StoreReader):
     def suggest(self, word: str, limit: int = 5) -> list[str]:
         """Return the words of the store that are spelt most like *word*, the likest first.
 
-        If the store does not have *word*, words of which it is a form, or may be a misspelt form, come before all: mouse
-        for *mice*, run for *runing*.
+        If the store does not have *word*, the words of which it is a form come first, and then those of which it may be
+        a misspelt form: mouse for *mice*, run for *runing*.
 
         Args:
             word: The word to compare with.
