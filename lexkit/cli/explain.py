@@ -44,6 +44,9 @@ def explain(word1: str, word2: str, forms: bool, as_json: bool, store: str) -> N
         return
     tell_forms(found_forms, [word for words in found for word in words])
     a, b = (", ".join(map(isolate, words)) for words in found)
+    if not evidence and set(found[0]) & set(found[1]):
+        click.echo(f"{a} and {b} are the same word in {store}")
+        return
     if not evidence:
         click.echo(f"{a} and {b} are not related in {store}; 'lexkit path' looks for a chain between them")
         return

@@ -10,6 +10,8 @@ import click
 
 from lexkit.safe_output import safe_streams
 
+_LONGEST_SENTENCE = 200
+
 
 class LazyGroup(click.Group):
     """A group that imports only the module of the command that is called, so that each starts quickly.
@@ -19,6 +21,9 @@ class LazyGroup(click.Group):
         arguments: of `click.Group`.
         settings: of `click.Group`.
     """
+
+    advice = ""
+    """What to do, for somebody who has called a command that does not exist and is not spelt like one that does."""
 
     def __init__(self, *arguments: Any, homes: Mapping[str, str], **settings: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **settings)
@@ -50,7 +55,16 @@ class LazyGroup(click.Group):
         except click.UsageError as error:
             from rapidfuzz import process
 
-            near = process.extractOne(args[0], self.list_commands(ctx), score_cutoff=60) if args else None
-            if near is None:
+            near = process.extractOne(args[0], self.list_commands(ctx), score_cutoff=70) if args else None
+            advice = f"Did you mean {near[0]!r}?" if near else self.advice
+            if not advice:
                 raise
-            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near[0]!r}?", ctx) from error
+            raise click.UsageError(f"No such command {args[0]!r}. {advice}", ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with the first sentence of each help, which click would cut at the end of the line."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, command.get_short_help_str(_LONGEST_SENTENCE)) for name, command in commands.items() if command]
+            )

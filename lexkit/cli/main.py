@@ -48,6 +48,8 @@ _ENTRY_POINTS = "lexkit.commands"
 class _Commands(LazyGroup):
     """The built-in commands, and those that other packages add by the entry point group ``lexkit.commands``."""
 
+    advice = "To look up a word, run 'lexkit lookup WORD'."
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         built_in = super().list_commands(ctx)
         return built_in + sorted({point.name for point in _added()} - set(built_in))

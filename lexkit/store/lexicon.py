@@ -300,7 +300,8 @@ class Lexicon(StoreReader):
     def suggest(self, word: str, limit: int = 5) -> list[str]:
         """Return the words of the store that are spelt most like *word*, the likest first.
 
-        Words of which *word* may be a misspelt form come before all: run for *runing*, happy for *happyer*.
+        If the store does not have *word*, the words of which it is a form come first, and then those of which it may be
+        a misspelt form: mouse for *mice*, run for *runing*.
 
         Args:
             word: The word to compare with.
@@ -326,7 +327,8 @@ class Lexicon(StoreReader):
         # equally like words: the one with more relations is the likelier meant
         ranked = sorted(found, key=lambda match: (-match[1], -self._index.degree(match[2]), match[2]))
         near = [self._index.word(match[2]) for match in ranked]
-        return list(dict.fromkeys([*self._resolver.misspelt_lemmas(word), *near]))[:limit]
+        lemmas = [] if word in self else [form.lemma for form in self.forms(word)]
+        return list(dict.fromkeys([*lemmas, *self._resolver.misspelt_lemmas(word), *near]))[:limit]
 
     def words(self) -> pa.Array:
         """Return all words in code point order, as a `pyarrow.StringArray`: place *i* has ``word_id`` *i*."""

@@ -21,6 +21,8 @@ _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 """Quoted parts of a type's name: names of fields, and values of an ENUM."""
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(\w*)", re.DOTALL)
 
+_MISSING_COLUMN = re.compile(r'Referenced column "([^"]*)" not found')
+
 
 def run_select(
     connection: duckdb.DuckDBPyConnection,
@@ -67,10 +69,18 @@ def run_select(
         elif isinstance(error, MemoryError) or reason.startswith("Out of Memory"):
             message = OUT_OF_MEMORY
         elif isinstance(error, (duckdb.CatalogException, duckdb.BinderException)):
-            message = f"{reason}; 'lexkit sql --schema' shows the tables and views"
+            message = f"{reason.rstrip('!')}; {_advice(reason, query)}"
         else:
             message = reason
         raise QueryError(message) from error
+
+
+def _advice(reason: str, query: str) -> str:
+    """Return what to do about a name that the store does not have."""
+    missing = _MISSING_COLUMN.search(reason)
+    if missing and f'"{missing[1]}"' in query:
+        return f"write text in single quotes ('{missing[1]}'); 'lexkit sql --schema' shows the columns"
+    return "'lexkit sql --schema' shows the tables and views"
 
 
 def _rows(

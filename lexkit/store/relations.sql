@@ -386,7 +386,7 @@ contested AS (
 -- docs/ranking.md
 SELECT word_a, word_b, if(is_antonym, 'antonym', 'synonym') AS kind, direct, n_sources, coalesce(contested, false),
     coalesce(sources, source), coalesce(several.pos, part.pos, ''), same_pos,
-    coalesce(usage_a, ''), coalesce(usage_b, ''), round(confidence, 2),
+    coalesce(usage_a, ''), coalesce(usage_b, ''), least(round(confidence, 2), 0.99), -- nothing is certain
     round(if(is_antonym, sure + b.zipf, near + b.use - tied(b.ties, share)) - 1.5 * is_unusual(usage_b), 2),
     round(if(is_antonym, sure + a.zipf, near + a.use - tied(a.ties, share)) - 1.5 * is_unusual(usage_a), 2)
 FROM (

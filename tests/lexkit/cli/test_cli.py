@@ -129,6 +129,17 @@ class TestHelp:
         assert done.returncode == 2
         assert "Did you mean 'lookup'?" in done.stderr
 
+    def test_a_word_in_place_of_a_command_is_to_be_looked_up(self, run: Run) -> None:
+        for word in ("kind", "big", "run"):
+            done = run(word)
+            assert done.returncode == 2
+            assert f"No such command '{word}'. To look up a word, run 'lexkit lookup WORD'." in done.stderr
+
+    def test_the_list_of_commands_is_not_cut(self, run: Run) -> None:
+        listed = " ".join(run("--help").stdout.partition("Commands:")[2].split())
+        assert "..." not in listed
+        assert "Make a store from source files, or from the starter data when none is named." in listed
+
 
 @pytest.fixture
 def sample(starter_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,6 +328,11 @@ class TestExplain:
         assert done.returncode == 0
         assert "are not related" in done.stdout
 
+    def test_a_form_and_its_lemma(self, run: Run, starter_store: Path) -> None:
+        done = run("explain", "mice", "mouse", "--store", starter_store)
+        assert (done.returncode, done.stderr) == (0, "mice: form of mouse\n")
+        assert done.stdout.startswith("mouse and mouse are the same word")
+
 
 def is_open(path: Path, pid: int) -> bool:
     """Whether a process has a file open."""
@@ -370,6 +386,21 @@ class TestSql:
     def test_schema(self, run: Run, small_store: Path) -> None:
         done = run("sql", "--schema", "--store", small_store)
         assert {row["name"] for row in csv.DictReader(io.StringIO(done.stdout))} >= {"word", "relation", "synonyms"}
+
+    @pytest.mark.parametrize(
+        ("query", "message"),
+        [
+            (
+                'FROM synonyms WHERE word = "kind"',
+                "Referenced column \"kind\" not found in FROM clause; write text in single quotes ('kind'); ",
+            ),
+            ("FROM synonym", "Table with name synonym does not exist; 'lexkit sql --schema' shows the tables"),
+        ],
+    )
+    def test_an_unknown_name_says_what_to_do(self, run: Run, small_store: Path, query: str, message: str) -> None:
+        done = run("sql", query, "--store", small_store)
+        assert done.returncode == 1
+        assert message in done.stderr
 
     def test_a_slow_reader_is_not_a_slow_query(self, small_store: Path) -> None:
         command = with_grace(0.1, "sql", "--timeout", "2", "FROM range(200000)", "--store", str(small_store))

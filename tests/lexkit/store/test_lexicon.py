@@ -168,6 +168,13 @@ def test_suggestions(lexicon: Lexicon) -> None:
     assert lexicon.suggest("qqqqqqqqqqqqqqq") == []
 
 
+def test_suggestions_begin_with_the_lemma_of_a_form(starter_store: Path) -> None:
+    with lexkit.open(starter_store) as lexicon:
+        assert lexicon.suggest("mice")[0] == "mouse"
+        assert lexicon.suggest("colour")[0] == "color"
+        assert lexicon.suggest("runing")[0] == "run"
+
+
 def test_words_are_in_order(lexicon: Lexicon) -> None:
     words = lexicon.words().to_pylist()
     assert isinstance(lexicon.words(), pa.StringArray)

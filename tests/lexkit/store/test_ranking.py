@@ -141,6 +141,10 @@ class TestConfidence:
         assert 0 < chances[0]["low"] <= 0.1
         assert 0.95 < chances[0]["high"] <= 1
 
+    def test_nothing_is_certain(self, starter_store: Path) -> None:
+        with lexkit.open(starter_store) as lexicon:
+            assert lexicon.sql("SELECT max(confidence) AS most FROM relation")["most"].to_pylist() == [0.99]
+
     @pytest.mark.parametrize("value", [-0.1, 1.5, float("nan"), "much"])
     def test_what_is_no_chance_is_refused(self, starter_store: Path, value: Any) -> None:
         with lexkit.open(starter_store) as lexicon:
