@@ -1,7 +1,7 @@
 """The English sentences in which a model chooses between options.
 
-In each frame, the option comes last. The neutral frame does not contain the head, and the log-likelihood of an option in
-it is subtracted from that in the frame. A frame and its neutral frame begin with the same word, because
+In each frame, the option comes last. The neutral frame does not contain the head, and the log-likelihood of an option
+in it is subtracted from that in the frame. A frame and its neutral frame begin with the same word, because
 lm-evaluation-harness needs a beginning that all choices share.
 """
 

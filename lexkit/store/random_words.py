@@ -1,4 +1,4 @@
-"""Words that are worth looking at."""
+"""Draw interesting words at random."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import duckdb
 
 _LEAST_SYNONYMS = 4
 _RARE, _COMMON = 2.5, 6.0
-"""Frequencies on the Zipf scale between which a word is neither unheard of nor as common as *get*."""
+"""Range of Zipf frequencies of interesting words, which excludes unknown words and those as common as *get*."""
 
 _WORTH = """
 WITH end_of AS (
