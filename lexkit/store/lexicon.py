@@ -24,7 +24,7 @@ from lexkit.store.result_lists import Explanation, Neighbors
 from lexkit.store.results import WordForm
 from lexkit.store.spelling import search_key
 from lexkit.store.store_reader import StoreReader
-from lexkit.store.random_words import draw_words
+from lexkit.store.worth import draw_words
 from lexkit.text import LONGEST_WORD, normalize_word
 
 

@@ -1,4 +1,4 @@
-"""Draw interesting words at random."""
+"""Words that are worth looking at."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import duckdb
 
 _LEAST_SYNONYMS = 4
 _RARE, _COMMON = 2.5, 6.0
-"""Range of Zipf frequencies of interesting words, which excludes unknown words and those as common as *get*."""
+"""Frequencies on the Zipf scale between which a word is neither unheard of nor as common as *get*."""
 
 _WORTH = """
 WITH end_of AS (
