@@ -26,7 +26,8 @@ import transformers
 
 import lexkit
 from lexkit.cli.main import main as command_line
-from lexkit_distill.teacher import load_teacher, quiet_transformers
+from lexkit_distill.loading import quiet_transformers
+from lexkit_distill.teacher import load_teacher
 
 LLAMA_3_8B = {
     "vocab_size": 128_256,

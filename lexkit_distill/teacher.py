@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -21,7 +18,7 @@ from lexkit.bounded_process import run
 from lexkit.errors import first_line
 from lexkit_distill.dequantize import dequantized_copy, is_quantized
 from lexkit_distill.errors import TeacherError
-from lexkit_distill.memory import is_out_of_memory
+from lexkit_distill.loading import check_tokenizer, loading_errors, quiet_transformers
 from lexkit_distill.tokenization import TextEncoder, context_of
 from lexkit_distill.weights import files_digest, values_digest, weight_files
 
@@ -281,16 +278,6 @@ def _check_parts(teacher: Teacher) -> None:
     check_tokenizer(teacher.name, teacher.tokenizer)
 
 
-def check_tokenizer(name: str, tokenizer: Any) -> None:  # noqa: ANN401  # of transformers
-    """Check that a tokenizer is a "fast" one, which can tell where each token is in a text.
-
-    Raises:
-        TeacherError: it is not.
-    """
-    if not getattr(tokenizer, "is_fast", False):
-        raise TeacherError(f"{name}: has no tokenizer.json (a 'fast' tokenizer); convert its tokenizer first")
-
-
 def resolve_device(device: str, process: int = 0) -> torch.device:
     """Return the torch device for a name, or for ``auto``: a GPU if there is one (CUDA, then MPS), otherwise the CPU.
 
@@ -343,40 +330,3 @@ def _restore_tokenizer(tokenizer: Any, path: Path) -> None:  # noqa: ANN401
     for name, field in _GGUF_SPECIAL.items():
         if field in fields and getattr(tokenizer, name) is None:
             setattr(tokenizer, name, tokenizer.convert_ids_to_tokens(int(fields[field].contents())))
-
-
-@contextlib.contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Context manager. Suppress the progress bars and warnings that transformers prints while it loads and saves."""
-    from transformers.utils import logging
-
-    their_logging: Any = logging
-
-    level, bars = their_logging.get_verbosity(), their_logging.is_progress_bar_enabled()
-    their_logging.set_verbosity(their_logging.CRITICAL)
-    their_logging.disable_progress_bar()
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        their_logging.set_verbosity(level)
-        if bars:
-            their_logging.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def loading_errors(name: str, gguf: str | None = None) -> Iterator[None]:
-    """Context manager. Convert any error in loading, except running out of memory, to a one-line `TeacherError`."""
-    try:
-        yield
-    except TeacherError:
-        raise
-    except BaseException as error:  # transformers, safetensors, gguf and the hub's client raise many kinds
-        is_panic = type(error).__name__ == "PanicException"  # raised by Rust libraries; not a subclass of Exception
-        if not (isinstance(error, Exception) or is_panic) or is_out_of_memory(error):
-            raise
-        file = f" (GGUF file {gguf})" if gguf else ""
-        raise TeacherError(
-            f"{name}{file}: cannot be loaded as a causal language model ({first_line(error)}); "
-            "give a folder written by save_pretrained, or a name on the hub"
-        ) from error

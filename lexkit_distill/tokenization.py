@@ -156,7 +156,7 @@ def load_encoder(name: str) -> TextEncoder:
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    from lexkit_distill.teacher import check_tokenizer, loading_errors, quiet_transformers
+    from lexkit_distill.loading import check_tokenizer, loading_errors, quiet_transformers
 
     folder = str(user_path(name)) if user_path(name).is_dir() else name
     with quiet_transformers(), loading_errors(name):

@@ -19,12 +19,12 @@ from lexkit.store.explain import find_evidence
 from lexkit.store.filters import Filter
 from lexkit.store.index import Index
 from lexkit.store.neighbors import find_neighbors, list_of_words
+from lexkit.store.random_words import draw_words
 from lexkit.store.resolver import Resolver
 from lexkit.store.result_lists import Explanation, Neighbors
 from lexkit.store.results import WordForm
 from lexkit.store.spelling import search_key
 from lexkit.store.store_reader import StoreReader
-from lexkit.store.worth import draw_words
 from lexkit.text import LONGEST_WORD, normalize_word
 
 

@@ -43,7 +43,8 @@ def dense_teacher(folder: Path) -> Path:
     if made.exists():
         return made
     weights = packaged_weights()
-    from lexkit_distill.teacher import load_teacher, quiet_transformers
+    from lexkit_distill.loading import quiet_transformers
+    from lexkit_distill.teacher import load_teacher
 
     teacher = load_teacher(str(weights.parent), gguf=weights.name, dtype="float32", device="cpu")
     folder.mkdir(exist_ok=True)

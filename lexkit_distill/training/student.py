@@ -18,7 +18,8 @@ from torch._dynamo import config as dynamo
 
 from lexkit_distill.checks import check_layers
 from lexkit_distill.errors import TrainingError
-from lexkit_distill.teacher import Teacher, quiet_transformers
+from lexkit_distill.loading import quiet_transformers
+from lexkit_distill.teacher import Teacher
 from lexkit_distill.training.cuda_graphs import ForwardGraphs
 from lexkit_distill.training.kd import Head
 

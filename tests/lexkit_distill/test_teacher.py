@@ -61,7 +61,7 @@ def test_a_gguf_file_that_promises_too_much(tmp_path: Path, layers: int, change:
 
 
 def test_a_tokenizer_on_which_its_library_panics(teacher_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lexkit_distill.teacher import loading_errors
+    from lexkit_distill.loading import loading_errors
 
     panic = type("PanicException", (BaseException,), {})
     with pytest.raises(TeacherError, match=r"^t: cannot be loaded as .* \(at the disco\)"), loading_errors("t"):

@@ -10,7 +10,7 @@ _LEAST_SYNONYMS = 4
 _RARE, _COMMON = 2.5, 6.0
 """Frequencies on the Zipf scale between which a word is neither unheard of nor as common as *get*."""
 
-_WORTH = """
+_CANDIDATES = """
 WITH end_of AS (
     SELECT word_a AS word_id, kind, direct, pos FROM relation
     UNION ALL
@@ -34,7 +34,7 @@ ORDER BY word_id
 def draw_words(connection: duckdb.DuckDBPyConnection, n: int, pos: str | None, seed: int | None) -> list[str]:
     """Return words drawn from those that have relations; see `lexkit.store.lexicon.Lexicon.random`."""
     params = {"pos": pos, "synonyms": _LEAST_SYNONYMS, "rare": _RARE, "common": _COMMON}
-    rows = connection.execute(_WORTH, params).fetchall()
+    rows = connection.execute(_CANDIDATES, params).fetchall()
     rich = [word for word, is_rich in rows if is_rich]
     words = rich if len(rich) >= n else [word for word, _ in rows]
     return random.Random(seed).sample(words, min(n, len(words)))
