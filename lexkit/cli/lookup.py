@@ -23,7 +23,7 @@ _MOST_DRAWN = 1000
 forms_option = click.option(
     "--forms/--no-forms",
     default=True,
-    help="For a form of another word (ran, mice, colour), also use that word's relations; the default. "
+    help="Look up forms of another word (ran, mice, colour) with that word's relations as well; the default. "
     "The rules for forms are English; for other languages, lexkit knows the forms that sources list.",
 )
 pos_option = click.option(
