@@ -120,13 +120,13 @@ def _document(fetched: Fetched) -> dict[str, Any]:
 
 
 def _list(folder: Path, as_json: bool, quiet: bool) -> None:
-    from lexkit.sources.cache import place_of, read_record
+    from lexkit.sources.cache import cached_path, read_record
     from lexkit.sources.catalog import load_catalog
 
     header = ("source", "fetched_at", "bytes", "licence", "path")
     rows: list[tuple[str, str | None, int | None, str, str]] = []
     for entry in load_catalog().source:
-        path = place_of(entry, folder)
+        path = cached_path(entry, folder)
         record = read_record(path)
         if record is not None:
             rows.append((entry.name, record.fetched_at, record.bytes, entry.licence, str(path)))

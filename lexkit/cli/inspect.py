@@ -113,11 +113,11 @@ def verify(tokenizers: tuple[str, ...], as_json: bool, store: str) -> None:
     with working(False, "open the store") as progress:
         from lexkit.store.checks import CHECKS
         from lexkit.store.verify import verify_store
-        from lexkit.tokens.loading import choose
+        from lexkit.tokens.loading import parse_tokenizer
 
         findings = verify_store(path, tokenizers, progress=progress)
     n_checks = len(CHECKS) + bool(tokenizers)
-    not_compared = _names_of_tokenizers(store) - {choose(tokenizer).name for tokenizer in tokenizers}
+    not_compared = _names_of_tokenizers(store) - {parse_tokenizer(tokenizer).name for tokenizer in tokenizers}
     if as_json:
         print_json({"store": store, "checks": n_checks, "findings": findings, "not_compared": sorted(not_compared)})
     elif findings:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from lexkit.figures import KINDS, picture
+from lexkit.figures import KIND_COLORS, picture
 
 KEEP_RATE = "SELECT * FROM keep_rate"
 """Query for keep rates. It selects all columns because only some versions have ``reading``; see `keep_rate_panels`."""
@@ -95,7 +95,7 @@ def plot_keep_rate(rates: pa.Table, tokenizer: str, path: Path) -> None:
             axes = figure.add_subplot(1, len(curves), place)
             for kind, points in of_reading.items():
                 marker = "o" if kind == "synonym" else "s"
-                axes.plot(*zip(*points, strict=True), color=KINDS[kind], marker=marker, label=f"{kind}s")
+                axes.plot(*zip(*points, strict=True), color=KIND_COLORS[kind], marker=marker, label=f"{kind}s")
             axes.set(title=f"{reading}\n{_READINGS[reading]}", xlabel="m (tokens)", ylim=(0, 103), xticks=range(1, 6))
             axes.grid(alpha=0.3)
             if place == 1:

@@ -7,7 +7,7 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from lexkit.figures import INK, KINDS, PAPER, QUIET, picture
+from lexkit.figures import INK, KIND_COLORS, PAPER, QUIET, picture
 from lexkit.sources.records import Kind
 
 if TYPE_CHECKING:
@@ -112,10 +112,10 @@ def _draw(axes: Axes, title: str, nodes: Sequence[_Node], edges: Sequence[tuple[
         # curved towards the middle, so that nodes on the same arc do not hide the line between them
         bow = (a.x + b.x) / 2 * (0.45 if a.side == b.side else 0.75), (a.y + b.y) / 2 * 0.9
         curve = Curve([(a.x, a.y), bow, (b.x, b.y)], [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3])
-        look = {"edgecolor": KINDS[kind], "linestyle": _LINES[kind], "linewidth": 0.6, "alpha": 0.35}
+        look = {"edgecolor": KIND_COLORS[kind], "linestyle": _LINES[kind], "linewidth": 0.6, "alpha": 0.35}
         axes.add_patch(PathPatch(curve, facecolor="none", **look))
     for node in nodes:
-        color = KINDS[node.kind]
+        color = KIND_COLORS[node.kind]
         axes.plot([0, node.x], [0, node.y], color=color, linestyle=_LINES[node.kind], linewidth=1, alpha=0.6)
         fill = color if node.direct else PAPER
         axes.plot([node.x], [node.y], _MARKERS[node.kind], color=color, markerfacecolor=fill, markersize=6, zorder=3)
@@ -143,7 +143,7 @@ def _caption(axes: Axes, half_height: float, nodes: Sequence[_Node], counts: dic
         drawn = sum(node.kind == kind for node in nodes)
         text = f"{drawn} of {n:,} {kind}s" if n > drawn else f"{n} {kind}{'' if n == 1 else 's'}"
         place = (-_HALF_WIDTH + 0.2, "left") if side == 0 else (_HALF_WIDTH - 0.2, "right")
-        axes.text(place[0], half_height - 0.25, text, color=KINDS[kind], weight="bold", ha=place[1], va="center")
+        axes.text(place[0], half_height - 0.25, text, color=KIND_COLORS[kind], weight="bold", ha=place[1], va="center")
     axes.text(0, -half_height + 0.2, "filled: stated, hollow: derived", color=QUIET, size=8, ha="center")
 
 

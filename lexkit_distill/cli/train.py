@@ -21,7 +21,7 @@ from lexkit_distill.training.config import PRESETS, TrainConfig, preset
 
 if TYPE_CHECKING:
     from lexkit_distill.training.batches import DataCounts
-    from lexkit_distill.training.memory import MemoryPlan
+    from lexkit_distill.training.memory_model import MemoryPlan
     from lexkit_distill.training.plan import TrainPlan
     from lexkit_distill.training.run import TrainSummary
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lexkit_distill.errors import EvaluationError
-from lexkit_distill.keys import occurrence_keys
+from lexkit_distill.random_keys import occurrence_keys
 from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.supervision.candidates import own_senses
 
