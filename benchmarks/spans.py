@@ -23,7 +23,7 @@ from typing import NamedTuple
 import lexkit
 from lexkit.store.files import connect
 from lexkit.store.spans import add_spans
-from lexkit.tokens.loading import choose, load_tokenizer
+from lexkit.tokens.loading import load_tokenizer, parse_tokenizer
 from lexkit.tokens.spans import leading_space, spans
 
 _BATCHES = (10_000, 25_000, 100_000)
@@ -80,7 +80,7 @@ def write_sources(folder: Path, n_words: int, n_relations: int) -> list[str]:
 
 def compare_encoding(tokenizer: str, words: list[str], folder: Path, runs: int) -> None:
     """Compare `encode_batch_fast` alone, in whichever batches it is fastest, with making the table of spans."""
-    name, location = choose(tokenizer)
+    name, location = parse_tokenizer(tokenizer)
     loaded = load_tokenizer(location)
     lead = leading_space(loaded)
     texts = [lead + word for word in sorted(words)]

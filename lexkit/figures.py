@@ -36,8 +36,8 @@ COLORS = {
 }
 """Colours by purpose, each for a light and for a dark background. Pictures use the light one."""
 INK, QUIET, PAPER = (COLORS[name][0] for name in ("ink", "quiet", "paper"))
-KINDS = {kind: COLORS[kind][0] for kind in ("synonym", "antonym")}
-SERIES = (*KINDS.values(), *(COLORS[f"curve-{number}"][0] for number in (1, 2, 3, 4, 5, 0)))
+KIND_COLORS = {kind: COLORS[kind][0] for kind in ("synonym", "antonym")}
+SERIES = (*KIND_COLORS.values(), *(COLORS[f"curve-{number}"][0] for number in (1, 2, 3, 4, 5, 0)))
 """Colours of lines that stand for neither synonyms nor antonyms, in the order in which they are used."""
 
 

@@ -1,4 +1,4 @@
-"""What look-ups share: finding the answers for words, and showing them."""
+"""Find the answers for words, and print them; shared by the commands that look up words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lexkit.store.results import Neighbor, WordForm
 KINDS: dict[str, Kind] = {"synonyms": "synonym", "antonyms": "antonym"}
 _UNSURE = 0.5
 """Confidence below which an answer is marked."""
-_STYLES = {"synonyms": "deep_sky_blue3", "antonyms": "dark_orange3"}  # to be read on dark and on light
+_STYLES = {"synonyms": "deep_sky_blue3", "antonyms": "dark_orange3"}  # legible on dark and on light backgrounds
 _COLUMNS = ("relation", "word", "pos", "how", "sources")
 _ORDERS = {
     "weight": lambda neighbor: -neighbor.weight,
@@ -34,12 +34,12 @@ class Answers(NamedTuple):
     found: list[str]
     """The words of the store whose relations answer."""
     forms: list[WordForm]
-    """What the word is a form of."""
+    """The forms that the word is, each with its lemma."""
     title: str
     related: dict[str, list[Neighbor]]
-    """The answers by *synonyms* and *antonyms*, as far as they were asked for."""
+    """The answers by kind: *synonyms*, *antonyms*, or both."""
     totals: dict[str, int]
-    """How many there are without a limit."""
+    """Number of answers of each kind without a limit."""
 
 
 def find_answers(lexicon: Lexicon, word: str, kinds: Sequence[str], options: dict[str, Any]) -> Answers:
@@ -65,7 +65,7 @@ def find_answers(lexicon: Lexicon, word: str, kinds: Sequence[str], options: dic
 
 
 def require_word(lexicon: Lexicon, word: str, forms: bool, kinds: Iterable[str]) -> tuple[list[str], list[WordForm]]:
-    """Return the words whose relations answer, and of what the word is a form, if that is wanted.
+    """Return the words whose relations answer and, with *forms*, the forms that the word is.
 
     Raises:
         WordNotFound: the store does not have the word.
@@ -78,17 +78,17 @@ def require_word(lexicon: Lexicon, word: str, forms: bool, kinds: Iterable[str])
 
 
 def _similar(lexicon: Lexicon, word: str) -> list[str]:
-    """Return similar words, those that are forms with their lemmas."""
+    """Return similar words. Those that are forms of other words are followed by their lemmas."""
     near = lexicon.suggest(word)
     lemmas = {other: [form.lemma for form in lexicon.forms(other) if form.kind == "inflection"] for other in near}
     return [f"{other} (form of {', '.join(lemmas[other])})" if lemmas[other] else other for other in near]
 
 
 def require_pos(lexicon: Lexicon, pos: str | None) -> None:
-    """Refuse a part of speech that no relation of the store has.
+    """Check that some relation of the store has a part of speech.
 
     Raises:
-        LexkitError: there is none of this name.
+        LexkitError: the store has no such part of speech.
     """
     if pos is None:
         return
@@ -99,7 +99,7 @@ def require_pos(lexicon: Lexicon, pos: str | None) -> None:
 
 
 def parts_of_speech(lexicon: Lexicon) -> list[str]:
-    """Return the parts of speech of the store's relations, by their names in wiktextract."""
+    """Return the parts of speech of the store's relations, with the names that wiktextract uses."""
     query = (
         "SELECT DISTINCT unnest(string_split(pos, ',')) AS pos FROM (SELECT DISTINCT pos FROM relation) ORDER BY pos"
     )
@@ -107,13 +107,13 @@ def parts_of_speech(lexicon: Lexicon) -> list[str]:
 
 
 def document(answers: Answers) -> dict[str, Any]:
-    """Return what ``--json`` prints of the answers for one word."""
+    """Return the answers for one word as ``--json`` prints them."""
     forms = list(map(named, answers.forms))
     return {"word": answers.word, "found": answers.found, "forms": forms, **answers.related}
 
 
 def named(form: WordForm) -> dict[str, str]:
-    """Return what ``--json`` prints of a form."""
+    """Return a form as ``--json`` prints it."""
     return {"word": form.word, "lemma": form.lemma, "kind": form.kind}
 
 
@@ -129,10 +129,10 @@ def print_answers(answers: Answers) -> None:
 
 
 def print_all(found: Iterable[Answers], as_json: bool) -> None:
-    """Print the answers for several words: one list of JSON, a table for each word on a terminal, or else one table.
+    """Print the answers for several words as one JSON list, as a table for each word on a terminal, or as one table.
 
     Args:
-        found: the answers for each word; they are printed as they come, but for JSON.
+        found: the answers for each word. They are printed as they arrive, except as JSON.
         as_json: whether to print JSON.
     """
     if as_json:
@@ -149,14 +149,14 @@ def print_all(found: Iterable[Answers], as_json: bool) -> None:
 
 
 def _tell(answers: Answers) -> None:
-    """Say of what the word is a form, or that it has no answers."""
+    """Report on standard error which word this is a form of, or that there are no answers."""
     tell_forms(answers.forms, answers.found)
     if not any(answers.related.values()):
         click.echo(f"{answers.title}: no {' or '.join(answers.related)}", err=True)
 
 
 def tell_forms(forms: list[WordForm], found: list[str]) -> None:
-    """Say in a line of what each word is a form, and whether that answers for it."""
+    """Print a line for each form: which lemmas it belongs to, and whether their relations are included."""
     lemmas: dict[str, list[str]] = {}
     for form in forms:
         name = "form" if form.kind == "inflection" else "spelling"
@@ -174,18 +174,18 @@ def _rows(answers: Answers) -> Iterator[tuple[str, ...]]:
 
 
 def _marks(neighbor: Neighbor) -> tuple[str, ...]:
-    """Return what a reader has to know of one answer."""
+    """Return the marks that are shown beside an answer."""
     unsure = ("unsure",) if neighbor.confidence < _UNSURE else ()
     contested = ("contested",) if neighbor.contested else ()
     return (*unsure, *contested, *neighbor.usage)
 
 
 def _print_groups(answers: Answers) -> None:
-    """Draw the answers by part of speech, in their order, each with its marks behind it."""
+    """Print the answers grouped by part of speech, in order, each followed by its marks."""
     from rich.table import Table
     from rich.text import Text
 
-    # no markup anywhere: a word may look like it
+    # Text instead of markup, because a word may look like markup
     screen = console()
     if not any(answers.related.values()):
         return
@@ -208,16 +208,16 @@ def _print_groups(answers: Answers) -> None:
 
 
 def _by_pos(neighbors: Sequence[Neighbor]) -> dict[str, list[Neighbor]]:
-    """Return the answers by a label of part of speech, stated ones before derived ones.
+    """Group answers by part of speech, and within it into stated and derived ones.
 
-    An answer in several parts of speech counts for the one that has come up first.
+    An answer with several parts of speech goes to the one that occurred first.
     """
     found: dict[str, tuple[list[Neighbor], list[Neighbor]]] = {}
     for neighbor in neighbors:
         pos = next((pos for pos in neighbor.pos if pos in found), (*neighbor.pos, "other")[0])
         found.setdefault(pos, ([], []))[not neighbor.direct].append(neighbor)
     if list(found) == ["other"]:
-        found = {"": found["other"]}  # no source gives parts of speech
+        found = {"": found["other"]}  # no source states parts of speech
     labels = {
         ", ".join(filter(None, (pos, how))): of_pos
         for pos, both in found.items()

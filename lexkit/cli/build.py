@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lexkit.store.build import BuildSummary
 
 _SAMPLE = (
-    "note: no source was named, so this store is a sample made from the starter data; for the full sources run "
+    "note: no source was given, so this store is a sample made from the starter data; for the full sources, run "
     "`lexkit fetch wiktionary roget-10681 morpholex oewn`, then "
     "`lexkit build --wiktionary fetched --roget fetched --morpholex fetched --source wordnet=fetched`"
 )
@@ -30,7 +30,7 @@ def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, 
         kind, _, file = value.partition("=")
         if kind.partition("@")[0] not in KINDS or kind.endswith("@") or not file:
             raise click.BadParameter(
-                f"{value!r} is not synonym=FILE or antonym=FILE, perhaps with an origin as in synonym@moby=FILE.",
+                f"{value!r} is not synonym=FILE or antonym=FILE; an origin is optional, as in synonym@moby=FILE.",
                 ctx,
                 param,
             )
@@ -40,7 +40,7 @@ def _parse_pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 
 def _check_language(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if not re.fullmatch(LANGUAGE_CODE, value):
-        raise click.BadParameter(f"{value!r} is not a code such as 'en', as Wiktionary has them.", ctx, param)
+        raise click.BadParameter(f"{value!r} is not a language code of Wiktionary, such as 'en'.", ctx, param)
     return value
 
 
@@ -56,7 +56,7 @@ def _parse_sources(ctx: click.Context, param: click.Parameter, values: tuple[str
 
 def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
     if len(values) > 1:
-        raise click.BadParameter("may be given once.", ctx, param)
+        raise click.BadParameter("may be given only once.", ctx, param)
     return next(iter(values), None)
 
 
@@ -68,21 +68,21 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     show_default=True,
     metavar="FILE",
     shell_complete=complete_files,
-    help="The store to make.",
+    help="Path of the new store.",
 )
 @click.option(
     "--wiktionary",
     multiple=True,
     metavar="FILE",
     shell_complete=complete_files,
-    help="JSONL of wiktextract, or an XML dump.",
+    help="JSONL made by wiktextract, or an XML dump of Wiktionary.",
 )
 @click.option(
     "--roget",
     multiple=True,
     metavar="FILE",
     shell_complete=complete_files,
-    help="Roget 1911, Gutenberg #22 or #10681, or a table of it.",
+    help="Roget's Thesaurus of 1911: Gutenberg #22 or #10681, or a table made from it.",
 )
 @click.option(
     "--morpholex",
@@ -90,14 +90,14 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     metavar="FILE",
     shell_complete=complete_files,
     callback=_only_one,
-    help="MorphoLEX-English, .xlsx or a table of text.",
+    help="MorphoLEX-English, as .xlsx or as a text table.",
 )
 @click.option(
     "--pairs",
     multiple=True,
     callback=_parse_pairs,
     metavar="KIND[@ORIGIN]=FILE",
-    help="Two words a line; KIND is synonym or antonym. Lists count as independent if their origins differ.",
+    help="List with two words per line; KIND is synonym or antonym. Lists with different origins count as independent.",
 )
 @click.option(
     "--tokenizer",
@@ -105,7 +105,7 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     multiple=True,
     metavar="[NAME=]X",
     shell_complete=complete_files,
-    help="Add the spans of a tokenizer: see 'tokenize'.",
+    help="Tokenizer whose splits of the words are added to the store; see 'tokenize'.",
 )
 @click.option(
     "--source",
@@ -113,7 +113,7 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     multiple=True,
     callback=_parse_sources,
     metavar="NAME=PATH",
-    help="A file or folder for the reader NAME; `lexkit sources` lists them.",
+    help="File or folder for the reader NAME; `lexkit sources` lists the readers.",
 )
 @click.option(
     "--language",
@@ -121,32 +121,36 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     show_default=True,
     callback=_check_language,
     metavar="CODE",
-    help="Wiktionary's language code.",
+    help="Wiktionary's code of the language to build.",
 )
-@click.option("--no-headwords", is_flag=True, help="Leave out words of Wiktionary that have no relations.")
+@click.option("--no-headwords", is_flag=True, help="Leave out words whose Wiktionary entries have no relations.")
 @click.option(
     "--roget-scope",
     type=click.Choice(["group", "paragraph"]),
     default="group",
     show_default=True,
-    help="What makes terms of Roget synonyms.",
+    help="Whether the terms of one semicolon group of Roget, or of one paragraph, are synonyms.",
 )
 @click.option(
     "--affixes",
     type=click.Choice(["none", "common", "all"]),
     default="common",
     show_default=True,
-    help="Negating affixes of the language: none, the common ones (un-, in-, -less), or riskier ones (anti-), too.",
+    help="Negating affixes to use: none, the common ones of the language (un-, in-, -less), or all, with riskier ones "
+    "such as anti-.",
 )
 @click.option(
     "--max-rejected",
     type=FiniteRange(0, 1),
     default=0.01,
     show_default=True,
-    help="Stop when more than this share of a file's records is bad.",
+    help="Share of a file's records, from 0 to 1, that may be bad before the build stops.",
 )
 @click.option(
-    "--jobs", "-j", type=click.IntRange(1, MOST_JOBS), help="Processes and threads.  [default: as many as cores]"
+    "--jobs",
+    "-j",
+    type=click.IntRange(1, MOST_JOBS),
+    help="Number of processes and threads.  [default: number of CPU cores]",
 )
 @quiet_option
 @json_option
@@ -167,11 +171,11 @@ def build(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Make a store from source files, or from the starter data when none is named.
+    """Build a store from source files, or from the starter data if no file is given.
 
-    --wiktionary, --roget, --pairs and --source may be given several times; 'fetched' instead of a file means what
-    `lexkit fetch` has brought into the cache. The store appears, or is replaced, in one step at the end: a build that
-    fails or is stopped leaves it as it was.
+    --wiktionary, --roget, --pairs, --source and --tokenizer may be given several times. Instead of a file, 'fetched'
+    stands for what `lexkit fetch` has downloaded into the cache. The store appears, or replaces the old one, in one
+    step at the end: a build that fails or is stopped changes nothing.
 
     \b
     Example:

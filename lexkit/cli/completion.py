@@ -1,7 +1,7 @@
-"""Shell completion: what can follow on a command line, asked of the store where only it knows.
+"""Shell completion for commands and options, and for words, sources and tokenizers, which are looked up in the store.
 
-A shell runs ``lexkit`` at every Tab with ``$_LEXKIT_COMPLETE`` set. Nothing else may be printed then, so whatever
-fails, such as a store that does not exist, completes nothing.
+At every Tab, the shell runs ``lexkit`` with ``$_LEXKIT_COMPLETE`` set. Nothing but completions may be printed then, so
+any failure, such as a store that does not exist, gives no completions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from click.shell_completion import BashComplete, CompletionItem, add_completion_
 from lexkit.safe_output import printable
 
 VARIABLE = "_LEXKIT_COMPLETE"
-"""The environment variable by which a shell asks for completions, or a user for the script that makes it ask."""
+"""Environment variable with which a shell requests completions, and a user the script that sets up completion."""
 _MOST_WORDS = 50
 
 _WORDS = """
@@ -31,10 +31,10 @@ WHERE name <> '' AND starts_with(name, $incomplete) ORDER BY name LIMIT $most
 
 
 class _Bash(BashComplete):
-    """Completion for bash, which inserts what it is given as it is: spaces and signs are quoted here."""
+    """Completion for bash, which inserts completions unchanged, so spaces and other signs are quoted here."""
 
     def format_completion(self, item: CompletionItem) -> str:
-        # twice, since bash takes off one level when it reads the answer
+        # twice, because bash removes one level of quoting when it reads the answer
         value = re.sub(r"([^\w@%+:,./=-])", r"\\\\\1", item.value) if item.type == "plain" else item.value
         return f"{item.type},{value}"
 
@@ -43,17 +43,17 @@ def complete(command: click.Command, instruction: str) -> int:
     """Print completions, or the script for a shell, and return the exit code.
 
     Args:
-        command: the whole command line.
-        instruction: what the variable holds, such as ``bash_source`` or ``bash_complete``.
+        command: the top-level command.
+        instruction: value of the variable, such as ``bash_source`` or ``bash_complete``.
     """
     add_completion_class(_Bash, "bash")
     return shell_complete(command, {}, "lexkit", VARIABLE, instruction)
 
 
 def complete_words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Return words of the store that begin with *incomplete*, the most frequent first; regardless of case if none does.
+    """Return words of the store that begin with *incomplete*, the most frequent first.
 
-    Nothing is offered before the first letter is typed.
+    If there are none, case is ignored. Nothing is offered before the first letter is typed.
     """
     if not incomplete:
         return []
@@ -96,5 +96,5 @@ def _ask(ctx: click.Context, query: str, incomplete: str) -> list[str]:
             params: dict[str, Any] = {"incomplete": incomplete, "most": _MOST_WORDS}
             names = [str(name) for (name,) in connection.execute(query, params).fetchall()]
             return [name for name in names if printable(name) == name]
-    except Exception:  # no store, a damaged one, one that is being written: a shell has no place for messages
+    except Exception:  # the store is missing, damaged or being written, and a shell has no place for messages
         return []

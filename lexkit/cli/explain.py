@@ -1,4 +1,4 @@
-"""``lexkit explain`` and ``path``: how two words are related."""
+"""The commands ``lexkit explain`` and ``path``, which show how two words are related."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_STEPS = 12
 @json_option
 @store_option
 def explain(word1: str, word2: str, forms: bool, as_json: bool, store: str) -> None:
-    """Show every piece of evidence for a relation between WORD1 and WORD2, derivations included.
+    """Show all evidence for a relation between WORD1 and WORD2, including derivations.
 
     \b
     Example:
@@ -75,16 +75,14 @@ def _explanation(item: Evidence) -> str:
     else:
         x, y, kind = *map(isolate, item.derived_from[:2]), item.derived_from[2]
         text = f"{item.kind}{pos}: by {item.rule} from {x} / {y}, {kind}s in {item.source}"
-    return text + (" -- but a source states the contrary, so it does not count" if item.contradicted else "")
+    return text + (" -- but a source states the opposite, so this does not count" if item.contradicted else "")
 
 
 @click.command()
 @click.argument("word1", shell_complete=complete_words)
 @click.argument("word2", shell_complete=complete_words)
 @pos_option
-@click.option(
-    "--limit", type=click.IntRange(1, LARGEST), default=3, show_default=True, help="Show at most this many chains."
-)
+@click.option("--limit", type=click.IntRange(1, LARGEST), default=3, show_default=True, help="Most chains to show.")
 @click.option(
     "--max-steps",
     type=click.IntRange(1, _MOST_STEPS),
@@ -101,9 +99,9 @@ def _explanation(item: Evidence) -> str:
 def path(word1: str, word2: str, forms: bool, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
     """Find the shortest chains of relations between two words.
 
-    By a chain with an even number of steps to an antonym, the two are alike in meaning; by one with an odd number,
-    opposite. A word in between may change its sense, so long chains say little; --pos helps. Of chains of the same
-    length, those with the best answers come first.
+    If the number of steps to an antonym is even, the two words are alike in meaning; if it is odd, they are opposite. A
+    word in between may change its sense, so long chains mean little; --pos helps. Among chains of the same length,
+    those with the best answers come first.
 
     \b
     Example:

@@ -34,49 +34,56 @@ if TYPE_CHECKING:
     type=click.Choice(["parquet", "jsonl", "csv", "sqlite", "lm-eval"]),
     default="parquet",
     show_default=True,
-    help="File format to write; sqlite is one file. lm-eval: items on words, as tasks of lm-evaluation-harness.",
+    help="File format to write; sqlite is one file, and lm-eval writes items on words as tasks of "
+    "lm-evaluation-harness.",
 )
 @click.option(
     "--tokenizer",
     metavar="X",
     shell_complete=complete_tokenizers,
-    help="Relations with the token ids of both words, and no evidence.",
+    help="Tokenizer of the store; write relations with the token ids of both words, and no evidence.",
 )
-@click.option("--max-tokens", type=click.IntRange(1, LARGEST), metavar="M", help="Only words of at most M tokens.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1, LARGEST),
+    metavar="M",
+    help="Write only pairs whose words both have at most M tokens; needs --tokenizer.",
+)
 @click.option(
     "--contested/--no-contested",
     default=None,
-    help="Pairs known as both kinds.  [default: written; left out with --tokenizer]",
+    help="Write, or leave out, pairs that are both synonyms and antonyms.  [default: written; left out with "
+    "--tokenizer]",
 )
 @click.option(
     "--licence-free-of",
     type=click.Choice(["nc"]),
-    help="Leave out all that rests on sources for non-commercial use.",
+    help="Leave out everything that depends on sources with a non-commercial licence.",
 )
 @click.option(
     "--heads",
     type=click.IntRange(12, LARGEST),
     metavar="N",
-    help="With lm-eval: head words of each type of item, at most.  [default: 1000]",
+    help="Most head words for each type of item, with lm-eval.  [default: 1000]",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, LARGEST),
     metavar="N",
-    help="With lm-eval: which head words are drawn.  [default: 0]",
+    help="Seed for drawing head words, with lm-eval.  [default: 0]",
 )
 @click.option(
     "--text",
     metavar="FILE",
     shell_complete=complete_files,
-    help="With lm-eval: running English text, for items in real sentences.",
+    help="English text from which to take sentences for items, with lm-eval.",
 )
 @click.option(
     "--push-to-hub",
     metavar="REPO",
-    help="Upload the files to a data set of the Hugging Face hub, too (needs lexkit[hub]).",
+    help="Also upload the files to this data set on the Hugging Face hub (needs lexkit[hub]).",
 )
-@click.option("--private", is_flag=True, help="With --push-to-hub: only you can see the data set.")
+@click.option("--private", is_flag=True, help="Make the data set private; needs --push-to-hub.")
 @answer_options
 @quiet_option
 @json_option
@@ -93,10 +100,10 @@ def export(
     private: bool,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Write relations and evidence to files in DIR, with a README that tells their licences.
+    """Write relations and evidence to files in DIR, with a README that lists their licences.
 
-    DIR is made, or replaced in one step if it is an earlier export. With --tokenizer the files are what distillation
-    reads.
+    DIR is created; if it is an earlier export, it is replaced in one step. With --tokenizer, the files are the input
+    for distillation.
 
     \b
     Example:
@@ -106,7 +113,7 @@ def export(
       lexkit export thesaurus --push-to-hub someone/thesaurus --private
     """
     if private and push_to_hub is None:
-        raise click.UsageError("--private goes with --push-to-hub.")
+        raise click.UsageError("--private needs --push-to-hub.")
     if push_to_hub is not None:
         _check_hub(push_to_hub)
     if options["form"] == "lm-eval":
@@ -114,7 +121,7 @@ def export(
         with working(quiet, "make items"):
             files = _items(store, folder, 1000 if heads is None else heads, seed or 0, text)
         if text is not None and not any(file.file == "lexkit_substitution.yaml" for file in files):
-            click.echo(f"note: {text} has no sentence in which a word can be replaced", err=True)
+            click.echo(f"note: {text} has no sentences in which a word can be replaced", err=True)
     else:
         files = _tables(store, folder, (heads, seed, text), options, quiet)
     address = None
@@ -139,9 +146,9 @@ def _tables(
     quiet: bool,
 ) -> list[Exported]:
     if of_items != (None, None, None):
-        raise click.UsageError("--heads, --seed and --text go with --format lm-eval.")
+        raise click.UsageError("--heads, --seed and --text need --format lm-eval.")
     if options["max_tokens"] is not None and options["tokenizer"] is None:
-        raise click.UsageError("--max-tokens wants --tokenizer.")
+        raise click.UsageError("--max-tokens needs --tokenizer.")
     path = store_path(store)
     with working(quiet, "open the store") as progress:
         from lexkit.store.export import export as export_store
@@ -150,7 +157,7 @@ def _tables(
 
 
 def _check_hub(name: str) -> None:
-    """Refuse, before anything is exported, what could not be uploaded."""
+    """Check that an upload is possible before anything is exported."""
     from lexkit.hub import check_upload
 
     try:
@@ -166,7 +173,7 @@ def _push(folder: str, name: str, private: bool, files: list[Exported]) -> str:
     from lexkit.probe.export import ITEM_FILES
     from lexkit.store.readme import TABLE_FILES
 
-    # One line says what is happening; the client's bars would break --quiet and --json
+    # lexkit prints one line about the upload; the client's progress bars would break --quiet and --json
     disable_progress_bars()
     new = {file.file for file in files}
     old = [file for file in (*TABLE_FILES, *ITEM_FILES) if file not in new]
@@ -174,13 +181,13 @@ def _push(folder: str, name: str, private: bool, files: list[Exported]) -> str:
         return upload(user_path(folder), name, "dataset", private=private, ignore=["__pycache__/*"], replace=old)
     except HubError as error:
         raise HubError(
-            f"--push-to-hub {name}: not uploaded ({error}); the export is in {folder}: "
-            f"'hf upload {name} {folder} --repo-type dataset'"
+            f"--push-to-hub {name}: not uploaded ({error}); the export is in {folder}, and "
+            f"'hf upload {name} {folder} --repo-type dataset' uploads it"
         ) from error
 
 
 def _note_licences(store: str, free_of: str | None) -> None:
-    """Say which licences ask for a decision before data are published."""
+    """Print notes about licences that users should consider before they publish data."""
     from lexkit.sources.catalog import is_non_commercial
 
     with open_store(store) as lexicon:
@@ -188,23 +195,26 @@ def _note_licences(store: str, free_of: str | None) -> None:
     unknown = [row["source"] for row in rows if row["licence"] is None]
     restricted = [row["source"] for row in rows if is_non_commercial(row["licence"])]
     if unknown:
-        click.echo(f"note: lexkit knows no licence of {', '.join(unknown)}; publish only what you may", err=True)
+        click.echo(
+            f"note: lexkit does not know the licence of {', '.join(unknown)}; publish only what you may publish",
+            err=True,
+        )
     if restricted and free_of is None:
         click.echo(
-            f"note: {', '.join(restricted)} may not be used commercially, and so neither may the data set; "
-            "--licence-free-of nc leaves this out",
+            f"note: {', '.join(restricted)} may not be used commercially, and neither may the data set; "
+            "--licence-free-of nc leaves these sources out",
             err=True,
         )
 
 
 def _refuse_others() -> None:
-    """Refuse options that items do not take, rather than pass over them."""
+    """Refuse options that do not apply to items, instead of ignoring them."""
     context = click.get_current_context()
     taken = {"folder", "form", "heads", "seed", "text", "push_to_hub", "private", "store", "quiet", "as_json"}
     for parameter in context.command.params:
         name = parameter.name or ""
         if name not in taken and context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{parameter.opts[0]} does not go with --format lm-eval.")
+            raise click.UsageError(f"{parameter.opts[0]} cannot be used with --format lm-eval.")
 
 
 def _items(store: str, folder: str, heads: int, seed: int, text: str | None) -> list[Exported]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _parse_names(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse names of sources that do not exist as wrong usage."""
+    """Report names of sources that do not exist as usage errors."""
     from lexkit.fetching.fetch import find_entries
 
     try:
@@ -43,20 +43,20 @@ def _complete_names(ctx: click.Context, param: click.Parameter, incomplete: str)
     shell_complete=complete_folders,
     help="Folder for the files.  [env: LEXKIT_CACHE; default: the user's cache]",
 )
-@click.option("--force", is_flag=True, help="Fetch what is there already as well.")
+@click.option("--force", is_flag=True, help="Download files again that are already in the cache.")
 @quiet_option
 @json_option
 @click.pass_context
 def fetch(
     ctx: click.Context, names: tuple[str, ...], cache: str | None, force: bool, quiet: bool, as_json: bool
 ) -> None:
-    """Download sources from their publishers into the cache; without a name, list what is there.
+    """Download sources from their publishers into the cache; without a name, list the cache.
 
     NAME is one of wiktionary, wiktionary-LANGUAGE, kaikki-LANGUAGE, wiktionary-dump, roget, morpholex, oewn,
     wordnet, brown and all. `wiktionary` is the English edition, with words of all languages, `wiktionary-es` the
-    Spanish one, and so on; `kaikki-es` has the Spanish words of the English one; `roget` means both editions. A
-    download that breaks resumes when the command is run again, and a file gets its name only when it is whole and
-    checked. Then `lexkit build --roget fetched` uses it.
+    Spanish edition, and so on; `kaikki-es` has the Spanish words of the English edition; `roget` means both editions.
+    To resume an interrupted download, run the command again. A file gets its final name only when it is complete and
+    checked. `lexkit build --roget fetched` then uses it.
 
     \b
     Example:
@@ -82,7 +82,7 @@ def fetch(
     try:
         fetch_sources(names, cache=folder, force=force, progress=show_progress(quiet), when_fetched=tell)
     except FetchError as error:
-        failure = error  # after the sources that did come
+        failure = error  # raised after the sources that were fetched have been printed
     except KeyboardInterrupt:
         click.echo("error: interrupted; fetch again to resume", err=True)
         ctx.exit(130)
@@ -98,9 +98,9 @@ def _print_fetched(fetched: Fetched) -> None:
 
     (entry,) = select(fetched.source)
     record = fetched.record
-    how = f"fetched, from byte {fetched.resumed_at:,} on" if fetched.resumed_at else "fetched"
+    how = f"fetched, resumed at byte {fetched.resumed_at:,}" if fetched.resumed_at else "fetched"
     if fetched.was_there:
-        how = f"already there since {record.fetched_at}; --force fetches it again"
+        how = f"already fetched at {record.fetched_at}; --force fetches it again"
     click.echo(f"{fetched.source}  {how}\n  {fetched.path}  {record.bytes:,} bytes")
     if fetched.unpacked is not None:
         click.echo(f"  unpacked  {fetched.unpacked}")
@@ -108,7 +108,7 @@ def _print_fetched(fetched: Fetched) -> None:
     if entry.note:
         click.echo(f"note: {entry.name}: {entry.note}", err=True)
     if entry.has_thesaurus and is_old(record.last_modified):
-        why = f"made before {FIXED}, when wiktextract listed near-synonyms among antonyms; --force may get a new one"
+        why = f"made before {FIXED}, when wiktextract listed near-synonyms as antonyms; --force may fetch a newer one"
         click.echo(f"note: {entry.name}: {why}", err=True)
 
 
@@ -120,17 +120,17 @@ def _document(fetched: Fetched) -> dict[str, Any]:
 
 
 def _list(folder: Path, as_json: bool, quiet: bool) -> None:
-    from lexkit.sources.cache import place_of, read_record
+    from lexkit.sources.cache import cached_path, read_record
     from lexkit.sources.catalog import load_catalog
 
     header = ("source", "fetched_at", "bytes", "licence", "path")
     rows: list[tuple[str, str | None, int | None, str, str]] = []
     for entry in load_catalog().source:
-        path = place_of(entry, folder)
+        path = cached_path(entry, folder)
         record = read_record(path)
         if record is not None:
             rows.append((entry.name, record.fetched_at, record.bytes, entry.licence, str(path)))
-        elif entry.language is None:  # those of one language are many
+        elif entry.language is None:  # sources for single languages are too many to list
             rows.append((entry.name, None, None, entry.licence, str(path)))
     if as_json:
         print_json({"cache": str(folder), "sources": [dict(zip(header, row, strict=True)) for row in rows]})

@@ -1,4 +1,4 @@
-"""A group of commands whose modules are imported when one of them is called or listed."""
+"""A group of commands that imports their modules only when they are called or listed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class LazyGroup(click.Group):
     """A group that imports only the module of the command that is called, so that each starts quickly.
 
     Args:
+        arguments: positional arguments for `click.Group`.
         homes: ``module:attribute`` of each command by name, in the order in which the help lists them.
-        arguments: of `click.Group`.
-        settings: of `click.Group`.
+        settings: keyword arguments for `click.Group`.
     """
 
     advice = ""
@@ -30,7 +30,7 @@ class LazyGroup(click.Group):
         self.homes = homes
 
     def main(self, *arguments: Any, **settings: Any) -> Any:  # noqa: ANN401
-        """Run as `click.Group.main` does; whatever a command prints is made printable."""
+        """Run like `click.Group.main`, and make everything that a command prints printable."""
         with safe_streams():
             return super().main(*arguments, **settings)
 
@@ -49,7 +49,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that was called; if there is none, suggest one of a similar name."""
+        """Find the command that was called; if there is none, suggest one with a similar name."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:

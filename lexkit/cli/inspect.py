@@ -1,4 +1,4 @@
-"""``lexkit stats`` and ``verify``."""
+"""The commands ``lexkit stats`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 def stats(as_json: bool, store: str) -> None:
     """Count words and relations by kind, source and derivation.
 
-    Without a terminal, the counts are one table with a value a line: table, row, column, value.
+    On a terminal, there is a table for each kind of count. In a pipe, there is one table with one value per line:
+    table, row, column, value.
 
     \b
     Example:
@@ -93,15 +94,15 @@ def _percent(value: float | None) -> str:
     multiple=True,
     metavar="[NAME=]X",
     shell_complete=complete_files,
-    help="Cut the words again, and compare the spans: as for 'tokenize'. May be given several times.",
+    help="Tokenizer, named as for 'tokenize'; split the words again and compare the spans. May be given several times.",
 )
 @json_option
 @store_option
 def verify(tokenizers: tuple[str, ...], as_json: bool, store: str) -> None:
-    """Check that a store is whole: ids, references, evidence, counts, checksums, spans.
+    """Check that a store is intact: ids, references, evidence, counts, checksums and spans.
 
-    A store does not hold its tokenizers, so spans are compared with those that are given. Exit code 1 if an error is
-    found; warnings (W...) are only shown.
+    A store does not contain its tokenizers, so spans are compared only with those given by --tokenizer. The exit code
+    is 1 if an error is found; warnings (W...) do not change it.
 
     \b
     Example:
@@ -112,11 +113,11 @@ def verify(tokenizers: tuple[str, ...], as_json: bool, store: str) -> None:
     with working(False, "open the store") as progress:
         from lexkit.store.checks import CHECKS
         from lexkit.store.verify import verify_store
-        from lexkit.tokens.loading import choose
+        from lexkit.tokens.loading import parse_tokenizer
 
         findings = verify_store(path, tokenizers, progress=progress)
     n_checks = len(CHECKS) + bool(tokenizers)
-    not_compared = _names_of_tokenizers(store) - {choose(tokenizer).name for tokenizer in tokenizers}
+    not_compared = _names_of_tokenizers(store) - {parse_tokenizer(tokenizer).name for tokenizer in tokenizers}
     if as_json:
         print_json({"store": store, "checks": n_checks, "findings": findings, "not_compared": sorted(not_compared)})
     elif findings:
@@ -135,5 +136,5 @@ def _names_of_tokenizers(store: str) -> set[str]:
     try:
         with open_store(store) as lexicon:
             return set(lexicon.tokenizers())
-    except LexkitError:  # without that table, which the checks have found
+    except LexkitError:  # the table is missing, which the checks have reported
         return set()

@@ -1,4 +1,4 @@
-"""``lexkit lookup``, ``synonyms``, ``antonyms``, ``random``."""
+"""The commands ``lexkit lookup``, ``synonyms``, ``antonyms`` and ``random``."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _MOST_DRAWN = 1000
 forms_option = click.option(
     "--forms/--no-forms",
     default=True,
-    help="Answer for a form of another word (ran, mice, colour) with that word's relations; the default. "
-    "The rules for forms are English; in other languages, forms are those that sources list.",
+    help="Look up forms of another word (ran, mice, colour) with that word's relations as well; the default. "
+    "The rules for forms are English; for other languages, lexkit knows the forms that sources list.",
 )
 pos_option = click.option(
     "--pos",
     metavar="P",
     shell_complete=complete_pos,
-    help="Only relations in this part of speech, such as adj, noun, verb or adv.",
+    help="Use only relations in this part of speech, such as adj, noun, verb or adv.",
 )
 _words_argument = click.argument("words", nargs=-1, required=True, metavar="WORD...", shell_complete=complete_words)
 
 
 def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--direct", is_flag=True, help="Only relations that a source states."),
+        click.option("--direct", is_flag=True, help="Use only relations that a source states."),
         click.option(
             "--same-pos", is_flag=True, help="Leave out relations derived across parts of speech (faultless -> fault)."
         ),
@@ -46,7 +46,7 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--source",
             metavar="S",
             shell_complete=complete_sources,
-            help="Only relations with evidence from this source.",
+            help="Use only relations with evidence from this source.",
         ),
         answer_options,
         click.option(
@@ -54,9 +54,10 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["weight", "word", "confidence"]),
             default="weight",
             show_default=True,
-            help="Order of the answers, of which --limit keeps the first: best answer, alphabet, or surest relation.",
+            help="Order of the answers: the best first, alphabetical, or the most certain first. --limit keeps the "
+            "first ones.",
         ),
-        click.option("--limit", type=click.IntRange(1, LARGEST), help="Show at most this many words of each kind."),
+        click.option("--limit", type=click.IntRange(1, LARGEST), help="Most words of each kind to show."),
         forms_option,
         json_option,
         store_option,
@@ -71,7 +72,7 @@ def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None)
     from lexkit.figures import FORMATS
 
     if not value.lower().endswith(FORMATS):
-        raise click.BadParameter(f"{value!r} ends in none of {', '.join(FORMATS)}.", ctx, param)
+        raise click.BadParameter(f"{value!r} does not end in {', '.join(FORMATS)}.", ctx, param)
     return user_path(value)
 
 
@@ -82,16 +83,16 @@ def _picture_file(ctx: click.Context, param: click.Parameter, value: str | None)
     type=click.Path(dir_okay=False),
     metavar="FILE",
     callback=_picture_file,
-    help="Draw the neighbourhood as well, to a .png, .svg or .pdf file.",
+    help="Also draw the neighbourhood of the word, to a .png, .svg or .pdf file.",
 )
 @_lookup_options
 def lookup(words: tuple[str, ...], plot: Path | None, as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
     """Show the synonyms and antonyms of words.
 
-    '-' reads words from standard input, one a line. On a terminal, answers are grouped by part of speech, and marks
-    such as (archaic) follow the word that they are about. Several words give one table with the column 'asked', or one
-    list of JSON. If the store does not have a word, this is reported, the others are answered, and the exit code is 1.
-    --plot draws one word; it needs matplotlib (pip install 'lexkit[plot]').
+    '-' reads words from standard input, one per line. On a terminal, answers are grouped by part of speech, and marks
+    such as (archaic) follow the word they apply to. For several words, the output is one table with the column 'asked',
+    or one JSON list. If the store does not have a word, this is reported, the others are answered, and the exit code
+    is 1. --plot draws one word; it needs matplotlib (pip install 'lexkit[plot]').
 
     \b
     Example:
@@ -109,7 +110,7 @@ def lookup(words: tuple[str, ...], plot: Path | None, as_json: bool, store: str,
 def synonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
     """Show the synonyms of words.
 
-    '-' reads words from standard input, one a line.
+    '-' reads words from standard input, one per line.
 
     \b
     Example:
@@ -124,7 +125,7 @@ def synonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) 
 def antonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) -> None:  # noqa: ANN401
     """Show the antonyms of words.
 
-    '-' reads words from standard input, one a line.
+    '-' reads words from standard input, one per line.
 
     \b
     Example:
@@ -139,22 +140,22 @@ def antonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) 
 )
 @pos_option
 @click.option(
-    "--seed", type=click.IntRange(0, LARGEST), metavar="N", help="Draw the words of this seed, the same every time."
+    "--seed", type=click.IntRange(0, LARGEST), metavar="N", help="Seed for the draw, to get the same words every time."
 )
 @click.option(
     "--limit",
     type=click.IntRange(1, LARGEST),
     default=12,
     show_default=True,
-    help="Show at most this many answers of each kind.",
+    help="Most answers of each kind to show.",
 )
 @json_option
 @store_option
 def random_words(number: int, pos: str | None, seed: int | None, limit: int, as_json: bool, store: str) -> None:
-    """Show a random word that is worth looking at.
+    """Show an interesting random word.
 
     Such a word has several synonyms and an antonym that a source states, and is neither rare nor very common. The
-    output is that of 'lookup' with several words.
+    output has the format of 'lookup' with several words.
 
     \b
     Example:
@@ -167,7 +168,7 @@ def random_words(number: int, pos: str | None, seed: int | None, limit: int, as_
         require_pos(lexicon, pos)
         words = lexicon.random(number, pos=pos, seed=seed)
         if not words:
-            raise LexkitError(f"{lexicon.path}: has no relations to draw words from; build it from other sources")
+            raise LexkitError(f"{lexicon.path}: no words with relations to draw from; build it from other sources")
         options = {"pos": pos, "sort": "weight", "limit": limit, "forms": True}
         print_all((find_answers(lexicon, word, ("synonyms", "antonyms"), options) for word in words), as_json)
 
@@ -182,7 +183,7 @@ def _show(
 ) -> None:
     is_one = len(words) == 1 and words != ("-",)
     if plot is not None and not is_one:
-        raise click.UsageError("--plot draws one word.")
+        raise click.UsageError("--plot draws only one word.")
     with open_store(store) as lexicon:
         from lexkit.cli.answers import document, find_answers, print_all, print_answers, require_pos
 
@@ -201,7 +202,7 @@ def _show(
 
 
 def _asked(words: tuple[str, ...]) -> Iterator[str]:
-    """Yield the words that were given, and in the place of '-' those of standard input."""
+    """Yield the words that were given, replacing '-' by the lines of standard input."""
     for word in words:
         if word == "-":
             yield from filter(None, map(str.strip, read_lines()))
@@ -212,7 +213,7 @@ def _asked(words: tuple[str, ...]) -> Iterator[str]:
 def _each(
     lexicon: Lexicon, words: Iterator[str], kinds: tuple[str, ...], options: dict[str, Any], missing: list[str]
 ) -> Iterator[Answers]:
-    """Yield the answers for each word; report those that the store does not have, and add them to *missing*."""
+    """Yield the answers for each word. Words that the store does not have are reported and added to *missing*."""
     from lexkit.cli.answers import find_answers
 
     for word in words:
@@ -228,6 +229,6 @@ def _draw(lexicon: Lexicon, answers: Answers, path: Path) -> None:
 
     if not any(answers.related.values()):
         raise LexkitError(
-            f"{answers.title}: no relations to draw in {lexicon.path}; allow more of them, or choose another word"
+            f"{answers.title}: no relations to draw in {lexicon.path}; use fewer filters, or choose another word"
         )
     plot_neighborhood(lexicon, answers.title, answers.related["synonyms"], answers.related["antonyms"], path)

@@ -1,6 +1,6 @@
-"""``lexkit``: finds the commands, and turns every failure into one line and an exit code.
+"""The command ``lexkit``: it finds subcommands, and turns every failure into one line and an exit code.
 
-Exit codes: 0 done; 1 failed, with one line on standard error; 2 wrong usage; 130 interrupted, 143 ended by SIGTERM.
+Exit codes: 0 success; 1 failure, with one line on standard error; 2 usage error; 130 interrupted; 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _ENTRY_POINTS = "lexkit.commands"
 
 
 class _Commands(LazyGroup):
-    """The built-in commands, and those that other packages add by the entry point group ``lexkit.commands``."""
+    """The built-in commands, and those that other packages add through the entry point group ``lexkit.commands``."""
 
     advice = "To look up a word, run 'lexkit lookup WORD'."
 
@@ -62,7 +62,7 @@ class _Commands(LazyGroup):
 
 
 def _added() -> EntryPoints:
-    from importlib.metadata import entry_points  # takes as long to import as click, and few commands need it
+    from importlib.metadata import entry_points  # slow to import, and few commands need it
 
     return entry_points(group=_ENTRY_POINTS)
 
@@ -70,19 +70,19 @@ def _added() -> EntryPoints:
 @click.group(
     cls=_Commands,
     homes=_COMMANDS,
-    # color: click leaves escape sequences alone, which are shown, not obeyed
+    # color: click does not strip escape sequences, because lexkit prints them visibly
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100, "color": True},
 )
 @click.version_option(__version__, "--version", "-V", package_name="lexkit")
-@click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
+@click.option("--debug", is_flag=True, help="Show a traceback if the command fails.")
 def cli(debug: bool) -> None:
-    """Synonyms and antonyms from Wiktionary, WordNet and Roget, every one with its evidence.
+    """Look up synonyms and antonyms from Wiktionary, WordNet and Roget, with the evidence for each of them.
 
     \b
     Example:
-      lexkit build                 make ./lexkit.duckdb from the starter data
-      lexkit lookup kind           what means the same, what means the opposite
-      lexkit explain kind friendly why
+      lexkit build                  build ./lexkit.duckdb from the starter data
+      lexkit lookup kind            show synonyms and antonyms of a word
+      lexkit explain kind friendly  show why two words are related
     """
 
 
@@ -91,7 +91,7 @@ def main(args: Sequence[str] | None = None) -> None:
     if instruction := os.environ.get(VARIABLE):
         sys.exit(complete(cli, instruction))
     arguments = list(sys.argv[1:] if args is None else args)
-    # A failure may come before click has parsed anything, and `lexkit build --debug` should work as well
+    # The command may fail before click has parsed anything, and `lexkit build --debug` should work as well
     debug = "--debug" in arguments
     if debug:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
@@ -103,7 +103,7 @@ def _run(arguments: Sequence[str], debug: bool) -> None:
     terminate = _Termination()
     signal.signal(signal.SIGTERM, terminate)
     try:
-        # not cli.main(), which prints an empty line for Ctrl-C
+        # not cli.main(), which prints an empty line after Ctrl-C
         with cli.make_context("lexkit", list(arguments)) as context:
             cli.invoke(context)
         sys.exit(0)
@@ -115,12 +115,12 @@ def _run(arguments: Sequence[str], debug: bool) -> None:
     except (click.Abort, KeyboardInterrupt) as error:
         _fail(*_interrupted(error, arguments))
     except BrokenPipeError:
-        # the reader of our output has gone, for example `lexkit sql ... | head`; nothing is left to flush to
+        # the reader of the output has gone, as in `lexkit sql ... | head`; Python must not flush to it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:
         if debug:
-            traceback.print_exc()  # here, because the interpreter would print it unchecked
+            traceback.print_exc()  # printed here, because the interpreter would not make it printable
             sys.exit(1)
         if _is_interrupt(error):
             if terminate.code is not None:
@@ -130,10 +130,10 @@ def _run(arguments: Sequence[str], debug: bool) -> None:
 
 
 class _Termination:
-    """What a signal does: raise, rather than end at once, so that what is half done is removed."""
+    """Signal handler that raises an exception instead of ending the process, so that unfinished files are removed."""
 
     code: int | None = None
-    """The exit code, once there was a signal. In the middle of a query, DuckDB makes an interrupt of the exception."""
+    """Exit code after a signal. During a query, DuckDB turns the exception into an interrupt."""
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self.code = 128 + number
@@ -141,12 +141,12 @@ class _Termination:
 
 
 def _is_interrupt(error: Exception) -> bool:
-    """Whether Ctrl-C in the middle of a query raised this; the type depends on the version of DuckDB."""
+    """Return whether Ctrl-C during a query raised this error; its type depends on the version of DuckDB."""
     return type(error).__name__ == "InterruptException" or "Query interrupted" in str(error)
 
 
 def _interrupted(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
-    """What to say, and the exit code. Lexkit's own commands change all or nothing, which others need not do."""
+    """Return the message and the exit code. Built-in commands change everything or nothing; others may not."""
     if isinstance(error, Stopped):
         return error.message, 128 + error.number
     command = next((argument for argument in arguments if not argument.startswith("-")), None)
@@ -161,7 +161,7 @@ def _message(error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):
         letter = error.object[error.start]
         return (
-            f"standard output is in {error.encoding}, which has no {letter!a}; set the environment variable "
+            f"standard output uses {error.encoding}, which cannot encode {letter!a}; set the environment variable "
             "PYTHONIOENCODING to utf-8"
         )
     return f"unexpected {type(error).__name__}: {first_line(error)}; run again with --debug and report it"

@@ -1,4 +1,4 @@
-"""What the commands share: finding the store, JSON, and text that is a table on a terminal and tab-separated else."""
+"""Functions that commands share: common options, opening the store, and printing JSON and tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class FiniteRange(click.FloatRange):
-    """A number in a range; click takes nan for one in any range, and infinity for one above."""
+    """A finite number in a range; click accepts nan in any range, and infinity in a range without upper limit."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
         """Return the number, or raise `click.BadParameter`."""
@@ -66,7 +66,7 @@ def quiet_option(command: _Command) -> _Command:
 
 
 def answer_options(command: _Command) -> _Command:
-    """Add the options that say which answers are wanted."""
+    """Add the options that leave out answers by confidence and usage."""
     no = partial(click.option, is_flag=True, flag_value=False, default=True)
     for option in (
         no("--no-offensive", "offensive", help="Leave out offensive and vulgar words."),
@@ -76,7 +76,7 @@ def answer_options(command: _Command) -> _Command:
             type=FiniteRange(0, 1),
             default=0.0,
             metavar="X",
-            help="Leave out relations that are less likely than X, from 0 to 1, to hold.",
+            help="Lowest confidence of relations to use, from 0 to 1.",
         ),
     ):
         command = option(command)
@@ -87,7 +87,7 @@ def store_path(text: str) -> Path:
     """Return the path of the store that a command was given.
 
     Raises:
-        StoreError: no store is there. DuckDB has not been imported yet, so this is said at once.
+        StoreError: there is no store. The check does not import DuckDB, so the error comes at once.
     """
     path = user_path(text)
     check_store_file(path)
@@ -103,7 +103,7 @@ def open_store(text: str) -> Lexicon:
 
 
 def read_lines() -> Iterator[str]:
-    """Yield the lines of standard input, without their ends.
+    """Yield the lines of standard input without line ends.
 
     Raises:
         LexkitError: a line is not UTF-8.
@@ -118,12 +118,12 @@ def read_lines() -> Iterator[str]:
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
-    """Whether somebody watches; a closed stream is None."""
+    """Return whether a stream is a terminal; a closed stream is None."""
     return stream is not None and stream.isatty()
 
 
 def console(*, err: bool = False) -> Console:
-    """Return a console of rich, which styles a terminal; what it prints is made printable before it is styled."""
+    """Return a rich console whose text is made printable before it is styled."""
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
 
@@ -137,7 +137,7 @@ def console(*, err: bool = False) -> Console:
 
 
 def _line(text: str) -> str:
-    """Return a line of a cell, printable; the end of a line may have parted what is isolated."""
+    """Return a printable line of a cell. If a line break has separated a pair of isolates, add the missing one."""
     start, end = text.find("\u2068"), text.find("\u2069")
     if start == end == -1 and _goes_right_to_left(text):
         return isolated(text)
@@ -147,9 +147,9 @@ def _line(text: str) -> str:
 
 
 def isolate(text: str, *, err: bool = False) -> str:
-    """Return *text*, printable, so that a terminal does not reorder what stands beside it, if it goes right to left.
+    """Return printable text. On a terminal, right-to-left text is isolated, so its surroundings keep their order.
 
-    Files and pipes get it as it is.
+    Files and pipes get text without isolates.
     """
     goes_out_isolated = is_terminal(sys.stderr if err else sys.stdout) and _goes_right_to_left(text)
     return isolated(text) if goes_out_isolated else printable(text)
@@ -165,7 +165,7 @@ def print_json(document: Any) -> None:  # noqa: ANN401
 
 
 def to_json(document: Any, indent: int | None = None) -> str:  # noqa: ANN401
-    """Return JSON as the standard has it: NaN and infinities, which it lacks, become null."""
+    """Return standard JSON, in which NaN and infinities become null."""
     return json.dumps(_plain(document), ensure_ascii=False, allow_nan=False, indent=indent)
 
 
@@ -188,16 +188,16 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
 def print_table(
     title: str | None, header: Sequence[str], rows: Iterable[Sequence[str | int]], *, paths: Collection[str] = ()
 ) -> None:
-    """Print a table: drawn on a terminal, else a header line and tab-separated rows without title.
+    """Print a table on a terminal, or elsewhere a header line and tab-separated rows without title.
 
-    On a terminal, lines end between words only. Where that makes a table too wide, every row becomes a list of lines,
-    a column each.
+    On a terminal, lines break only between words. If this makes the table too wide, each row becomes a list with one
+    line per column.
 
     Args:
-        title: shown above the table on a terminal.
+        title: title above the table, shown only on a terminal.
         header: column names.
-        rows: cells; a column of numbers is aligned right, its thousands parted on a terminal only.
-        paths: names of columns whose cells stay on one line even if they have spaces.
+        rows: cells. On a terminal, numbers are aligned right and have thousands separators.
+        paths: names of columns whose cells stay on one line even if they contain spaces.
     """
     rows = list(rows)
     if not is_terminal(sys.stdout):
@@ -219,11 +219,11 @@ def print_table(
 
 
 _BETWEEN = 3
-"""Cells of a terminal between two columns of a table."""
+"""Number of terminal cells between two columns of a table."""
 
 
 def _widths(header: Sequence[str], cells: list[list[str]], paths: Collection[str], room: int) -> list[int] | None:
-    """Return the width of each column, so that lines end between words only, or None if there is no room for that."""
+    """Return column widths such that lines break only between words, or None if there is not enough room."""
     from rich.cells import cell_len
 
     widths, least = [], []
@@ -249,7 +249,7 @@ def _print_grid(
     from rich.table import Table
     from rich.text import Text
 
-    # no markup anywhere: a word may look like it
+    # Text instead of markup, because a word may look like markup
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, width, is_number in zip(header, widths, numbers, strict=True):
         table.add_column(Text(name), justify="right" if is_number else "left", width=width, overflow="fold")

@@ -1,4 +1,4 @@
-"""How commands show the progress of a long job: a bar on a terminal, notes elsewhere."""
+"""Show the progress of long commands: as a bar on a terminal, and as notes elsewhere."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def show_progress(quiet: bool) -> Progress:
-    """Return what shows progress on standard error: a bar on a terminal, notes elsewhere, nothing if *quiet*."""
+    """Return a progress display on standard error: a bar on a terminal, notes elsewhere, nothing if *quiet*."""
     return Progress() if quiet else _Bar() if is_terminal(sys.stderr) else _Notes()
 
 
 @contextmanager
 def working(quiet: bool, first: str) -> Iterator[Progress]:
-    """Context manager. Show the progress of a command from its first stage on, until it is done or fails."""
+    """Context manager. Show the progress of a command, beginning with its first stage, until it finishes or fails."""
     progress = show_progress(quiet)
     progress.stage(first)
     try:
@@ -36,36 +36,36 @@ def working(quiet: bool, first: str) -> Iterator[Progress]:
 
 
 class _Notes(Progress):
-    """Notes only, on standard error."""
+    """Prints notes on standard error, and no progress."""
 
     def note(self, text: str) -> None:
         click.echo(f"note: {text}", err=True)
 
 
 _WIDE = 80
-"""Columns of a terminal that has room for the bar itself, and for the time that remains."""
+"""Terminal width from which the bar itself and the remaining time are shown."""
 
 
 class _LinesAbove:
-    """A text stream that prints whole lines above a bar, each as long as it is.
+    """A text stream that prints complete lines above a bar without wrapping them.
 
     Args:
-        console: the one on which the bar is.
-        file: the stream in whose place this one stands.
+        console: the console that shows the bar.
+        file: the stream that this one replaces.
     """
 
     def __init__(self, console: Console, file: IO[str]) -> None:
         self._console, self._file, self._rest = console, file, ""
 
     def write(self, text: str) -> int:
-        """Print the lines that *text* ends, and keep what follows the last one."""
+        """Print the lines that *text* completes, and keep the rest."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
         return len(text)
 
     def flush(self) -> None:
-        """Print what no line feed has ended yet."""
+        """Print the last, incomplete line."""
         if self._rest:
             self.write("\n")
 
@@ -74,7 +74,7 @@ class _LinesAbove:
 
 
 class _Bar(Progress):
-    """The stage, how far it is, how fast, and the time it has taken and will take."""
+    """Shows the stage, its progress and speed, and the elapsed and remaining time."""
 
     def __init__(self) -> None:
         from rich.file_proxy import FileProxy
@@ -86,7 +86,7 @@ class _Bar(Progress):
                 super().start()
                 for name in ("stdout", "stderr"):
                     stream = getattr(sys, name)
-                    if isinstance(stream, FileProxy):  # which folds lines, and makes styles of escape sequences
+                    if isinstance(stream, FileProxy):  # rich's proxy wraps lines and interprets escape sequences
                         lines = _LinesAbove(self.console, stream.rich_proxied_file)
                         setattr(sys, name, SafeStream(cast("TextIO", lines)))
 
@@ -105,7 +105,7 @@ class _Bar(Progress):
         self._name = ""
 
     def stage(self, name: str) -> None:
-        self._progress.start()  # only now: a failure before the first stage must find the cursor where it was
+        self._progress.start()  # not earlier, so that a failure before the first stage does not move the cursor
         self._finish()
         self._name = name
         self._task = self._progress.add_task(name, total=None, rate="")

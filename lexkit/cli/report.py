@@ -18,7 +18,7 @@ from lexkit.reporting import DEFAULT_LIMIT
     default="report.html",
     show_default=True,
     metavar="FILE",
-    help="The page to write.",
+    help="Path of the page.",
 )
 @click.option(
     "--limit",
@@ -26,16 +26,16 @@ from lexkit.reporting import DEFAULT_LIMIT
     default=DEFAULT_LIMIT,
     show_default=True,
     metavar="N",
-    help="Carry at most N relations to search and draw, those of the best-connected words.",
+    help="Most relations that can be searched and drawn in the page, those of the best-connected words first.",
 )
 @quiet_option
 @json_option
 @store_option
 def report(output: str, limit: int, quiet: bool, as_json: bool, store: str) -> None:
-    """Write one self-contained page that shows a store: counts, sources, keep rates, every relation, a word's graph.
+    """Write a self-contained page about a store: counts, sources, keep rates, all relations, and graphs of words.
 
-    It needs no network, and its counts no JavaScript. What exceeds --limit is left out of search and graph, and the
-    page says so; the counts are always of the whole store.
+    The page needs no network, and its counts need no JavaScript. Relations beyond --limit cannot be searched or drawn,
+    and the page says so; counts are always those of the whole store.
 
     \b
     Example:

@@ -10,7 +10,7 @@ from lexkit.cli.output import json_option, print_json, print_table
 @click.command()
 @json_option
 def sources(as_json: bool) -> None:
-    """List the readers that are installed, lexkit's own and those of other packages, with licence and citation.
+    """List the installed readers, both lexkit's own and those of other packages, with licence and citation.
 
     A reader that cannot be loaded is reported on standard error.
 

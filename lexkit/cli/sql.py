@@ -1,4 +1,4 @@
-"""``lexkit sql``: one query, which need not be trusted."""
+"""The command ``lexkit sql``, which can run queries from untrusted sources."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SHOWN_ROWS = 1000
 _GRACE = 5.0
-"""Seconds that a query has to end once it is interrupted, which DuckDB cannot do within one call of a function."""
+"""Seconds that a query has to stop after an interrupt, which DuckDB cannot do inside a single function call."""
 
 
 @click.command()
@@ -32,7 +32,7 @@ _GRACE = 5.0
     "--format",
     "form",
     type=click.Choice(["table", "csv", "json", "jsonl"]),
-    help="How rows are printed.  [default: table on a terminal, csv otherwise]",
+    help="Output format.  [default: table on a terminal, csv otherwise]",
 )
 @click.option("--schema", is_flag=True, help="Show the tables and views instead of running a query.")
 @click.option(
@@ -41,7 +41,7 @@ _GRACE = 5.0
     default=60,
     show_default=True,
     metavar="S",
-    help="Give up after this many seconds.",
+    help="Stop the query after S seconds.",
 )
 @click.option(
     "--max-rows",
@@ -49,7 +49,7 @@ _GRACE = 5.0
     default=1_000_000,
     show_default=True,
     metavar="N",
-    help="Refuse a result of more rows.",
+    help="Most rows of a result; a query with more is refused.",
 )
 @click.option(
     "--memory",
@@ -57,18 +57,18 @@ _GRACE = 5.0
     default=2048,
     show_default=True,
     metavar="MIB",
-    help="Refuse a query that takes more memory (on Linux).",
+    help="Most memory of a query, in MiB; a query that needs more is stopped (only on Linux).",
 )
 @store_option
 def sql(
     query: str | None, form: str | None, schema: bool, timeout: float, max_rows: int, memory: int, store: str
 ) -> None:
-    """Run one SELECT over a store, read-only.
+    """Run one SELECT on a store, read-only.
 
-    The query is read from standard input if it is '-', or if none is given and standard input is not a terminal. It
-    need not be trusted: it sees the store and no other file, changes nothing, and is given up when it takes too long,
-    too much memory, or gives too many rows. Tables and CSV show values as DuckDB writes them: true, [a, b]. NULL is an
-    empty field.
+    The query is read from standard input if it is '-', or if none is given and standard input is not a terminal. A
+    query from an untrusted source can do no harm: it can read only the store, changes nothing, and is stopped if it
+    takes too long, needs too much memory or returns too many rows. Tables and CSV show values as DuckDB writes them:
+    true, [a, b]. NULL is an empty field.
 
     \b
     Example:
@@ -85,8 +85,8 @@ def sql(
                 "SELECT table_name AS name, string_agg(column_name || ' ' || data_type, ', ' ORDER BY ordinal_position)"
                 " AS columns FROM information_schema.columns WHERE table_schema = 'main' GROUP BY ALL ORDER BY name"
             )
-        # The watchdog starts first: for want of memory, starting a thread may never return. It ends before printing: a
-        # slow reader is not a slow query
+        # The watchdog starts first, because without memory, starting a thread may never return. It ends before
+        # printing, because a slow reader is not a slow query
         with _memory_failures(), _watchdog(timeout), _memory_limit(memory):
             table = lexicon.sql(query, timeout=timeout, max_rows=max_rows)
         with _memory_failures(), _memory_limit(memory):
@@ -95,7 +95,7 @@ def sql(
 
 @contextmanager
 def _watchdog(timeout: float) -> Iterator[None]:
-    """End the process if the block cannot be interrupted in time."""
+    """Context manager. End the process if the block cannot be interrupted in time."""
     watchdog = threading.Timer(timeout + _GRACE, _end, [timeout])
     watchdog.daemon = True
     watchdog.start()
@@ -114,10 +114,10 @@ def _end(timeout: float) -> None:
 
 @contextmanager
 def _memory_failures() -> Iterator[None]:
-    """Context manager. Make one clear line of want of memory.
+    """Context manager. Report a lack of memory in one line.
 
     Raises:
-        QueryError: the memory was not enough, for a thread or for anything else.
+        QueryError: there was not enough memory, for a thread or for anything else.
     """
     try:
         yield
@@ -131,9 +131,9 @@ def _memory_failures() -> Iterator[None]:
 
 @contextmanager
 def _memory_limit(memory: int) -> Iterator[None]:
-    """Hold the block to *memory* MiB more than the process has.
+    """Context manager. Allow the process *memory* MiB more than it has now.
 
-    DuckDB's own limit leaves out the strings that functions make and the result.
+    DuckDB's own limit does not include the result and the strings that functions make.
     """
     try:
         import resource
@@ -150,7 +150,7 @@ def _memory_limit(memory: int) -> Iterator[None]:
 
 
 def _data_size() -> int:
-    """Bytes of addresses that count towards RLIMIT_DATA; 0 on systems other than Linux, where nothing is limited."""
+    """Return the bytes that count towards RLIMIT_DATA; 0 on systems other than Linux, where there is no limit."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -164,9 +164,9 @@ def _print_rows(table: pa.Table, form: str) -> None:
     if form == "table":
         print_table(None, names, _text_rows(table.slice(0, _SHOWN_ROWS)))
         if table.num_rows > _SHOWN_ROWS:
-            click.echo(f"{table.num_rows - _SHOWN_ROWS:,} rows more; --format csv prints them all", err=True)
+            click.echo(f"{table.num_rows - _SHOWN_ROWS:,} more rows; --format csv prints them all", err=True)
     elif form == "csv":
-        # made printable here, as Python 3.10 can't write a NUL
+        # made printable here, because Python 3.10 cannot write a NUL
         rows = [list(map(printable, row)) for row in (names, *_text_rows(table))]
         csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
     elif form == "json":
@@ -177,20 +177,20 @@ def _print_rows(table: pa.Table, form: str) -> None:
 
 
 def _require_own_names(names: list[str]) -> None:
-    """Refuse columns of one name, which an object of JSON could not keep apart."""
+    """Refuse columns with the same name, because a JSON object can only keep one of them."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise QueryError(
-            f"{names.count(twice[0])} columns are named {twice[0]!r}, of which JSON would keep one; "
-            "name them apart with AS, or use --format csv"
+            f"{names.count(twice[0])} columns are named {twice[0]!r}, of which JSON would keep only one; "
+            "rename them with AS, or use --format csv"
         )
 
 
 def _text_rows(table: pa.Table) -> list[tuple[str, ...]]:
-    """Return the rows with every value as DuckDB writes it in CSV files: true, [a, b]; an empty text for NULL."""
+    """Return the rows with values as DuckDB writes them to CSV files (true, [a, b]), and empty strings for NULL."""
     import duckdb
 
-    # by position, since two columns may have one name
+    # by position, because two columns may have the same name
     columns = [f"c{place}" for place in range(table.num_columns)]
     texts = ", ".join(f"coalesce({column}::VARCHAR, '')" for column in columns)
     with duckdb.connect(config={"threads": 1}) as connection:
@@ -202,7 +202,7 @@ def _text_rows(table: pa.Table) -> list[tuple[str, ...]]:
 
 
 def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
-    # by position, not to_pylist(): two columns may have one name
+    # by position instead of to_pylist(), because two columns may have the same name
     columns = [_values(column, name) for column, name in zip(table.columns, table.column_names, strict=True)]
     return list(zip(*columns, strict=True)) if columns else []
 
@@ -210,17 +210,17 @@ def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
 def _values(column: pa.ChunkedArray, name: str) -> list[Any]:
     try:
         if _has_midnight_at_the_end(column):
-            raise ValueError("Python would make 00:00:00 of it")
+            raise ValueError("Python would convert it to 00:00:00")
         return column.to_pylist()  # type: ignore[no-any-return]
-    except (ValueError, OverflowError) as error:  # DATE 'infinity', years beyond 9999, as well
+    except (ValueError, OverflowError) as error:  # also for DATE 'infinity' and years after 9999
         raise QueryError(
             f"column {name!r} has a value that cannot be printed, such as a date after 9999 or the time 24:00:00; "
-            "make it text with ::VARCHAR"
+            "convert it to text with ::VARCHAR"
         ) from error
 
 
 def _has_midnight_at_the_end(column: pa.ChunkedArray) -> bool:
-    """Whether one of the times is 24:00:00, which Python does not have."""
+    """Return whether one of the times is 24:00:00, which Python cannot represent."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""``lexkit tokenize``, ``keep-rate``."""
+"""The commands ``lexkit tokenize`` and ``keep-rate``."""
 
 from __future__ import annotations
 
@@ -33,17 +33,18 @@ if TYPE_CHECKING:
     required=True,
     metavar="[NAME=]X",
     shell_complete=complete_files,
-    help="A tokenizer.json, a folder that holds one, or a name on the Hugging Face hub. May be given several times.",
+    help="A tokenizer.json, a folder that contains one, or a name on the Hugging Face hub, optionally with the NAME it "
+    "gets in the store. May be given several times.",
 )
-@click.option("--replace", is_flag=True, help="Replace another tokenizer that has the same name.")
+@click.option("--replace", is_flag=True, help="Replace a different tokenizer with the same name.")
 @quiet_option
 @json_option
 @store_option
 def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: bool, store: str) -> None:
-    """Add to a store how a tokenizer cuts its words.
+    """Add to a store how a tokenizer splits its words.
 
-    A store keeps a tokenizer under its name on the hub, under that of its folder, or under NAME. What is there already
-    is left alone. The store is replaced in one step at the end, and who reads it goes on.
+    In the store, a tokenizer has its name on the hub, the name of its folder, or NAME. A tokenizer that is already in
+    the store is skipped. The store is replaced in one step at the end, so other programs can read it meanwhile.
 
     \b
     Example:
@@ -69,21 +70,21 @@ def tokenize(tokenizers: tuple[str, ...], replace: bool, quiet: bool, as_json: b
     required=True,
     metavar="X",
     shell_complete=complete_tokenizers,
-    help="Name of the tokenizer in the store, or what 'tokenize' was given.",
+    help="Name of the tokenizer in the store, or the value that 'tokenize' was given.",
 )
 @click.option(
     "--plot",
     metavar="FILE",
     shell_complete=complete_files,
-    help="Draw the keep rates in a file, too: .png, .svg or .pdf (needs lexkit[plot]).",
+    help="Also draw the keep rates, to a .png, .svg or .pdf file (needs lexkit[plot]).",
 )
 @json_option
 @store_option
 def keep_rate(tokenizer: str, plot: str | None, as_json: bool, store: str) -> None:
-    """Show how many relations need at most 1 to 5 tokens a word: Table 2 of the DSKD paper for this store.
+    """Show how many relations need at most 1 to 5 tokens per word, like Table 2 of the DSKD paper.
 
-    Three readings of "how many tokens a relation needs": both - both its words need at most that number; partner - each
-    pair counts in both directions, and only the partner's tokens count; one_token_head - as partner, but only from
+    There are three readings of "how many tokens a relation needs". both: both words need at most this number. partner:
+    each pair counts in both directions, and only the partner's tokens count. one_token_head: like partner, but only for
     words that are a single token.
 
     \b

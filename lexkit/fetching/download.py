@@ -15,7 +15,7 @@ from lexkit.errors import FetchError
 from lexkit.fetching.partial_download import Failure, PartialDownload, Patience
 from lexkit.fetching.unpack import is_unpacked, unpack
 from lexkit.progress import Progress
-from lexkit.sources.cache import FetchRecord, place_of, read_record, remove_record, write_record
+from lexkit.sources.cache import FetchRecord, cached_path, read_record, remove_record, write_record
 from lexkit.sources.catalog import CatalogEntry, Download
 from lexkit.sources.files import fingerprint
 
@@ -65,7 +65,7 @@ def fetch_source(
         FetchError: there is no network, the server refuses or keeps failing, the file differs from what the catalogue
             says, the disk is full or cannot be written, or another process is downloading the same file.
     """
-    target = place_of(entry, cache)
+    target = cached_path(entry, cache)
     folder = cache / entry.to_fetch.unpack if entry.to_fetch.unpack else None
     # look before locking: a cache that cannot be written may still be complete
     there = None if force else _record_of(target, entry.to_fetch)

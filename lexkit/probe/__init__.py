@@ -1,1 +1,1 @@
-"""A test of what a language model knows of words, made from a store."""
+"""Make test items from a store that show what a language model knows about words."""

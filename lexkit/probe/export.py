@@ -1,4 +1,4 @@
-"""Items as tasks of lm-evaluation-harness, in a folder that needs nothing of lexkit."""
+"""Export items as tasks of lm-evaluation-harness, to a folder that can be used without lexkit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lexkit.store.readme import all_licences, licences
 _TITLE = "# Items on synonyms and antonyms, made by lexkit"
 _ITEMS, _README, _UTILS, _GROUP = "items.jsonl", "README.md", "utils.py", "lexkit_words"
 ITEM_FILES = (_ITEMS, _UTILS, f"{_GROUP}.yaml", *(f"lexkit_{kind}.yaml" for kind in ITEM_TYPES))
-"""The files of an export of items, README aside."""
+"""The files of an export of items, except the README."""
 _TASK = """\
 task: lexkit_{type}
 custom_dataset: !function utils.documents
@@ -47,22 +47,22 @@ metric_list:
 def export_items(
     lexicon: Lexicon, folder: str | os.PathLike[str], heads: int = 1000, seed: int = 0, text: str | None = None
 ) -> list[Exported]:
-    """Write the items of a store as tasks of lm-evaluation-harness: a document for each item and frame.
+    """Write the items of a store as tasks of lm-evaluation-harness, with a document for each item and frame.
 
     Args:
-        lexicon: as for `lexkit.probe.items.make_items`, like what follows the folder.
-        folder: made, or replaced in one step if it is an earlier export of items.
-        heads: of each type, at most.
-        seed: chooses them.
-        text: for items of substitution.
+        lexicon: an English store with word frequencies; see `lexkit.probe.items.make_items`.
+        folder: folder to write. If it is an earlier export of items, it is replaced in one step.
+        heads: most heads for each type of item.
+        seed: seed for drawing heads.
+        text: English text for items of substitution.
 
     Returns:
-        The files, README aside.
+        The files, except the README.
 
     Raises:
         ArgumentError: *heads* is not a whole number above 0.
-        QueryError: the store has no items; see `make_items`.
-        StoreError: the folder cannot be written or holds something else.
+        QueryError: no items can be made from the store; see `make_items`.
+        StoreError: the folder cannot be written or contains something else.
     """
     require_path("folder", folder)
     require_number("heads", heads, 1)
@@ -84,7 +84,7 @@ def export_items(
 
 
 def is_export_of_items(folder: Path) -> bool:
-    """Whether a folder holds an export of items and nothing else."""
+    """Return whether a folder contains an export of items and nothing else."""
     names = {file.name for file in folder.iterdir()}
     return (
         _README in names
@@ -94,9 +94,9 @@ def is_export_of_items(folder: Path) -> bool:
 
 
 def _documents(item: Item) -> list[dict[str, object]]:
-    """What all sentences begin with, what comes after a space, and the item.
+    """Return the documents of an item: the beginning that all sentences share, their continuations, and the item.
 
-    The harness tokenizes a sentence whole, and counts from the first token after its beginning.
+    The harness tokenizes sentences whole, and sums log-likelihoods over the tokens after the shared beginning.
     """
     found: list[dict[str, object]] = []
     for number, (own, neutral) in enumerate(item.sentences()):
@@ -138,21 +138,21 @@ def _readme(lexicon: Lexicon, items: list[Item], documents: int, heads: int, see
         "",
         "    lm_eval --model hf --model_args pretrained=MODEL --include_path . --tasks lexkit_words",
         "",
-        "Each line of items.jsonl is an item in one frame. The options of an item are at the end of the same sentence;",
-        "`acc` compares what the sentence gives an option beyond a neutral one, so that options gain nothing by being",
-        "frequent. `acc_raw` compares the sentences alone.",
+        "Each line of items.jsonl is an item in one frame: a sentence that ends in each of the options. `acc` compares",
+        "the log-likelihood of each option in this sentence minus that in a neutral sentence, so options gain nothing",
+        "by being frequent. `acc_raw` compares the log-likelihoods in the sentence alone.",
         "",
-        "**The standard errors that the harness prints are too small.** An item has several frames, and so several",
-        "lines, and two items of negation share their head. The harness takes all lines for independent.",
-        "`lexkit distill eval` gives intervals over heads instead.",
+        "**The standard errors that the harness prints are too small.** An item has several frames, and therefore",
+        "several lines, and two items of negation share their head. The harness treats all lines as independent.",
+        "`lexkit distill eval` computes intervals over heads instead.",
         "",
         "| column of items.jsonl | meaning |",
         "| --- | --- |",
-        "| id, type, head | the item and its frame, the type of item, the head word |",
-        "| options, right | the words to choose among, and the place of the right one, from 0 on |",
+        "| id, type, head | the item and the number of its frame, the type of item, the head word |",
+        "| options, right | the words to choose from, and the index of the right one, starting at 0 |",
         "| bands | frequency and part of speech of the head, and whether its relation is stated or derived |",
-        "| first | what all sentences begin with |",
-        "| choices | how they continue: with each option in the frame, then with each in the neutral one |",
+        "| first | the word with which all sentences begin |",
+        "| choices | the rest of the sentences: with each option in the frame, then in the neutral frame |",
         "",
         "| task | items | options | chance |",
         "| --- | --- | --- | --- |",
@@ -162,7 +162,7 @@ def _readme(lexicon: Lexicon, items: list[Item], documents: int, heads: int, see
             if counts[kind]
         ),
         "",
-        f"Made by lexkit {__version__}, with `heads={heads}` and `seed={seed}`, of:",
+        f"Made by lexkit {__version__}, with `heads={heads}` and `seed={seed}`, from:",
         "",
         *licences(facts),
     ]

@@ -1,8 +1,8 @@
-"""The sentences of the probe, in English.
+"""The English sentences in which a model chooses between options.
 
-In each frame the option comes last. What its neutral frame, which says nothing of the head, makes of an option is
-taken from the score of that option. Both begin with the same word, so that what stands before every option of a frame
-and its neutral frame can be read as their common beginning.
+In each frame, the option comes last. The neutral frame does not contain the head, and the log-likelihood of an option
+in it is subtracted from that in the frame. A frame and its neutral frame begin with the same word, because
+lm-evaluation-harness needs a beginning that all choices share.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ITEM_TYPES: tuple[ItemType, ...] = get_args(ItemType)
 
 
 class Frame(NamedTuple):
-    """A sentence up to the option, with a place for the head, and the same without a head."""
+    """A sentence up to the option, with a placeholder for the head, and a neutral sentence without a head."""
 
     sentence: str
     neutral: str
@@ -55,6 +55,6 @@ FRAMES: dict[ItemType, dict[str, tuple[Frame, ...]]] = {
         )
     },
 }
-"""The frames of each type of item, by part of speech. Substitution has none: sentences of a text are its frames."""
+"""The frames of each type of item, by part of speech. The frames of substitution are sentences of a text instead."""
 NEUTRAL_END = "and the next word is"
-"""What follows the first word of the sentence in the neutral frame of substitution."""
+"""The neutral frame of substitution, after the first word of the sentence."""

@@ -1,11 +1,10 @@
-"""Items of the probe: a head word, options of which one is right, and the bands it counts in.
+"""Make items: questions with a head word, options of which one is right, and bands by which results are reported.
 
-An antonym and a synonym item of a head share their options: an antonym, a synonym and two unrelated words. A
-substitution item has such options, too, to put in the head's place in sentences of a text. Which of the four options is
-the most frequent, the second, the third and the last is balanced over the heads of each cell (part of speech,
-frequency, stated or derived), so that knowing how frequent words are gains nothing. A negation item asks for a word and
-for its negation which of the same two options means the same; whoever prefers one of the options for its own sake is
-right once and wrong once.
+The antonym item and the synonym item of a head have the same options: an antonym, a synonym and two unrelated words. A
+substitution item has options of the same kinds, to replace the head in sentences of a text. The order of the four
+options by frequency is balanced over the heads of each cell (part of speech, frequency, stated or derived), so knowing
+how frequent words are does not help. A pair of negation items asks which of the same two options means the same as a
+word, and which as its negation; a model that always prefers one of the options is right once and wrong once.
 """
 
 from __future__ import annotations
@@ -25,48 +24,49 @@ from lexkit.store.lexicon import Lexicon
 
 _T = TypeVar("_T")
 MIN_CONFIDENCE = 0.9
-"""Relations that are less likely than this to hold give no items."""
+"""Lowest confidence of the relations that items are made from."""
 PARTS_OF_SPEECH = ("adj", "adv", "noun", "verb")
 _COMMON, _RARE = 4.5, 3.5
-"""Zipf frequencies from which a head is common, and below which it is rare."""
+"""Heads with at least the first Zipf frequency are common, and those below the second are rare."""
 _LOWEST, _HIGHEST = 2.5, 6.0
-"""Zipf frequencies of the words of items: from once in three million words to once in a thousand, which leaves out
-words like *have* and *both*."""
+"""Range of the Zipf frequency of words in items: from once in three million words to once in a thousand. This excludes
+words such as *have* and *both*."""
 _DISTANCE = 1.0
-"""How far, on the Zipf scale, an unrelated word may be from the nearer of antonym and synonym."""
+"""Greatest difference in Zipf frequency between an unrelated word and the nearer of antonym and synonym."""
 _TRIES = 40
-"""Words looked at before a head is given up for want of an unrelated one."""
+"""Number of words tried as an unrelated option before a plan for a head is given up."""
 _PAIRS = 3
-"""Pairs of an antonym and a synonym of a head that are considered, the best first."""
+"""Number of pairs of an antonym and a synonym of a head to consider, the best first."""
 _MOST_USES = 3
-"""How often a word is an option of the same kind."""
+"""How often a word may be an option of the same kind."""
 _RANKS = tuple(itertools.permutations(range(4), 2))
-"""Places of antonym and synonym among the options, from the most frequent."""
+"""Ranks that antonym and synonym can have among the options, from the most frequent."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A question to a model."""
+    """A question for a model."""
 
     id: str
-    """``antonym/hot``; ``negation/kind`` and ``negation/unkind`` are two of one pair."""
+    """Type and head: ``antonym/hot``; ``negation/kind`` and ``negation/unkind`` are a pair."""
     type: ItemType
     head: str
     group: str
-    """The word over which intervals are drawn: the head, or the base of a negation."""
+    """The unit of confidence intervals: the head, or the base of a negation."""
     options: tuple[str, ...]
     right: int
-    """Place of the right option."""
+    """Index of the right option."""
     frequency: str
-    """Band of the head: ``common``, ``middle`` or ``rare``."""
+    """Frequency band of the head: ``common``, ``middle`` or ``rare``."""
     pos: str
     relation: str
-    """``stated`` or ``derived``: the relation of head and right option, or, in negation, of the pair."""
+    """Origin of the relation, ``stated`` or ``derived``: between the head and the right option, or the base and its
+    antonym in negation."""
     contexts: tuple[tuple[str, str], ...] = ()
-    """In substitution, sentences of a text: what stands before the head's place, and what stands after it."""
+    """Sentences of a text for substitution: the text before and after the place of the head."""
 
     def sentences(self) -> list[tuple[list[str], list[str]]]:
-        """Return for each frame its sentence with each option, and its neutral one with each."""
+        """Return for each frame its sentence with each option, and its neutral sentence with each option."""
         if self.type == "substitution":
             return [
                 (
@@ -85,13 +85,14 @@ class Item:
 
 
 def make_items(lexicon: Lexicon, heads: int = 1000, seed: int = 0, text: str | None = None) -> list[Item]:
-    """Make the items of a store.
+    """Make items from a store.
 
     Args:
-        lexicon: an English store with frequencies of words.
-        heads: heads at most of antonym and synonym items, pairs at most of negation items, and sentences at most.
-        seed: chooses. The same store, text and seed give the same items, and fewer heads are the first of more.
-        text: running text for items of substitution; without it there are none.
+        lexicon: an English store with word frequencies.
+        heads: most heads for antonym and synonym items, most pairs of negation items, and most substitution items.
+        seed: seed for drawing items. The same store, text and seed give the same items, and a smaller number of heads
+            gives a part of those of a larger number.
+        text: English text for substitution items; without it there are none.
 
     Raises:
         QueryError: the store is not English, has no frequencies, or has too few relations of high confidence.
@@ -100,14 +101,17 @@ def make_items(lexicon: Lexicon, heads: int = 1000, seed: int = 0, text: str | N
 
     language = lexicon.sql("SELECT value FROM meta WHERE key = 'language'")["value"].to_pylist()
     if language != ["en"]:
-        raise QueryError(f"the sentences of the probe are English, and this store is not: {', '.join(language)}")
+        raise QueryError(
+            f"items need an English store, and the language of this one is {', '.join(language)}; build it with "
+            "--language en"
+        )
     words = Words(lexicon)
     found = _choices(words, Random(f"{seed} choices"), heads)
     found += _negations(lexicon, words, Random(f"{seed} negation"), heads)
     if not found:
         raise QueryError(
-            "no items can be made of this store: it has too few words with both a synonym and an antonym of confidence "
-            f"{MIN_CONFIDENCE} or more; build it from more sources"
+            "no items can be made from this store: it has too few words with both a synonym and an antonym of "
+            f"confidence {MIN_CONFIDENCE} or more; build it from more sources"
         )
     if text is not None:
         found += substitution_items(words, text, heads, seed)
@@ -115,7 +119,7 @@ def make_items(lexicon: Lexicon, heads: int = 1000, seed: int = 0, text: str | N
 
 
 class Words:
-    """The words that items may have, and what is known of their relations."""
+    """The words that items may contain, and their relations."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         insults = {one.word for one in offensive_words()}
@@ -130,15 +134,15 @@ class Words:
         }
         if not self.frequency:
             raise QueryError(
-                "this store has no frequencies of words, without which chance cannot be told from knowledge; build it "
-                "with a language that lexkit has frequencies of (en)"
+                "this store has no word frequencies, which items need to rule out guessing by frequency; build it with "
+                "a language that lexkit has frequencies for (en)"
             )
         self.related: dict[str, set[str]] = defaultdict(set)
-        """Everything that each word is related to, on whatever evidence."""
+        """All words that each word is related to, by any relation of the store."""
         self.good: dict[str, dict[tuple[str, str], list[tuple[str, str]]]] = {
             kind: defaultdict(list) for kind in ("synonym", "antonym")
         }
-        """For each kind and (word, part of speech): related words, the best first, and whether stated or derived."""
+        """Related words by kind and (word, part of speech), the best first, each with ``stated`` or ``derived``."""
         parts: dict[str, Counter[str]] = defaultdict(Counter)
         for kind, good in self.good.items():
             table = lexicon.sql(
@@ -153,24 +157,24 @@ class Words:
                 if is_good and other in self.frequency and not are_alike(word, other):
                     for part in pos:
                         good[word, part].append((other, "stated" if direct else "derived"))
-        # Unrelated words are those that are mainly of a part of speech, as the related ones are
+        # Unrelated options are mainly used as the part of speech that related ones have
         mainly = {word: counts.most_common(1)[0][0] for word, counts in parts.items() if counts}
         pools = {part: [word for word, its in mainly.items() if its == part] for part in PARTS_OF_SPEECH}
         self.pools = {part: sorted(pool, key=lambda word: (self.frequency[word], word)) for part, pool in pools.items()}
         self._keys = {part: [self.frequency[word] for word in pool] for part, pool in self.pools.items()}
 
     def between(self, part: str, low: float, high: float) -> list[str]:
-        """Words of a part of speech with frequencies between two, both excluded."""
+        """Return the words of a part of speech with frequencies between two limits, without the limits themselves."""
         keys = self._keys[part]
         return self.pools[part][bisect.bisect_right(keys, low) : bisect.bisect_left(keys, high)]
 
     def band(self, word: str) -> str:
-        """Band of a word's frequency."""
+        """Return the frequency band of a word."""
         frequency = self.frequency[word]
         return "common" if frequency >= _COMMON else "rare" if frequency < _RARE else "middle"
 
     def are_near(self, word: str, other: str) -> bool:
-        """Whether two words are related, or both to a third, or look alike."""
+        """Return whether two words are related, are both related to a third word, or look alike."""
         return (
             other in self.related[word]
             or not self.related[word].isdisjoint(self.related[other])
@@ -179,7 +183,10 @@ class Words:
 
 
 def are_alike(word: str, other: str) -> bool:
-    """Whether the letters give a relation away: one word in the other, or both with one beginning or end of four."""
+    """Return whether the spelling of two words suggests a relation.
+
+    One word contains the other, both have the same first four letters, or both are long and have the same last five.
+    """
     short, long = sorted((word, other), key=len)
     return short in long or word[:4] == other[:4] or (len(short) > 5 and word[-5:] == other[-5:])
 
@@ -194,11 +201,11 @@ class Choice(NamedTuple):
     options: tuple[str, ...]
     """Antonym, synonym and two unrelated words, in random order."""
     ways: dict[str, str]
-    """For ``antonym`` and ``synonym``: whether the relation to the head is stated or derived."""
+    """Whether the relation to the head is stated or derived, for ``antonym`` and ``synonym``."""
 
 
 class Balance:
-    """Chooses the options of heads so that each permutation of frequencies is as frequent as any in its cell."""
+    """Chooses options for heads so that all orders of options by frequency are equally common in each cell."""
 
     def __init__(self, words: Words, random: Random) -> None:
         self._words, self._random = words, random
@@ -206,7 +213,12 @@ class Balance:
         self._uses: Counter[tuple[str, str]] = Counter()
 
     def add(self, head: str, part: str, avoid: Set[str] = frozenset()) -> bool:
-        """Choose the options of a head, none of them to be avoided, with the permutation that its cell has fewest of.
+        """Choose options for a head, with the order by frequency that is rarest in its cell so far.
+
+        Args:
+            head: the head.
+            part: its part of speech.
+            avoid: words that must not be options.
 
         Returns:
             Whether there are such options.
@@ -252,7 +264,7 @@ class Balance:
         return False
 
     def balanced(self, number: int) -> list[Choice]:
-        """Return at most a number of choices in random order, in whole rounds of all permutations."""
+        """Return at most *number* choices in random order, with the same number for each order by frequency."""
         rounds: list[tuple[Choice, ...]] = []
         for cell in sorted(self._cells):
             rounds += zip(*(self._cells[cell][ranks] for ranks in _RANKS), strict=False)
@@ -261,7 +273,7 @@ class Balance:
 
 
 def _choices(words: Words, random: Random, heads: int) -> list[Item]:
-    """Antonym and synonym items, as many of each permutation of frequencies in each cell."""
+    """Return antonym and synonym items that are balanced by frequency in each cell."""
     candidates = sorted(words.good["antonym"].keys() & words.good["synonym"].keys())
     random.shuffle(candidates)
     balance = Balance(words, random)
@@ -273,7 +285,7 @@ def _choices(words: Words, random: Random, heads: int) -> list[Item]:
 
 
 def item_of(kind: ItemType, choice: Choice, words: Words, contexts: tuple[tuple[str, str], ...] = ()) -> Item:
-    """Return the item of a type that a choice makes."""
+    """Return the item of the given type for a choice."""
     asked = "antonym" if kind == "antonym" else "synonym"
     head, right = choice.head, choice.options.index(getattr(choice, asked))
     band, way = words.band(head), choice.ways[asked]
@@ -281,13 +293,13 @@ def item_of(kind: ItemType, choice: Choice, words: Words, contexts: tuple[tuple[
 
 
 def best_first(first: Sequence[_T], second: Sequence[_T]) -> list[tuple[_T, _T]]:
-    """All pairs of two lists, those from the beginnings of both first."""
+    """Return all pairs of elements of two lists, those that are near the beginning of both lists first."""
     places = itertools.product(range(len(first)), range(len(second)))
     return [(first[i], second[j]) for i, j in sorted(places, key=lambda place: (sum(place), place))]
 
 
 def _of(words: Words, word: str, part: str) -> set[str]:
-    """Antonyms of a word."""
+    """Return the antonyms of a word."""
     return {other for other, _ in words.good["antonym"][word, part]}
 
 
@@ -302,7 +314,7 @@ def _others(
     uses: Counter[tuple[str, str]],
     avoid: Set[str],
 ) -> list[str] | None:
-    """Two unrelated words that put antonym and synonym at their places, or None."""
+    """Return two unrelated words whose frequencies give antonym and synonym their ranks, or None."""
     high, low = sorted((words.frequency[antonym], words.frequency[synonym]), reverse=True)
     first, second = min(ranks), max(ranks)
     limits = (
@@ -329,7 +341,7 @@ def _others(
 
 
 def _negations(lexicon: Lexicon, words: Words, random: Random, pairs: int) -> list[Item]:
-    """Negation items, two for each pair of a word and its negation."""
+    """Return two negation items for each pair of a word and its negation."""
     table = lexicon.sql(
         "SELECT b.word AS base, n.word AS negated FROM negation "
         "JOIN word b ON b.word_id = base_id JOIN word n ON n.word_id = negation.word_id "
@@ -363,14 +375,17 @@ def _negations(lexicon: Lexicon, words: Words, random: Random, pairs: int) -> li
 def _negation_options(
     words: Words, base: str, negated: str, negations: set[str]
 ) -> Iterator[tuple[str, str, str, str]]:
-    """Yield what means the same as a word and as its negation, the part of speech, and where the latter comes from."""
+    """Yield options for a pair: a synonym of the base, a synonym of its negation, the part of speech, and the origin.
+
+    The synonym of the negation is an antonym of the base, and the origin is that of this antonym.
+    """
     for part in PARTS_OF_SPEECH:
         synonyms = words.good["synonym"][base, part]
         antonyms = [(word, way) for word, way in words.good["antonym"][base, part] if word != negated]
         pairs = [
             (synonym, antonym, part, way)
             for synonym, (antonym, way) in (((first[0], second) for first, second in best_first(synonyms, antonyms)))
-            # An option with a prefix of its own would go with the negated word
+            # An option that is a negation itself would match the negated word by its form
             if negations.isdisjoint((synonym, antonym))
             if not any(are_alike(one, other) for one in (synonym, antonym) for other in (base, negated))
             if synonym != antonym and antonym not in words.related[synonym] - _of(words, synonym, part)

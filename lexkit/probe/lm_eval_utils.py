@@ -1,6 +1,6 @@
-"""What the tasks beside this file need of lm-evaluation-harness: their documents, and how they are scored.
+"""Functions for the tasks in this folder, with which lm-evaluation-harness loads documents and scores answers.
 
-`lexkit export --format lm-eval` copies this file, which needs nothing of lexkit.
+`lexkit export --format lm-eval` copies this file, which does not import lexkit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def documents(item_type: str, **_: object) -> dict[str, Any]:
-    """Return the documents of a type of item: one for each item and frame."""
+    """Return the documents for a type of item, one for each item and frame."""
     import datasets
 
     lines = Path(__file__).with_name("items.jsonl").read_bytes().splitlines()
@@ -20,7 +20,7 @@ def documents(item_type: str, **_: object) -> dict[str, Any]:
 
 
 def process_results(document: dict[str, Any], results: list[tuple[float, bool]]) -> dict[str, float]:
-    """Score the sentences with each option against the neutral ones, which follow them."""
+    """Return the scores of a document; the results are those of its sentences, followed by the neutral ones."""
     logs = [log_likelihood for log_likelihood, _ in results]
     n = len(document["options"])
     own, neutral = logs[:n], logs[n:]
@@ -32,6 +32,6 @@ def process_results(document: dict[str, Any], results: list[tuple[float, bool]])
 
 
 def _credit(scores: list[float], right: int) -> float:
-    """1 where the right option alone is the highest, the equal part of it where others are as high, otherwise 0."""
+    """Return 1 if the right option has the highest score, 1/n if n options share it, and 0 otherwise."""
     highest = [score >= max(scores) - 1e-4 for score in scores]
     return highest[right] / sum(highest)

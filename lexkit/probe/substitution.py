@@ -1,4 +1,4 @@
-"""Sentences of a text in which a word is to be replaced by its synonym, rather than its antonym or another word."""
+"""Make items from sentences of a text, in which a synonym has to replace a word."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from lexkit.probe.items import Balance, Item, Words, item_of
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 _WORD = re.compile(r"(?<![\w'\u2019@-])[a-z]{3,}(?![\w'\u2019@-])")
 _SHORTEST, _LONGEST, _CHARACTERS = 8, 40, 400
-"""Words of a sentence, at least and at most, and its characters at most."""
+"""Fewest and most words of a sentence, and its greatest length in characters."""
 _CONTEXTS = 3
-"""Sentences of an item, at most."""
+"""Most sentences of an item."""
 _NEEDS_ARTICLE = re.compile(r"\b(?:an?|more|most|very) $", re.IGNORECASE)
-"""Before a word whose first letter, or part of speech, tells what can stand there."""
+"""Words that restrict which words can follow, by first letter or part of speech, and so give options away."""
 
 
 def substitution_items(words: Words, text: str, number: int, seed: int) -> list[Item]:
-    """Make items of a text: each head once, with up to three sentences in which its place is to be filled.
+    """Make items from a text. Each head occurs in one item, with up to three sentences in which it is replaced.
 
-    The options are a synonym, an antonym and two unrelated words, whose places by frequency are balanced in each cell
+    The options are a synonym, an antonym and two unrelated words, whose order by frequency is balanced in each cell
     (part of speech, frequency, stated or derived), as in antonym and synonym items.
 
     Args:
-        words: of the store.
-        text: running English text.
-        number: items at most.
-        seed: chooses heads and sentences.
+        words: the words of the store.
+        text: English text.
+        number: most items to make.
+        seed: seed for drawing heads and sentences.
     """
     places: dict[str, list[tuple[str, str]]] = defaultdict(list)
     heads = {word: part for word, part in _unambiguous(words) if part in words.pools}
@@ -54,7 +54,7 @@ def _words(place: tuple[str, str]) -> set[str]:
 
 
 def _unambiguous(words: Words) -> Iterator[tuple[str, str]]:
-    """Yield words with synonyms and antonyms that are related to others as one part of speech only."""
+    """Yield words with synonyms and antonyms whose relations all have the same part of speech."""
     parts: dict[str, set[str]] = defaultdict(set)
     for kind in words.good.values():
         for word, part in kind:

@@ -1,4 +1,4 @@
-"""Seeing a store: the report, one page of HTML with everything in it, and pictures of a word's neighbourhood."""
+"""Show a store: the report, a self-contained HTML page, and pictures of a word's neighbourhood."""
 
 DEFAULT_LIMIT = 250_000
-"""Relations that a report carries at most unless told otherwise: about two megabytes of the page."""
+"""Most relations in a report by default, which make a page of about two megabytes."""

@@ -1,4 +1,4 @@
-"""The keep rates of a store: laid out for the SVG of the report, which needs no matplotlib, and drawn to a file."""
+"""Charts of keep rates: layout for the SVG in the report, which does not need matplotlib, and drawing to a file."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from lexkit.figures import KINDS, picture
+from lexkit.figures import KIND_COLORS, picture
 
 KEEP_RATE = "SELECT * FROM keep_rate"
-"""All columns, because stores of some versions have a column ``reading``; see `keep_rate_panels`."""
+"""Query for keep rates. It selects all columns because only some versions have ``reading``; see `keep_rate_panels`."""
 _READINGS = {
     "both": "both words",
     "partner": "partner of any word",
@@ -20,31 +20,33 @@ _LEFT, _TOP, _WIDTH, _HEIGHT = 34.0, 10.0, 276.0, 150.0
 
 
 class Curve(NamedTuple):
-    """One tokenizer's line: ``x, y`` in the picture and the per cent, for each number of tokens."""
+    """The line of one tokenizer."""
 
     tokenizer: str
     style: int
-    """Chooses colour, dashes and marker; the same tokenizer has the same in every panel."""
+    """Number of the colour, dashes and marker, which a tokenizer keeps in all panels."""
     points: list[tuple[float, float, int, float]]
+    """The points: ``x, y`` in the picture, number of tokens, percentage."""
 
 
 class Panel(NamedTuple):
-    """One chart: relations of one kind, read in one way."""
+    """One chart: the keep rates of one kind of relation in one reading."""
 
     kind: str
     reading: str
-    """Whose tokens count, in words; empty where the store knows one way only."""
+    """Description of whose tokens count; empty if the store has only one reading."""
     curves: list[Curve]
 
 
 def keep_rate_panels(rates: pa.Table) -> list[Panel]:
-    """Lay out the curves of the view ``keep_rate``, a panel for each kind (and reading), a curve for each tokenizer.
+    """Lay out the view ``keep_rate``, with a panel for each kind and reading, and a curve for each tokenizer.
 
     Args:
-        rates: columns ``tokenizer``, ``kind``, ``max_tokens``, ``percent`` and, in some stores, ``reading``.
+        rates: table with the columns ``tokenizer``, ``kind``, ``max_tokens``, ``percent`` and, in some stores,
+            ``reading``.
 
     Returns:
-        Nothing where the store has no tokenizers. Synonyms come before antonyms.
+        The panels, synonyms before antonyms; an empty list if the store has no tokenizers.
     """
     rows = rates.to_pylist()
     names = {name: style for style, name in enumerate(sorted({row["tokenizer"] for row in rows}))}
@@ -71,16 +73,16 @@ def keep_rate_panels(rates: pa.Table) -> list[Panel]:
 
 
 def short_names(names: list[str]) -> dict[str, str]:
-    """Cut names that are paths to their last two parts, where that leaves them different."""
+    """Shorten names that are paths to their last two parts, unless this makes two names equal."""
     cut = {name: "/".join(PurePosixPath(name).parts[-2:]) or name for name in names}
     return cut if len(set(cut.values())) == len(names) else {name: name for name in names}
 
 
 def plot_keep_rate(rates: pa.Table, tokenizer: str, path: Path) -> None:
-    """Draw what `Lexicon.keep_rate` returns, a panel for each reading and a line for each kind.
+    """Draw the result of `Lexicon.keep_rate`, with a panel for each reading and a line for each kind.
 
     Raises:
-        LexkitError: as `lexkit.figures.picture`.
+        LexkitError: matplotlib is missing, or the file has an unknown suffix.
         OSError: the file cannot be written.
     """
     curves: dict[str, dict[str, list[tuple[int, float]]]] = {}
@@ -93,8 +95,8 @@ def plot_keep_rate(rates: pa.Table, tokenizer: str, path: Path) -> None:
             axes = figure.add_subplot(1, len(curves), place)
             for kind, points in of_reading.items():
                 marker = "o" if kind == "synonym" else "s"
-                axes.plot(*zip(*points, strict=True), color=KINDS[kind], marker=marker, label=f"{kind}s")
-            axes.set(title=f"{reading}\n{_READINGS[reading]}", xlabel="m, tokens", ylim=(0, 103), xticks=range(1, 6))
+                axes.plot(*zip(*points, strict=True), color=KIND_COLORS[kind], marker=marker, label=f"{kind}s")
+            axes.set(title=f"{reading}\n{_READINGS[reading]}", xlabel="m (tokens)", ylim=(0, 103), xticks=range(1, 6))
             axes.grid(alpha=0.3)
             if place == 1:
                 axes.set_ylabel("per cent kept")

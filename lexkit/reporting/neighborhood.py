@@ -1,4 +1,4 @@
-"""A picture of a word's neighbourhood, by matplotlib, which is in the extra ``lexkit[plot]``."""
+"""Draw a word's neighbourhood with matplotlib, which the extra ``lexkit[plot]`` installs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from lexkit.figures import INK, KINDS, PAPER, QUIET, picture
+from lexkit.figures import INK, KIND_COLORS, PAPER, QUIET, picture
 from lexkit.sources.records import Kind
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from lexkit.store.results import Neighbor
 
 MOST = 18
-"""Neighbours of each kind that a picture shows, or twice as many where there is one kind; more could not be read."""
-# told apart by side, line and marker as well as by colour
+"""Most neighbours of each kind in a picture, which has twice as many if there is only one kind; more are illegible."""
+# Kinds differ in side, line and marker as well as in colour
 _LINES: dict[str, str] = {"synonym": "solid", "antonym": "dashed"}
 _MARKERS: dict[str, str] = {"synonym": "o", "antonym": "D"}
 _ROW, _RADIUS, _HALF_WIDTH, _MARGIN = 0.3, 1.6, 4.0, 0.15  # inches
@@ -40,20 +40,20 @@ class _Node(NamedTuple):
 def plot_neighborhood(
     lexicon: Lexicon, title: str, synonyms: Sequence[Neighbor], antonyms: Sequence[Neighbor], path: Path
 ) -> None:
-    """Draw synonyms on an arc to the left, antonyms to the right, and how they are related to each other.
+    """Draw synonyms on an arc to the left, antonyms on one to the right, and lines for relations among them.
 
-    The same store and arguments give the same file. The picture has the first `MOST` of each kind and
-    says how many there are; a word with one kind only has twice as many, on both sides.
+    The same store and arguments give the same file. The picture shows the first `MOST` neighbours of each kind and
+    states how many there are. If there is only one kind, it shows twice as many, on both sides.
 
     Args:
-        lexicon: where relations among the neighbours are looked up.
+        lexicon: the store in which relations among the neighbours are looked up.
         title: the word in the middle.
-        synonyms: in the order of importance.
-        antonyms: likewise.
-        path: see `lexkit.figures.picture`.
+        synonyms: the synonyms, the most important first.
+        antonyms: the antonyms, the most important first.
+        path: the file to write; see `lexkit.figures.picture`.
 
     Raises:
-        LexkitError: matplotlib is missing.
+        LexkitError: matplotlib is missing, or the file has an unknown suffix.
         OSError: the file cannot be written.
     """
     left, right = _sides(
@@ -71,7 +71,7 @@ def plot_neighborhood(
 
 
 def _sides(synonyms: list[_Related], antonyms: list[_Related]) -> tuple[list[_Related], list[_Related]]:
-    """What is drawn to the left and to the right: a kind each, or half of the only kind there is."""
+    """Return the neighbours on the left and on the right: one kind on each side, or two halves of the only kind."""
     if synonyms and antonyms:
         return synonyms[:MOST], antonyms[:MOST]
     only = (synonyms or antonyms)[: 2 * MOST]
@@ -80,7 +80,7 @@ def _sides(synonyms: list[_Related], antonyms: list[_Related]) -> tuple[list[_Re
 
 
 def _arc(related: list[_Related], side: int) -> list[_Node]:
-    """Rows of equal height on half an ellipse."""
+    """Place neighbours in rows of equal height on half an ellipse."""
     nodes = []
     half = _ROW * (max(len(related), 5) + 1) / 2
     for place, (neighbor, kind) in enumerate(related):
@@ -91,7 +91,7 @@ def _arc(related: list[_Related], side: int) -> list[_Node]:
 
 
 def _edges(lexicon: Lexicon, nodes: Sequence[_Node]) -> list[tuple[_Node, _Node, Kind]]:
-    # a word that is contested is there twice; its lines go to the first
+    # a contested word occurs twice; lines lead to its first node
     first = {node.word: node for node in reversed(nodes)}
     edges: list[tuple[_Node, _Node, Kind]] = []
     for word, node in first.items():
@@ -109,13 +109,13 @@ def _draw(axes: Axes, title: str, nodes: Sequence[_Node], edges: Sequence[tuple[
     from matplotlib.path import Path as Curve
 
     for a, b, kind in edges:
-        # bowed towards the middle, so that neighbours on one arc do not hide their line
+        # curved towards the middle, so that nodes on the same arc do not hide the line between them
         bow = (a.x + b.x) / 2 * (0.45 if a.side == b.side else 0.75), (a.y + b.y) / 2 * 0.9
         curve = Curve([(a.x, a.y), bow, (b.x, b.y)], [Curve.MOVETO, Curve.CURVE3, Curve.CURVE3])
-        look = {"edgecolor": KINDS[kind], "linestyle": _LINES[kind], "linewidth": 0.6, "alpha": 0.35}
+        look = {"edgecolor": KIND_COLORS[kind], "linestyle": _LINES[kind], "linewidth": 0.6, "alpha": 0.35}
         axes.add_patch(PathPatch(curve, facecolor="none", **look))
     for node in nodes:
-        color = KINDS[node.kind]
+        color = KIND_COLORS[node.kind]
         axes.plot([0, node.x], [0, node.y], color=color, linestyle=_LINES[node.kind], linewidth=1, alpha=0.6)
         fill = color if node.direct else PAPER
         axes.plot([node.x], [node.y], _MARKERS[node.kind], color=color, markerfacecolor=fill, markersize=6, zorder=3)
@@ -143,12 +143,12 @@ def _caption(axes: Axes, half_height: float, nodes: Sequence[_Node], counts: dic
         drawn = sum(node.kind == kind for node in nodes)
         text = f"{drawn} of {n:,} {kind}s" if n > drawn else f"{n} {kind}{'' if n == 1 else 's'}"
         place = (-_HALF_WIDTH + 0.2, "left") if side == 0 else (_HALF_WIDTH - 0.2, "right")
-        axes.text(place[0], half_height - 0.25, text, color=KINDS[kind], weight="bold", ha=place[1], va="center")
+        axes.text(place[0], half_height - 0.25, text, color=KIND_COLORS[kind], weight="bold", ha=place[1], va="center")
     axes.text(0, -half_height + 0.2, "filled: stated, hollow: derived", color=QUIET, size=8, ha="center")
 
 
 def _fitted(word: str, width: float, size: float) -> str:
-    """Cut a word until it is at most *width* inches wide in matplotlib's bold font, which is wider than most."""
+    """Shorten a word to at most *width* inches in matplotlib's bold font, which is wider than most fonts."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

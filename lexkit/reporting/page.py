@@ -1,4 +1,4 @@
-"""``lexkit report``: a store on one page of HTML that needs nothing but itself."""
+"""Write the report of a store, a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _TOP_WORDS = 20
 _CONTESTED_PAIRS = 12
 _SCRIPTS = ("data.js", "address.js", "graph.js", "explore.js", "table.js", "keep_rate.js", "main.js")
 
-# Relations that two sources both state; with itself, that a source states; `alone`, that no other states
+# Number of relations that two sources both state or, if they are the same source, that it states; `alone` counts those
+# that no other source states
 _OVERLAP = """
 WITH stated AS (
     SELECT DISTINCT word_a, word_b, kind, source FROM evidence WHERE rule IS NULL
@@ -48,8 +49,8 @@ FROM (SELECT word_a AS word_id, kind, direct FROM relation UNION ALL SELECT word
 JOIN word USING (word_id)
 GROUP BY word_id, word
 """
-# Pairs that the store has as both kinds, and what each kind rests on: first those that most sources have something to
-# say about, then those of common words
+# Pairs that the store has as both kinds, with the evidence for each kind: first those that most sources mention, then
+# those of common words
 _CONTESTED = """
 SELECT a.word, b.word AS other,
     max(sources) FILTER (kind = 'synonym') AS synonym_sources,
@@ -66,14 +67,14 @@ LIMIT ?
 
 
 class Report(NamedTuple):
-    """A report that has been written."""
+    """A finished report."""
 
     path: Path
     bytes: int
     relations: int
-    """Relations of the store; all are counted in the page."""
+    """Number of relations in the store; the counts of the page include all of them."""
     carried: int
-    """Those among them that can be searched and drawn in the page."""
+    """Number of relations that can be searched and drawn in the page."""
 
 
 def report(
@@ -83,22 +84,22 @@ def report(
     limit: int = DEFAULT_LIMIT,
     progress: Progress | None = None,
 ) -> Report:
-    """Write one self-contained page of HTML that shows a store: counts, sources, keep rates, every relation, a graph.
+    """Write a self-contained HTML page about a store: counts, sources, keep rates, all relations, and graphs of words.
 
     The same store gives the same page, byte for byte. The page appears, or is replaced, in one step.
 
     Args:
-        store: Path of the store. By default the one that `lexkit.open` opens.
-        output: The page to write.
+        store: Path of the store. By default, the store that `lexkit.open` opens.
+        output: Path of the page.
         limit: Most relations that can be searched and drawn in the page, those of the best-connected words first. The
-            counts are always of the whole store.
-        progress: Shows each stage.
+            counts are always those of the whole store.
+        progress: Receives each stage.
 
     Returns:
-        A `Report`: the path, its size in bytes, the relations of the store, and how many of them the page carries.
+        A `Report`: the path, its size in bytes, and the number of relations in the store and in the page.
 
     Raises:
-        StoreError: There is no such store, it is damaged, or *output* exists and is not a page of HTML.
+        StoreError: There is no such store, it is damaged, or *output* exists and is not an HTML page.
         ArgumentError: *limit* is not a whole number from 0 on.
         OSError: The file cannot be written.
     """
@@ -116,12 +117,11 @@ def write_report(
     Args:
         lexicon: the store.
         path: the file to write.
-        limit: relations that can be searched in the page at most, those of the best-connected words first; the
-            counts are of all.
-        progress: shows each stage.
+        limit: most relations that can be searched and drawn in the page, those of the best-connected words first.
+        progress: receives each stage.
 
     Raises:
-        StoreError: the store is damaged, or the file holds something else than a page.
+        StoreError: the store is damaged, or the file exists and is not an HTML page.
         OSError: the file cannot be written.
     """
     progress = progress or Progress()
@@ -143,7 +143,7 @@ def write_report(
             packed=packed,
             overlap=_overlaps(lexicon),
             top=lexicon.sql(f"{_DEGREES} ORDER BY synonyms + antonyms DESC, word_id LIMIT {_TOP_WORDS}").to_pylist(),
-            # shown first: a word of which sources state something on both sides
+            # the first word shown has many stated relations of both kinds
             start=lexicon.sql(
                 f"{_DEGREES} ORDER BY balance DESC, synonyms + antonyms DESC, word_id LIMIT 1"
             ).to_pylist(),
@@ -172,13 +172,13 @@ def _meta(lexicon: Lexicon) -> dict[str, str]:
 
 
 def _require_page(path: Path) -> None:
-    """See to it that nothing is lost but an older page; `--output` is easily taken for the store's."""
+    """Check that only an older page would be replaced, because users may take `--output` for the path of the store."""
     if not path.is_file():
         return
     with path.open("rb") as stream:
         start = stream.read(1000).lstrip()
     if start and not start.lower().startswith(b"<!doctype html"):
-        raise StoreError(f"{path}: exists and is not a page of HTML, so it is left alone; choose another --output")
+        raise StoreError(f"{path}: exists and is not an HTML page, so it is not replaced; choose another --output")
 
 
 class Overlap(NamedTuple):
@@ -208,7 +208,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_asset),
         autoescape=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,  # not of lexkit's own markup
+        finalize=lambda value: printable(value) if type(value) is str else value,  # but leave lexkit's own markup
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -229,10 +229,10 @@ def _asset(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """What a content security policy knows an inline script or style by."""
+    """Return the hash that identifies an inline script or style in a content security policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 def _file_name(uri: str) -> str:
-    """Return what a page says of a file: it is passed on, and needs no paths of its maker."""
+    """Return the name of a file without its folder, because pages are shared and need not reveal local paths."""
     return uri if uri.startswith("lexkit:") else PurePosixPath(uri).name

@@ -1,4 +1,4 @@
-"""The relations that a report carries, packed so that 190,000 of them are 1.3 megabytes of text."""
+"""Pack the relations of a report: 190,000 of them take 1.3 megabytes of text."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lexkit.errors import StoreError
 from lexkit.safe_output import printable
 from lexkit.store.lexicon import Lexicon
 
-# The relations of the best-connected word come first, then what is left of the second's, and so on: the words a reader
-# is likely to look for stay whole. Ties are parted by the id of the word, so that the choice is always the same.
+# The relations of the best-connected word come first, then the remaining ones of the second, and so on: the words that
+# readers are likely to look for are complete. The id of the word breaks ties, so the choice is always the same.
 _CHOSEN = """
 WITH degree AS (
     SELECT word_id, count(*) AS n
@@ -45,25 +45,28 @@ FROM chosen ORDER BY word_a, word_b, kind DESC
 
 
 class PackedRelations(NamedTuple):
-    """Relations as a page carries them."""
+    """Relations in the form in which a page contains them."""
 
     text: str
-    """Base64 of gzip of a JSON object; `pack_relations` tells its fields."""
+    """JSON object, compressed with gzip and encoded in base64; `pack_relations` describes its fields."""
     n_relations: int
     n_words: int
-    """Words that have at least one of these relations."""
+    """Number of words that have at least one of these relations."""
 
 
 def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
     """Pack at most *limit* relations, those of the best-connected words.
 
-    The JSON object has the fields ``words`` (in code point order), ``degrees`` (relations of each word in the whole
-    store, so that a page can tell what it lacks), ``labels`` (the different ``[kind, direct, contested, n_sources,
-    sources, pos, usage_a, usage_b]``), and, column by column for relations sorted by their first word: ``counts`` (how
-    many relations begin with each word), ``steps`` (place of the second word less the first's, then less that of the
-    relation before it), ``label``, ``weight_a`` and ``weight_b`` in quarters, which is fine enough for an order, and
-    ``confidence`` in per cent.
-    Differences rather than places, because small numbers compress better.
+    The JSON object has these fields:
+
+    - ``words``: the words in code point order.
+    - ``degrees``: the number of relations of each word in the whole store, so that a page can say what it lacks.
+    - ``labels``: the distinct ``[kind, direct, contested, n_sources, sources, pos, usage_a, usage_b]``.
+    - columns with the relations sorted by their first word: ``counts`` (number of relations by first word), ``steps``
+      (position of the second word, minus that of the first word or of the second word before it), ``label``,
+      ``weight_a`` and ``weight_b`` in quarters, which is enough for sorting, and ``confidence`` in per cent.
+
+    Columns contain differences of positions because small numbers compress better.
 
     Raises:
         StoreError: the store is damaged.
@@ -81,7 +84,7 @@ def pack_relations(lexicon: Lexicon, limit: int) -> PackedRelations:
                 steps.append(places[second] - before)
                 before = places[second]
     except KeyError as error:
-        raise StoreError(f"{lexicon.path}: damaged (a relation of no word, {error}); build it again") from error
+        raise StoreError(f"{lexicon.path}: damaged (a relation has no word {error}); build it again") from error
     labels: dict[tuple[object, ...], int] = {}
     label = [labels.setdefault(row, len(labels)) for row in zip(*columns[5:], strict=True)]
     document = {

@@ -48,7 +48,7 @@ def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
     return user_path(named) if named else Path(platformdirs.user_cache_dir("lexkit"))
 
 
-def place_of(entry: CatalogEntry, cache: Path) -> Path:
+def cached_path(entry: CatalogEntry, cache: Path) -> Path:
     """Return the path in the cache of the file that is downloaded for *entry*."""
     return cache / entry.name / entry.to_fetch.file
 
@@ -95,7 +95,7 @@ def fetched_files(kind: str, language: str = "en", cache: Path | None = None) ->
     entries = [entry for entry in load_catalog().source if entry.kind == kind and entry.language in (None, language)]
     found = []
     for entry in entries:
-        path = place_of(entry, folder)
+        path = cached_path(entry, folder)
         if (record := read_record(path)) is not None:
             found.append((path, record))
     if not found:

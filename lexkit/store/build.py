@@ -84,7 +84,7 @@ def build(
         sources: Pairs of a reader's name and a path for it. `lexkit sources` lists the readers, and docs/plugins.md
             explains how to add one.
         tokenizers: ``tokenizer.json`` files, folders that contain one, or names on the Hugging Face hub; each may be
-            given a name, as in ``llama=FILE`` (see `lexkit.tokens.loading.choose`).
+            given a name, as in ``llama=FILE`` (see `lexkit.tokens.loading.parse_tokenizer`).
         language: Wiktionary's code of the language to build.
         headwords: Whether to include words whose Wiktionary entries have no relations.
         roget_scope: Whether the terms of one semicolon ``group``, or of one ``paragraph``, are synonyms.

@@ -1,4 +1,4 @@
-"""Exporting a store: a folder of Parquet, JSON lines, CSV or SQLite files, and a README that tells their licences."""
+"""Export a store to a folder of Parquet, JSON lines, CSV or SQLite files, with a README that lists their licences."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from lexkit.store.sqlite import write_sqlite
 Form = Literal["parquet", "jsonl", "csv", "sqlite"]
 FORMS: tuple[Form, ...] = get_args(Form)
 _ROW_GROUP = 1 << 17
-"""Rows that a reader of Parquet takes at least; enough for zstd, and few enough to skip some."""
+"""Rows in a row group of Parquet: enough for zstd to compress well, and few enough for readers to skip groups."""
 _LINES = 10_000
 _SORTED_BY = ("word_a", "word_b", "kind")
 
 
 class Exported(NamedTuple):
-    """A file of an export, with the number of rows of its tables."""
+    """A file of an export, with the number of rows in its tables."""
 
     file: str
     rows: int
@@ -58,32 +58,33 @@ def export(
 ) -> list[Exported]:
     """Write a store's relations and evidence to files for other programs.
 
-    With *tokenizer*, the files hold relations with the token ids of both words, which is what distillation reads, and
-    no evidence. The same store and options give the same files, byte for byte, with the same versions of the libraries.
+    With *tokenizer*, the files contain relations with the token ids of both words, which distillation reads, and no
+    evidence. With the same versions of the libraries, the same store and options give the same files, byte for byte.
 
     Args:
-        store: The path of the store.
-        folder: The folder to write. It is made, or replaced in one step if it is an earlier export.
+        store: Path of the store.
+        folder: Folder to write. If it is an earlier export, it is replaced in one step.
         form: ``parquet`` (zstd), ``jsonl``, ``csv`` (lists joined by spaces), or ``sqlite`` (one file, lists as JSON
             text).
         tokenizer: Add the token ids of this tokenizer; see `Lexicon.tokenizer`.
-        max_tokens: Only pairs of words that both need at most this number of tokens.
-        contested: Whether to write pairs that are in the store as both kinds; by default they are written, but not
+        max_tokens: Write only pairs whose words both have at most this number of tokens.
+        contested: Whether to write pairs that are in the store as both kinds. By default, they are written, except
             with *tokenizer*.
-        licence_free_of: ``nc`` leaves out the sources whose licence forbids commercial use, with all that rests on
-            them: the export is that of a store built without them. A source of which lexkit knows no licence stays.
-        min_confidence: Leave out relations that are less likely than this to hold, from 0 to 1, with their evidence.
+        licence_free_of: ``nc`` leaves out the sources whose licence forbids commercial use, with everything that
+            depends on them: the export is that of a store built without them. Sources whose licence lexkit does not
+            know are kept.
+        min_confidence: Lowest confidence of the relations to write, from 0 to 1; their evidence is left out as well.
         archaic: Whether to write pairs with a word that is archaic or obsolete in this relation.
         offensive: Whether to write pairs with a word that is offensive or vulgar in this relation.
-        progress: Shows each stage.
+        progress: Receives each stage.
 
     Returns:
-        One `Exported` for each file, README aside.
+        One `Exported` for each file, except the README.
 
     Raises:
         QueryError: The store has no such tokenizer.
-        ArgumentError: There is no such form or licence to be free of, or *min_confidence* is not a number from 0 to 1.
-        StoreError: The file is not a store, or the folder cannot be written or holds something else.
+        ArgumentError: *form* or *licence_free_of* is unknown, or *min_confidence* is not a number from 0 to 1.
+        StoreError: The file is not a store, or the folder cannot be written or contains something else.
     """
     require_path("store", store)
     require_path("folder", folder)
@@ -143,7 +144,7 @@ def _facts(
     tokenizer: str | None,
     max_tokens: int | None,
 ) -> dict[str, Any]:
-    """What a reader must know of the files. The name of a source's file is given, not where it lay."""
+    """Return the metadata of the files. They name the file of each source, but not its folder."""
     language = connection.execute("SELECT value FROM meta WHERE key = 'language'").fetchone()
     ((has_frequencies,),) = connection.execute("SELECT count(frequency) > 0 FROM word").fetchall()
     facts: dict[str, Any] = {

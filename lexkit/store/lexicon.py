@@ -1,4 +1,4 @@
-"""Reading a store: synonyms, antonyms, why two words are related, and SQL."""
+"""Read a store: look up synonyms and antonyms, explain why words are related, and run SQL."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def open(path: str | os.PathLike[str] | None = None) -> Lexicon:
     """Open a store for reading; see `Lexicon`.
 
     Args:
-        path: A file that `lexkit.build` made. By default ``$LEXKIT_STORE``, or else ``lexkit.duckdb`` in the working
-            folder, as for the option ``--store`` of the command line.
+        path: A file made by `lexkit.build`. By default, ``$LEXKIT_STORE`` or else ``lexkit.duckdb`` in the working
+            folder, like the option ``--store`` of the command line.
 
     Raises:
-        StoreError: There is no such file, or it is not a lexkit store or one of another schema version.
+        StoreError: There is no such file, it is not a lexkit store, or it has another schema version.
     """
     return Lexicon(default_path() if path is None else path)
 
@@ -44,14 +44,14 @@ def open(path: str | os.PathLike[str] | None = None) -> Lexicon:
 class Lexicon(StoreReader):
     """A store that is open for reading. It is a context manager, and threads may share it.
 
-    The first look-up loads the words and relations (about 25 bytes a relation), which takes a moment; every further
-    one is a search in memory.
+    The first look-up loads the words and relations into memory (about 25 bytes per relation), which takes a moment;
+    later ones only search in memory.
 
     Args:
-        path: A file that `lexkit.build` made; see also `lexkit.open`.
+        path: A file made by `lexkit.build`; see also `lexkit.open`.
 
     Raises:
-        StoreError: There is no such file, or it is not a lexkit store or one of another schema version.
+        StoreError: There is no such file, it is not a lexkit store, or it has another schema version.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -64,17 +64,17 @@ class Lexicon(StoreReader):
     def find(self, word: str, *, forms: bool = False, kind: Kind | None = None) -> list[str]:
         """Return the word as the store spells it.
 
-        That is the word itself; or else every word that differs only in case; or else every word that is spelt alike
-        in the eyes of a reader, with other signs for apostrophes and hyphens, joiners, ss for a sharp s, Greek
-        capitals without accents, or full-width letters.
+        This is the word itself. If the store does not have it, it is every word that differs only in case; and if there
+        is none, every word that looks the same to a reader but has other characters for apostrophes and hyphens,
+        joiners, ss for a sharp s, Greek capitals without accents, or full-width letters.
 
         Args:
             word: The word to look for.
-            forms: Return the words whose relations answer for *word* instead: for *ran*, also *run*; see `synonyms`.
-            kind: With *forms*, the words that answer for relations of this kind: ``"synonym"`` or ``"antonym"``.
+            forms: Return the words whose relations are used for *word* instead: for *ran*, also *run*; see `synonyms`.
+            kind: With *forms*, return the words that are used for this kind: ``"synonym"`` or ``"antonym"``.
 
         Returns:
-            Spellings; none if the store does not have the word.
+            The spellings; an empty list if the store does not have the word.
 
         Raises:
             ArgumentError: *word* is not text, or there is no such kind.
@@ -84,10 +84,10 @@ class Lexicon(StoreReader):
         return [self._index.word(word_id) for word_id in self._resolver.answering(word, forms, kind)]
 
     def forms(self, word: str) -> list[WordForm]:
-        """Return what *word* is a form of: ran, of run; colour, of color; well known, of well-known.
+        """Return the words that *word* is a form of: run for ran, color for colour, well-known for well known.
 
-        The store knows this of its own words, from sources and rules. Any other word is compared with them by the same
-        rules; docs/forms.md has them.
+        For words of the store, these come from sources and rules. The same rules are applied to other words;
+        docs/forms.md describes them.
         """
         return self._resolver.forms(word)
 
@@ -109,28 +109,28 @@ class Lexicon(StoreReader):
         """Return the synonyms of *word*, the best first.
 
         Args:
-            word: The word to look up, as it is written, and regardless of case where the store has no such word (see
-                `find`). If several words are found (*POLISH*: Polish, polish), the answer is one list that has each
-                synonym once.
-            pos: Only relations in this part of speech, or in one of several: ``"adj"``, ``["noun", "verb"]``.
-                Relations of which no source gives the part of speech are left out.
-            direct: Only relations that a source states.
+            word: The word to look up. If the store does not have it in this spelling, case is ignored (see `find`). If
+                several words are found (*Polish* and *polish* for *POLISH*), the result contains the synonyms of all
+                of them, each once.
+            pos: Use only relations in this part of speech, or in one of several: ``"adj"``, ``["noun", "verb"]``.
+                Relations whose part of speech no source states are left out.
+            direct: Use only relations that a source states.
             same_pos: Leave out relations that are derived across parts of speech (`Neighbor.same_pos`).
-            source: Only relations for which this source is evidence.
-            min_confidence: Only relations that are at least this likely to hold, from 0 to 1 (`Neighbor.confidence`).
+            source: Use only relations with evidence from this source.
+            min_confidence: Lowest confidence of the relations to use, from 0 to 1 (`Neighbor.confidence`).
             archaic: Whether to include words that are archaic or obsolete in this sense.
             offensive: Whether to include words that are offensive or vulgar in this sense.
-            limit: The largest number of synonyms to return.
-            forms: Let a form without stated synonyms answer with those of its lemma as well, as *ran* does with those
-                of *run*, and another spelling always with those of the more usual one; see `forms`. Antonyms are the
-                lemma's where no source states any relation of the form.
-            strict: Raise `WordNotFound` if the store does not have the word, rather than return an empty list.
+            limit: Most synonyms to return.
+            forms: If *word* is an inflected form without stated synonyms, such as *ran*, include the synonyms of its
+                lemma, *run*; if it is a variant spelling, always include those of the more common spelling; see
+                `forms`. Antonyms of the lemma are included if no source states any relation of the form.
+            strict: Raise `WordNotFound` if the store does not have the word, instead of returning an empty list.
 
         Returns:
             A list of `Neighbor`; empty if the word is unknown (see `suggest`) or has no synonyms.
 
         Raises:
-            WordNotFound: With *strict*, the store does not have the word; the error names similar ones.
+            WordNotFound: With *strict*, the store does not have the word; the error names similar words.
             QueryError: The store has no such source.
             ArgumentError: *word* is not text, the store has no such part of speech, *limit* is not a number from 0 on,
                 or *min_confidence* is not one from 0 to 1.
@@ -155,7 +155,7 @@ class Lexicon(StoreReader):
     ) -> Neighbors:
         """Return the antonyms of *word*, the best first.
 
-        The arguments, the answer and the errors are those of `synonyms`.
+        The arguments, the result and the errors are those of `synonyms`.
         """
         wanted = Filter(direct, same_pos, source, self._pos(pos), min_confidence, archaic, offensive)
         return self._neighbors(word, "antonym", wanted, limit, forms, strict)
@@ -188,22 +188,22 @@ class Lexicon(StoreReader):
         """Return the synonyms or antonyms of many words at once, in one pass over the store.
 
         Args:
-            words: A list of n words, an Arrow array, or anything else to iterate over. Each is looked up as by
+            words: A list of n words, an Arrow array, or any other iterable of words. Each word is looked up as in
                 `synonyms`.
             kind: ``"synonym"`` or ``"antonym"``.
-            pos: This option and the following ones are those of `synonyms`.
-            direct: Only relations that a source states.
-            min_confidence: Only relations that are at least this likely to hold.
-            archaic: Whether to include archaic answers.
-            offensive: Whether to include offensive answers.
-            forms: Let lemmas answer for forms.
+            pos: Use only relations in this part of speech, or in one of several; see `synonyms`.
+            direct: Use only relations that a source states.
+            min_confidence: Lowest confidence of the relations to use, from 0 to 1.
+            archaic: Whether to include words that are archaic or obsolete in this sense.
+            offensive: Whether to include words that are offensive or vulgar in this sense.
+            forms: Also use the relations of lemmas; see `synonyms`.
             strict: Raise `WordNotFound` for the first word that the store does not have.
 
         Returns:
-            A table of n rows in the order of *words*, with the columns ``word`` (string, as asked) and ``neighbors``
-            (list of int32: places in `words()`, in the order of `synonyms`). The list's ``offsets`` and ``values`` are
-            a sparse matrix of n rows in CSR form, and ``lexicon.words().take(values)`` are the words. An unknown word
-            has an empty list.
+            A table of n rows in the order of *words*, with the columns ``word`` (string, as given) and ``neighbors``
+            (list of int32: indices into `words()`, in the order of `synonyms`). The ``offsets`` and ``values`` of the
+            list are a sparse matrix with n rows in CSR format, and ``lexicon.words().take(values)`` returns the words.
+            The list of an unknown word is empty.
 
         Raises:
             WordNotFound: With *strict*, the store does not have one of the words.
@@ -234,9 +234,9 @@ class Lexicon(StoreReader):
         Args:
             word: One of the words; their order does not matter.
             other: The other word.
-            pos: This option and the following ones are those of `synonyms`.
-            min_confidence: Only relations that are at least this likely to hold.
-            forms: Let lemmas answer for forms.
+            pos: Use only relations in this part of speech, or in one of several; see `synonyms`.
+            min_confidence: Lowest confidence of the relations to use, from 0 to 1.
+            forms: Also use the relations of lemmas; see `synonyms`.
             strict: Raise `WordNotFound` if the store does not have one of the words.
 
         Returns:
@@ -263,22 +263,22 @@ class Lexicon(StoreReader):
         forms: bool = False,
         strict: bool = False,
     ) -> Explanation:
-        """Return every piece of evidence for a relation between two words.
+        """Return all evidence for a relation between two words.
 
-        Derivations are included, and so are those that a stated relation contradicts (`Evidence.contradicted`).
+        It includes derivations, even those that a stated relation contradicts (`Evidence.contradicted`).
 
         Args:
             word: One of the words; their order does not matter.
             other: The other word.
-            pos: Only evidence in this part of speech, or in one of several.
-            min_confidence: Only evidence of relations that are at least this likely to hold, from 0 to 1. Any number
-                above 0 leaves out contradicted derivations.
-            forms: Let lemmas answer for forms; see `synonyms`.
+            pos: Return only evidence in this part of speech, or in one of several.
+            min_confidence: Lowest confidence of the relations whose evidence is returned, from 0 to 1. Any number above
+                0 leaves out contradicted derivations.
+            forms: Also use the relations of lemmas; see `synonyms`.
             strict: Raise `WordNotFound` if the store does not have one of the words.
 
         Returns:
-            A list of `Evidence`: what is stated comes first, then by kind and source. It is empty if the two words are
-            not related.
+            A list of `Evidence`, stated relations first, then sorted by kind and source. It is empty if the two words
+            are not related.
 
         Raises:
             WordNotFound: With *strict*, the store does not have one of the words.
@@ -291,24 +291,24 @@ class Lexicon(StoreReader):
             return find_evidence(connection, self._index, words, others, wanted)
 
     def _answering(self, word: str, forms: bool, strict: bool, kind: Kind | None = None) -> list[int]:
-        """Return the ids of the words that answer for a word."""
+        """Return the ids of the words whose relations are used for a word."""
         ids = self._resolver.answering(word, forms, kind)
         if strict and not ids:
             raise WordNotFound(word, self._store.path, self.suggest(word))
         return ids
 
     def suggest(self, word: str, limit: int = 5) -> list[str]:
-        """Return the words of the store that are spelt most like *word*, the likest first.
+        """Return the words of the store with the most similar spelling, the most similar first.
 
         If the store does not have *word*, the words of which it is a form come first, and then those of which it may be
         a misspelt form: mouse for *mice*, run for *runing*.
 
         Args:
             word: The word to compare with.
-            limit: The largest number of words to return.
+            limit: Most words to return.
 
         Returns:
-            Words; none if nothing is near.
+            Words; an empty list if no word is similar.
 
         Raises:
             ArgumentError: *word* is not text, or *limit* is not a number from 0 on.
@@ -319,19 +319,19 @@ class Lexicon(StoreReader):
         from rapidfuzz.distance import OSA
 
         key = search_key(normalize_word(word))
-        if len(key) > 2 * LONGEST_WORD:  # no word is near, and comparing would take long
+        if len(key) > 2 * LONGEST_WORD:  # no word is similar, and comparing would take long
             return []
         found = process.extract(
             key, self._resolver.keys, scorer=OSA.normalized_similarity, limit=limit * 4, score_cutoff=0.6
         )
-        # equally like words: the one with more relations is the likelier meant
+        # among equally similar words, the one with more relations is more likely to be meant
         ranked = sorted(found, key=lambda match: (-match[1], -self._index.degree(match[2]), match[2]))
         near = [self._index.word(match[2]) for match in ranked]
         lemmas = [] if word in self else [form.lemma for form in self.forms(word)]
         return list(dict.fromkeys([*lemmas, *self._resolver.misspelt_lemmas(word), *near]))[:limit]
 
     def words(self) -> pa.Array:
-        """Return all words in code point order, as a `pyarrow.StringArray`: place *i* has ``word_id`` *i*."""
+        """Return all words in code point order, as a `pyarrow.StringArray`; the index of a word is its ``word_id``."""
         return self._index.words
 
     @property
@@ -369,19 +369,20 @@ class Lexicon(StoreReader):
         Args:
             word: The word where the chains begin.
             other: The word where they end.
-            limit: The largest number of chains to return.
-            max_steps: The longest chain to look for, 1 to 12 steps.
-            pos: Only steps in this part of speech, or in one of several.
-            direct: Only steps that a source states.
-            min_confidence: Only steps that are at least this likely to hold, from 0 to 1.
+            limit: Most chains to return.
+            max_steps: Most steps of a chain, from 1 to 12.
+            pos: Use only relations in this part of speech, or in one of several.
+            direct: Use only relations that a source states.
+            min_confidence: Lowest confidence of the relations to use, from 0 to 1.
             archaic: Whether a step may lead to a word that is archaic or obsolete in this sense.
             offensive: Whether a step may lead to a word that is offensive or vulgar in this sense.
-            forms: Let lemmas answer for forms; see `synonyms`.
+            forms: Also use the relations of lemmas; see `synonyms`.
             strict: Raise `WordNotFound` if the store does not have one of the words.
 
         Returns:
-            Chains of one length, that with the best answers (`Neighbor.weight`) first. There are none if the store does
-            not have a word, if both are the same word, or if no chain of *max_steps* leads from one to the other.
+            Chains of the same length, those with the best answers (`Neighbor.weight`) first. The list is empty if the
+            store does not have one of the words, if both are the same word, or if no chain of at most *max_steps* steps
+            connects them.
 
         Raises:
             WordNotFound: With *strict*, the store does not have one of the words.
@@ -403,18 +404,18 @@ class Lexicon(StoreReader):
         return self._index.chains(starts, goals, wanted, limit=limit, max_steps=max_steps)
 
     def random(self, n: int = 1, *, pos: str | None = None, seed: int | None = None) -> list[str]:
-        """Return words drawn at random from those that are worth looking at.
+        """Return interesting words, drawn at random.
 
-        These have several synonyms and an antonym that a source states, and are neither rare nor very common,
-        offensive nor archaic. If the store has fewer of them than *n*, all of its words with relations count.
+        These words have several synonyms and an antonym that a source states, and are not rare, very common, offensive
+        or archaic. If the store has fewer than *n* of them, words are drawn from all words with relations.
 
         Args:
-            n: The number of words; fewer come if the store has fewer.
-            pos: Only words with relations in this part of speech.
-            seed: Draw the same words of the same store again.
+            n: Number of words; fewer are returned if the store has fewer.
+            pos: Draw only words with relations in this part of speech.
+            seed: Seed for the draw; the same store and seed give the same words.
 
         Returns:
-            Words, in no particular order.
+            Words in no particular order.
 
         Raises:
             ArgumentError: *n* is not a whole number from 1 on.

@@ -1,4 +1,4 @@
-"""The README of an export. Its head lets the Hugging Face ``datasets`` library load the folder."""
+"""Write the README of an export. Its metadata block lets the Hugging Face ``datasets`` library load the folder."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from lexkit.sources.catalog import load_catalog
 _NAME = "README.md"
 SQLITE_FILE = "lexkit.sqlite"
 FORMS_OF_DATASETS = ("parquet", "jsonl", "csv")
-"""Forms that the `datasets` library loads; each table is a file."""
+"""Formats that the `datasets` library can load, with one file per table."""
 TABLE_FILES = (SQLITE_FILE, *(f"{table}.{form}" for table in ("relations", "evidence") for form in FORMS_OF_DATASETS))
-"""The files of an export in any form, README aside."""
+"""The files of an export in all formats, except the README."""
 _TITLE = "# Synonyms and antonyms, exported by lexkit"
 _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "relations": (
         ("word_a, word_b", "the two words; each pair once, word_a before word_b in code point order"),
         ("kind", "synonym or antonym"),
         ("direct", "whether a source states it; otherwise morphological negation derives it"),
-        ("n_sources", "how many independent sources state it, or state what it is derived from"),
-        ("sources", "the names of all sources that it rests on"),
-        ("contested", "whether the pair is known as the other kind, too"),
-        ("pos", "parts of speech, as far as the sources say"),
-        ("same_pos", "whether the words are of one part of speech; not so where faultless gave fault"),
+        ("n_sources", "number of independent sources that state it, or state the relation it is derived from"),
+        ("sources", "names of all sources that it is based on"),
+        ("contested", "whether the sources also relate the two words as the other kind"),
+        ("pos", "parts of speech, as far as the sources state them"),
+        ("same_pos", "whether both words have the same part of speech; false for fault, derived from faultless"),
         ("usage_a, usage_b", "labels of word_a, and of word_b, in this relation: archaic, slang, offensive ..."),
-        ("confidence", "the chance that it holds in some ordinary sense, from 0 to 1"),
-        ("weight_a, weight_b", "how good an answer word_b is for word_a, and word_a for word_b; the higher the better"),
-        ("token_ids_a, token_ids_b", "the words' tokens in running text, after a space, without special tokens"),
+        ("confidence", "probability that it holds in some ordinary sense, from 0 to 1"),
+        ("weight_a, weight_b", "how good an answer word_b is for word_a, and word_a for word_b; higher is better"),
+        ("token_ids_a, token_ids_b", "tokens of the words in running text, after a space, without special tokens"),
     ),
     "evidence": (
         ("word_a, word_b, kind", "the relation that is stated or derived"),
-        ("source", "who states it; for a derived one, who states what it is derived from"),
+        ("source", "the source that states it or, if it is derived, states the relation it is derived from"),
         ("pos, sense", "part of speech; gloss or place in the source"),
-        ("scope", "what of the source puts the two together, where that makes a difference"),
-        ("n_words, distance", "how many words the source puts together there, and how far apart the two stand"),
-        ("usage_a, usage_b", "what the source says of the use of word_a, and of word_b, there"),
-        ("rule", "empty if stated; else how it is derived; `contradicted:` before it if it counts for nothing"),
+        ("scope", "the part of the source that relates the two words, if this affects the confidence"),
+        ("n_words, distance", "number of words that the source groups there, and the distance between the two"),
+        ("usage_a, usage_b", "labels that the source gives word_a, and word_b, there"),
+        ("rule", "empty if stated, else the rule that derives it; after `contradicted:`, it does not count"),
         ("from_a, from_b, from_kind", "the stated relation it is derived from"),
         ("same_pos", "false if it was derived across parts of speech"),
     ),
@@ -55,7 +55,7 @@ sources, contested, pos, same_pos, usage (of the answer), confidence, weight. Wo
 
 def write_readme(folder: Path, form: str, tables: dict[str, pa.Table], facts: dict[str, Any]) -> None:
     """Write ``README.md`` for the files of an export."""
-    # pandas, by which datasets reads CSV, takes the words null and nan for missing ones
+    # datasets reads CSV with pandas, which treats the words null and nan as missing values
     options = {"keep_default_na": False, "na_values": [""]} if form == "csv" else {}
     configs = [
         {"config_name": name, "data_files": f"{name}.{form}", **({} if place else {"default": True}), **options}
@@ -76,7 +76,7 @@ def write_readme(folder: Path, form: str, tables: dict[str, pa.Table], facts: di
 
 
 def is_export(folder: Path) -> bool:
-    """Whether a folder holds an export and nothing else."""
+    """Return whether a folder contains an export and nothing else."""
     files = {file.name for file in folder.iterdir()}
     return (
         _NAME in files and files <= {_NAME, *TABLE_FILES} and _TITLE in (folder / _NAME).read_text("utf-8", "replace")
@@ -84,7 +84,7 @@ def is_export(folder: Path) -> bool:
 
 
 def all_licences(facts: dict[str, Any]) -> list[str | None]:
-    """Return the licences that the files of an export carry; None for one that lexkit does not know."""
+    """Return the licences of the files in an export, with None for a source whose licence lexkit does not know."""
     carried = [item.licence for item in load_catalog().carried if facts["has_frequencies"]]
     return [*(row["licence"] for row in facts["sources"]), *carried]
 
@@ -119,50 +119,50 @@ def _contents(form: str, tables: dict[str, pa.Table], facts: dict[str, Any]) -> 
         most = tokenizer["max_tokens"]
         parts += [
             f"Token ids are those of {markdown(tokenizer['name'])} (fingerprint {markdown(tokenizer['fingerprint'])})"
-            + (f"; pairs of which a word needs more than {most} tokens are left out." if most else "."),
+            + (f"; pairs with a word of more than {most} tokens are left out." if most else "."),
             "",
         ]
     if not facts["contested"]:
-        parts += ["Pairs that are known both as synonyms and as antonyms are left out.", ""]
+        parts += ["Pairs that are both synonyms and antonyms are left out.", ""]
     if facts["min_confidence"]:
         parts += [f"Pairs whose confidence is below {facts['min_confidence']:g} are left out.", ""]
     if facts["without_usage"]:
         parts += [f"Pairs with a word that is {' or '.join(facts['without_usage'])} are left out.", ""]
     if facts["left_out"]:
         names = ", ".join(map(markdown, facts["left_out"]))
-        parts += [f"What rests on these sources is left out, derivations included: {names}.", ""]
+        parts += [f"Everything that depends on these sources is left out, including derivations: {names}.", ""]
     return parts
 
 
 def licences(facts: dict[str, Any]) -> list[str]:
-    """Return the lines of a README on the sources of files, their licences, and what to cite.
+    """Return the lines of a README about sources, their licences and citations.
 
     Args:
-        facts: has `sources`, rows of the table `source`, and `has_frequencies`.
+        facts: a dictionary with `sources`, rows of the table `source`, and `has_frequencies`.
     """
     parts = [
         "## Sources and licences",
         "",
-        "These files are made of the sources below and carry their licences, all at once.",
+        "These files are made from the sources below, and the licences of all of them apply at the same time.",
         "",
     ]
     parts += ["| source | file | licence |", "| --- | --- | --- |"]
     catalog = {(entry.kind, entry.licence): entry for entry in reversed(load_catalog().source)}
     cited = []
     for row in facts["sources"]:
-        # a thesaurus made from WordNet has WordNet's licence, and a wordnet of French has not that of the English one
+        # a thesaurus made from WordNet has its licence, but a French wordnet does not have that of the English one
         entry = catalog.get((row["origin"], row["licence"]))
         note = f" ({entry.licence_note})" if entry is not None else ""
         parts.append(
             f"| {markdown(row['source'])} | {markdown(row['file'])} "
-            f"| {markdown(row['licence'] or 'unknown to lexkit: ask its author')}{note} |"
+            f"| {markdown(row['licence'] or 'unknown to lexkit; ask the author')}{note} |"
         )
         if entry is not None:
             cited.append(f"- {entry.citation}")
     parts += [
         "",
         *(
-            f"Weights rest on these facts as well: {item.title} ({item.licence}: {item.licence_note}). {item.citation}"
+            f"Weights are also based on {item.title} ({item.licence}: {item.licence_note}). {item.citation}"
             for item in load_catalog().carried
             if facts["has_frequencies"]
         ),

@@ -1,4 +1,4 @@
-"""What a `Lexicon` answers with: neighbours, forms and evidence, one at a time."""
+"""The single answers of a `Lexicon`: neighbours, forms and evidence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lexkit.sources.records import FormKind, Kind
 from lexkit.store.html import html_table
 
 _LONGEST_TEXT = 60
-"""Characters of a gloss that the text of a piece of evidence shows."""
+"""Most characters of a gloss in the representation of evidence."""
 
 
 class Neighbor(NamedTuple):
@@ -17,21 +17,22 @@ class Neighbor(NamedTuple):
     word: str
     """The word, as the store spells it."""
     direct: bool
-    """Whether a source states the relation, rather than morphological negation deriving it."""
+    """Whether a source states the relation. Otherwise, it is derived by morphological negation."""
     n_sources: int
-    """How many independent sources state it, or, if none does, state what it is derived from."""
+    """Number of independent sources that state the relation or, if none does, state what it is derived from."""
     sources: tuple[str, ...]
-    """The names of the sources, sorted; `Lexicon.explain` shows what each says."""
+    """The names of the sources, sorted; `Lexicon.explain` shows what each of them states."""
     contested: bool
-    """Whether the two are in the store as the other kind, too."""
+    """Whether the store also has the two words as the other kind."""
     pos: tuple[str, ...]
-    """The parts of speech in which they are related, as far as the sources say."""
+    """The parts of speech in which they are related, as far as the sources state them."""
     same_pos: bool
-    """Whether they have one part of speech; not so what -less derived (accurate, faultless: accurate, fault)."""
+    """Whether they have the same part of speech. It is false for relations derived with -less, such as accurate and
+    fault, which come from accurate and faultless."""
     usage: tuple[str, ...]
     """Labels of the word in this relation (`lexkit.sources.records.USAGES`): archaic, slang ..."""
     confidence: float
-    """The chance, from 0 to 1, that the relation holds in some ordinary sense; see docs/confidence.md."""
+    """Probability, from 0 to 1, that the relation holds in some ordinary sense; see docs/confidence.md."""
     weight: float
     """How good an answer it is, comparable among answers for the same word; see docs/ranking.md."""
 
@@ -44,40 +45,40 @@ class Neighbor(NamedTuple):
 
 
 class WordForm(NamedTuple):
-    """A word that is a form of another one, of which the store has relations."""
+    """A word that is a form of another word, which has relations in the store."""
 
     word: str
-    """The form, as the store spells it where it has it."""
+    """The form, as the store spells it if it has the form."""
     lemma: str
-    """The word of which it is a form."""
+    """The word that it is a form of."""
     kind: FormKind
     """How the two differ: inflection (ran, run), spelling (colour, color), hyphenation (well known, well-known)."""
     source: str
-    """Who says so; ``rules`` if no source does."""
+    """The source that states it; ``rules`` if no source does."""
 
 
 class Evidence(NamedTuple):
-    """One reason why two words are, or would be, related."""
+    """A reason why two words are related, or would be if no source contradicted it."""
 
     kind: Kind
-    """The relation that it speaks for: ``synonym`` or ``antonym``."""
+    """The kind of relation that it supports: ``synonym`` or ``antonym``."""
     source: str
-    """Who states it; for a derived relation, who states the relation that it is derived from."""
+    """The source that states it or, if it is derived, that states the relation it is derived from."""
     pos: str | None
-    """The part of speech, as far as the source says."""
+    """The part of speech, as far as the source states it."""
     sense: str | None
-    """The sense in which the source relates them: a gloss, or a head and its place in Roget."""
+    """The sense in which the source relates the words: a gloss, or a head and its place in Roget."""
     scope: str | None
-    """What in the source puts the two together, where its scopes differ in how sure they are."""
+    """The part of the source that relates the words, if the source has parts that differ in reliability."""
     usage: tuple[str, ...]
     """Labels of either word."""
     rule: str | None
-    """None for a stated relation; ``un-``, ``-less``, ``un-+in-`` ... for a derived one; ``negation`` or ``reversal``
-    for a word and its base, ``double negation`` for a word and its base's base."""
+    """The rule that derives the relation: None for a stated one; ``un-``, ``-less``, ``un-+in-`` ... for a derived one;
+    ``negation`` or ``reversal`` for a word and its base; ``double negation`` for a word and the base of its base."""
     same_pos: bool
-    """Whether the two words have one part of speech, as far as derivation goes."""
+    """Whether the two words have the same part of speech; only derivations can make this false."""
     contradicted: bool
-    """Whether a stated relation contradicts this derived one, which is then kept as evidence only."""
+    """Whether a stated relation contradicts this derived one, which is then only kept as evidence."""
     derived_from: tuple[str, str, Kind] | None
     """The stated relation that a derived one comes from."""
 
@@ -91,7 +92,7 @@ class Evidence(NamedTuple):
 
 
 def _short(name: str, first: str, fields: dict[str, Any]) -> str:
-    """Return a text like a call. Fields that are None, empty or False are left out, except ``direct``."""
+    """Return a representation like a call, without fields that are None, empty or False, except ``direct``."""
     shown = [repr(first)]
     for field, value in fields.items():
         if value or field in ("direct", "confidence"):
@@ -101,11 +102,11 @@ def _short(name: str, first: str, fields: dict[str, Any]) -> str:
 
 
 ARCHAIC = ("archaic", "obsolete")
-"""Labels of words that are left out where archaic ones are not wanted."""
+"""Labels of words that are left out with ``archaic=False``."""
 OFFENSIVE = ("offensive", "vulgar")
-"""Labels of words that are left out where offensive ones are not wanted."""
+"""Labels of words that are left out with ``offensive=False``."""
 
 
 def unwanted(archaic: bool, offensive: bool) -> tuple[str, ...]:
-    """Return the labels of the words that are not wanted."""
+    """Return the labels of the words to leave out."""
     return (() if archaic else ARCHAIC) + (() if offensive else OFFENSIVE)

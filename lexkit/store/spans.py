@@ -16,7 +16,7 @@ from lexkit.errors import TokenizerError
 from lexkit.progress import Progress
 from lexkit.store.checksum import record_checksums
 from lexkit.store.files import connect, reading, store_copy, timestamp
-from lexkit.tokens.loading import choose, load_tokenizer
+from lexkit.tokens.loading import load_tokenizer, parse_tokenizer
 from lexkit.tokens.spans import fingerprint, spans
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def load_tokenizers(tokenizers: Sequence[str], progress: Progress) -> dict[str, 
         TokenizerError: a tokenizer cannot be loaded, or two have the same name.
     """
     chosen: dict[str, str] = {}
-    for name, location in dict.fromkeys(choose(text) for text in tokenizers):
+    for name, location in dict.fromkeys(parse_tokenizer(text) for text in tokenizers):
         if name in chosen:
             raise TokenizerError(
                 f"{chosen[name]} and {location}: both would be named {name!r}; give one another name with NAME=PATH"

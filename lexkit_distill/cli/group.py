@@ -1,4 +1,4 @@
-"""The group ``lexkit distill``, and what its commands share."""
+"""The group ``lexkit distill``, and functions that its commands share."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _COMMANDS = {
 
 @click.group(cls=LazyGroup, homes=_COMMANDS)
 def distill() -> None:
-    """Sense dictionaries from a teacher language model and a store, students that learn from both, evaluation.
+    """Make sense dictionaries from a teacher language model and a store, train students with them, and evaluate them.
 
     \b
-    It needs the extra: pip install 'lexkit[distill]'
+    This needs an extra: pip install 'lexkit[distill]'
     """
 
 
 def progress(quiet: bool) -> Progress:
-    """Return a bar where somebody watches, and otherwise nothing: logs of long runs hold what failed."""
+    """Return a progress bar on a terminal, and otherwise one that shows nothing, so that logs stay readable."""
     return show_progress(quiet or not is_terminal(sys.stderr))
 
 
 @contextmanager
 def starting(quiet: bool) -> Iterator[Progress]:
-    """Context manager. Show the progress of a command, from the import of torch on, which takes seconds."""
+    """Context manager. Show the progress of a command, beginning with the import of torch, which takes seconds."""
     shown = progress(quiet)
     shown.stage("starting PyTorch")
     try:

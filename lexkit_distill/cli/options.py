@@ -1,4 +1,4 @@
-"""Command-line options made of configurations, in groups."""
+"""Make command-line options, in groups, from the fields of a configuration."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class GroupedCommand(click.Command):
 
 
 class _Value(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click only
-    """What an `Option` takes."""
+    """The type of the values of an `Option`."""
 
     def __init__(self, option: Option) -> None:
         self._option = option
         self.name = {int: "integer", float: "float", None: "text"}[option.number]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
-        """Return the value as the configuration has it."""
+        """Convert the value to the type that the configuration uses."""
         try:
             parsed = self._option.parse(value)
         except ValueError as error:
@@ -59,15 +59,15 @@ class _Value(click.ParamType):  # type: ignore[type-arg]  # generic in newer ver
 def config_options(
     config: type, *, required: bool = True, shown: Callable[[Option], bool] = lambda _: True
 ) -> Callable[[_Command], _Command]:
-    """Return a decorator that gives a command an option for every field of a configuration and its sections.
+    """Return a decorator that adds an option to a command for each field of a configuration and its sections.
 
-    ``max_length: int`` becomes ``--max-length INTEGER``; a field without default is required; ``X | None`` is X that
-    may be left out; a tuple may be given several times; a Literal is a choice; a bool is a flag.
+    ``max_length: int`` becomes ``--max-length INTEGER``. A field without a default is a required option, ``X | None``
+    an optional one, a tuple one that may be given several times, a Literal a choice, and a bool a flag.
 
     Args:
-        config: the configuration.
-        required: whether fields without default have to be given; otherwise they may come from elsewhere, too.
-        shown: whether the help shows a field.
+        config: the class of the configuration.
+        required: whether fields without a default are required; if not, they may also come from a file.
+        shown: a function that returns whether the help shows an option.
     """
 
     def decorate(command: _Command) -> _Command:

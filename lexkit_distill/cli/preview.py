@@ -1,4 +1,4 @@
-"""``lexkit distill preview``."""
+"""The command ``lexkit distill preview``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RELEVANT = (
     "no_archaic",
     "offensive",
 )
-"""Fields beside those of the data that change what is shown or counted."""
+"""Fields outside the section ``data`` that change what is shown or counted."""
 
 
 @click.command(cls=GroupedCommand)
@@ -44,9 +44,9 @@ _RELEVANT = (
 def preview(context: click.Context, /, limit: int | None, as_json: bool, **_: Any) -> None:  # noqa: ANN401
     """Show training rows exactly as 'train' sees them, without loading the teacher's weights.
 
-    Predicted tokens are highlighted on a terminal, and stand in [brackets] elsewhere. With --senses, words that have
-    synonyms or antonyms are underlined on a terminal, and marked with a * elsewhere. Counts of all rows follow. All
-    options of 'train' are accepted; those that only concern the training change nothing here.
+    On a terminal, predicted tokens are highlighted; elsewhere, they are in [brackets]. With --senses, words that have
+    synonyms or antonyms are underlined on a terminal and marked with a * elsewhere. Counts over all rows follow. The
+    command accepts all options of 'train' and ignores those that do not affect the rows.
 
     \b
     Example:

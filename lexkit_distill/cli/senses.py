@@ -1,4 +1,4 @@
-"""``lexkit distill senses``, ``compose`` and ``inspect``."""
+"""The commands ``lexkit distill senses``, ``compose`` and ``inspect``."""
 
 from __future__ import annotations
 
@@ -77,16 +77,16 @@ def _senses_summary(summary: SensesSummary) -> list[str]:
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
-    help="Leave out words of more tokens.",
+    help="Leave out words with more tokens.",
 )
 @quiet_option
 @json_option
 @store_option
 def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str) -> None:
-    """Add to a sense dictionary the words of a store that have synonyms or antonyms.
+    """Add words to a sense dictionary: those of a store that have synonyms or antonyms.
 
-    Senses of a word of several tokens are composed of its tokens' senses; a word of one token has that token's. The
-    store has to know how the dictionary's tokenizer cuts its words: see 'lexkit tokenize'.
+    The senses of a word with several tokens are composed of the senses of its tokens; a word with one token has the
+    senses of this token. The store must know how the dictionary's tokenizer splits its words: see 'lexkit tokenize'.
 
     \b
     Example:
@@ -106,10 +106,10 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
     elif not quiet:
         click.echo(f"{summary.path}  {format_size(summary.bytes)}")
         click.echo(f"  words     {summary.words:>12,}   in relations")
-        click.echo(f"  one token {summary.single_token:>12,}   have that token's senses")
+        click.echo(f"  one token {summary.single_token:>12,}   have the senses of their token")
         click.echo(f"  composed  {summary.composed:>12,}   of 2 to {max_tokens} tokens")
         click.echo(
-            f"  left out  {summary.too_long + summary.without_senses:>12,}   {summary.too_long:,} of more than "
+            f"  left out  {summary.too_long + summary.without_senses:>12,}   {summary.too_long:,} with more than "
             f"{max_tokens} tokens, {summary.without_senses:,} with a token that has no senses"
         )
 
@@ -124,29 +124,35 @@ def compose(folder: str, max_tokens: int, quiet: bool, as_json: bool, store: str
     shell_complete=complete_folders,
     help="Folder of the dictionary.",
 )
-@click.option("--neighbors", type=click.IntRange(min=1), default=8, show_default=True, help="Nearest keys to show.")
+@click.option(
+    "--neighbors",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Number of nearest words to show for each sense.",
+)
 @click.option(
     "--plot",
     metavar="FILE",
     shell_complete=complete_files,
-    help="Draw the words, and their synonyms and antonyms if the store is given, instead.",
+    help="Draw the senses to this file instead of printing them; with --store, also those of synonyms and antonyms.",
 )
 @click.option(
     "--store",
     envvar="LEXKIT_STORE",
     metavar="FILE",
     shell_complete=complete_files,
-    help="The store the dictionary was composed with; for --plot.  [env: LEXKIT_STORE]",
+    help="Store that the dictionary was composed with, for --plot.  [env: LEXKIT_STORE]",
 )
 @json_option
 def inspect(
     words: tuple[str, ...], folder: str, neighbors: int, plot: str | None, store: str | None, as_json: bool
 ) -> None:
-    """Show the senses of words: where they were seen, and which other words' senses are nearest.
+    """Show the senses of words: where they occur in the corpus, and which other words have the nearest senses.
 
-    Contexts are the occurrences nearest to the sense. The bar marks where the teacher's state was taken: the teacher
-    has read what stands before it, and predicts the token after it. The dictionary's anchor decides which token such a
-    state belongs to, and a line before the senses says so. Distances are mean squared differences.
+    The contexts are those occurrences whose states are nearest to the sense. A bar marks the place where the state was
+    taken: the teacher has read the text before it and predicts the next token. The dictionary's anchor determines
+    which token a state belongs to; a line before the senses explains this. Distances are mean squared differences.
 
     \b
     Example:
@@ -202,7 +208,7 @@ _ANCHORS = {
     "next": "the text before it has been read, and the next token is {token}.",
     "input": "the last token that has been read is {token}.",
 }
-"""What stands at the bar of a context, by the dictionary's anchor."""
+"""Explanation of the bar in a context, by the dictionary's anchor."""
 
 
 def _inspection(report: WordReport, anchor: str) -> list[str]:
@@ -211,7 +217,7 @@ def _inspection(report: WordReport, anchor: str) -> list[str]:
     if any(sense.contexts for sense in report.senses):
         lines.append(f"  At the bar, {_ANCHORS[anchor].format(token=' '.join(map(repr, report.tokens)))}")
     elif len(report.tokens) > 1:
-        lines.append("  These senses are composed of those of the tokens, and have no contexts of their own.")
+        lines.append("  These senses are composed of the senses of the tokens and have no contexts of their own.")
     for number, sense in enumerate(report.senses, 1):
         size = f" ({sense.size:,} in the sample)" if sense.size is not None else ""
         lines.append(f"  {number}{size}")

@@ -1,4 +1,4 @@
-"""``lexkit distill sweep``."""
+"""The command ``lexkit distill sweep``."""
 
 from __future__ import annotations
 
@@ -26,31 +26,35 @@ if TYPE_CHECKING:
     metavar="FILE",
     required=True,
     shell_complete=complete_files,
-    help="YAML: base, grid, and what to choose by.",
+    help="YAML file with the base configuration, the grid, and the metric to choose by.",
 )
 @click.option(
     "--output",
     metavar="DIR",
     shell_complete=complete_folders,
-    help="Folder for the results. [default: the one that the file names]",
+    help="Folder for the results. [default: output in the file]",
 )
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Number of trainings to run at a time.",
+    help="Number of training runs at the same time.",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads for each training. [default: processors by processes]"
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Number of threads for each training run. [default: CPU cores divided by --processes]",
 )
 @click.option(
     "--plot",
     metavar="DIR",
     shell_complete=complete_folders,
-    help="Draw what each swept value does (the paper's Figure 3, Tables 4 to 6).",
+    help="Folder for plots of the effect of each swept value (as in the paper's Figure 3 and Tables 4 to 6).",
 )
-@click.option("--dry-run", is_flag=True, help="List the trainings, and which are done; write nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="List the training runs and whether they are finished, and write nothing."
+)
 @quiet_option
 @json_option
 def sweep(
@@ -63,10 +67,10 @@ def sweep(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Train students for a grid of settings, and choose one by held-out data.
+    """Train students with a grid of settings, and choose one of them by held-out data.
 
-    All trainings share the teacher's states. To resume an interrupted sweep, or after the grid has grown, run the same
-    command again: finished trainings are skipped.
+    All training runs share the teacher's states. To resume an interrupted sweep, or to extend a grid, run the same
+    command again: finished runs are skipped.
 
     \b
     Example:
@@ -98,7 +102,7 @@ def sweep(
     if done.failed:
         first = done.failed[0]
         raise TrainingError(
-            f"{len(done.failed)} of {sum(len(setting.runs) for setting in done.settings)} trainings failed, the first "
+            f"{len(done.failed)} of {sum(len(setting.runs) for setting in done.settings)} runs failed, the first "
             f"({', '.join(f'{name} {value}' for name, value in first['values'].items())}) with: {first['error']}"
         )
 
@@ -114,7 +118,7 @@ def _print(done: Sweep, metric: str) -> None:
     print_table(None, (*done.settings[0].values, "runs", "CE", "KL", ""), rows)
     if done.chosen is not None and (test := done.chosen.mean("ce", "test")):
         kl = done.chosen.mean("kl", "test") or (0.0, 0.0)
-        click.echo(f"chosen, on the test data: CE {test[0]:.4f} ± {test[1]:.4f}, KL {kl[0]:.4f} ± {kl[1]:.4f}")
+        click.echo(f"chosen setting on test data: CE {test[0]:.4f} ± {test[1]:.4f}, KL {kl[0]:.4f} ± {kl[1]:.4f}")
 
 
 def _json(done: Sweep) -> dict[str, Any]:

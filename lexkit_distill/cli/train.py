@@ -1,4 +1,4 @@
-"""``lexkit distill train``, and what other commands share with it: its options, and how it shows counts."""
+"""The command ``lexkit distill train``, and the options and counts that other commands share with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lexkit_distill.training.config import PRESETS, TrainConfig, preset
 
 if TYPE_CHECKING:
     from lexkit_distill.training.batches import DataCounts
-    from lexkit_distill.training.memory import MemoryPlan
+    from lexkit_distill.training.memory_model import MemoryPlan
     from lexkit_distill.training.plan import TrainPlan
     from lexkit_distill.training.run import TrainSummary
 
@@ -29,7 +29,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def training_options(command: _Command, *, shown: Callable[[Option], bool] = lambda _: True) -> _Command:
-    """Give a command the options of a training; the help shows those that are *shown*."""
+    """Add the options of a training run to a command; *shown* returns whether the help shows an option."""
     command = config_options(TrainConfig, required=False, shown=shown)(command)
     command = click.option(
         "--preset",
@@ -37,7 +37,7 @@ def training_options(command: _Command, *, shown: Callable[[Option], bool] = lam
         cls=GroupedOption,
         group="Essentials",
         type=click.Choice(list(PRESETS)),
-        help="Take the values of a preset for all fields that are not given.",
+        help="Preset whose values are used for all fields that are not given.",
     )(command)
     return click.option(
         "--config",
@@ -46,12 +46,12 @@ def training_options(command: _Command, *, shown: Callable[[Option], bool] = lam
         group="Essentials",
         metavar="FILE",
         shell_complete=complete_files,
-        help="Read a YAML file with fields in their sections; it may name a preset. See --print-config.",
+        help="YAML file with fields in sections, and optionally a preset; --print-config prints one.",
     )(command)
 
 
 def training_values(context: click.Context) -> dict[str, Any]:
-    """Return values by name: those of the options given, then the file's, then the preset's, then the defaults."""
+    """Return values by name, taken from the options given, else the file, else the preset, else the defaults."""
     names = [option.name for option in options(TrainConfig)]
     given = {
         name: context.params[name]
@@ -70,7 +70,7 @@ def training_values(context: click.Context) -> dict[str, Any]:
 
 
 def training_config(values: dict[str, Any], required: tuple[str, ...]) -> TrainConfig:
-    """Return the configuration of values by name.
+    """Make a configuration from values by name.
 
     Raises:
         click.UsageError: one of the *required* fields has no value.
@@ -84,7 +84,9 @@ def training_config(values: dict[str, Any], required: tuple[str, ...]) -> TrainC
 @click.command(cls=GroupedCommand)
 @training_options
 @click.option("--print-config", is_flag=True, help="Print the whole configuration as YAML and exit.")
-@click.option("--dry-run", is_flag=True, help="Build everything, take two steps, print the plan, and write no student.")
+@click.option(
+    "--dry-run", is_flag=True, help="Prepare everything, take two steps, print the plan, and do not write a student."
+)
 @quiet_option
 @json_option
 @click.pass_context
@@ -99,9 +101,9 @@ def train(
 ) -> None:
     """Train a smaller student of a teacher, with senses (DSKD) or without (--preset kd).
 
-    An option takes precedence over the file, and the file over the preset. To resume an interrupted run, run the same
-    command again. For several processes, start it with
-    'accelerate launch --multi_gpu --num_processes N -m lexkit distill train ...', on CPUs, too.
+    Options take precedence over the file, and the file over the preset. To resume an interrupted run, run the same
+    command again. To use several processes, start it with
+    'accelerate launch --multi_gpu --num_processes N -m lexkit distill train ...', also on CPUs.
 
     \b
     Example:
@@ -131,7 +133,7 @@ def train(
 
 
 def _started(plan: TrainPlan, quiet: bool) -> None:
-    """Say on standard error, before the first step, what the data hold."""
+    """Print counts of the data to standard error before the first step."""
     from lexkit_distill.training.plan import warning
 
     if not quiet:
@@ -142,7 +144,7 @@ def _started(plan: TrainPlan, quiet: bool) -> None:
 
 
 def counted(counts: DataCounts, dropped: dict[str, int], unused: dict[str, int]) -> list[str]:
-    """Return how much of the data and of the store supervises, a figure per line."""
+    """Return lines with the counts of data, and of senses and relations that supervise them."""
     lines = [
         f"data         {counts.rows:>14,}   rows; left out: {_listed(dropped)}",
         f"  tokens     {counts.tokens:>14,}",
@@ -174,7 +176,7 @@ def _plan(summary: TrainSummary) -> list[str]:
         f"student      {plan.layers} layers of {plan.teacher}",
         f"  trained    {plan.trained_parameters:>14,}   parameters",
         f"  shared     {plan.shared_parameters:>14,}   parameters are the teacher's own"
-        + ("" if plan.shared_prefix else "; its state is not, so all layers run"),
+        + ("" if plan.shared_prefix else "; hidden states are not shared, so all layers run"),
         *_memory(plan.memory),
         *counted(plan.counts, plan.dropped, plan.unused_relations),
         f"gamma        {plan.gamma:>14.3g}",
@@ -191,11 +193,11 @@ def _memory(memory: MemoryPlan) -> list[str]:
         "teacher": (memory.teacher, "weights"),
         "trained": (memory.trained, "weights in fp32, gradients, moments"),
         "activations": (memory.activations, "of teacher and student"),
-        "logits": (memory.logits, "and their softmaxes, a part at a time"),
-        "candidates": (memory.candidates, "tables, and the senses of a batch"),
+        "logits": (memory.logits, "with their softmaxes, in parts"),
+        "candidates": (memory.candidates, "tables and the senses of a batch"),
         "dictionary": (memory.dictionary, "on the device"),
     }
-    first = f"at most at any time, with {memory.rows} x {memory.length:,} tokens at once"
+    first = f"peak, with batches of {memory.rows} x {memory.length:,} tokens"
     return [
         f"memory       {format_size(memory.peak):>14}   {first}",
         *(f"  {name:<11}{format_size(size):>14}   {what}" for name, (size, what) in parts.items() if size),

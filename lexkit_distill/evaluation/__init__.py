@@ -1,1 +1,1 @@
-"""What a model can do: benchmarks of the paper (through lm-evaluation-harness), held-out text, and words."""
+"""Evaluate models: on the paper's benchmarks (through lm-evaluation-harness), on held-out text, and on words."""

@@ -1,4 +1,4 @@
-"""What a model's answer is worth: the letter in what it wrote, and the words it shares with the right answers."""
+"""Score a model's answers: by the letter it gives, or by the words it has in common with the right answers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def score(question: Question, text: str) -> dict[str, float]:
-    """Return what a model's answer to a question is worth, by metric.
+    """Return the scores of a model's answer to a question, by metric.
 
-    Questions with options have ``acc`` and ``unanswered`` (whether no letter was found), those about a passage ``f1``
-    and ``exact``.
+    The metrics are ``acc`` and ``unanswered`` (whether no letter was found) for questions with options, and ``f1`` and
+    ``exact`` for questions about a passage.
     """
     if question.options:
         given = letter(text, question.letters)
@@ -32,7 +32,7 @@ def score(question: Question, text: str) -> dict[str, float]:
 def score_likelihoods(question: Question, likelihoods: Sequence[float], compared: str) -> dict[str, float]:
     """Return whether the right option is the likeliest (``acc``), as lm-evaluation-harness does.
 
-    Where texts of options are compared, ``acc_norm`` divides each log-likelihood by the option's length in characters.
+    If the texts of options are compared, ``acc_norm`` divides each log-likelihood by the option's length in characters.
     """
     found = {"acc": likelihoods}
     if compared == "options":
@@ -44,13 +44,13 @@ def score_likelihoods(question: Question, likelihoods: Sequence[float], compared
 def letter(text: str, letters: Sequence[str]) -> str | None:
     """Return the letter that a model gave as its answer, or None.
 
-    It stands first, alone or before a full stop, a bracket or the end of the line (``B``, `` B``, ``(B)``,
-    ``B. Paris``), or after words such as "the answer is". A letter that begins a sentence ("A dog") does not count.
+    The letter comes first, alone or followed by a full stop, a bracket or the end of the line (``B``, `` B``, ``(B)``,
+    ``B. Paris``), or it follows words such as "the answer is". A letter that begins a sentence ("A dog") is ignored.
 
     Args:
-        text: what the model wrote; white space before it does not count, so that it is all one whether its tokenizer
-            joins the letter with the space before.
-        letters: of the options.
+        text: what the model wrote. Leading white space is ignored, because some tokenizers join the letter with the
+            space before it.
+        letters: the letters of the options.
     """
     found = _LETTER.match(text) or _LATER.search(text)
     given = found[1].upper() if found else None
@@ -58,20 +58,20 @@ def letter(text: str, letters: Sequence[str]) -> str | None:
 
 
 def normalized(text: str) -> str:
-    """Return an answer without case, punctuation, articles and superfluous space (SQuAD's own normalisation)."""
+    """Return an answer in lower case, without punctuation, articles and extra spaces, as SQuAD normalises it."""
     bare = "".join(character for character in text.lower() if character not in string.punctuation)
     return " ".join(_ARTICLES.sub(" ", bare).split())
 
 
 def exact(given: str, right: Sequence[str]) -> float:
-    """Return 1 if the answer is one of the right ones; without right ones, if it says that there is none."""
+    """Return 1 if the answer is among the right ones or, if there are none, says so; else 0."""
     return max(float(normalized(given) == normalized(answer)) for answer in _gold(right))
 
 
 def f1(given: str, right: Sequence[str]) -> float:
-    """Return the harmonic mean of precision and recall of words, the best over the right answers.
+    """Return the harmonic mean of word precision and recall for the right answer that gives the highest.
 
-    Without right answers it is 1 for saying that there is none, else 0 (SQuAD v2, Rajpurkar et al. 2018).
+    If there are no right answers, return 1 for an answer that says so, else 0 (SQuAD v2, Rajpurkar et al. 2018).
     """
     if not right or normalized(given) in _NONE:
         return exact("" if normalized(given) in _NONE else given, right)

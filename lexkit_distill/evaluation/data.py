@@ -1,4 +1,4 @@
-"""Everything that an evaluation reads beside the models."""
+"""Everything that an evaluation reads, apart from the models."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from lexkit_distill.senses.meta import read_meta
 from lexkit_distill.tasks import TASKS
 
 LEAST_HEADS = 30
-"""A type of item, or a band, with fewer heads has no figure."""
+"""Fewest heads for which the accuracy of a type of item, or of a band, is reported."""
 
 
 @dataclass(frozen=True)
 class EvalData:
-    """Questions, held-out text, pairs of words and items of words, as far as the tasks of an evaluation need them."""
+    """Questions, held-out text, pairs of words and items, as far as the tasks of an evaluation need them."""
 
     questions: dict[str, PreparedTask]
     """The questions of each benchmark, by its name."""
     text: str | None
-    """The text that perplexity is measured on, and that senses are replaced in."""
+    """The text for the tasks perplexity and senses."""
     pairs: LexicalData | None
-    """The pairs of the lexical lists."""
+    """The pairs of words for the task lexical."""
     items: list[Item] | None
-    """The items of words."""
+    """The items for the task words."""
 
 
 def read_data(config: EvalConfig) -> EvalData:
     """Read the data of all tasks.
 
     Raises:
-        CorpusError, DataError, DictionaryError, EvaluationError, QueryError, StoreError: they are missing or wrong.
+        CorpusError, DataError, DictionaryError, EvaluationError, QueryError, StoreError: data are missing or wrong.
     """
     names = config.task_names
     _check_limit(config)
@@ -60,31 +60,32 @@ def read_data(config: EvalConfig) -> EvalData:
 
 def _check_limit(config: EvalConfig) -> None:
     """Refuse a limit that a task would ignore."""
-    advice = {"words": "use --heads", "lexical": "its lists are read whole"}
+    advice = {"words": "use --heads instead", "lexical": "it always uses whole lists"}
     for name in config.task_names:
         if config.limit is not None and name in advice:
             raise EvaluationError(
                 f"--limit {config.limit}: does not apply to {name} ({advice[name]}); leave out --limit, or evaluate "
-                f"{name} in a command of its own"
+                f"{name} with a separate command"
             )
 
 
 def _check_senses(config: EvalConfig) -> None:
-    """Refuse dictionaries that are not there, before a model is loaded."""
+    """Refuse dictionaries that do not exist, before a model is loaded."""
     if not config.senses_folders:
         raise EvaluationError(
-            "senses: no dictionary; name one of this model, made with 'lexkit distill senses', with --senses"
+            "senses: no dictionary given; make one of this model with 'lexkit distill senses', and name it with "
+            "--senses"
         )
     if config.against is not None:
-        raise EvaluationError("senses: a dictionary is of one model only; leave out --against")
+        raise EvaluationError("senses: a dictionary belongs to one model only; leave out --against")
     labels: dict[str, str] = {}
     for folder in config.senses_folders:
         read_meta(user_path(folder))
         other = labels.setdefault(label_of(folder), folder)
         if other != folder:
             raise EvaluationError(
-                f"--senses {other},{folder}: both folders are called {label_of(folder)}, by which the figures are "
-                "named; rename one"
+                f"--senses {other},{folder}: both folders are called {label_of(folder)}, but metrics are named after "
+                "the folder; rename one"
             )
 
 
@@ -94,13 +95,13 @@ def _text(config: EvalConfig) -> str | None:
 
 
 def label_of(folder: str) -> str:
-    """Return the name of a dictionary's folder, which begins the names of its figures."""
+    """Return the name of a dictionary's folder, with which the names of its metrics begin."""
     return user_path(folder).resolve().name
 
 
 def _items(config: EvalConfig) -> list[Item]:
     if config.store is None:
-        raise EvaluationError("words: no store to make items from; name one with --store")
+        raise EvaluationError("words: no store given; name the store to make items from with --store")
     has_text = config.text is not None or config.data is not None
     text = read_text(config.data, config.text) if has_text else None
     with lexkit.open(config.store) as lexicon:
@@ -108,7 +109,7 @@ def _items(config: EvalConfig) -> list[Item]:
     heads = [len({item.group for item in items if item.type == kind}) for kind in ITEM_TYPES]
     if max(heads) < LEAST_HEADS:
         raise EvaluationError(
-            f"words: {config.store} gives items for {max(heads)} heads, and a figure needs {LEAST_HEADS}; build it "
-            "from more sources"
+            f"words: {config.store} has items for {max(heads)} head words, and at least {LEAST_HEADS} are needed; "
+            "build it from more sources"
         )
     return items

@@ -1,4 +1,4 @@
-"""Held-out text and lexical lists under the folder of ``--data``. A benchmark says itself where its questions are."""
+"""Find held-out text and lists of word pairs in the folder of ``--data``. Tasks name the files of their questions."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ _FILES = {
 
 
 def find(data: str, name: str, *, examples: bool = False) -> list[Path]:
-    """Return the files of a text or a list; those that a threshold is fitted to if *examples*.
+    """Return the files of a text or a list; with *examples*, the files to which a threshold is fitted.
 
     Raises:
-        DataError: none is there, with what to put where.
+        DataError: there are none; the message names the files to add.
     """
     return _FILES[name].find(data, name, examples=examples)
 
 
 def read_text(data: str | None, text: str | None, task: str = "perplexity") -> str:
-    """Return the held-out text: documents with blank lines between.
+    """Return the held-out text: documents separated by blank lines.
 
     Raises:
-        EvaluationError: neither ``--text`` nor ``--data`` names one, or it holds none.
-        CorpusError: it is unreadable.
+        EvaluationError: neither ``--text`` nor ``--data`` is given, or the file has no text.
+        CorpusError: the file is unreadable.
     """
     if text is None and data is None:
-        raise EvaluationError(f"{task}: no text to predict; name a file with --text")
+        raise EvaluationError(f"{task}: no text given; name a file with --text")
     names = [text] if text is not None else [str(find(str(data), "perplexity")[0])]
     found = [document.text for document in documents(names, lambda _: None) if document.text]
     if not found:
-        raise EvaluationError(f"{names[0]}: no text in it; {task} needs plain text, or JSON lines with 'text'")
+        raise EvaluationError(f"{names[0]}: contains no text; {task} needs plain text, or JSON lines with 'text'")
     return "\n\n".join(found)

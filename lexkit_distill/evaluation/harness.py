@@ -1,8 +1,8 @@
-"""Questions put to a model by lm-evaluation-harness.
+"""Ask a model questions through lm-evaluation-harness.
 
-The harness wraps the model: chat templates, batches, likelihoods and generation are its own. Prompts come from
-`lexkit_distill.tasks`, so that they are those of training. The questions are shared among processes here, because the
-harness has every process of a machine without GPUs answer all of them.
+The harness applies chat templates, makes batches, computes likelihoods and generates text. Prompts come from
+`lexkit_distill.tasks` and so are the same as in training. Questions are distributed among processes here, because on a
+machine without GPUs the harness has every process answer all of them.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from lexkit_distill.tokenization import TextEncoder
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said to a question, and what that is worth."""
+    """A model's answer to a question, with its scores."""
 
     task: str
     id: str
     group: str
     output: str | list[float]
-    """The text, or the log-likelihood of each option."""
+    """The generated text, or the log-likelihood of each option."""
     target: str
     scores: dict[str, float]
     shots: list[str]
@@ -49,7 +49,7 @@ class Answer:
 
 
 class _Model(HFLM):  # type: ignore[misc]  # the harness is not typed
-    """The harness's model, which reads prompts as lexkit encodes them and has no bars of its own."""
+    """The harness's model, with prompts encoded by lexkit and without the harness's progress bars."""
 
     stderr: TextIO = sys.stderr
     encoder: TextEncoder
@@ -78,11 +78,11 @@ class _Model(HFLM):  # type: ignore[misc]  # the harness is not typed
 
     def _encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
         context_ids, continuation_ids = super()._encode_pair(context, continuation)
-        # The last token of a continuation is only predicted
+        # The model predicts the last token of a continuation but does not read it
         return self._cut(context_ids, self.max_length + 1 - len(continuation_ids)), continuation_ids
 
     def _cut(self, token_ids: list[int], room: int | None) -> list[int]:
-        """A prompt without what is too long of its beginning; the token of the beginning stays."""
+        """Cut a prompt that is too long at its beginning, after the beginning-of-text token."""
         self.encoder.check(token_ids, "a question")
         if room is None or len(token_ids) <= room:
             return token_ids
@@ -101,7 +101,7 @@ class _Model(HFLM):  # type: ignore[misc]  # the harness is not typed
 
 
 class _Counter:
-    """The place where the harness reports each answer to a cache."""
+    """Counts answers. The harness reports each answer to it, as it would to a cache."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._done, self._total = progress, 0, total
@@ -114,18 +114,18 @@ class _Counter:
 def ask(
     prepared: PreparedTask, model: Teacher, *, protocol: str, batch_size: int, processes: Processes, progress: Progress
 ) -> list[Answer] | None:
-    """Put the questions of a task to a model; each process answers its share.
+    """Ask a model the questions of a task; each process answers its share.
 
     Returns:
-        In the first process, the answers in the order of the questions; in the others None.
+        The answers in the order of the questions; None in processes other than the first.
 
     Raises:
-        EvaluationError: a chat without chat template.
+        EvaluationError: the protocol needs a chat template that the tokenizer lacks or that does not work.
     """
     chat = protocol == "paper"
     if chat and not getattr(model.tokenizer, "chat_template", None):
         raise EvaluationError(
-            f"{model.name}: its tokenizer has no chat template, which --protocol paper needs; give it one, or use "
+            f"{model.name}: the tokenizer has no chat template, which --protocol paper needs; add one to it, or use "
             "--protocol likelihood"
         )
     share = prepared.questions[processes.rank :: processes.world_size]
@@ -145,8 +145,8 @@ def _ask(
     task: Task, questions: list[Question], model: Teacher, protocol: str, batch_size: int, progress: Progress
 ) -> list[Answer]:
     stderr = sys.stderr
-    with _quiet(), _template_told(model):
-        # In bf16, sums of log-likelihoods of different answers would often be the same
+    with _quiet(), _template_errors(model):
+        # In bf16, different answers would often have the same log-likelihood
         lm = _Model(pretrained=model.model, tokenizer=model.tokenizer, batch_size=batch_size, softmax_dtype="float32")
         lm.stderr, lm.encoder = stderr, model.encoder
         requests = [_requests(question, task, protocol, lm) for question in questions]
@@ -161,7 +161,7 @@ def _ask(
 
 
 def _requests(question: Question, task: Task, protocol: str, lm: _Model) -> list[Instance]:
-    """Requests to write an answer, or to compute the likelihood of each choice."""
+    """Return a request to write an answer, or requests to compute the likelihood of each choice."""
     prompt = _prompt(question, task, protocol, lm)
     if protocol == "paper" or task.compared == "words":
         end, tokens = ("\n\n", 16) if question.options else ("\n", 48)
@@ -172,12 +172,12 @@ def _requests(question: Question, task: Task, protocol: str, lm: _Model) -> list
 
 
 def _choices(question: Question, task: Task) -> tuple[str, ...]:
-    """What the likelihood protocol compares."""
+    """Return the texts whose likelihoods the protocol compares."""
     return question.letters if task.compared == "letters" else question.options
 
 
 def _prompt(question: Question, task: Task, protocol: str, lm: _Model) -> str:
-    """A question after its worked examples."""
+    """Return a prompt: the worked examples, then the question."""
     if protocol == "paper":
         return str(lm.apply_chat_template(list(question.messages[:-1])))
 
@@ -196,13 +196,13 @@ def _answer(task: Task, question: Question, requests: list[Instance], responses:
     output: str | list[float]
     if isinstance(responses[0], str):
         output, scores = responses[0], score(question, responses[0])
-        # Room for what is written is kept free
+        # Leave room for the generated tokens
         prompt, generation = requests[0].args
         texts, room = [prompt], lm.max_length - generation["max_gen_toks"]
     else:
         output = [float(likelihood) for likelihood, _ in responses]
         scores = score_likelihoods(question, output, task.compared)
-        # The last token of an option is only predicted
+        # The model predicts the last token of an option but does not read it
         texts, room = ["".join(request.args) for request in requests], lm.max_length + 1
     return Answer(
         task=task.name,
@@ -218,7 +218,7 @@ def _answer(task: Task, question: Question, requests: list[Instance], responses:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the log, the warnings and the bars of the harness and of transformers."""
+    """Context manager. Silence the log, the warnings and the progress bars of the harness and of transformers."""
     loggers = [logging.getLogger(name) for name in ("lm_eval", "transformers")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -233,11 +233,11 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _template_told(model: Teacher) -> Iterator[None]:
+def _template_errors(model: Teacher) -> Iterator[None]:
     try:
         yield
     except TemplateError as error:
         raise EvaluationError(
-            f"{model.name}: its chat template refuses a question after worked examples ({first_line(error)}); "
+            f"{model.name}: the chat template refuses a question after worked examples ({first_line(error)}); "
             "use --protocol likelihood, or fix the template"
         ) from error

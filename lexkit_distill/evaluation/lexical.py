@@ -1,10 +1,10 @@
-"""Whether a model's vectors of words tell likeness and opposition.
+"""Test whether a model's word vectors show which words are similar, and which are opposites.
 
 A word has two vectors: the mean of its tokens' input embeddings, and the mean of its tokens' last hidden states in a
-neutral context. The mean over all words is taken from each, for otherwise all cosines are nearly alike. Likeness is
-the cosine; SimLex-999 and SimVerb-3500 hold its ranks against people's. Pairs of AntSynNET are called antonyms below a
-cosine that is learnt on its training pairs, and by a logistic regression on the products and the distances of the
-coordinates, learnt on the same.
+neutral context. The mean over all words is subtracted from each, because without this all cosines are almost equal.
+With SimLex-999 and SimVerb-3500, the ranks of cosines are compared with those of human judgements. Pairs of AntSynNET
+are classified as synonyms or antonyms in two ways, both fitted to its training pairs: by a threshold on the cosine, and
+by a logistic regression on the products and the distances of the coordinates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lexkit_distill.evaluation.word_pairs import LexicalData, Pair
 from lexkit_distill.teacher import Teacher
 
 CONTEXT = "The meaning of the word"
-"""What stands before a word."""
+"""The neutral context that precedes a word."""
 _BATCH = 256
 Floats = npt.NDArray[np.float64]
 Vectors = dict[str, Floats]
@@ -31,7 +31,7 @@ Vectors = dict[str, Floats]
 
 @dataclass(frozen=True)
 class PairScore:
-    """What a model makes of a pair."""
+    """A model's scores on a pair."""
 
     task: str
     id: str
@@ -74,10 +74,10 @@ def _lines(name: str, pairs: list[Pair], scores: dict[str, Floats]) -> list[Pair
 
 @torch.inference_mode()
 def word_vectors(words: Sequence[str], model: Teacher, progress: Progress) -> dict[str, Vectors]:
-    """Return for each word, of length 1 after the mean over words is taken off, its vectors (d,).
+    """Return the vectors (d,) of words, normalised to length 1 after the mean over all words is subtracted.
 
     Returns:
-        ``input``: from the input embeddings; ``hidden``: from the last hidden states.
+        Vectors by word, made from input embeddings (``input``) and from the last hidden states (``hidden``).
     """
     embeddings = model.model.get_input_embeddings().weight
     found: dict[str, list[Floats]] = {"input": [], "hidden": []}
@@ -117,12 +117,12 @@ def _cosines(pairs: list[Pair], vectors: Vectors) -> Floats:
 
 
 def _by_threshold(train: Floats, pairs: list[Pair], val: Floats) -> Floats:
-    """1 where a validation pair is called antonyms: on the side of a cosine that was best in training."""
+    """Return 1 for validation pairs that are classified as antonyms, by the best threshold for the training pairs."""
     target = np.array([pair.value for pair in pairs])
     order = np.argsort(train, kind="stable")
     antonyms = np.concatenate([[0.0], np.cumsum(target[order])])
     synonyms = np.concatenate([[0.0], np.cumsum(1 - target[order])])
-    below = antonyms + (synonyms[-1] - synonyms)  # number right if the first n are called antonyms
+    below = antonyms + (synonyms[-1] - synonyms)  # number right if the first n are classified as antonyms
     above = len(target) - below
     cuts = np.concatenate([[-np.inf], (train[order][:-1] + train[order][1:]) / 2, [np.inf]])
     called = val <= cuts[below.argmax()] if below.max() >= above.max() else val > cuts[above.argmax()]

@@ -1,4 +1,4 @@
-"""Log-likelihoods of sentences that begin alike and end differently."""
+"""Log-likelihoods of sentences that share their beginning and end differently."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def log_likelihoods(
     progress: Progress,
     replace: Callable[[Tensor], Tensor] | None = None,
 ) -> list[Floats]:
-    """Return for each group of sentences (n,) their log-likelihoods in nats, less that of the tokens they begin with.
+    """Return for each group of sentences (n,) their log-likelihoods in nats, without that of their common beginning.
 
-    Sentences are tokenized whole, and a group counts from the first token in which two of its sentences differ, so
-    that it does not matter where in a sentence the tokens of the differing words begin. A beginning that several
-    sentences share, in whichever group, is read once.
+    Sentences are tokenized whole, and log-likelihoods are summed from the first token at which two sentences of the
+    group differ, so it does not matter how the differing words are tokenized together with the text around them. The
+    model reads a beginning only once, even if sentences of several groups share it.
 
     Args:
-        groups: sentences of each group.
-        model: predicts.
-        batch_tokens: tokens that the model reads at a time, padding included.
-        progress: hears how many of the beginnings are read.
-        replace: changes the last hidden states (n, d) before the head reads them, if given.
+        groups: the sentences of each group.
+        model: the model that predicts the tokens.
+        batch_tokens: number of tokens in a batch, padding included.
+        progress: receives the number of beginnings read so far.
+        replace: a function that maps the last hidden states (n, d) to those that the head reads; None changes nothing.
 
     Raises:
         TeacherError: a sentence has tokens that the model lacks.
@@ -44,7 +44,7 @@ def log_likelihoods(
     ids = dict(zip(texts, _token_ids(texts, model), strict=True))
     starts = [_common(*(ids[text] for text in group)) for group in groups]
     asked: dict[tuple[int, ...], int] = {}
-    """The first token of each sentence that has to be predicted."""
+    """Position of the first token to predict in each sentence."""
     for group, start in zip(groups, starts, strict=True):
         for text in group:
             asked[ids[text]] = min(start, asked.get(ids[text], start))
@@ -71,14 +71,14 @@ def _token_ids(texts: list[str], model: Teacher) -> list[tuple[int, ...]]:
 
 
 def _common(*sentences: tuple[int, ...]) -> int:
-    """How many tokens all begin with, short of the whole of one."""
+    """Return how many tokens the sentences have in common at their beginning, leaving at least one to predict."""
     first, last = min(sentences), max(sentences)
     same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
     return max(min(same, *(len(sentence) - 1 for sentence in sentences)), 1)
 
 
 def _rows(asked: dict[tuple[int, ...], int]) -> dict[tuple[int, ...], list[tuple[int, ...]]]:
-    """Return the sentences that each row predicts; what is the beginning of another row is not read alone."""
+    """Return the rows to read, each with the sentences it predicts. A row is never the beginning of another row."""
     rows: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     longest: tuple[int, ...] = ()
     for sentence in sorted(asked, key=lambda one: one[:-1], reverse=True):
@@ -106,7 +106,7 @@ def _predict(
     model: Teacher,
     replace: Callable[[Tensor], Tensor] | None,
 ) -> dict[tuple[int, ...], Floats]:
-    """Return the log-probabilities of each sentence's tokens, from the first that is asked for."""
+    """Return the log-probabilities of each sentence's tokens, from the first one to predict."""
     ids = torch.zeros(len(rows), len(rows[0][0]), dtype=torch.long)
     places, targets = [], []
     for number, (context, sentences) in enumerate(rows):
@@ -126,7 +126,7 @@ def _predict(
 
 
 def _log_probabilities(hidden: Tensor, targets: Tensor, model: Teacher) -> Floats:
-    """(n,) of tokens (n,) that follow hidden states (n, d)."""
+    """Return the log-probabilities (n,) of the tokens (n,) that follow hidden states (n, d)."""
     head = head_of(model)
     parts = [
         head(states).float().log_softmax(-1).gather(1, tokens[:, None])[:, 0].double().cpu()

@@ -1,4 +1,4 @@
-"""The models of an evaluation: load them, put the tasks to them, and write what comes of it."""
+"""Load the models of an evaluation, run the tasks with each of them, and write the results."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from lexkit_distill.teacher import Teacher, load_teacher
 
 _PACKAGES = ("lexkit", "lm_eval", "transformers", "torch")
 Job = Callable[[Teacher, Progress], TaskScores | None]
-"""Puts a task to a model; None in processes other than the first."""
+"""Runs a task with a model and returns its scores, or None in processes other than the first."""
 
 
 def evaluate(config: EvalConfig, data: EvalData, progress: Progress) -> Results | None:
-    """Put the tasks to one or two models; write and return the results.
+    """Run the tasks with one or two models; write and return the results.
 
     Returns:
-        None in processes other than the first.
+        The results; None in processes other than the first.
 
     Raises:
-        EvaluationError: a model cannot be put to a task.
+        EvaluationError: a task cannot be run with a model.
         TeacherError: a model cannot be loaded.
     """
     processes = Processes(config.device)
@@ -97,7 +97,7 @@ def _loaded(name: str, config: EvalConfig, processes: Processes) -> Teacher:
 
 
 def _smaller(task: str, config: EvalConfig) -> str:
-    """What to do where memory ran out; how long prompts are is not known beforehand, so that half is tried."""
+    """Return advice for when memory runs out: half the size, because the length of prompts is not known in advance."""
     reads_text = task in ("perplexity", "senses")
     if not reads_text and config.batch_size > 1:
         return f"use --batch-size {config.batch_size // 2}"
@@ -107,7 +107,7 @@ def _smaller(task: str, config: EvalConfig) -> str:
 
 
 def _job(task: str, config: EvalConfig, data: EvalData, processes: Processes) -> Job:
-    """What is to be done with each model."""
+    """Return the function that runs a task with a model."""
     if task == "perplexity":
         return _perplexity(config, data, processes)
     if task == "lexical":

@@ -1,7 +1,7 @@
-"""How well a model predicts held-out text, and how far its predictions are from a teacher's.
+"""Measure how well a model predicts held-out text, and how far its predictions are from those of a teacher.
 
-The text is one run of tokens, cut into windows that overlap by a token, so that every token but the first is predicted
-once, from what stands before it in its window (and from the token of the beginning, if the tokenizer writes one).
+The text is one sequence of tokens, cut into windows that overlap by one token. So every token except the first is
+predicted once, from the tokens before it in its window (and the beginning-of-text token, if the tokenizer adds one).
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from lexkit_distill.processes import Processes
 from lexkit_distill.teacher import Teacher
 
 TOKENS_AT_ONCE = 256
-"""Tokens whose logits exist at a time."""
+"""Number of tokens whose logits are in memory at the same time."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Token ids of a stretch of text, the first of which is context only."""
+    """Token ids of a piece of text. The first token serves only as context."""
 
     number: int
     start: int
-    """Place of the first token in the text."""
+    """Position of the first token in the text."""
     token_ids: list[int]
     bytes: int
-    """Length of the text of the predicted tokens, in UTF-8."""
+    """Length of the predicted text in UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,19 @@ class WindowScore:
     kl: float | None
     """KL(teacher || model), in nats."""
     agreed: int | None
-    """Tokens for which both hold the same next token most likely."""
+    """Number of positions where the model and the teacher give the highest probability to the same token."""
 
 
 def windows(text: str, model: Teacher, max_length: int, task: str = "perplexity") -> list[Window]:
-    """Cut a text into windows of at most *max_length* tokens, or of as many as the model allows.
+    """Cut a text into windows of at most *max_length* tokens, or fewer if the model's context is shorter.
 
     Raises:
-        EvaluationError: fewer than two tokens.
+        EvaluationError: the text has fewer than two tokens.
     """
     (encoding,) = model.encoder.encode([text])
     ids, ends = encoding.ids, [end for _, end in encoding.offsets]
     if len(ids) < 2:
-        raise EvaluationError(f"{task}: the text has fewer than two tokens; name a longer one with --text")
+        raise EvaluationError(f"{task}: the text has fewer than two tokens; give a longer one with --text")
     model.encoder.check(ids, "the held-out text")
     most = min(max_length, model.encoder.context or max_length)
     found = []
@@ -76,14 +76,14 @@ def windows(text: str, model: Teacher, max_length: int, task: str = "perplexity"
 
 
 def drawn(every: list[Window], limit: int | None, seed: int) -> list[Window]:
-    """Return *limit* of the windows, drawn by seed, in the order of the text; all of them if there are no more."""
+    """Draw *limit* of the windows with the seed, in the order of the text; return all if there are no more."""
     if limit is None or limit >= len(every):
         return every
     return sorted(Random(f"{seed} perplexity").sample(every, limit), key=lambda window: window.number)
 
 
 def cut_of(every: list[Window]) -> str:
-    """Return what identifies the tokens of windows: figures of the same tokens can be compared."""
+    """Return a hash of the windows' tokens. Figures may be compared only if it is the same."""
     return sha256(repr([window.token_ids for window in every]).encode()).hexdigest()
 
 
@@ -101,15 +101,15 @@ def score_text(
     """Return the measures of a model on a text; each process predicts its share of the windows.
 
     Returns:
-        None in processes other than the first.
+        The measures; None in processes other than the first.
 
     Raises:
         EvaluationError: the text is too short, or the teacher has another tokenizer.
     """
     if teacher is not None and teacher.encoder.fingerprint != model.encoder.fingerprint:
         raise EvaluationError(
-            f"--teacher {teacher.name}: its tokenizer is not that of {model.name}, and divergences need the same "
-            "tokens; name the model it was distilled from"
+            f"--teacher {teacher.name}: its tokenizer differs from that of {model.name}, and the divergence needs the "
+            "same tokens; name the model it was distilled from"
         )
     every = drawn(windows(text, model, max_length), limit, seed)
     share = []
@@ -126,7 +126,7 @@ def score_text(
 
 
 def _measures(scores: list[WindowScore], cut: str) -> list[Measure]:
-    """Figures; *cut* identifies the tokens, for only the same can be compared."""
+    """Return the measures. *cut* identifies the tokens, because only figures of the same tokens can be compared."""
 
     def add(name: str, above: list[float], below: list[int], kind: Kind = "ratio", *, higher: bool = False) -> None:
         found.append(Measure(name, np.array([above, below], dtype=np.float64).T, kind, higher, rows=cut))
@@ -157,7 +157,7 @@ def score_window(window: Window, model: Teacher, teacher: Teacher | None) -> Win
         begin += len(own)
         nats -= float(own.gather(1, part[:, None]).double().sum())
         if other is not None:
-            if own.shape != other.shape:  # heads may be padded differently
+            if own.shape != other.shape:  # output layers may be padded to different sizes
                 size = min(own.shape[1], other.shape[1])
                 own, other = own[:, :size].log_softmax(-1), other[:, :size].log_softmax(-1)
             kl += float((other.exp() * (other - own)).double().sum())
@@ -175,14 +175,14 @@ def score_window(window: Window, model: Teacher, teacher: Teacher | None) -> Win
 
 
 def _log_probabilities(model: Teacher, ids: Tensor, last: int) -> Iterator[Tensor]:
-    """Yield (n, V) of the next token at the *last* positions but one, some positions at a time, in fp32."""
+    """Yield log-probabilities (n, V) of the *last* tokens of a text in fp32, for some positions at a time."""
     hidden = model.last_hidden(ids)[0, -last - 1 : -1]
     for part in torch.split(hidden, TOKENS_AT_ONCE):
         yield head_of(model)(part).float().log_softmax(-1)
 
 
 def head_of(model: Teacher) -> Callable[[Tensor], Tensor]:
-    """Return the function from hidden states to logits, with what some families do to them after the head."""
+    """Return the function that maps hidden states to logits, with the scaling that some model families apply."""
     head, config = model.model.get_output_embeddings(), model.model.config
     cap = getattr(config, "final_logit_softcapping", None)  # Gemma 2
     divisor = getattr(config, "logits_scaling", None) or 1.0  # Granite

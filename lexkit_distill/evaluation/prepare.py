@@ -1,7 +1,7 @@
-"""The questions of an evaluation, each with its worked examples, from files or from the hub.
+"""Read the questions of an evaluation from files or from the hub, and choose worked examples for each.
 
-The worked examples of a question depend on the seed, the task and the question alone: not on --limit, nor on how many
-processes share the questions.
+The worked examples of a question depend only on the seed, the task and the question, neither on --limit nor on the
+number of processes.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ class PreparedTask:
     task: Task
     questions: list[Question]
     available: int
-    """Before the limit."""
+    """Number of questions before the limit is applied."""
     without_shots: int
-    """Questions that have fewer worked examples than asked: the only ones about their passage."""
+    """Number of questions with fewer worked examples than requested, because their passage has few other questions."""
     files: list[str]
 
 
 def prepare(task: Task, data: str | None, *, shots: int, limit: int | None, seed: int) -> PreparedTask:
-    """Read a task, draw its questions and their worked examples.
+    """Read a task, and draw its questions and their worked examples.
 
     Args:
         task: the benchmark.
-        data: the folder that holds its files; None is the hub.
-        shots: worked examples before each question.
-        limit: how many questions to draw; None takes all.
-        seed: of all draws.
+        data: folder with its files; None reads from the hub.
+        shots: number of worked examples before each question.
+        limit: number of questions to draw; None takes all.
+        seed: seed of all draws.
 
     Raises:
         CorpusError: a file is unreadable.
-        DataError: files are missing or of another shape, or hold fewer worked examples than asked.
+        DataError: files are missing, have another format, or have too few worked examples.
     """
     questions, pool, files = _read_hub(task, shots, seed) if data is None else _read_files(task, data, shots, seed)
     seen: set[str] = set()
@@ -63,19 +63,19 @@ def _with_shots(question: Question, groups: dict[str, list[Question]], task: Tas
     if not shots:
         return question
     pool = [one for one in groups.get(question.group, []) if one.text != question.text]
-    if len(pool) < shots and not question.passage:  # a passage may have a single question
+    if len(pool) < shots and not question.passage:  # a passage may have only one question
         where = pool[0].where if pool else question.where
         group = f" of {question.group}" if question.group else ""
         raise DataError(
-            f"{task.name}: {len(pool)} worked examples{group} ({where}), and --shots is {shots}; use fewer, or add "
-            "examples"
+            f"{task.name}: {len(pool)} worked examples{group} ({where}), but --shots is {shots}; use fewer --shots, or "
+            "add examples"
         )
     chooser = Random(f"{seed} {task.name} {question.id}")
     return replace(question, shots=tuple(chooser.sample(pool, min(shots, len(pool)))))
 
 
 _Read = tuple[list[Question], list[Question], list[str]]
-"""The questions, what worked examples are drawn from, and where both are from."""
+"""The questions, the pool of worked examples, and the files that they were read from."""
 
 
 def _read_files(task: Task, data: str, shots: int, seed: int) -> _Read:
@@ -95,10 +95,10 @@ def _read_hub(task: Task, shots: int, seed: int) -> _Read:
     def load(split: str) -> list[Question]:
         try:
             rows = list(datasets.load_dataset(hub.name, hub.config, split=split))
-        except Exception as error:  # the library and the hub's client raise many kinds
+        except Exception as error:  # the library and the hub's client raise many types
             reason = first_line(error)
             raise DataError(
-                f"{task.name}: {hub.name} cannot be loaded from the hub ({reason.rstrip('.')}); give --data DIR and "
+                f"{task.name}: {hub.name} cannot be loaded from the hub ({reason.rstrip('.')}); give --data DIR, and "
                 f"put there {task.files.place}"
             ) from error
         where = f"hub:{hub.name}:{split}"

@@ -1,6 +1,6 @@
-"""Senses in the place of hidden states: the nearest of a token, and what the nearest is compared with.
+"""Replace hidden states with senses: with the nearest sense of a token, or with others for comparison.
 
-Distances are those of training: L2, between the state as it is and the senses as they are stored.
+Distances are those of training: L2, between unscaled hidden states and stored senses.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lexkit_distill.errors import EvaluationError
-from lexkit_distill.keys import occurrence_keys
+from lexkit_distill.random_keys import occurrence_keys
 from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.supervision.candidates import own_senses
 
@@ -22,23 +22,23 @@ Replacement = Literal["nearest", "random", "other", "mean"]
 REPLACEMENTS: tuple[Replacement, ...] = ("nearest", "random", "other", "mean")
 Int64 = npt.NDArray[np.int64]
 _BLOCK = 1 << 16
-"""Rows that are widened at a time."""
+"""Number of senses that are converted to fp64 at a time."""
 
 
 class SenseReplacer:
-    """Chooses the senses of a dictionary that stand for hidden states.
+    """Chooses senses of a dictionary to replace hidden states.
 
     - ``nearest``: the token's sense that is nearest to the state.
-    - ``random``: one of the token's senses, drawn by the seed and the position in the text.
-    - ``other``: the nearest sense of another token, the same one each time: the tokens that have senses stand in a
-      circle in an order drawn by the seed, and each is replaced by the next.
+    - ``random``: one of the token's senses, drawn with the seed and the position in the text.
+    - ``other``: the nearest sense of another token, which is always the same one: the seed puts all tokens with senses
+      in a circle, and each token is replaced by the next.
     - ``mean``: the mean of the senses of all tokens.
 
-    The senses stay where the dictionary has them; those that are chosen come to the device of the states.
+    The senses stay on the dictionary's device; the chosen ones are copied to the device of the states.
 
     Args:
-        dictionary: whose tokens' senses are taken; those of composed words are not.
-        seed: of ``random`` and ``other``.
+        dictionary: the dictionary. Senses of composed words are not used.
+        seed: seed of ``random`` and ``other``.
 
     Raises:
         EvaluationError: fewer than two tokens have senses.
@@ -48,12 +48,12 @@ class SenseReplacer:
         table = own_senses(dictionary)
         self.rows, self._seed, self._of_token = dictionary.rows, seed, table.rows
         self._first, self.counts = table.offsets[:-1], np.diff(table.offsets)
-        """(V,) number of senses of each token."""
+        """Number of senses of each token (V,)."""
         self.tokens: Int64 = np.flatnonzero(self.counts)
-        """(n,) the tokens that have senses."""
+        """The tokens (n,) that have senses."""
         if len(self.tokens) < 2:
             raise EvaluationError(
-                f"senses: {dictionary.path} has senses of fewer than two tokens; make one of more text "
+                f"senses: {dictionary.path} has senses for fewer than two tokens; make a dictionary from more text "
                 "with 'lexkit distill senses'"
             )
         circle = np.random.default_rng(seed).permutation(self.tokens)
@@ -61,23 +61,23 @@ class SenseReplacer:
         self._next[circle] = np.roll(circle, -1)
 
     def covers(self, tokens: Tensor) -> Tensor:
-        """Return whether each of the tokens (n,) has senses, on their device."""
+        """Return for each of the tokens (n,) whether it has senses, on the same device."""
         ids = tokens.cpu().numpy()
-        known = ids < len(self.counts)  # the head may have more rows than the tokenizer has tokens
+        known = ids < len(self.counts)  # the model's output layer may have more rows than the tokenizer has tokens
         return torch.from_numpy(known & (self.counts[np.where(known, ids, 0)] > 0)).to(tokens.device)
 
     def replaced(self, how: Replacement, hidden: Tensor, tokens: Tensor, positions: Int64) -> tuple[Tensor, Tensor]:
-        """Return what replaces hidden states.
+        """Return the senses that replace hidden states.
 
         Args:
-            how: see the class.
-            hidden: (n, d).
-            tokens: (n,) with senses, on the same device.
-            positions: (n,) in the text.
+            how: the kind of replacement; see the class.
+            hidden: hidden states (n, d).
+            tokens: tokens (n,) on the same device, each of which has senses.
+            positions: positions (n,) of the states in the text.
 
         Returns:
-            The different senses (m, d), on the device of the states and with their dtype; and for each state (n,) the
-            place of its own among them.
+            The distinct senses (m, d), with the device and dtype of the states, and for each state (n,) the index of
+            its sense.
         """
         if how == "mean":
             return self._mean.to(hidden)[None], torch.zeros_like(tokens)
@@ -92,14 +92,14 @@ class SenseReplacer:
         return self._taken(unique).to(hidden), places.to(hidden.device)
 
     def _nearest(self, hidden: Tensor, tokens: Int64) -> Tensor:
-        """(n,) the row of the sense of each token (n,) that is nearest to each state (n, d)."""
+        """Return for each state (n, d) the row (n,) of the nearest sense of its token (n,)."""
         unique, place = np.unique(tokens, return_inverse=True)
         counts = self.counts[unique]
         owner = np.repeat(np.arange(len(unique)), counts)
         number = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
         rows = torch.from_numpy(self._of_token[self._first[unique][owner] + number])
         senses, states = self._taken(rows).to(hidden.device).float(), hidden.float()
-        distances = senses.square().sum(1) - 2 * states @ senses.T  # less the square of the state
+        distances = senses.square().sum(1) - 2 * states @ senses.T  # without the square of the state
         is_other = torch.from_numpy(owner != place[:, None]).to(hidden.device)
         return rows[distances.masked_fill(is_other, torch.inf).argmin(1).cpu()]
 

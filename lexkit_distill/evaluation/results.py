@@ -1,4 +1,4 @@
-"""What an evaluation found: ``results.json``, and beside it a line for each question and model."""
+"""The results of an evaluation: ``results.json``, and beside it a file with a line for each question and model."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ _HIGHER_IS_WORSE = {"unanswered"}
 
 @dataclass(frozen=True)
 class TaskScores:
-    """A model's measures on a task, and what it said."""
+    """A model's measures on a task, and its answers."""
 
     measures: list[Measure]
     details: dict[str, Any] = field(default_factory=dict)
-    """What else is worth knowing: questions cut, accuracy by subject."""
+    """Further results, such as the number of truncated prompts, and accuracy by subject."""
     lines: list[Any] = field(default_factory=list)
-    """Lines of the log, one for each question."""
+    """Lines for the file of answers, one for each question."""
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """The figures of a task."""
+    """The results of one task."""
 
     metrics: dict[str, Estimate]
     details: dict[str, Any]
     against: dict[str, Estimate] | None = None
     against_details: dict[str, Any] | None = None
     difference: dict[str, Comparison] | None = None
-    """The model's figure minus that of the model it is compared with."""
+    """The model's value minus that of the other model, by metric."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that ``results.json`` holds."""
+    """The contents of ``results.json``."""
 
     model: str
     against: str | None
@@ -57,12 +57,12 @@ class Results:
     processes: int
     """Number of processes that shared the work."""
     data: dict[str, Any]
-    """Per task: files, questions available and asked."""
+    """Files, and numbers of questions available and asked, by task."""
     tasks: dict[str, TaskResult]
 
 
 def answer_scores(answers: Sequence[Answer]) -> TaskScores:
-    """Return the measures of answered questions: each metric, and its parts for subjects and kinds of questions."""
+    """Return the measures of answers: each metric over all questions, and over subjects and kinds of questions."""
     measures = [_measure(name, answers, name) for name in answers[0].scores]
     details: dict[str, Any] = {"truncated": sum(answer.truncated for answer in answers)}
     groups = sorted({answer.group for answer in answers} - {""})
@@ -84,7 +84,7 @@ def _measure(name: str, answers: Sequence[Answer], key: str) -> Measure:
 
 
 def summarize(first: TaskScores, second: TaskScores | None, seed: int) -> TaskResult:
-    """Return figures and, with a second model, differences."""
+    """Return estimates for a model and, if there is a second one, for it and for the differences."""
     metrics = {measure.name: estimate(measure, seed) for measure in first.measures}
     if second is None:
         return TaskResult(metrics, first.details)
@@ -103,13 +103,13 @@ def summarize(first: TaskScores, second: TaskScores | None, seed: int) -> TaskRe
 
 
 def check_output(output: Path) -> None:
-    """Make sure, before anything is asked, that there is where to write what comes of it.
+    """Check that the results can be written before the evaluation starts.
 
     Raises:
-        EvaluationError: there is not.
+        EvaluationError: the file cannot be written.
     """
     if output.is_dir():
-        raise EvaluationError(f"--output {output}: a folder; name a file in it")
+        raise EvaluationError(f"--output {output}: this is a folder; name a file in it")
     with _writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         with _beside(output) as beside:
@@ -117,10 +117,10 @@ def check_output(output: Path) -> None:
 
 
 def write(results: Results, lines: dict[str, list[Any]], output: Path) -> Path:
-    """Write the results and, beside them, what each model (``model``, ``against``) said; return the latter's path.
+    """Write the results and, beside them, the answers of each model (``model``, ``against``); return the answers' path.
 
     Raises:
-        EvaluationError: they cannot be written.
+        EvaluationError: a file cannot be written.
     """
     log = output.with_name(f"{output.stem}.questions.jsonl")
     said = "".join(f"{to_json({'model': who, **vars(line)})}\n" for who, said in lines.items() for line in said)
@@ -138,7 +138,10 @@ def _writing(output: Path) -> AbstractContextManager[None]:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A name of this process's own: two evaluations may write the same results, of which the last ones stay."""
+    """Context manager. Yield a temporary file name for this process, because two evaluations may write the same file.
+
+    The one that finishes last replaces the file of the other.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield beside

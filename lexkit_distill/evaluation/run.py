@@ -1,4 +1,4 @@
-"""An evaluation from beginning to end. What can be refused without a model is refused before torch is imported."""
+"""Run an evaluation. Everything that can be checked without a model is checked before torch is imported."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lexkit_distill.evaluation.results import Results, check_output
 
 
 def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
-    """Evaluate a model, and the one it is compared with, on the same questions; write and return the results.
+    """Evaluate a model and the one it is compared with on the same questions; write and return the results.
 
     Returns:
-        None in processes other than the first.
+        The results; None in processes other than the first.
 
     Raises:
         CorpusError, DataError, DictionaryError: data are missing or wrong.
-        EvaluationError: a model cannot be put to a task.
+        EvaluationError: a task cannot be run with a model.
         TeacherError: a model cannot be loaded.
     """
     check_output(user_path(config.output))

@@ -1,10 +1,10 @@
-"""How much of a model its sense dictionary holds.
+"""Measure how much of a model its sense dictionary preserves.
 
-The last hidden state at each position is replaced by a sense of a token, and the head makes logits of that. The token
-is the one that the model predicts there (``predicted``) and, as an upper bound, the true next one (``next``). In a
-dictionary with the anchor ``input`` it is the one read there, since states of this token are what its senses are made
-of. A token without senses keeps the hidden state. Each figure is given for the replaced positions alone, and with
-``_all`` for all positions.
+The last hidden state at each position is replaced by a sense of a token, from which the model's output layer computes
+logits. The token is the one that the model predicts there (``predicted``) and, as an upper bound, the true next one
+(``next``). For a dictionary with the anchor ``input`` it is the token read at the position, since the senses of this
+dictionary are made from states at their own token. If a token has no senses, the hidden state is kept. Every metric is
+reported for the replaced positions alone and, with the suffix ``_all``, for all positions.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from lexkit_distill.senses.dictionary import SenseDictionary
 from lexkit_distill.teacher import Teacher
 
 _OF_WORDS: tuple[Replacement, ...] = ("nearest", "other")
-"""What replaces the states that judge words."""
+"""The replacements that are tried on the task words."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,18 @@ class SenseScore:
     id: int
     tokens: int
     nats: float
-    """Cross-entropy of the model as it is."""
+    """Cross-entropy of the unchanged model."""
     sums: dict[str, dict[str, float]]
     """Sums over the replaced positions alone, by dictionary and token (``senses_predicted``).
 
-    ``tokens`` is the number of these positions, and ``nats`` the cross-entropy of the model as it is. Each replacement
+    ``tokens`` is the number of these positions, and ``nats`` the cross-entropy of the unchanged model. Each replacement
     has its own ``nats``, ``kl`` (KL(model || replaced), in nats) and ``agreed`` (the same next token is most likely).
     """
 
 
 @dataclass(frozen=True)
 class OpenDictionary:
-    """A dictionary of the model."""
+    """A sense dictionary of the model, opened for an evaluation."""
 
     label: str
     anchor: str
@@ -68,7 +68,7 @@ class OpenDictionary:
 
     @property
     def anchors(self) -> tuple[str, ...]:
-        """Whose senses replace a state."""
+        """The tokens whose senses replace a state."""
         return ("input",) if self.anchor == "input" else ("predicted", "next")
 
 
@@ -76,8 +76,8 @@ def open_dictionaries(folders: Sequence[str], model: Teacher, seed: int) -> list
     """Open the dictionaries of a model.
 
     Raises:
-        DictionaryError: one is missing, damaged, or of another model or tokenizer.
-        EvaluationError: one has senses of fewer than two tokens, or is of another layer.
+        DictionaryError: a dictionary is missing, damaged, or made for another model or tokenizer.
+        EvaluationError: a dictionary has senses for fewer than two tokens, or states of another layer.
     """
     found = []
     for folder in folders:
@@ -85,8 +85,8 @@ def open_dictionaries(folders: Sequence[str], model: Teacher, seed: int) -> list
         meta = dictionary.meta
         if meta.layer != LAYER:
             raise EvaluationError(
-                f"senses: {folder} holds states of another layer ({meta.layer}), which the head cannot read; make one "
-                "of the last layer with 'lexkit distill senses'"
+                f"senses: {folder} contains states of another layer ({meta.layer}), which the model's output layer "
+                "cannot use; make a dictionary of the last layer with 'lexkit distill senses'"
             )
         replacer = SenseReplacer(dictionary, seed)
         details = {
@@ -112,26 +112,26 @@ def score_senses(
     processes: Processes,
     progress: Progress,
 ) -> TaskScores | None:
-    """Return how well a model predicts a text with senses instead of its hidden states.
+    """Return how well a model predicts a text if its hidden states are replaced by senses.
 
-    Each process predicts its share of the windows, which are those of perplexity.
+    Each process predicts its share of the windows, which are the same as for perplexity.
 
     Args:
-        text: held out, both from the model and from the dictionaries.
-        model: whose senses they are.
-        folders: of the dictionaries.
-        max_length: tokens of a window.
-        limit: windows to draw by seed; None takes all.
-        seed: of the windows, and of the senses that are drawn.
-        processes: among which the windows are dealt out.
-        progress: hears how many of them are done.
+        text: text that was used neither to train the model nor to make the dictionaries.
+        model: the model that the dictionaries belong to.
+        folders: folders of the dictionaries.
+        max_length: length of a window in tokens.
+        limit: number of windows to draw; None takes all.
+        seed: seed for drawing windows and senses.
+        processes: the processes that share the windows.
+        progress: receives the number of windows done.
 
     Returns:
-        None in processes other than the first.
+        The measures; None in processes other than the first.
 
     Raises:
-        DictionaryError: a dictionary is missing, damaged, or of another model or tokenizer.
-        EvaluationError: the text is too short, or a dictionary has senses of none of its tokens.
+        DictionaryError: a dictionary is missing, damaged, or made for another model or tokenizer.
+        EvaluationError: the text is too short, or a dictionary has no senses for any of its tokens.
     """
     dictionaries = open_dictionaries(folders, model, seed)
     every = drawn(windows(text, model, max_length, "senses"), limit, seed)
@@ -158,32 +158,32 @@ def score_words_with_senses(
     processes: Processes,
     progress: Progress,
 ) -> list[Measure]:
-    """Return a model's accuracies on items of words with senses instead of its hidden states.
+    """Return a model's accuracies on items if its hidden states are replaced by senses.
 
-    They are those of the nearest sense of the token that the model predicts, and of another token's.
+    Two replacements are tried: the nearest sense of the token that the model predicts, and that of another token.
 
     Args:
-        items: of `lexkit.probe`.
-        model: whose senses they are.
-        folders: of the dictionaries.
-        batch_size: prompts that the model reads at a time.
-        seed: of the other tokens.
-        processes: among which the items are dealt out.
-        progress: hears how far the model is.
+        items: items of `lexkit.probe`.
+        model: the model that the dictionaries belong to.
+        folders: folders of the dictionaries.
+        batch_size: number of prompts in a batch.
+        seed: seed for drawing the other tokens.
+        processes: the processes that share the items.
+        progress: receives the number of beginnings read so far.
 
     Returns:
-        Nothing in processes other than the first.
+        The measures; an empty list in processes other than the first.
 
     Raises:
-        DictionaryError: a dictionary is missing, damaged, or of another model or tokenizer.
+        DictionaryError: a dictionary is missing, damaged, or made for another model or tokenizer.
         EvaluationError: a dictionary has no senses of predicted tokens.
     """
     measures: list[Measure] = []
     for one in open_dictionaries(folders, model, seed):
         if one.anchor == "input":
             raise EvaluationError(
-                f"words: {one.details['path']} has senses of the tokens that are read (--anchor input); name one of "
-                "those that are predicted"
+                f"words: {one.details['path']} has senses of the tokens that are read (--anchor input); name a "
+                "dictionary with --anchor predicted or next"
             )
         for how in _OF_WORDS:
             scores = score_words(
@@ -202,7 +202,7 @@ def score_words_with_senses(
 
 
 def _with_senses(hidden: Tensor, model: Teacher, replacer: SenseReplacer, how: Replacement) -> Tensor:
-    """(n, d) hidden states with senses in the place of those whose predicted token has some."""
+    """Return hidden states (n, d), replacing those whose predicted token has senses."""
     tokens = model.predicted(hidden)
     places = replacer.covers(tokens).nonzero().flatten()
     numbers = np.arange(len(places))
@@ -232,7 +232,7 @@ def score_window(window: Window, model: Teacher, dictionaries: Sequence[OpenDict
 
 @dataclass(frozen=True)
 class _Positions:
-    """What is known of n positions."""
+    """Hidden states, tokens and predictions at n positions."""
 
     hidden: Tensor
     """Hidden states (n, d)."""
@@ -241,13 +241,13 @@ class _Positions:
     targets: Tensor
     """True next tokens (n,)."""
     logs: Tensor
-    """Log-probabilities (n, V) of the model as it is."""
+    """Log-probabilities (n, V) of the unchanged model."""
     positions: Int64
-    """Places (n,) of the states in the text."""
+    """Positions (n,) of the states in the text."""
 
 
 def _replaced(at: _Positions, model: Teacher, replacer: SenseReplacer) -> Iterator[tuple[str, float]]:
-    """Yield the sums over those positions whose tokens have senses."""
+    """Yield the sums over the positions whose tokens have senses."""
     covered = replacer.covers(at.tokens)
     places = covered.nonzero().flatten()
     yield "tokens", float(len(places))
@@ -285,8 +285,8 @@ def _measures(scores: list[SenseScore], dictionaries: Sequence[OpenDictionary], 
             covered, own = of(name, "tokens"), of(name, "nats")
             if not covered.sum():
                 raise EvaluationError(
-                    f"senses: {one.details['path']} has senses of none of the tokens of the text ({anchor}); make a "
-                    "dictionary of more text, or raise --limit"
+                    f"senses: {one.details['path']} has no senses for any token of the text ({anchor}); make a "
+                    "dictionary from more text, or raise --limit"
                 )
             add(f"{name}_coverage", covered, tokens, share=True)
             add(f"{name}_model_cross_entropy", own, covered)

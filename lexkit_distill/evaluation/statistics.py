@@ -1,23 +1,24 @@
-"""How sure a figure is: intervals for one model, and for the difference of two on the same questions.
+"""Confidence intervals for the metrics of a model, and for differences between two models on the same questions.
 
-A figure is a statistic of a matrix with a row for each question (head word, window of text, pair of words). Its kind
-decides on the interval:
+A metric is a statistic of a matrix with one row for each question (or head word, window of text, pair of words). The
+kind of statistic determines the interval:
 
 - Means of scores from 0 to 1, and shares (sums of counts, divided), have exact intervals. If every row is 0 or 1, the
-  figure is a proportion, and the interval is that of Clopper and Pearson, which holds the truth at least 95% of the
-  time for any number of questions: 0 of 6 is 0 to 0.46. Wilson's interval is narrower, but for 6 questions and a
-  true share of .02 it holds the truth 89% of the time only.
-- A head word's score is the mean over several frames, and a window's share counts tokens that depend on each other, so
-  neither is a proportion of independent trials. Korn and Graubard's interval (Survey Methodology 24(2), 1998) is made
-  for such clusters: that of Clopper and Pearson, for as many trials as have the variance seen between the rows.
-  A percentile or BCa bootstrap is too narrow where nearly all rows are 0 or 1. If all rows are equal, they show no
-  variance, and the interval allows for rows of another value that the sample happens to have missed.
-- The difference of two such figures is the gain minus the loss: by how much the first model is better, over the rows
-  where it is better, and the same for the second. The intervals of the two are combined as Newcombe does for paired
-  proportions (Statistics in Medicine 17, 1998), with their correlation. Two models with the same answers to
-  9 questions differ by 0, from -0.34 to 0.34.
+  metric is a proportion and has the interval of Clopper and Pearson, which covers the true value at least 95% of the
+  time for any number of questions: for 0 of 6, it is 0 to 0.46. Wilson's interval is narrower, but for 6 questions
+  and a true share of .02 it covers the true value only 89% of the time.
+- A head word's score is a mean over several frames, and the tokens of a window depend on each other, so neither is a
+  proportion of independent trials. Korn and Graubard's interval (Survey Methodology 24(2), 1998) is made for such
+  clusters: it is that of Clopper and Pearson, for the number of trials that would have the variance seen between the
+  rows. A percentile or BCa bootstrap is too narrow if almost all rows are 0 or 1. If all rows are equal, they show no
+  variance, and the interval allows for rows with another value that are missing from the sample by chance.
+- The difference of two such metrics is the gain minus the loss: by how much the first model is better, over the rows
+  where it is better, and the same for the second. Their intervals are combined with Newcombe's method for paired
+  proportions (Statistics in Medicine 17, 1998), which takes their correlation into account. For two models with the
+  same answers to 9 questions, the difference is 0 with the interval -0.34 to 0.34.
 - Ratios without an upper limit (cross-entropy, KL), perplexity and rank correlations have BCa bootstrap intervals over
-  rows, by `scipy.stats.bootstrap`. There is none for fewer than 20 rows, or if all samples have the same figure.
+  rows, computed by `scipy.stats.bootstrap`. There is no interval if there are fewer than 20 rows, or if all bootstrap
+  samples have the same value.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ Floats = npt.NDArray[np.float64]
 Kind = Literal["mean", "share", "ratio", "perplexity", "spearman"]
 SAMPLES = 2000
 LEAST_ROWS = 20
-"""A bootstrap of fewer rows is too narrow."""
+"""Fewest rows for a bootstrap; with fewer, its intervals are too narrow."""
 _TAIL = 0.025
-"""What each side of a 95% interval leaves out."""
+"""Probability beyond each end of a 95% interval."""
 _ROWS_AT_ONCE = 2_000_000
 _EXACT = "Clopper-Pearson"
 _CLUSTERED = "Korn-Graubard"
@@ -48,7 +49,7 @@ _BOOTSTRAP = "BCa bootstrap"
 
 @dataclass(frozen=True)
 class Measure:
-    """Values of a metric, a row for each question."""
+    """The values of a metric, with one row for each question."""
 
     name: str
     values: Floats
@@ -57,7 +58,7 @@ class Measure:
     kind: Kind = "mean"
     higher_is_better: bool = True
     rows: str = ""
-    """What the rows are; measures are compared only if this is the same."""
+    """Identifies the rows; two measures are compared only if this is the same."""
 
     @property
     def is_binary(self) -> bool:
@@ -67,12 +68,11 @@ class Measure:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and how sure it is."""
+    """The value of a metric with its confidence interval."""
 
     value: float
     stderr: float | None
-    """The standard error comes from the variance over rows, or from the bootstrap. There is none if the rows show no
-    variance."""
+    """Standard error, from the variance over rows or from the bootstrap; None if the rows show no variance."""
     low: float | None
     high: float | None
     """The 95% interval goes from `low` to `high`."""
@@ -83,7 +83,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a figure of one model is above that of another, on the same questions."""
+    """The value of a metric for one model minus that for another, on the same questions."""
 
     difference: float
     low: float | None
@@ -93,10 +93,11 @@ class Comparison:
     interval: str
     """How the interval is computed, or why there is none."""
     only_first: int | None = None
-    """Questions that only the first model has right."""
+    """Number of questions that only the first model answers correctly."""
     only_second: int | None = None
     p_mcnemar: float | None = None
-    """McNemar's exact test (two-sided): how likely so uneven a split is, were both models equally good."""
+    """p-value of McNemar's exact test (two-sided): the probability of a split at least as uneven if both models were
+    equally good."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,12 @@ class _Share:
     low: float
     high: float
     residuals: Floats
-    """(n,) what each row has above the share of its denominator."""
+    """Residuals (n,): the numerator of each row minus its denominator times the share."""
     interval: str
 
 
 def estimate(measure: Measure, seed: int) -> Estimate:
-    """Return the value of a measure with its 95% interval; the module says which one."""
+    """Return the value of a measure with its 95% interval; the module's docstring describes the intervals."""
     values, n = measure.values, len(measure.values)
     if measure.kind in ("mean", "share"):
         share = _share(values[:, 0], _denominators(measure))
@@ -203,13 +204,13 @@ def _bootstrap(values: Floats, statistic: Callable[[Floats], Floats], seed: int)
 
     n = len(values)
     if n < LEAST_ROWS:
-        return None, None, None, n, f"a bootstrap needs {LEAST_ROWS} rows, and there are {n}"
+        return None, None, None, n, f"a bootstrap needs {LEAST_ROWS} rows, but there are {n}"
 
     def of_rows(rows: npt.NDArray[np.int64], axis: int) -> Floats:
         return statistic(values[rows])
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # scipy warns of what the checks below say
+        warnings.simplefilter("ignore")  # scipy warns of cases that the checks below report
         found: Any = bootstrap(
             (np.arange(n),),
             of_rows,
@@ -221,15 +222,15 @@ def _bootstrap(values: Floats, statistic: Callable[[Floats], Floats], seed: int)
         )
     samples, (low, high) = found.bootstrap_distribution, found.confidence_interval
     if not np.isfinite(samples).all():
-        return None, None, None, n, "some bootstrap samples have no figure"
+        return None, None, None, n, "some bootstrap samples have no value"
     if np.ptp(samples) == 0 or not math.isfinite(low) or not math.isfinite(high):
-        return None, None, None, n, "all bootstrap samples have the same figure"
+        return None, None, None, n, "all bootstrap samples have the same value"
     return float(found.standard_error), float(low), float(high), n, _BOOTSTRAP
 
 
 def _ratio(rows: Floats) -> Floats:
     sums = rows.sum(axis=-2)
-    with np.errstate(invalid="ignore"):  # samples may have nothing to divide by
+    with np.errstate(invalid="ignore"):  # the denominators of a sample may all be 0
         result: Floats = sums[..., 0] / sums[..., 1]
     return result
 

@@ -1,4 +1,4 @@
-"""Pairs of words that people have judged: SimLex-999, SimVerb-3500 and AntSynNET."""
+"""Pairs of words judged by people: SimLex-999, SimVerb-3500 and AntSynNET."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lexkit_distill.evaluation.files import find
 
 @dataclass(frozen=True)
 class Pair:
-    """Two words and how alike people hold them, or 1 for antonyms and 0 for synonyms."""
+    """Two words and a value: how similar people find them, or 1 for antonyms and 0 for synonyms."""
 
     first: str
     second: str
@@ -21,7 +21,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class LexicalData:
-    """The pairs of all three."""
+    """The pairs of all three lists."""
 
     similarity: dict[str, list[Pair]]
     train: list[Pair]
@@ -29,19 +29,19 @@ class LexicalData:
 
     @property
     def words(self) -> list[str]:
-        """All words, once, sorted."""
+        """All distinct words, sorted."""
         every = [*self.train, *self.val, *(pair for pairs in self.similarity.values() for pair in pairs)]
         return sorted({word for pair in every for word in (pair.first, pair.second)})
 
 
 def read_lexical(data: str | None) -> LexicalData:
-    """Read SimLex-999, SimVerb-3500 and AntSynNET, as published or without headers and further columns.
+    """Read SimLex-999, SimVerb-3500 and AntSynNET as published, or without headers and additional columns.
 
     Raises:
-        EvaluationError: files are missing, or a line is not a pair.
+        EvaluationError: a file is missing, or a line is not a pair.
     """
     if data is None:
-        raise EvaluationError("lexical: the lists of words are not on the hub; name their folder with --data")
+        raise EvaluationError("lexical: the lists of word pairs are not on the hub; give their folder with --data")
     return LexicalData(
         similarity={name: _pairs(find(data, name)) for name in ("simlex", "simverb")},
         train=_pairs(find(data, "antsyn", examples=True), {0.0, 1.0}),
@@ -60,14 +60,14 @@ def _pairs(files: list[Path], labels: set[float] | None = None) -> list[Pair]:
             fields = line.split()
             if not fields or (number == 1 and fields[0].lower() == "word1"):
                 continue
-            # SimLex-999 and SimVerb-3500 as published have the part of speech before the value
+            # In SimLex-999 and SimVerb-3500 as published, the part of speech precedes the value
             value = next((_number(field) for field in fields[2:4] if _number(field) is not None), None)
             if value is None or (labels is not None and value not in labels):
                 wanted = f"one of {sorted(map(int, labels))}" if labels else "a number"
-                raise EvaluationError(f"{file}, line {number}: not two words and {wanted}; fix the line")
+                raise EvaluationError(f"{file}, line {number}: expected two words and {wanted}; fix the line")
             found.append(Pair(fields[0], fields[1], value))
     if len(found) < 2:
-        raise EvaluationError(f"{files[0]}: fewer than two pairs; check the file")
+        raise EvaluationError(f"{files[0]}: contains fewer than two pairs; check the file")
     return found
 
 

@@ -1,10 +1,10 @@
-"""What a model knows of words: the items of `lexkit.probe`, judged by likelihood.
+"""Test what a model knows about words: it answers the items of `lexkit.probe` by likelihood.
 
-The score of an option is the log-likelihood of the frame that ends in it, less that of the neutral frame, so that an
-option gains nothing by being likely in itself: a model that pays no attention to the head holds all options equal,
-and is at chance in every band. The highest score is the answer; several that share it have an equal part of it.
-Beside it, `*_raw` compares log-likelihoods as they are, and `*_byte` divides them by the length of the option.
-A head's value is the mean over its frames (and, in negation, over the word and its negation).
+The score of an option is the log-likelihood of the frame that ends in it, minus that of the neutral frame, so options
+gain nothing by being frequent: a model that ignores the head scores all options equally and performs at chance in every
+band. The option with the highest score is the answer; if several have the highest score, they share the credit.
+In addition, `*_raw` compares log-likelihoods without the neutral frame, and `*_byte` divides these by the length of the
+option. The value of a head is the mean over its frames (and, in negation, over the word and its negation).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from lexkit_distill.processes import Processes
 from lexkit_distill.teacher import Teacher
 
 _TOKENS = 512
-"""Tokens read at a time for each prompt of a batch; sentences are short."""
+"""Tokens that a batch may have for each prompt of --batch-size; sentences are short."""
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class WordScore:
-    """What a model makes of an item."""
+    """A model's scores on an item."""
 
     task: str
     id: str
@@ -45,11 +45,11 @@ class WordScore:
     target: str
     bands: tuple[str, ...]
     log_likelihood: list[list[float]]
-    """For each frame, each option's, in nats, less what all options of the frame have in common."""
+    """Log-likelihood of each option in each frame, in nats, without that of the tokens that all options share."""
     neutral: list[list[float]]
-    """The same in the neutral frame."""
+    """Log-likelihoods in the neutral frames."""
     correct: dict[str, float]
-    """Share of frames in which it is right, by each kind of score."""
+    """Share of frames in which the model is right, by kind of score."""
 
 
 def score_words(
@@ -61,18 +61,18 @@ def score_words(
     progress: Progress,
     replace: Callable[[Tensor], Tensor] | None = None,
 ) -> TaskScores | None:
-    """Return accuracies of a model on items, by type and band; each process answers its share.
+    """Return a model's accuracies on items, by type and band; each process answers its share.
 
     Args:
-        items: of `lexkit.probe`.
-        model: judges them.
-        batch_size: prompts that it reads at a time.
-        processes: among which the items are dealt out.
-        progress: hears how far the model is.
-        replace: changes the last hidden states (n, d) before the head reads them, if given.
+        items: items of `lexkit.probe`.
+        model: the model to test.
+        batch_size: number of prompts in a batch.
+        processes: the processes that share the items.
+        progress: receives the number of beginnings read so far.
+        replace: a function that maps the last hidden states (n, d) to those that the head reads; None changes nothing.
 
     Returns:
-        None in processes other than the first.
+        The accuracies; None in processes other than the first.
 
     Raises:
         EvaluationError: the model can read none of the items.
@@ -80,7 +80,7 @@ def score_words(
     written = [item for item in items if _can_read(item, model)]
     if not written:
         raise EvaluationError(
-            f"words: {model.name} can read none of the {len(items):,} items: its tokenizer lacks their words, or its "
+            f"words: {model.name} cannot read any of the {len(items):,} items: its tokenizer lacks their words, or its "
             "context is shorter than their sentences; evaluate another model"
         )
     mine = written[processes.rank :: processes.world_size]
@@ -93,7 +93,7 @@ def score_words(
 
 
 def _can_read(item: Item, model: Teacher) -> bool:
-    """Whether the tokenizer has tokens for the words, and the model room for the sentences."""
+    """Return whether the tokenizer has tokens for an item's words, and the sentences fit into the model's context."""
     encoder, unknown = model.encoder, model.tokenizer.unk_token_id
     if unknown is not None:
         words = [f" {word}" for word in (item.head, *item.options)]
@@ -138,13 +138,13 @@ def _score(
 
 
 def _credit(scores: Floats, right: int) -> float:
-    """1 where the right option alone is the highest, the equal part of it where others are as high, otherwise 0."""
+    """Return 1 if the right option has the highest score, 1/n if n options share it, and 0 otherwise."""
     highest = scores >= scores.max() - 1e-9
     return float(highest[right] / highest.sum())
 
 
 def _tokens_band(item: Item, model: Teacher) -> str:
-    # As it is written at the end of a sentence: a word alone may begin with a token of its own
+    # Count tokens at the end of a sentence, because a word without context may begin with an additional token
     _, neutral = item.sentences()[0]
     text = neutral[item.right]
     (encoding,) = model.encoder.encode([text])
@@ -174,8 +174,8 @@ def _measures(scores: Sequence[WordScore], unwritable: int) -> TaskScores:
             add(f"{kind}_{band}", "", [score for score in of_type if score.bands[place] == band])
     if not measures:
         raise EvaluationError(
-            f"words: no type of item has more than {max(too_few.values())} heads, and a figure needs {LEAST_HEADS}; "
-            "build the store from more sources, or raise --heads"
+            f"words: no type of item has more than {max(too_few.values())} head words, and at least {LEAST_HEADS} are "
+            "needed; build the store from more sources, or raise --heads"
         )
     counts = {kind: len({score.group for score in scores if score.task == kind}) for kind in ITEM_TYPES}
     details = {"heads": counts, "least_heads": LEAST_HEADS, "too_few_heads": too_few, "unwritable_items": unwritable}

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lexkit_distill.keys import occurrence_keys
+from lexkit_distill.random_keys import occurrence_keys
 from lexkit_distill.senses.gram import MAX_ITERATIONS, TOLERANCE, lloyd, starts
 
 _START_POINTS = 50

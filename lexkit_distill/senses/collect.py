@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lexkit.progress import Progress
 from lexkit_distill.errors import SampleError
-from lexkit_distill.keys import occurrence_keys
+from lexkit_distill.random_keys import occurrence_keys
 from lexkit_distill.senses.config import Anchor
 from lexkit_distill.senses.plan import PieceBatch, Plan, batches
 from lexkit_distill.senses.sample import Int64, Occurrences, Sampler, done_batches

@@ -1,4 +1,4 @@
-"""The senses of a word, for people: what is near, and where it stood."""
+"""Describe the senses of a word by their contexts and nearest neighbors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lexkit_distill.senses.dictionary import SenseDictionary
 
 @dataclass(frozen=True)
 class Context:
-    """A place in the corpus; the state was taken at the end of *before*."""
+    """The text around an occurrence in the corpus. The state was taken at the end of *before*."""
 
     before: str
     after: str
@@ -26,10 +26,10 @@ class SenseReport:
 
     row: int
     size: int | None
-    """Occurrences in the sample; None for a composed sense."""
+    """Number of occurrences in the sample; None for a composed sense."""
     contexts: list[Context]
     neighbors: list[tuple[str, float]]
-    """The nearest other keys and the mean squared difference, nearest first."""
+    """The nearest other keys with their mean squared differences, nearest first."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _occurrences(dictionary: SenseDictionary, contexts: pa.Table | None, row: in
 def _neighbors(dictionary: SenseDictionary, key: int, number: int) -> list[list[tuple[str, float]]]:
     """Return the nearest other keys for each sense of a key."""
     first, count = int(dictionary.first[key]), int(dictionary.n_rows[key])
-    # Each other key may come with all its senses before the next one does
+    # All senses of one key may be nearer than the first sense of the next key
     most = int(dictionary.n_rows.max())
     distances, rows = dictionary.nearest(dictionary.rows[first : first + count], (number + 1) * most)
     found = []

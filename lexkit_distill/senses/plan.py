@@ -29,7 +29,7 @@ from lexkit_distill.chat import ChatTemplate
 from lexkit_distill.corpus import Document, documents
 from lexkit_distill.disk import read_json
 from lexkit_distill.errors import CorpusError, SampleError
-from lexkit_distill.keys import UInt64, document_hash
+from lexkit_distill.random_keys import UInt64, document_hash
 from lexkit_distill.tokenization import TextEncoder
 
 _READ = 512

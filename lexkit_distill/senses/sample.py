@@ -23,7 +23,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lexkit.atomic_write import write_atomically
-from lexkit_distill.keys import UInt64
+from lexkit_distill.random_keys import UInt64
 
 Int64 = npt.NDArray[np.int64]
 INDEX_BYTES = 24

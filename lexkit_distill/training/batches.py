@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lexkit_distill.errors import DataError
-from lexkit_distill.keys import occurrence_keys
+from lexkit_distill.random_keys import occurrence_keys
 from lexkit_distill.supervision.nearest import Availability
 from lexkit_distill.training.row_cache import TokenData
 

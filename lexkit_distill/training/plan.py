@@ -12,7 +12,7 @@ from lexkit_distill.sizes import format_size
 from lexkit_distill.teacher import Teacher
 from lexkit_distill.training.batches import DataCounts
 from lexkit_distill.training.config import RunConfig
-from lexkit_distill.training.memory import MemoryModel, MemoryPlan
+from lexkit_distill.training.memory_model import MemoryModel, MemoryPlan
 from lexkit_distill.training.student import Student
 
 FEW = 0.01

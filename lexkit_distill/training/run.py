@@ -32,7 +32,7 @@ from lexkit_distill.training.config import TrainConfig
 from lexkit_distill.training.export import export
 from lexkit_distill.training.inputs import TrainingInputs, candidates_key, load_inputs, load_training_teacher
 from lexkit_distill.training.kd import with_kernel
-from lexkit_distill.training.memory import MemoryModel, MemoryPlan, memory_model
+from lexkit_distill.training.memory_model import MemoryModel, MemoryPlan, memory_model
 from lexkit_distill.training.plan import TrainPlan, check_room, make_plan, remedy
 from lexkit_distill.training.step import Objective, OnlineTeacher
 from lexkit_distill.training.student import TOLERANCE, Student, check_head, relative_difference

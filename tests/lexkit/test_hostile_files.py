@@ -90,7 +90,7 @@ def test_a_store_that_lacks_a_word_of_a_relation(small_store: Path, tmp_path: Pa
     store = Path(shutil.copy(small_store, tmp_path / "s.duckdb"))
     with duckdb.connect(str(store)) as connection:
         connection.execute("DELETE FROM word WHERE word = 'kind'")
-    with lexkit.open(store) as lexicon, pytest.raises(StoreError, match="a relation of no word"):
+    with lexkit.open(store) as lexicon, pytest.raises(StoreError, match="a relation has no word"):
         write_report(lexicon, tmp_path / "report.html")
 
 

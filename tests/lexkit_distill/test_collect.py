@@ -63,7 +63,7 @@ def test_the_sample_is_that_of_a_slow_loop_over_documents(
 ) -> None:
     import torch
 
-    from lexkit_distill.keys import document_hash, occurrence_keys
+    from lexkit_distill.random_keys import document_hash, occurrence_keys
     from lexkit_distill.teacher import load_teacher
 
     build(anchor=anchor, sample=str(tmp_path / "sample"), max_per_token=7)
@@ -139,7 +139,7 @@ def test_little_memory_means_many_parts_and_the_same_dictionary(build: Build, tm
 
 
 def test_a_sample_is_uniform_over_a_tokens_occurrences() -> None:
-    from lexkit_distill.keys import occurrence_keys
+    from lexkit_distill.random_keys import occurrence_keys
 
     documents = np.arange(2000, dtype=np.uint64)
     hits = np.zeros(2000)

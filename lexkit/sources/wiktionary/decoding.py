@@ -27,13 +27,13 @@ class Linkage(msgspec.Struct, gc=False):
     raw_tags: msgspec.Raw = NONE
 
 
-class Base(msgspec.Struct, gc=False):
+class BaseWord(msgspec.Struct, gc=False):
     """A word of which an entry's word is a form."""
 
     word: str | None = None
 
 
-class Row(msgspec.Struct, gc=False):
+class FormRow(msgspec.Struct, gc=False):
     """A form of an entry's word: a row of the table of forms."""
 
     form: str | None = None
@@ -47,8 +47,8 @@ class Sense(msgspec.Struct, gc=False):
     sense_index: str | int | None = None
     synonyms: list[Linkage] | None = None
     antonyms: list[Linkage] | None = None
-    form_of: list[Base] | None = None
-    alt_of: list[Base] | None = None
+    form_of: list[BaseWord] | None = None
+    alt_of: list[BaseWord] | None = None
     tags: msgspec.Raw = NONE
     topics: msgspec.Raw = NONE
     raw_tags: msgspec.Raw = NONE
@@ -64,7 +64,7 @@ class Entry(msgspec.Struct, gc=False):
     senses: list[Sense] | None = None
     synonyms: list[Linkage] | None = None
     antonyms: list[Linkage] | None = None
-    forms: list[Row] | None = None
+    forms: list[FormRow] | None = None
 
 
 ENTRY = msgspec.json.Decoder(Entry)

@@ -26,10 +26,10 @@ from lexkit.sources.wiktionary.decoding import (
     ENTRY,
     GLOSSES,
     NONE,
-    Base,
+    BaseWord,
     Entry,
+    FormRow,
     Linkage,
-    Row,
     Sense,
     fault_of,
     without_nulls,
@@ -300,7 +300,7 @@ class _Reader:
         # wiktextract lists a gloss after the more general glosses above it
         return *self._marks(word, sense), glosses[-1] if glosses else None
 
-    def _bases(self, word: str, bases: list[Base], of: Sense, kind: FormKind) -> None:
+    def _bases(self, word: str, bases: list[BaseWord], of: Sense, kind: FormKind) -> None:
         """Add the word as a form of *bases*, if the tags of the sense say that it is one."""
         reason = reason_against(bytes(of.tags))
         for base in bases:
@@ -317,7 +317,7 @@ class _Reader:
             else:
                 self._form(word, lemmas[0], kind if kind == "inflection" else spelling_kind(word, lemmas[0]))
 
-    def _rows(self, word: str, rows: list[Row]) -> None:
+    def _rows(self, word: str, rows: list[FormRow]) -> None:
         """Add the entry's own forms, except the word itself and forms of several words ("more expansive")."""
         words, lemmas, kinds = self.forms
         n_spaces = word.count(" ")

@@ -722,7 +722,7 @@ def test_an_output_without_the_letters(run: Run, small_store: Path) -> None:
     done = run("sql", "SELECT 'caf\u00e9' AS x", "--store", small_store, env={"PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stdout) == (1, "x\n")
     assert done.stderr.startswith(
-        "error: standard output is in ascii, which has no '\\xe9'; set the environment variable"
+        "error: standard output uses ascii, which cannot encode '\\xe9'; set the environment variable"
     )
 
 

@@ -136,7 +136,7 @@ def test_a_source_with_its_licence(publisher: Any, call: Run, cache: Path) -> No
 def test_again(publisher: Any, call: Run) -> None:
     call("fetch", "morpholex")
     again = call("fetch", "morpholex")
-    assert "morpholex  already there since 2" in again.out
+    assert "morpholex  already fetched at 2" in again.out
     assert len(publisher.requests) == 1
     assert "morpholex  fetched\n" in call("fetch", "morpholex", "--force").out
     assert len(publisher.requests) == 2
@@ -197,7 +197,7 @@ def test_a_download_that_goes_on_says_so(publisher: Any, call: Run, monkeypatch:
     publisher.on("/m.tsv", publisher.send(body, stop_after=1000), publisher.status(404), publisher.send(body))
     monkeypatch.setattr("lexkit.fetching.download.Patience", lambda: Patience(sleep=lambda seconds: None))
     assert call("fetch", "morpholex").code == 1
-    assert "morpholex  fetched, from byte 1,000 on\n" in call("fetch", "morpholex").out
+    assert "morpholex  fetched, resumed at byte 1,000\n" in call("fetch", "morpholex").out
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ class TestSeveralWords:
     def test_a_picture_is_of_one_word(self, run: Run, starter_store: Path) -> None:
         done = run("lookup", "kind", "happy", "--plot", "x.svg", "--store", starter_store)
         assert done.returncode == 2
-        assert "--plot draws one word" in done.stderr
+        assert "--plot draws only one word" in done.stderr
 
 
 class TestChosenAnswers:

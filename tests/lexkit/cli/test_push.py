@@ -60,9 +60,9 @@ def test_the_folder_is_uploaded_in_the_place_of_an_earlier_one(
     shown = capsys.readouterr()
     assert json.loads(shown.out)["uploaded_to"] == ADDRESS
     unknown, commercial, uploading = shown.err.splitlines()
-    assert unknown == "note: lexkit knows no licence of pairs; publish only what you may"
+    assert unknown == "note: lexkit does not know the licence of pairs; publish only what you may publish"
     assert commercial.startswith("note: morpholex may not be used commercially")
-    assert commercial.endswith("--licence-free-of nc leaves this out")
+    assert commercial.endswith("--licence-free-of nc leaves these sources out")
     assert uploading == f"uploading {tmp_path / 'out'} to someone/words ..."
 
 
@@ -86,8 +86,8 @@ def test_an_upload_that_fails_is_one_line_and_the_export_stays(
     assert export(tmp_path / "out", store, "--quiet") == 1
     folder = tmp_path / "out"
     assert capsys.readouterr().err == (
-        f"error: --push-to-hub someone/words: not uploaded (403 Forbidden); the export is in {folder}: "
-        f"'hf upload someone/words {folder} --repo-type dataset'\n"
+        f"error: --push-to-hub someone/words: not uploaded (403 Forbidden); the export is in {folder}, and "
+        f"'hf upload someone/words {folder} --repo-type dataset' uploads it\n"
     )
     assert (folder / "relations.parquet").exists()
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_uploaded_is_refused_before_anything_is_exported(
 
 def test_private_alone_is_refused(run: Run, store: Path) -> None:
     done = run("export", "out", "--store", store, "--private")
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "Error: --private goes with --push-to-hub.")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "Error: --private needs --push-to-hub.")
 
 
 def test_the_real_client_says_in_one_line_that_nobody_answers(run: Run, store: Path, tmp_path: Path) -> None:

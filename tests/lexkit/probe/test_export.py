@@ -79,12 +79,12 @@ def test_other_files_are_left_alone(starter_store: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--format", "lm-eval", "--tokenizer", "x"], "Error: --tokenizer does not go with --format lm-eval.\n"),
+        (["--format", "lm-eval", "--tokenizer", "x"], "Error: --tokenizer cannot be used with --format lm-eval.\n"),
         (
             ["--format", "lm-eval", "--min-confidence", ".5"],
-            "Error: --min-confidence does not go with --format lm-eval.\n",
+            "Error: --min-confidence cannot be used with --format lm-eval.\n",
         ),
-        (["--heads", "20"], "Error: --heads, --seed and --text go with --format lm-eval.\n"),
+        (["--heads", "20"], "Error: --heads, --seed and --text need --format lm-eval.\n"),
     ],
 )
 def test_options_that_do_not_go_together(run: Run, starter_store: Path, options: list[str], message: str) -> None:
@@ -102,5 +102,5 @@ def test_command(run: Run, starter_store: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("No sentence.", encoding="utf-8")
     done = run(*command, "--text", tmp_path / "text")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.endswith("text has no sentence in which a word can be replaced\n")
+    assert done.stderr.endswith("text has no sentences in which a word can be replaced\n")
     assert "items.jsonl: 144 rows" in done.stdout

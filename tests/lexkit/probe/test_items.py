@@ -263,7 +263,7 @@ class TestStoresWithoutItems:
         lexkit.build(tmp_path / "s.duckdb", pairs=[("antonym", tmp_path / "pairs")], language="de")
         with (
             lexkit.open(tmp_path / "s.duckdb") as german,
-            pytest.raises(QueryError, match=r"^the sentences of the probe are English, and this store is not: de$"),
+            pytest.raises(QueryError, match=r"^items need an English store, .* is de; build it with --language en$"),
         ):
             make_items(german)
 
@@ -272,7 +272,7 @@ class TestStoresWithoutItems:
         lexkit.build(tmp_path / "s.duckdb", pairs=[("antonym", tmp_path / "pairs")])
         with (
             lexkit.open(tmp_path / "s.duckdb") as poor,
-            pytest.raises(QueryError, match=r"^no items can be made of this store: .*; build it from more sources$"),
+            pytest.raises(QueryError, match=r"^no items can be made from this store: .*; build it from more sources$"),
         ):
             make_items(poor)
 
@@ -281,6 +281,6 @@ class TestStoresWithoutItems:
         lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", tmp_path / "pairs")])
         with (
             lexkit.open(tmp_path / "s.duckdb") as unknown,
-            pytest.raises(QueryError, match="has no frequencies of words"),
+            pytest.raises(QueryError, match="has no word frequencies"),
         ):
             make_items(unknown)

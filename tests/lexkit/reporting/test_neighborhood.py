@@ -113,7 +113,7 @@ def test_hostile_words_are_drawn_as_they_are(
 def test_failures_are_one_line(run: Callable[..., Any], starter_store: Path, tmp_path: Path) -> None:
     done = run("lookup", "happy", "--store", starter_store, "--plot", "x.gif")
     assert done.returncode == 2
-    assert "'x.gif' ends in none of .png, .svg, .pdf." in done.stderr
+    assert "'x.gif' does not end in .png, .svg, .pdf." in done.stderr
     done = run("lookup", "aboveboard", "--source", "morpholex", "--store", starter_store, "--plot", "x.svg")
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(r"error: aboveboard: no relations to draw in .*\n", done.stderr)

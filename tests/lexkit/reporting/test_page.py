@@ -305,7 +305,7 @@ class TestCommand:
         before = store.read_bytes()
         done = run("report", "--output", "lexkit.duckdb")
         message = (
-            "error: lexkit.duckdb: exists and is not a page of HTML, so it is left alone; choose another --output\n"
+            "error: lexkit.duckdb: exists and is not an HTML page, so it is not replaced; choose another --output\n"
         )
         assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
         assert store.read_bytes() == before

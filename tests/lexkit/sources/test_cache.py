@@ -9,8 +9,8 @@ from lexkit.errors import SourceError
 from lexkit.sources.cache import (
     FetchRecord,
     cache_folder,
+    cached_path,
     fetched_files,
-    place_of,
     read_record,
     resolve_files,
     write_record,
@@ -21,7 +21,7 @@ from lexkit.sources.catalog import load_catalog, select
 def put(name: str, cache: Path) -> Path:
     """Put a file where fetching the source of that name would put it."""
     (entry,) = select(name)
-    path = place_of(entry, cache)
+    path = cached_path(entry, cache)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x")
     write_record(path, FetchRecord(name, entry.to_fetch.url, "0" * 64, 1, None, None, "-", "-", "-", "2026-01-01"))

@@ -307,9 +307,9 @@ class TestExports:
                 assert others.pop("left_out") == []
                 assert facts == others
             lines, others = ((each / "README.md").read_text("utf-8").splitlines() for each in (found, wanted))
-            place = next(number for number, line in enumerate(lines) if line.startswith("What rests on"))
+            place = next(number for number, line in enumerate(lines) if line.startswith("Everything that depends on"))
             assert lines[:place] + lines[place + 2 :] == others
-        assert "| said | 0 | unknown to lexkit: ask its author |" in lines
+        assert "| said | 0 | unknown to lexkit; ask the author |" in lines
 
     def test_nothing_is_left_of_a_store_of_such_sources_alone(self, tmp_path: Path) -> None:
         (tmp_path / "nc").write_text("CC-BY-NC-4.0\nantonym big small\n", encoding="utf-8")

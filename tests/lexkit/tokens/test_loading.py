@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lexkit.errors import TokenizerError
-from lexkit.tokens.loading import Choice, choose, load_tokenizer
+from lexkit.tokens.loading import NamedTokenizer, load_tokenizer, parse_tokenizer
 
 
 def test_what_a_store_calls_a_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,26 +25,26 @@ def test_what_a_store_calls_a_tokenizer(tmp_path: Path, monkeypatch: pytest.Monk
         f"mine={folder}": "mine",
         "mine=org/model": "mine",
     }
-    assert {text: choose(text).name for text in names} == names
-    assert choose(f"mine={folder}").location == str(folder)
+    assert {text: parse_tokenizer(text).name for text in names} == names
+    assert parse_tokenizer(f"mine={folder}").location == str(folder)
 
 
 def test_the_folder_one_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tokenizer.json").touch()
-    assert choose(".").name == choose("tokenizer.json").name == tmp_path.name
+    assert parse_tokenizer(".").name == parse_tokenizer("tokenizer.json").name == tmp_path.name
 
 
 def test_a_path_may_hold_an_equals_sign(tmp_path: Path) -> None:
     folder = tmp_path / "a=b"
     folder.mkdir()
-    assert choose(str(folder)) == Choice("a=b", str(folder))
+    assert parse_tokenizer(str(folder)) == NamedTokenizer("a=b", str(folder))
 
 
 @pytest.mark.parametrize("text", ["", "=x", "x="])
 def test_half_a_name(text: str) -> None:
     with pytest.raises(TokenizerError, match="give NAME=PATH"):
-        choose(text)
+        parse_tokenizer(text)
 
 
 @pytest.mark.parametrize("name", ["missing.json", "/no/such/folder", ".", "./missing", "~/no-such-folder"])

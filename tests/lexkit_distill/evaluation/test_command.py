@@ -30,10 +30,10 @@ def test_without_torch_or_the_harness_the_command_says_what_to_install_and_its_h
         assert "Example:" in shown.stdout
 
 
-@pytest.mark.parametrize(("tasks", "advice"), [("arc,words", "use --heads"), ("lexical", "its lists are read whole")])
+@pytest.mark.parametrize(("tasks", "advice"), [("arc,words", "use --heads"), ("lexical", "it always uses whole lists")])
 def test_a_limit_that_a_task_would_ignore_is_refused(tasks: str, advice: str) -> None:
     config = EvalConfig(model="none", tasks=tasks, limit=50)
-    with pytest.raises(EvaluationError, match=rf"--limit 50: does not apply to \w+ \({advice}.*of its own$"):
+    with pytest.raises(EvaluationError, match=rf"--limit 50: does not apply to \w+ \({advice}.*a separate command$"):
         read_data(config)
 
 
@@ -54,5 +54,5 @@ def test_a_missing_interval_is_a_dash_with_its_reason(capsys: pytest.CaptureFixt
     assert ["arc", "acc", "model", "0.0000", "-", "0.0000", "to", "0.4593", "6"] in rows
     assert ["arc", "kl", "model", "1.0000", "-", "-", "6"] in rows
     assert shown.err.splitlines() == [
-        "arc: no interval for kl, kl of --against, kl (difference): a bootstrap needs 20 rows, and there are 6"
+        "arc: no interval for kl, kl of --against, kl (difference): a bootstrap needs 20 rows, but there are 6"
     ]

@@ -97,7 +97,7 @@ def test_chats_need_a_chat_template(make_teacher: Callable[..., Path], tmp_path:
 def test_a_chat_template_that_refuses_is_named(make_teacher: Callable[..., Path], tmp_path: Path, arc: Path) -> None:
     folder = make_teacher(tmp_path / "refusing")
     (folder / "chat_template.jinja").write_text("{{ raise_exception('no chats today') }}", encoding="utf-8")
-    with pytest.raises(EvaluationError, match=r"its chat template refuses .*no chats today"):
+    with pytest.raises(EvaluationError, match=r"the chat template refuses .*no chats today"):
         answers_of(folder, arc)
 
 
@@ -195,8 +195,8 @@ def test_two_models_are_held_against_each_other(
         (["--tasks", "arc,chess"], 2, "chess is not among arc, csqa"),
         (["--tasks", ","], 2, "no task is not among"),
         (["--tasks", "arc", "--data", "nowhere"], 1, "error: --data nowhere: no such folder"),
-        (["--tasks", "lexical"], 1, "error: lexical: the lists of words are not on the hub; name their folder"),
-        (["--tasks", "perplexity"], 1, "error: perplexity: no text to predict; name a file with --text"),
+        (["--tasks", "lexical"], 1, "error: lexical: the lists of word pairs are not on the hub; give their folder"),
+        (["--tasks", "perplexity"], 1, "error: perplexity: no text given; name a file with --text"),
     ],
 )
 def test_what_cannot_be_is_one_line(run: Run, arguments: list[str], code: int, message: str) -> None:

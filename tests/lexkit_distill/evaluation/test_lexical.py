@@ -105,10 +105,10 @@ def test_pairs_of_real_lists_give_all_figures(model: Any, shared: Callable[[str]
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("train", "kind unkind\n", r"pairs\.train, line 1: not two words and one of \[0, 1\]"),
-        ("val", "kind unkind 1\nold new 2\n", r"pairs\.val, line 2: not two words and one of \[0, 1\]"),
+        ("train", "kind unkind\n", r"pairs\.train, line 1: expected two words and one of \[0, 1\]"),
+        ("val", "kind unkind 1\nold new 2\n", r"pairs\.val, line 2: expected two words and one of \[0, 1\]"),
         ("val", "", "fewer than two pairs"),
-        ("txt", "old new much\n", r"\.txt, line 1: not two words and a number"),
+        ("txt", "old new much\n", r"\.txt, line 1: expected two words and a number"),
     ],
 )
 def test_lines_that_are_no_pairs_are_named(tmp_path: Path, name: str, text: str, message: str) -> None:

@@ -110,7 +110,7 @@ def test_a_teacher_with_another_tokenizer_is_refused(
     model_folder: Path, make_teacher: Callable[..., Path], tmp_path: Path, text: str
 ) -> None:
     other = load(make_teacher(tmp_path / "other", vocabulary=300))
-    with pytest.raises(EvaluationError, match="its tokenizer is not that of"):
+    with pytest.raises(EvaluationError, match="its tokenizer differs from that of"):
         score(load(model_folder), other, text, 64)
 
 
@@ -135,7 +135,7 @@ def test_a_text_without_text(tmp_path: Path) -> None:
 
     file = tmp_path / "empty.txt"
     file.write_text(" \n\n \n", encoding="utf-8")
-    with pytest.raises(EvaluationError, match="no text in it"):
+    with pytest.raises(EvaluationError, match="contains no text"):
         read_text(None, str(file))
     with pytest.raises(CorpusError, match="no such file"):
         read_text(None, str(tmp_path / "none.txt"))

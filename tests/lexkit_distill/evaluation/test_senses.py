@@ -338,10 +338,10 @@ def test_a_model_that_was_saved_again_has_the_same_dictionary(model: Any, text: 
 @pytest.mark.parametrize(
     ("tokens", "changes", "message"),
     [
-        ([], {}, "has senses of fewer than two tokens"),
-        ([3], {}, "has senses of fewer than two tokens"),
-        ([3, 5], {"layer": "12"}, r"holds states of another layer \(12\)"),
-        ([398, 399], {}, "has senses of none of the tokens of the text"),
+        ([], {}, "has senses for fewer than two tokens"),
+        ([3], {}, "has senses for fewer than two tokens"),
+        ([3, 5], {"layer": "12"}, r"contains states of another layer \(12\)"),
+        ([398, 399], {}, "has no senses for any token of the text"),
     ],
 )
 def test_a_dictionary_that_cannot_replace_anything_is_refused(
@@ -380,10 +380,10 @@ def test_what_cannot_be_is_one_line(
     start = ["distill", "eval", "--model", model.name, "--tasks", "senses", "--device", "cpu", "--dtype", "float32"]
     text_of = ["--text", "text.txt"]
     for arguments, message in (
-        (text_of, "senses: no dictionary; name one of this model"),
-        ([*text_of, "--senses", " , "], "senses: no dictionary; name one of this model"),
-        (["--senses", "senses"], "senses: no text to predict; name a file with --text"),
-        ([*text_of, "--senses", "senses", "--against", model.name], "senses: a dictionary is of one model only"),
+        (text_of, "senses: no dictionary given; make one of this model"),
+        ([*text_of, "--senses", " , "], "senses: no dictionary given; make one of this model"),
+        (["--senses", "senses"], "senses: no text given; name a file with --text"),
+        ([*text_of, "--senses", "senses", "--against", model.name], "senses: a dictionary belongs to one model only"),
         ([*text_of, "--senses", "senses,nowhere"], "nowhere: no such sense dictionary"),
         ([*text_of, "--senses", "senses,twice/senses"], "both folders are called senses"),
         ([*text_of, "--senses", "unfinished"], "unfinished: not a finished sense dictionary (no meta.json)"),

@@ -173,11 +173,11 @@ def test_bootstrap_intervals_are_those_of_scipy(kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("values", "kind", "reason"),
     [
-        (np.ones((19, 2)), "ratio", "needs 20 rows, and there are 19"),
-        (np.ones((20, 2)), "ratio", "all bootstrap samples have the same figure"),
-        (np.stack([np.arange(20.0)] * 2, axis=1), "spearman", "all bootstrap samples have the same figure"),
-        (np.stack([np.arange(20.0), np.ones(20)], axis=1), "spearman", "some bootstrap samples have no figure"),
-        (np.array([[1.0, 1.0]] + [[0.0, 0.0]] * 19), "perplexity", "some bootstrap samples have no figure"),
+        (np.ones((19, 2)), "ratio", "needs 20 rows, but there are 19"),
+        (np.ones((20, 2)), "ratio", "all bootstrap samples have the same value"),
+        (np.stack([np.arange(20.0)] * 2, axis=1), "spearman", "all bootstrap samples have the same value"),
+        (np.stack([np.arange(20.0), np.ones(20)], axis=1), "spearman", "some bootstrap samples have no value"),
+        (np.array([[1.0, 1.0]] + [[0.0, 0.0]] * 19), "perplexity", "some bootstrap samples have no value"),
     ],
 )
 def test_where_a_bootstrap_shows_nothing_the_reason_stands_for_the_interval(

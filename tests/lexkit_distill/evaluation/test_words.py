@@ -158,7 +158,7 @@ def test_bands_of_too_few_heads_have_no_figure(items: list[Item], model: Teacher
 
 
 def test_too_few_heads_altogether(items: list[Item], model: Teacher) -> None:
-    with pytest.raises(EvaluationError, match=r"^words: no type of item has more than 5 heads, .* or raise --heads$"):
+    with pytest.raises(EvaluationError, match=r"^words: no type of item has more than 5 head words, .* raise --heads$"):
         scored(items[:10], model)
 
 
@@ -179,7 +179,7 @@ def test_words_that_a_tokenizer_cannot_write(
     assert 0 < found["details"]["unwritable_items"] <= 20
     strange = [Item(**{**vars(item), "head": "zyx"}) for item in items]
     with pytest.raises(
-        EvaluationError, match=r"^words: .* can read none of the \d+ items: .*; evaluate another model$"
+        EvaluationError, match=r"^words: .* cannot read any of the \d+ items: .*; evaluate another model$"
     ):
         scored(strange, teacher)
 
@@ -206,7 +206,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ([], "error: words: no store to make items from; name one with --store\n"),
+            ([], "error: words: no store given; name the store to make items from with --store\n"),
             (["--store", "none.duckdb"], r"error: none\.duckdb: .*\n"),
         ],
     )

@@ -353,7 +353,7 @@ def test_what_fails_is_told_and_the_others_go_on(sweep_file: Callable[..., Path]
     done = run("distill", "sweep", "--config", str(path))
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "1 of 2 trainings failed, the first (lr 1e+30, seed 0) with: step" in done.stderr
+    assert "1 of 2 runs failed, the first (lr 1e+30, seed 0) with: step" in done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split("\t") == ["lr", "runs", "CE", "KL", ""]
     assert lines[1].split("\t")[::4] == ["0.001", "chosen"]
