@@ -300,7 +300,7 @@ class Lexicon(StoreReader):
     def suggest(self, word: str, limit: int = 5) -> list[str]:
         """Return the words of the store that are spelt most like *word*, the likest first.
 
-        Words of which *word* may be a misspelt form come before all: run for *runing*, happy for *happyer*.
+        Words of which *word* may be a form, even a misspelt one, come before all: run for *ran* and *runing*.
 
         Args:
             word: The word to compare with.
@@ -326,7 +326,8 @@ class Lexicon(StoreReader):
         # equally like words: the one with more relations is the likelier meant
         ranked = sorted(found, key=lambda match: (-match[1], -self._index.degree(match[2]), match[2]))
         near = [self._index.word(match[2]) for match in ranked]
-        return list(dict.fromkeys([*self._resolver.misspelt_lemmas(word), *near]))[:limit]
+        lemmas = [] if word in self else [form.lemma for form in self.forms(word)]
+        return list(dict.fromkeys([*lemmas, *self._resolver.misspelt_lemmas(word), *near]))[:limit]
 
     def words(self) -> pa.Array:
         """Return all words in code point order, as a `pyarrow.StringArray`: place *i* has ``word_id`` *i*."""
@@ -400,7 +401,7 @@ class Lexicon(StoreReader):
             return []
         return self._index.chains(starts, goals, wanted, limit=limit, max_steps=max_steps)
 
-    def random(self, n: int = 1, *, pos: str | None = None, seed: int | None = None) -> list[str]:
+    def random(self, n: int = 1, *, pos: str | Collection[str] | None = None, seed: int | None = None) -> list[str]:
         """Return words drawn at random from those that are worth looking at.
 
         These have several synonyms and an antonym that a source states, and are neither rare nor very common,
@@ -408,15 +409,18 @@ class Lexicon(StoreReader):
 
         Args:
             n: The number of words; fewer come if the store has fewer.
-            pos: Only words with relations in this part of speech.
-            seed: Draw the same words of the same store again.
+            pos: Only words with relations in this part of speech, or in one of several.
+            seed: A whole number, with which the same words of the same store are drawn again.
 
         Returns:
             Words, in no particular order.
 
         Raises:
-            ArgumentError: *n* is not a whole number from 1 on.
+            ArgumentError: *n* is not a whole number from 1 on, *seed* is not one from 0 on, or the store has no such
+                part of speech.
         """
         require_number("n", n, 1, or_none=False)
+        require_number("seed", seed, 0)
+        wanted = self._pos(pos)
         with self._store.connection() as connection:
-            return draw_words(connection, n, pos, seed)
+            return draw_words(connection, n, wanted, seed)

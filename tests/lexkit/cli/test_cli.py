@@ -595,6 +595,14 @@ def test_wide_tables_fit_where_they_can(starter_store: Path) -> None:
         assert {"some", "words", "more", "them"} <= set(shown.split())
 
 
+def test_words_stay_whole_beside_their_part_of_speech_on_a_narrow_terminal(starter_store: Path) -> None:
+    shown = on_a_terminal("lookup", "kind", "--limit", "9", "--store", str(starter_store), columns=20)
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()]
+    assert "kindly, caring," in lines
+    assert "adj, derived" in lines
+    assert not any(line.startswith(",") for line in lines)
+
+
 def test_tables_are_drawn_on_a_terminal(starter_store: Path) -> None:
     shown = on_a_terminal("stats", "--store", str(starter_store))
     assert "wiktionary" in shown

@@ -88,6 +88,14 @@ class TestPrompt:
         assert (repr(found[:1]), repr(found[:0])) == (f"[{found[0]!r}]", "[]")
         assert repr(found[:2]) == f"[{found[0]!r},\n {found[1]!r}]"
 
+    def test_slices_copies_and_sums_have_the_same_type(self, lexicon: Lexicon) -> None:
+        found, others = lexicon.synonyms("kind"), lexicon.antonyms("kind")
+        for some in (found[1:3], found.copy(), copy.copy(found), found + others):
+            assert isinstance(some, Neighbors)
+        assert (found + others).words() == found.words() + others.words()
+        assert found + [1] == [*found, 1]  # noqa: RUF005
+        assert found.copy() == found is not found.copy()
+
     def test_a_lexicon(self, starter_store: Path) -> None:
         with lexkit.open(starter_store) as opened:
             assert repr(opened) == f"Lexicon({str(starter_store)!r})"
