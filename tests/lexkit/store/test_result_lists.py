@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -158,6 +159,16 @@ class TestNotebook:
         opened = lexkit.open(starter_store)
         opened.close()
         assert opened._repr_html_().endswith("&#x27;, closed)")
+
+    def test_a_store_without_a_language_is_damaged(self, starter_store: Path, tmp_path: Path) -> None:
+        path = tmp_path / "s.duckdb"
+        path.write_bytes(starter_store.read_bytes())
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("DELETE FROM meta WHERE key = 'language'")
+        with lexkit.open(path) as lexicon:
+            assert lexicon._repr_html_() == f"Lexicon(&#x27;{path}&#x27;)"
+            with pytest.raises(lexkit.StoreError, match=r"damaged .*no language\); build it again"):
+                lexicon.suggest("hapy")
 
     def test_a_damaged_store(self, starter_store: Path, tmp_path: Path) -> None:
         path = tmp_path / "damaged.duckdb"
