@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -51,19 +52,23 @@ def require_replaceable(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def new_file(path: Path) -> Iterator[Path]:
+def new_file(path: Path, *, beside_name: str | None = None) -> Iterator[Path]:
     """Context manager. Yield a temporary path to write to; when the block succeeds, rename it to *path* in one step.
 
     If the block fails, *path* is unchanged and nothing is left beside it. Only one process may write at a time: the
     temporary file has a fixed name, so a killed writer leaves at most one behind, and the next writer replaces it.
     If *path* is a link to a file, that file is replaced.
 
+    Args:
+        path: the file to write.
+        beside_name: name of the temporary file, if not that of *path* with ``.new``.
+
     Raises:
         OSError: the folder is missing, not writable, or full, or *path* is a folder, a pipe or a device.
     """
     require_replaceable(path)
     asked, path = path, path.resolve()
-    beside = path.with_name(f"{path.name}.new")
+    beside = path.with_name(beside_name or f"{path.name}.new")
     try:
         beside.unlink(missing_ok=True)
         yield beside
@@ -80,13 +85,20 @@ def new_file(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a small file in one step: *path* holds its old contents or all of *data*. Only one process may write.
+def write_atomically(path: Path, data: bytes, *, is_shared: bool = False) -> None:
+    """Write a small file in one step: *path* holds its old contents or all of *data*.
+
+    Args:
+        path: the file to write.
+        data: its contents.
+        is_shared: whether several processes or threads may write it at once, of which the last one stays; one that is
+            killed then leaves a file that nobody removes.
 
     Raises:
         OSError: the folder is missing, not writable, or full.
     """
-    with new_file(path) as beside:
+    name = f".{path.resolve().name}.{threading.get_native_id()}.new" if is_shared else None
+    with new_file(path, beside_name=name) as beside:
         beside.write_bytes(data)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
         assert (tmp_path / "elsewhere" / "page").read_bytes() == text
     assert (tmp_path / "link").is_symlink()
     assert [file.name for file in (tmp_path / "elsewhere").iterdir()] == ["page"]
+
+
+def test_writers_of_a_shared_file_do_not_meet(tmp_path: Path) -> None:
+    texts = [bytes([number]) * 200_000 for number in range(1, 9)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: write_atomically(tmp_path / "page", text, is_shared=True), texts * 5))
+    assert (tmp_path / "page").read_bytes() in texts
+    assert [file.name for file in tmp_path.iterdir()] == ["page"]
 
 
 def test_what_a_killed_writer_left_is_no_part_of_the_next_file(tmp_path: Path) -> None:
