@@ -67,7 +67,7 @@ class _Bash(BashComplete):
         else:
             value = re.sub(r'(["$`\\])' if quote else r"([^\w@%+:,./=-])", r"\\\1", value)
         # once more, since bash takes off one level when it reads the answer
-        return "plain," + value.replace("\\", r"\\")
+        return f"plain,{value}".replace("\\", r"\\")
 
 
 def _open_quote(line: str) -> str:
@@ -77,7 +77,8 @@ def _open_quote(line: str) -> str:
     try:
         list(parts)
     except ValueError:
-        return parts.state if parts.state in ("'", '"') else ""
+        state = str(vars(parts)["state"])
+        return state if state in ("'", '"') else ""
     return ""
 
 
