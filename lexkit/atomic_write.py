@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import json
 import os
 import shutil
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -43,17 +45,30 @@ def keep_access(old: Path, new: Path) -> None:
             keep_access(old / file.name, file)
 
 
+def require_replaceable(path: Path) -> None:
+    """Raise `OSError` if something other than a file is at *path*; renaming would replace even /dev/null."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "a folder, a pipe or a device, which a file cannot replace", str(path))
+
+
 @contextlib.contextmanager
-def new_file(path: Path) -> Iterator[Path]:
+def new_file(path: Path, *, beside_name: str | None = None) -> Iterator[Path]:
     """Context manager. Yield a temporary path to write to; when the block succeeds, rename it to *path* in one step.
 
     If the block fails, *path* is unchanged and nothing is left beside it. Only one process may write at a time: the
     temporary file has a fixed name, so a killed writer leaves at most one behind, and the next writer replaces it.
+    If *path* is a link to a file, that file is replaced.
+
+    Args:
+        path: the file to write.
+        beside_name: name of the temporary file, if not that of *path* with ``.new``.
 
     Raises:
-        OSError: the folder is missing, not writable, or full.
+        OSError: the folder is missing, not writable, or full, or *path* is a folder, a pipe or a device.
     """
-    beside = path.with_name(f"{path.name}.new")
+    require_replaceable(path)
+    asked, path = path, path.resolve()
+    beside = path.with_name(beside_name or f"{path.name}.new")
     try:
         beside.unlink(missing_ok=True)
         yield beside
@@ -66,17 +81,24 @@ def new_file(path: Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno is not None and error.filename in (None, str(beside)):
             # name the path that the caller knows, not the temporary one
-            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+            raise OSError(error.errno, os.strerror(error.errno), str(asked)) from error
         raise
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a small file in one step: *path* holds its old contents or all of *data*. Only one process may write.
+def write_atomically(path: Path, data: bytes, *, is_shared: bool = False) -> None:
+    """Write a small file in one step: *path* holds its old contents or all of *data*.
+
+    Args:
+        path: the file to write.
+        data: its contents.
+        is_shared: whether several processes or threads may write it at once, of which the last one stays; one that is
+            killed then leaves a file that nobody removes.
 
     Raises:
         OSError: the folder is missing, not writable, or full.
     """
-    with new_file(path) as beside:
+    name = f".{path.resolve().name}.{threading.get_native_id()}.new" if is_shared else None
+    with new_file(path, beside_name=name) as beside:
         beside.write_bytes(data)
 
 
@@ -97,8 +119,10 @@ def new_folder(path: Path) -> Iterator[Path]:
     *path*. Only one process may write at a time.
 
     Raises:
-        OSError: the parent is missing, not writable, or full.
+        OSError: the parent is missing, not writable, or full, or *path* is a pipe or a device.
     """
+    if not path.is_dir():
+        require_replaceable(path)
     beside = path.with_name(f"{path.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()

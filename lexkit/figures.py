@@ -78,7 +78,7 @@ def picture(
         yield figure
         check_figure(figure)
         figure.savefig(data, format=form[1:], dpi=150, metadata=no_date)
-    write_atomically(path, data.getvalue())
+    write_atomically(path, data.getvalue(), is_shared=True)
 
 
 def style_sheet() -> str:

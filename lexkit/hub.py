@@ -10,6 +10,7 @@ from typing import Literal
 
 from lexkit.errors import HubError, first_line
 
+_LONGEST_NAME = 96
 RepositoryType = Literal["model", "dataset"]
 
 
@@ -20,6 +21,8 @@ def is_repository_name(name: str) -> bool:
     (True, False)
     """
     part = r"[A-Za-z0-9_](?:[\w.-]*[\w])?"
+    if len(name) > _LONGEST_NAME or name.endswith(".git"):
+        return False
     return bool(re.fullmatch(f"(?:{part}/)?{part}", name, re.ASCII)) and "--" not in name and ".." not in name
 
 
@@ -36,7 +39,7 @@ def check_upload(name: str, extra: str = "hub") -> None:
     if find_spec("huggingface_hub") is None:
         raise HubError(f"needs the package huggingface_hub, which is not installed; pip install 'lexkit[{extra}]'")
     if not is_repository_name(name):
-        raise HubError("cannot be the name of a repository; write OWNER/NAME")
+        raise HubError(f"cannot be the name of a repository; write OWNER/NAME, at most {_LONGEST_NAME} signs")
     from huggingface_hub import get_token
 
     if get_token() is None:

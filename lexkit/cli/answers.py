@@ -17,6 +17,8 @@ from lexkit.store.results import Neighbor, WordForm
 KINDS: dict[str, Kind] = {"synonyms": "synonym", "antonyms": "antonym"}
 _UNSURE = 0.5
 """Confidence below which an answer is marked."""
+_LEAST_ROOM = 30
+"""Fewest columns beside the parts of speech. On a narrower terminal, the parts of speech get lines of their own."""
 _STYLES = {"synonyms": "deep_sky_blue3", "antonyms": "dark_orange3"}  # legible on dark and on light backgrounds
 _COLUMNS = ("relation", "word", "pos", "how", "sources")
 _ORDERS = {
@@ -145,7 +147,7 @@ def print_all(found: Iterable[Answers], as_json: bool) -> None:
         if is_terminal(sys.stdout):
             _print_groups(answers)
         for row in [] if is_terminal(sys.stdout) else _rows(answers):
-            click.echo("\t".join((answers.word, *row)))
+            click.echo("\t".join(" ".join(cell.split()) for cell in (answers.word, *row)))
 
 
 def _tell(answers: Answers) -> None:
@@ -191,6 +193,7 @@ def _print_groups(answers: Answers) -> None:
         return
     groups = {kind: _by_pos(neighbors) for kind, neighbors in answers.related.items() if neighbors}
     width = max(len(label) for of_kind in groups.values() for label in of_kind)
+    is_narrow = screen.width - width < _LEAST_ROOM
     screen.print(Text(isolate(answers.title), "bold"), soft_wrap=True)
     for kind, of_kind in groups.items():
         n, total = len(answers.related[kind]), answers.totals[kind]
@@ -198,10 +201,13 @@ def _print_groups(answers: Answers) -> None:
         screen.print()
         screen.print(Text(f"{shown}{total:,} {kind if total > 1 else kind[:-1]}", "bold"))
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column(width=width, style="dim", no_wrap=True)
+        if not is_narrow:
+            table.add_column(width=width, style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         for label, neighbors in of_kind.items():
-            table.add_row(Text(label), _words(neighbors, _STYLES[kind]))
+            row = (Text(label, "dim"), _words(neighbors, _STYLES[kind]))
+            for cells in ((cell,) for cell in row if cell) if is_narrow else (row,):
+                table.add_row(*cells)
         screen.print(table)
     sources = sorted({source for of in answers.related.values() for neighbor in of for source in neighbor.sources})
     screen.print(Text(f"\nsources: {', '.join(sources)}\n", "dim"))

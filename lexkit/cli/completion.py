@@ -6,11 +6,19 @@ any failure, such as a store that does not exist, gives no completions.
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from typing import Any
 
 import click
-from click.shell_completion import BashComplete, CompletionItem, add_completion_class, shell_complete
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    add_completion_class,
+    get_completion_class,
+    shell_complete,
+)
 
 from lexkit.safe_output import printable
 
@@ -31,12 +39,47 @@ WHERE name <> '' AND starts_with(name, $incomplete) ORDER BY name LIMIT $most
 
 
 class _Bash(BashComplete):
-    """Completion for bash, which inserts completions unchanged, so spaces and other signs are quoted here."""
+    """Completion for bash, which splits words at = and : and inserts answers as they are: signs are quoted here."""
+
+    _complete_before = ""
+    """What bash does not replace of the last word: all up to its last colon."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        args, incomplete = super().get_completion_args()
+        words: list[str] = []
+        for word in (*args, incomplete):
+            if word == "=" and words and words[-1].startswith("--"):
+                continue  # --pos = adj is --pos adj
+            if words and (words[-1].endswith(":") or set(word) == {":"}):
+                word = words.pop() + word
+            words.append(word)
+        if incomplete == "=":
+            words.append("")
+        self._complete_before = words[-1][: len(words[-1]) - len(incomplete.lstrip(":"))]
+        return words[:-1], words[-1]
 
     def format_completion(self, item: CompletionItem) -> str:
-        # twice, because bash removes one level of quoting when it reads the answer
-        value = re.sub(r"([^\w@%+:,./=-])", r"\\\\\1", item.value) if item.type == "plain" else item.value
-        return f"{item.type},{value}"
+        if item.type != "plain":
+            return f"{item.type},{item.value}"
+        value, quote = item.value[len(self._complete_before) :], _open_quote(os.environ["COMP_WORDS"])
+        if quote == "'":
+            value = value.replace("'", r"'\''")
+        else:
+            value = re.sub(r'(["$`\\])' if quote else r"([^\w@%+:,./=-])", r"\\\1", value)
+        # once more, since bash takes off one level when it reads the answer
+        return f"plain,{value}".replace("\\", r"\\")
+
+
+def _open_quote(line: str) -> str:
+    """Return the quote that a line opens and does not close, if there is one."""
+    parts = shlex.shlex(line, posix=True)
+    parts.whitespace_split, parts.commenters = True, ""
+    try:
+        list(parts)
+    except ValueError:
+        state = str(vars(parts)["state"])
+        return state if state in ("'", '"') else ""
+    return ""
 
 
 def complete(command: click.Command, instruction: str) -> int:
@@ -47,7 +90,21 @@ def complete(command: click.Command, instruction: str) -> int:
         instruction: value of the variable, such as ``bash_source`` or ``bash_complete``.
     """
     add_completion_class(_Bash, "bash")
-    return shell_complete(command, {}, "lexkit", VARIABLE, instruction)
+    shell, _, job = instruction.partition("_")
+    if get_completion_class(shell) is None or job not in ("source", "complete"):
+        click.echo(
+            f"error: {VARIABLE}={instruction}: say bash_source, zsh_source or fish_source, or unset it", err=True
+        )
+        return 2
+    try:
+        return shell_complete(command, {}, "lexkit", VARIABLE, instruction)
+    except (KeyError, ValueError):
+        click.echo(
+            f"error: {VARIABLE}={instruction}: only a shell can ask this, with the script that "
+            f"{VARIABLE}={shell}_source prints",
+            err=True,
+        )
+        return 2
 
 
 def complete_words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

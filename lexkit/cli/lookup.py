@@ -169,6 +169,8 @@ def random_words(number: int, pos: str | None, seed: int | None, limit: int, as_
         words = lexicon.random(number, pos=pos, seed=seed)
         if not words:
             raise LexkitError(f"{lexicon.path}: no words with relations to draw from; build it from other sources")
+        if len(words) < number:
+            click.echo(f"{lexicon.path}: only {len(words):,} such words to draw, not {number:,}", err=True)
         options = {"pos": pos, "sort": "weight", "limit": limit, "forms": True}
         print_all((find_answers(lexicon, word, ("synonyms", "antonyms"), options) for word in words), as_json)
 

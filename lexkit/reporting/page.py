@@ -158,7 +158,7 @@ def write_report(
     )
     progress.stage("write the page")
     data = page.encode()
-    write_atomically(path, data)
+    write_atomically(path, data, is_shared=True)
     return Report(path, len(data), relations, packed.n_relations)
 
 

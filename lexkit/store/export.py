@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lexkit import __version__
-from lexkit.arguments import require_choice, require_number, require_path
+from lexkit.arguments import require_choice, require_number, require_path, require_text
 from lexkit.progress import Progress
 from lexkit.sources.catalog import is_non_commercial
 from lexkit.store import tables
@@ -91,6 +91,8 @@ def export(
     require_choice("form", form, FORMS)
     if licence_free_of is not None:
         require_choice("licence_free_of", licence_free_of, ("nc",))
+    if tokenizer is not None:
+        require_text("tokenizer", tokenizer, "'llama'")
     require_number("min_confidence", min_confidence, 0, 1, whole=False)
     without, progress = unwanted(archaic, offensive), progress or Progress()
     progress.stage("read the store")

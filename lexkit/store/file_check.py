@@ -22,7 +22,8 @@ def check_store_file(path: Path) -> None:
             raise StoreError(f"{path}: a folder, not a store; name the .duckdb file in it")
         if not path.exists():
             raise StoreError(f"{path}: no such store; make it with 'lexkit build --output {path}', or name another")
-        if not has_duckdb_header(path):
+        # reading a pipe would wait for a writer
+        if not path.is_file() or not has_duckdb_header(path):
             raise StoreError(f"{path}: not a lexkit store; make one with 'lexkit build --output FILE'")
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error

@@ -403,7 +403,7 @@ class Lexicon(StoreReader):
             return []
         return self._index.chains(starts, goals, wanted, limit=limit, max_steps=max_steps)
 
-    def random(self, n: int = 1, *, pos: str | None = None, seed: int | None = None) -> list[str]:
+    def random(self, n: int = 1, *, pos: str | Collection[str] | None = None, seed: int | None = None) -> list[str]:
         """Return interesting words, drawn at random.
 
         These words have several synonyms and an antonym that a source states, and are not rare, very common, offensive
@@ -411,15 +411,18 @@ class Lexicon(StoreReader):
 
         Args:
             n: Number of words; fewer are returned if the store has fewer.
-            pos: Draw only words with relations in this part of speech.
-            seed: Seed for the draw; the same store and seed give the same words.
+            pos: Draw only words with relations in this part of speech, or in one of several.
+            seed: Seed for the draw, a whole number; the same store and seed give the same words.
 
         Returns:
             Words in no particular order.
 
         Raises:
-            ArgumentError: *n* is not a whole number from 1 on.
+            ArgumentError: *n* is not a whole number from 1 on, *seed* is not one from 0 on, or the store has no such
+                part of speech.
         """
         require_number("n", n, 1, or_none=False)
+        require_number("seed", seed, 0)
+        wanted = self._pos(pos)
         with self._store.connection() as connection:
-            return draw_words(connection, n, pos, seed)
+            return draw_words(connection, n, wanted, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import duckdb
 
@@ -20,7 +21,7 @@ counted AS (
     SELECT word_id, count(*) FILTER (direct AND kind = 'synonym') AS synonyms,
         count(*) FILTER (direct AND kind = 'antonym') AS antonyms
     FROM end_of
-    WHERE $pos IS NULL OR list_contains(string_split(pos, ','), $pos)
+    WHERE len($pos::VARCHAR[]) = 0 OR list_has_any(string_split(pos, ','), $pos)
     GROUP BY word_id
 )
 SELECT word, synonyms >= $synonyms AND antonyms > 0 AND label IS NULL
@@ -31,9 +32,9 @@ ORDER BY word_id
 """
 
 
-def draw_words(connection: duckdb.DuckDBPyConnection, n: int, pos: str | None, seed: int | None) -> list[str]:
+def draw_words(connection: duckdb.DuckDBPyConnection, n: int, pos: Sequence[str], seed: int | None) -> list[str]:
     """Return words drawn from those that have relations; see `lexkit.store.lexicon.Lexicon.random`."""
-    params = {"pos": pos, "synonyms": _LEAST_SYNONYMS, "rare": _RARE, "common": _COMMON}
+    params = {"pos": list(pos), "synonyms": _LEAST_SYNONYMS, "rare": _RARE, "common": _COMMON}
     rows = connection.execute(_CANDIDATES, params).fetchall()
     rich = [word for word, is_rich in rows if is_rich]
     words = rich if len(rich) >= n else [word for word, _ in rows]

@@ -12,6 +12,7 @@ from lexkit.store.forms import RULES, misspelt_lemmas, propose_forms
 from lexkit.store.index import Index
 from lexkit.store.results import WordForm
 from lexkit.store.spelling import ends_as_capitals, find_unusual, search_key, twins
+from lexkit.store.statistics import LANGUAGE
 from lexkit.text import fold, normalize_word
 
 _NO_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"), "")
@@ -124,5 +125,5 @@ class Resolver:
 
     @cached_property
     def _language(self) -> str:
-        ((language,),) = self._rows("SELECT value FROM meta WHERE key = 'language'")
+        ((language,),) = self._rows(LANGUAGE)
         return str(language)

@@ -22,7 +22,7 @@ _TEXTS = pa.list_(pa.string())
 
 
 class ResultList(list[_Row]):
-    """A list of rows with the same fields. It equals an ordinary list, and a slice has the same type.
+    """A list of rows with the same fields. It equals an ordinary list; slices, copies and sums have the same type.
 
     A prompt shows the first ten rows, and a notebook a table of the first fifty.
     """
@@ -71,6 +71,13 @@ class ResultList(list[_Row]):
         if isinstance(place, slice):
             return type(self)(super().__getitem__(place))
         return super().__getitem__(place)
+
+    def __add__(self, other: list[Any], /) -> Any:  # noqa: ANN401  # a plain list may hold anything
+        return type(self)(super().__add__(other)) if isinstance(other, type(self)) else super().__add__(other)
+
+    def copy(self) -> Self:
+        """Return a list with the same rows."""
+        return self[:]
 
     def __repr__(self) -> str:
         lines = list(map(repr, self[:_MOST_LINES]))

@@ -107,11 +107,15 @@ GROUP BY tokenizer, vocab_size ORDER BY tokenizer
 """
 
 
+LANGUAGE = "SELECT coalesce(max(value), error('its table meta has no language')) FROM meta WHERE key = 'language'"
+"""Query for the code of the store's language."""
+
+
 def count_briefly(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     """Return names and values of what a reader of an open store wants to know first, in a few milliseconds."""
     kinds = dict(connection.execute("SELECT kind, count(*) FROM relation GROUP BY kind").fetchall())
     ((words,),) = connection.execute("SELECT count(*) FROM word").fetchall()
-    ((language,),) = connection.execute("SELECT value FROM meta WHERE key = 'language'").fetchall()
+    ((language,),) = connection.execute(LANGUAGE).fetchall()
     return [
         ("language", language),
         ("words", f"{words:,}"),

@@ -110,6 +110,8 @@ def check_output(output: Path) -> None:
     """
     if output.is_dir():
         raise EvaluationError(f"--output {output}: this is a folder; name a file in it")
+    if output.exists() and not output.is_file():
+        raise EvaluationError(f"--output {output}: this is a pipe or a device; name a file")
     with _writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         with _beside(output) as beside:

@@ -45,6 +45,7 @@ _CLUSTERED = "Korn-Graubard"
 _EQUAL = "all rows are equal: Clopper-Pearson for rows of another value"
 _PAIRED = "Newcombe, of gains and losses"
 _BOOTSTRAP = "BCa bootstrap"
+_NO_FIGURE = "some rows have no figure"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ def estimate(measure: Measure, seed: int) -> Estimate:
     """Return the value of a measure with its 95% interval; the module's docstring describes the intervals."""
     values, n = measure.values, len(measure.values)
     if measure.kind in ("mean", "share"):
+        if not _has_figure(values, measure):
+            return Estimate(math.nan, None, None, None, n, _NO_FIGURE)
         share = _share(values[:, 0], _denominators(measure))
         return Estimate(share.value, share.stderr or None, share.low, share.high, n, share.interval)
     statistic = _STATISTICS[measure.kind]
@@ -132,11 +135,17 @@ def compare(first: Measure, second: Measure, seed: int) -> Comparison:
     statistic = _STATISTICS[first.kind]
 
     def difference(rows: Floats) -> Floats:
-        return statistic(rows[..., :2]) - statistic(rows[..., 2:])
+        with np.errstate(invalid="ignore"):  # both may be infinite
+            return statistic(rows[..., :2]) - statistic(rows[..., 2:])
 
     both = np.concatenate([first.values, second.values], axis=1)
     _, low, high, n, interval = _bootstrap(both, difference, seed)
     return Comparison(float(difference(both[None])[0]), low, high, n, interval)
+
+
+def _has_figure(values: Floats, measure: Measure) -> bool:
+    """Whether all values of a mean or share are numbers, and there is something to divide by."""
+    return bool(np.isfinite(values).all() and _denominators(measure).sum() > 0)
 
 
 def _denominators(measure: Measure) -> Floats:
@@ -172,6 +181,8 @@ def _clopper_pearson(right: float, trials: float) -> tuple[float, float]:
 
 def _compare_shares(first: Measure, second: Measure) -> Comparison:
     below, n = _denominators(first), len(first.values)
+    if not (_has_figure(first.values, first) and _has_figure(second.values, second)):
+        return Comparison(math.nan, None, None, n, _NO_FIGURE)
     assert np.array_equal(below, _denominators(second)), "the same denominators"
     above = first.values[:, 0] - second.values[:, 0]
     gain, loss = _share(np.maximum(above, 0), below), _share(np.maximum(-above, 0), below)
@@ -230,13 +241,14 @@ def _bootstrap(values: Floats, statistic: Callable[[Floats], Floats], seed: int)
 
 def _ratio(rows: Floats) -> Floats:
     sums = rows.sum(axis=-2)
-    with np.errstate(invalid="ignore"):  # the denominators of a sample may all be 0
+    with np.errstate(invalid="ignore", divide="ignore"):  # the denominators of a sample may all be 0
         result: Floats = sums[..., 0] / sums[..., 1]
     return result
 
 
 def _perplexity(rows: Floats) -> Floats:
-    result: Floats = np.exp(_ratio(rows))
+    with np.errstate(over="ignore"):  # infinite from a cross-entropy of 710 on
+        result: Floats = np.exp(_ratio(rows))
     return result
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,37 @@ def test_a_file_that_fails_halfway_is_what_it_was_and_nothing_is_left_beside_it(
         beside.write_bytes(b"half")
         raise OSError(28, "as a library words it")
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("figures", b"old")]
+
+
+def test_a_pipe_a_device_or_a_folder_is_left_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "link", "folder"):
+        with pytest.raises(OSError, match=f"which a file cannot replace: .*{name}'$"):
+            write_atomically(tmp_path / name, b"new")
+    with pytest.raises(OSError, match="cannot replace"), new_folder(tmp_path / "pipe"):
+        pass
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["folder", "link", "pipe"]
+
+
+def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "page")
+    for text in (b"new", b"newer"):
+        write_atomically(tmp_path / "link", text)
+        assert (tmp_path / "elsewhere" / "page").read_bytes() == text
+    assert (tmp_path / "link").is_symlink()
+    assert [file.name for file in (tmp_path / "elsewhere").iterdir()] == ["page"]
+
+
+def test_writers_of_a_shared_file_do_not_meet(tmp_path: Path) -> None:
+    texts = [bytes([number]) * 200_000 for number in range(1, 9)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: write_atomically(tmp_path / "page", text, is_shared=True), texts * 5))
+    assert (tmp_path / "page").read_bytes() in texts
+    assert [file.name for file in tmp_path.iterdir()] == ["page"]
 
 
 def test_what_a_killed_writer_left_is_no_part_of_the_next_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import re
 import shlex
 import signal
@@ -624,6 +625,33 @@ def test_wide_tables_fit_where_they_can(starter_store: Path) -> None:
         )
         assert all(len(line) <= columns for line in shown.splitlines())
         assert {"some", "words", "more", "them"} <= set(shown.split())
+
+
+@pytest.mark.parametrize("module", ["click", "duckdb"])
+def test_ctrl_c_while_a_module_is_imported_shows_no_traceback(starter_store: Path, tmp_path: Path, module: str) -> None:
+    (tmp_path / f"{module}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8")
+    package = str(Path(lexkit.__file__).parent.parent)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), package])}
+    done = subprocess.run(
+        [sys.executable, "-m", "lexkit", "stats", "--store", str(starter_store)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode in (130, -signal.SIGINT)
+    assert done.stdout == ""
+    assert done.stderr in ("", "error: interrupted; nothing was changed\n")
+
+
+def test_words_stay_whole_beside_their_part_of_speech_on_a_narrow_terminal(starter_store: Path) -> None:
+    shown = on_a_terminal("lookup", "kind", "--limit", "9", "--store", str(starter_store), columns=20)
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()]
+    assert "kindly, caring," in lines
+    assert "adj, derived" in lines
+    assert not any(line.startswith(",") for line in lines)
 
 
 def test_tables_are_drawn_on_a_terminal(starter_store: Path) -> None:

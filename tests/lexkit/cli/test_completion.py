@@ -18,7 +18,8 @@ Complete = Callable[..., list[str]]
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, write_tokenizer: Callable[..., Path]) -> Path:
     folder = tmp_path_factory.mktemp("store")
-    (folder / "pairs").write_text("ice cream\tgelato\nicy\tfrozen\no'clock\ttime\nPolish\tPole\n", encoding="utf-8")
+    pairs = "ice cream\tgelato\nicy\tfrozen\no'clock\ttime\nPolish\tPole\nbest: worst\tx\n"
+    (folder / "pairs").write_text(pairs, encoding="utf-8")
     path = folder / "s.duckdb"
     lexkit.build(path, pairs=[("synonym@mine", folder / "pairs")])
     lexkit.tokenize(path, [f"tiny={write_tokenizer(folder / 'tokenizer.json')}"])
@@ -133,3 +134,35 @@ def test_bash_gets_words_as_they_have_to_be_typed(bash: Callable[[str, str], lis
     assert bash("lexkit lookup", "ice") == [r"ice\ cream"]
     assert bash("lexkit lookup", r"ice\ cr") == [r"ice\ cream"]
     assert bash("lexkit lookup", "o") == [r"o\'clock"]
+
+
+@pytest.mark.parametrize(
+    ("before", "word", "inserted"),
+    [
+        ("lexkit lookup", "'ice cr", "ice cream"),
+        ("lexkit lookup", '"ice cr', "ice cream"),
+        ("lexkit lookup", "'o", r"o'\''clock"),
+        ("lexkit lookup", '"o', "o'clock"),
+        ("lexkit lookup --sort =", "wo", "word"),
+        ("lexkit lookup --limit = 3", "gel", "gelato"),
+        ("lexkit lookup best :", r"\ wo", r"\ worst"),
+        ("lexkit lookup best", ":", r"\ worst"),
+        ("lexkit lookup", "'best: wo", "best: worst"),
+    ],
+)
+def test_bash_inside_quotes_and_where_it_splits_words(
+    bash: Callable[[str, str], list[str]], before: str, word: str, inserted: str
+) -> None:
+    assert bash(before, word) == [inserted]
+
+
+@pytest.mark.parametrize("instruction", ["bash", "bash_complete", "zsh_complete", "nonsense"])
+def test_whoever_is_no_shell_is_told_in_a_line(instruction: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COMP_")}
+    environment["_LEXKIT_COMPLETE"] = instruction
+    command = [sys.executable, "-m", "lexkit"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: _LEXKIT_COMPLETE={instruction}: ")

@@ -64,6 +64,11 @@ class TestSeveralWords:
         assert done.returncode == 0
         assert "aboveboard: no synonyms" in done.stderr.splitlines()
 
+    @pytest.mark.parametrize("asked", ["ki\nnd", "ki\tnd"])
+    def test_a_word_with_a_tab_or_a_line_end_keeps_its_row(self, run: Run, starter_store: Path, asked: str) -> None:
+        done = run("synonyms", asked, "happy", "--limit", "1", "--store", starter_store)
+        assert [row["asked"] for row in rows(done.stdout)] == ["ki nd", "happy"]
+
     def test_a_picture_is_of_one_word(self, run: Run, starter_store: Path) -> None:
         done = run("lookup", "kind", "happy", "--plot", "x.svg", "--store", starter_store)
         assert done.returncode == 2
@@ -110,6 +115,10 @@ class TestSuggestions:
     def test_a_form_that_happens_to_be_misspelt_answers_with_its_lemma(self, run: Run, starter_store: Path) -> None:
         assert run("lookup", "happyer", "--store", starter_store).stderr == "happyer: form of happy\n"
 
+    def test_a_form_names_its_lemma_where_forms_do_not_answer(self, run: Run, starter_store: Path) -> None:
+        done = run("lookup", "ran", "--no-forms", "--store", starter_store)
+        assert "; similar words: run, " in done.stderr
+
     def test_similar_forms_are_named_with_their_lemma(self, run: Run, starter_store: Path) -> None:
         assert "running (form of run)" in run("lookup", "runing", "--store", starter_store).stderr
 
@@ -140,6 +149,19 @@ class TestRandom:
         lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", tmp_path / "pairs")])
         with lexkit.open(tmp_path / "s.duckdb") as lexicon:
             assert sorted(lexicon.random(5)) == ["big", "large"]
+
+    def test_fewer_words_than_asked_for_are_said(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "pairs").write_text("big large\n", encoding="utf-8")
+        lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", tmp_path / "pairs")])
+        done = run("random", "-n", "5", "--store", tmp_path / "s.duckdb")
+        assert done.stderr.endswith("s.duckdb: has only 2 such words to draw, not 5\n")
+
+    def test_arguments(self, starter_store: Path) -> None:
+        with lexkit.open(starter_store) as lexicon:
+            assert lexicon.random(9, pos=["noun", "verb"], seed=1) == lexicon.random(9, pos={"verb", "noun"}, seed=1)
+            for arguments in ({"pos": "zzz"}, {"pos": []}, {"pos": 1}, {"pos": ""}, {"seed": "1"}, {"seed": -1}):
+                with pytest.raises(lexkit.ArgumentError, match=f"^{next(iter(arguments))}="):
+                    lexicon.random(**arguments)
 
 
 @pytest.fixture(scope="module")

@@ -102,8 +102,9 @@ def test_what_cannot_be_uploaded_is_refused_before_anything_is_exported(
     assert capsys.readouterr().err == (
         "error: --push-to-hub someone/words: there is no token for the hub; run 'hf auth login', or set HF_TOKEN\n"
     )
-    assert export(tmp_path / "out", store, "--push-to-hub", "../words") == 1
-    assert "--push-to-hub ../words: cannot be the name of a repository; write OWNER/NAME" in capsys.readouterr().err
+    for name in ("../words", "someone/words.git", f"someone/{'w' * 96}"):
+        assert export(tmp_path / "out", store, "--push-to-hub", name) == 1
+        assert f"--push-to-hub {name}: cannot be the name of a repository; write OWNER/NAME" in capsys.readouterr().err
     monkeypatch.setattr(uploads, "find_spec", lambda _: None)
     assert export(tmp_path / "out", store) == 1
     assert capsys.readouterr().err.endswith("which is not installed; pip install 'lexkit[hub]'\n")

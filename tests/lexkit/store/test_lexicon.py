@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -299,6 +300,12 @@ def test_a_new_store_is_seen_although_the_old_one_is_open(tmp_path: Path) -> Non
     with old, lexkit.open(path) as new:
         assert old.words().to_pylist() == ["ancient", "old"]
         assert new.words().to_pylist() == ["new", "recent"]
+
+
+def test_a_pipe_is_no_store(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="not a lexkit store"):
+        lexkit.open(tmp_path / "pipe")
 
 
 def test_a_damaged_store_is_told(starter_store: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -88,6 +89,14 @@ class TestPrompt:
         assert (repr(found[:1]), repr(found[:0])) == (f"[{found[0]!r}]", "[]")
         assert repr(found[:2]) == f"[{found[0]!r},\n {found[1]!r}]"
 
+    def test_slices_copies_and_sums_have_the_same_type(self, lexicon: Lexicon) -> None:
+        found, others = lexicon.synonyms("kind"), lexicon.antonyms("kind")
+        for some in (found[1:3], found.copy(), copy.copy(found), found + others):
+            assert isinstance(some, Neighbors)
+        assert (found + others).words() == found.words() + others.words()
+        assert found + [1] == [*found, 1]  # noqa: RUF005
+        assert found.copy() == found is not found.copy()
+
     def test_a_lexicon(self, starter_store: Path) -> None:
         with lexkit.open(starter_store) as opened:
             assert repr(opened) == f"Lexicon({str(starter_store)!r})"
@@ -150,6 +159,16 @@ class TestNotebook:
         opened = lexkit.open(starter_store)
         opened.close()
         assert opened._repr_html_().endswith("&#x27;, closed)")
+
+    def test_a_store_without_a_language_is_damaged(self, starter_store: Path, tmp_path: Path) -> None:
+        path = tmp_path / "s.duckdb"
+        path.write_bytes(starter_store.read_bytes())
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("DELETE FROM meta WHERE key = 'language'")
+        with lexkit.open(path) as lexicon:
+            assert lexicon._repr_html_() == f"Lexicon(&#x27;{path}&#x27;)"
+            with pytest.raises(lexkit.StoreError, match=r"damaged .*no language\); build it again"):
+                lexicon.suggest("hapy")
 
     def test_a_damaged_store(self, starter_store: Path, tmp_path: Path) -> None:
         path = tmp_path / "damaged.duckdb"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -39,7 +40,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_results_of_before(
     assert sorted(tmp_path.iterdir()) == sorted([log, output])
 
 
-@pytest.mark.parametrize("name", ["folder", "file/results.json"])
+@pytest.mark.parametrize("name", ["folder", "file/results.json", "pipe"])
 def test_what_cannot_be_written_is_told_before_anything_is_asked(tmp_path: Path, name: str, monkeypatch: Any) -> None:
     pytest.importorskip("lm_eval", reason="comes with the extra 'eval'")
     from lexkit.progress import Progress
@@ -48,9 +49,10 @@ def test_what_cannot_be_written_is_told_before_anything_is_asked(tmp_path: Path,
 
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
     monkeypatch.delattr(run, "read_data")
     config = EvalConfig(model="student", tasks="perplexity", output=str(tmp_path / name))
     with pytest.raises(EvaluationError, match=name.partition("/")[0]) as raised:
         run.evaluate_models(config, Progress())
     assert "\n" not in str(raised.value)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]

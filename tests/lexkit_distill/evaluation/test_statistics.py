@@ -194,3 +194,28 @@ def test_one_question_says_next_to_nothing() -> None:
     found = estimate(Measure("acc", flips(1, 1)), 0)
     assert (found.value, found.stderr) == (1.0, None)
     assert interval(found) == pytest.approx((0.025, 1))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["mean", "share", "ratio", "perplexity", "spearman"])
+@pytest.mark.parametrize("first", [(math.nan, 1.0), (math.inf, 1.0), (0.0, 0.0)])
+def test_what_has_no_figure_has_no_interval_and_warns_of_nothing(kind: Kind, first: tuple[float, float]) -> None:
+    rows = [first] if first == (0.0, 0.0) else [first, *[(0.0, 1.0), (1.0, 1.0)] * 15]
+    values = np.array(rows)[:, :1] if kind == "mean" else np.array(rows)
+    measure = Measure("m", values, kind)
+    if kind == "mean" and first == (0.0, 0.0):
+        return  # a proportion of one question
+    found, difference = estimate(measure, 0), compare(measure, measure, 0)
+    assert not math.isfinite(found.value)
+    assert math.isnan(difference.difference)
+    for one in (found, difference):
+        assert (one.low, one.high) == (None, None)
+        assert "figure" in one.interval or "needs 20 rows" in one.interval
+    assert found.stderr is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_perplexity_beyond_all_numbers_is_infinite() -> None:
+    measure = Measure("m", np.array([[1e5, 1.0], [2e5, 1.0]] * 12), "perplexity")
+    assert estimate(measure, 0).value == math.inf
+    assert estimate(measure, 0).low is None
