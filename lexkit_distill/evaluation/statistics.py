@@ -45,7 +45,7 @@ _CLUSTERED = "Korn-Graubard"
 _EQUAL = "all rows are equal: Clopper-Pearson for rows of another value"
 _PAIRED = "Newcombe, of gains and losses"
 _BOOTSTRAP = "BCa bootstrap"
-_NO_FIGURE = "some rows have no figure"
+_NO_VALUE = "some rows have no value"
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def estimate(measure: Measure, seed: int) -> Estimate:
     """Return the value of a measure with its 95% interval; the module's docstring describes the intervals."""
     values, n = measure.values, len(measure.values)
     if measure.kind in ("mean", "share"):
-        if not _has_figure(values, measure):
-            return Estimate(math.nan, None, None, None, n, _NO_FIGURE)
+        if not _has_value(values, measure):
+            return Estimate(math.nan, None, None, None, n, _NO_VALUE)
         share = _share(values[:, 0], _denominators(measure))
         return Estimate(share.value, share.stderr or None, share.low, share.high, n, share.interval)
     statistic = _STATISTICS[measure.kind]
@@ -143,7 +143,7 @@ def compare(first: Measure, second: Measure, seed: int) -> Comparison:
     return Comparison(float(difference(both[None])[0]), low, high, n, interval)
 
 
-def _has_figure(values: Floats, measure: Measure) -> bool:
+def _has_value(values: Floats, measure: Measure) -> bool:
     """Whether all values of a mean or share are numbers, and there is something to divide by."""
     return bool(np.isfinite(values).all() and _denominators(measure).sum() > 0)
 
@@ -181,8 +181,8 @@ def _clopper_pearson(right: float, trials: float) -> tuple[float, float]:
 
 def _compare_shares(first: Measure, second: Measure) -> Comparison:
     below, n = _denominators(first), len(first.values)
-    if not (_has_figure(first.values, first) and _has_figure(second.values, second)):
-        return Comparison(math.nan, None, None, n, _NO_FIGURE)
+    if not (_has_value(first.values, first) and _has_value(second.values, second)):
+        return Comparison(math.nan, None, None, n, _NO_VALUE)
     assert np.array_equal(below, _denominators(second)), "the same denominators"
     above = first.values[:, 0] - second.values[:, 0]
     gain, loss = _share(np.maximum(above, 0), below), _share(np.maximum(-above, 0), below)

@@ -139,7 +139,7 @@ class TestHelp:
     def test_the_list_of_commands_is_not_cut(self, run: Run) -> None:
         listed = " ".join(run("--help").stdout.partition("Commands:")[2].split())
         assert "..." not in listed
-        assert "Make a store from source files, or from the starter data when none is named." in listed
+        assert "Build a store from source files, or from the starter data if no file is given." in listed
 
 
 @pytest.fixture

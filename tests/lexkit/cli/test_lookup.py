@@ -154,7 +154,7 @@ class TestRandom:
         (tmp_path / "pairs").write_text("big large\n", encoding="utf-8")
         lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", tmp_path / "pairs")])
         done = run("random", "-n", "5", "--store", tmp_path / "s.duckdb")
-        assert done.stderr.endswith("s.duckdb: has only 2 such words to draw, not 5\n")
+        assert done.stderr.endswith("s.duckdb: only 2 such words to draw, not 5\n")
 
     def test_arguments(self, starter_store: Path) -> None:
         with lexkit.open(starter_store) as lexicon:

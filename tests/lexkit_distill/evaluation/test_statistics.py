@@ -199,7 +199,7 @@ def test_one_question_says_next_to_nothing() -> None:
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", ["mean", "share", "ratio", "perplexity", "spearman"])
 @pytest.mark.parametrize("first", [(math.nan, 1.0), (math.inf, 1.0), (0.0, 0.0)])
-def test_what_has_no_figure_has_no_interval_and_warns_of_nothing(kind: Kind, first: tuple[float, float]) -> None:
+def test_what_has_no_value_has_no_interval_and_warns_of_nothing(kind: Kind, first: tuple[float, float]) -> None:
     rows = [first] if first == (0.0, 0.0) else [first, *[(0.0, 1.0), (1.0, 1.0)] * 15]
     values = np.array(rows)[:, :1] if kind == "mean" else np.array(rows)
     measure = Measure("m", values, kind)
@@ -210,7 +210,7 @@ def test_what_has_no_figure_has_no_interval_and_warns_of_nothing(kind: Kind, fir
     assert math.isnan(difference.difference)
     for one in (found, difference):
         assert (one.low, one.high) == (None, None)
-        assert "figure" in one.interval or "needs 20 rows" in one.interval
+        assert "value" in one.interval or "needs 20 rows" in one.interval
     assert found.stderr is None
 
 
