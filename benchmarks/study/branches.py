@@ -29,7 +29,8 @@ from measures import HeldOut, Text, related_tokens
 from torch import Tensor, nn
 
 from lexkit.atomic_write import lock, new_file
-from lexkit.probe.items import Item, make_items
+from lexkit.probe.item import Item
+from lexkit.probe.items import make_items
 from lexkit.progress import Progress
 from lexkit.store.lexicon import Lexicon
 from lexkit_distill.config import changed

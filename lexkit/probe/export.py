@@ -13,7 +13,8 @@ from lexkit import __version__
 from lexkit.arguments import require_number, require_path
 from lexkit.cards import front_matter, language_field, licence_fields, size_field
 from lexkit.probe.frames import ITEM_TYPES
-from lexkit.probe.items import Item, make_items
+from lexkit.probe.item import Item
+from lexkit.probe.items import make_items
 from lexkit.store.export import Exported
 from lexkit.store.lexicon import Lexicon
 from lexkit.store.publish_folder import published_folder

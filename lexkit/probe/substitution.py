@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from random import Random
 
-from lexkit.probe.items import Balance, Item, Words, item_of
+from lexkit.probe.choices import Balance, item_of
+from lexkit.probe.item import Item
+from lexkit.probe.words import Words
 
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 _WORD = re.compile(r"(?<![\w'\u2019@-])[a-z]{3,}(?![\w'\u2019@-])")

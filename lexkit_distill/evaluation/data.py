@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import lexkit
 from lexkit.arguments import user_path
 from lexkit.probe.frames import ITEM_TYPES
-from lexkit.probe.items import Item, make_items
+from lexkit.probe.item import Item
+from lexkit.probe.items import make_items
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.config import EvalConfig
 from lexkit_distill.evaluation.files import read_text

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from lexkit.arguments import user_path
 from lexkit.probe.frames import ITEM_TYPES
-from lexkit.probe.items import Item
+from lexkit.probe.item import Item
 from lexkit.progress import Progress
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.data import label_of

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from lexkit.probe.frames import ITEM_TYPES
-from lexkit.probe.items import Item
+from lexkit.probe.item import Item
 from lexkit.progress import Progress
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.data import LEAST_HEADS

@@ -12,8 +12,10 @@ import pytest
 import lexkit
 from lexkit.errors import QueryError
 from lexkit.probe.frames import FRAMES, ItemType
-from lexkit.probe.items import Item, Words, make_items
+from lexkit.probe.item import Item
+from lexkit.probe.items import make_items
 from lexkit.probe.substitution import substitution_items
+from lexkit.probe.words import Words
 from lexkit.sources.offensive import offensive_words
 from lexkit.store.lexicon import Lexicon
 

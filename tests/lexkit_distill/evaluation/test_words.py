@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import lexkit
-from lexkit.probe.items import Item, make_items
+from lexkit.probe.item import Item
+from lexkit.probe.items import make_items
 from lexkit.progress import Progress
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation import words

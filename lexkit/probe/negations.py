@@ -1,0 +1,63 @@
+"""Negation items: which of two options means the same as a word, and which as its negation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from lexkit.probe.item import Item
+from lexkit.probe.words import PARTS_OF_SPEECH, Words, antonyms_of, are_alike, best_first
+from lexkit.store.lexicon import Lexicon
+
+
+def negation_items(lexicon: Lexicon, words: Words, random: Random, pairs: int) -> list[Item]:
+    """Return two negation items for each pair of a word and its negation."""
+    table = lexicon.sql(
+        "SELECT b.word AS base, n.word AS negated FROM negation "
+        "JOIN word b ON b.word_id = base_id JOIN word n ON n.word_id = negation.word_id "
+        "WHERE NOT reverses AND same_pos ORDER BY ALL"
+    ).to_pydict()
+    candidates = list(zip(table["base"], table["negated"], strict=True))
+    negations = set(table["negated"])
+    random.shuffle(candidates)
+    used: set[str] = set()
+    found: list[Item] = []
+    for base, negated in candidates:
+        if len(used) == pairs:
+            break
+        if base in used or base not in words.frequency or negated not in words.frequency:
+            continue
+        options = next(_negation_options(words, base, negated, negations), None)
+        if options is None:
+            continue
+        used.add(base)
+        *texts, part, way = options
+        places = [0, 1]
+        random.shuffle(places)
+        shown = (texts[places[0]], texts[places[1]])
+        found += [
+            Item(f"negation/{head}", "negation", head, base, shown, shown.index(right), words.band(base), part, way)
+            for head, right in ((base, texts[0]), (negated, texts[1]))
+        ]
+    return found
+
+
+def _negation_options(
+    words: Words, base: str, negated: str, negations: set[str]
+) -> Iterator[tuple[str, str, str, str]]:
+    """Yield options for a pair: a synonym of the base, a synonym of its negation, the part of speech, and the origin.
+
+    The synonym of the negation is an antonym of the base, and the origin is that of this antonym.
+    """
+    for part in PARTS_OF_SPEECH:
+        synonyms = words.good["synonym"][base, part]
+        antonyms = [(word, way) for word, way in words.good["antonym"][base, part] if word != negated]
+        pairs = [
+            (synonym, antonym, part, way)
+            for synonym, (antonym, way) in (((first[0], second) for first, second in best_first(synonyms, antonyms)))
+            # An option that is a negation itself would match the negated word by its form
+            if negations.isdisjoint((synonym, antonym))
+            if not any(are_alike(one, other) for one in (synonym, antonym) for other in (base, negated))
+            if synonym != antonym and antonym not in words.related[synonym] - antonyms_of(words, synonym, part)
+        ]
+        yield from pairs
