@@ -379,7 +379,7 @@ class TestBuiltInReadersByName:
         assert counts[0] == counts[1]
 
     def test_pairs_want_their_kind(self) -> None:
-        with pytest.raises(SourceError, match="name the file with --pairs KIND=FILE"):
+        with pytest.raises(SourceError, match="give the file with --pairs KIND=FILE"):
             lexkit.build("no-store", sources=[("pairs", __file__)])
 
     def test_morpholex_is_one_file(self) -> None:
