@@ -36,6 +36,7 @@ def evaluate(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
     shown = progress(quiet)
     shown.stage("reading the data")
     try:
+        from lexkit_distill.evaluation.data import tasks_without_limit
         from lexkit_distill.evaluation.run import evaluate_models
 
         results = evaluate_models(config, shown)
@@ -43,6 +44,8 @@ def evaluate(quiet: bool, as_json: bool, **fields: Any) -> None:  # noqa: ANN401
         shown.close()
     if results is None:
         return
+    for task, advice in tasks_without_limit(config).items() if not quiet else ():
+        click.echo(f"{task}: --limit does not apply; {advice}", err=True)
     if as_json:
         print_json(results)
     elif not quiet:

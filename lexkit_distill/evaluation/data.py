@@ -59,15 +59,18 @@ def read_data(config: EvalConfig) -> EvalData:
     )
 
 
-def _check_limit(config: EvalConfig) -> None:
-    """Refuse a limit that a task would ignore."""
+def tasks_without_limit(config: EvalConfig) -> dict[str, str]:
+    """Return the tasks that a limit does not apply to, with what to do instead; none without a limit."""
     advice = {"words": "use --heads instead", "lexical": "it always uses whole lists"}
-    for name in config.task_names:
-        if config.limit is not None and name in advice:
-            raise EvaluationError(
-                f"--limit {config.limit}: does not apply to {name} ({advice[name]}); leave out --limit, or evaluate "
-                f"{name} with a separate command"
-            )
+    return {name: advice[name] for name in config.task_names if config.limit is not None and name in advice}
+
+
+def _check_limit(config: EvalConfig) -> None:
+    """Refuse a limit that all tasks would ignore."""
+    ignoring = tasks_without_limit(config)
+    if ignoring and len(ignoring) == len(config.task_names):
+        named = ", ".join(f"{name} ({advice})" for name, advice in ignoring.items())
+        raise EvaluationError(f"--limit {config.limit}: does not apply to {named}; leave out --limit")
 
 
 def _check_senses(config: EvalConfig) -> None:

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from lexkit_distill.errors import EvaluationError
 from lexkit_distill.evaluation.config import EvalConfig
-from lexkit_distill.evaluation.data import read_data
+from lexkit_distill.evaluation.data import read_data, tasks_without_limit
 
 _ABSENT = """
 import sys
@@ -30,11 +31,19 @@ def test_without_torch_or_the_harness_the_command_says_what_to_install_and_its_h
         assert "Example:" in shown.stdout
 
 
-@pytest.mark.parametrize(("tasks", "advice"), [("arc,words", "use --heads"), ("lexical", "it always uses whole lists")])
-def test_a_limit_that_a_task_would_ignore_is_refused(tasks: str, advice: str) -> None:
+@pytest.mark.parametrize(
+    ("tasks", "advice"), [("words", r"words \(use --heads"), ("lexical,words", r"lexical \(it always uses whole lists")]
+)
+def test_a_limit_that_all_tasks_would_ignore_is_refused(tasks: str, advice: str) -> None:
     config = EvalConfig(model="none", tasks=tasks, limit=50)
-    with pytest.raises(EvaluationError, match=rf"--limit 50: does not apply to \w+ \({advice}.*a separate command$"):
+    with pytest.raises(EvaluationError, match=rf"--limit 50: does not apply to {advice}.*; leave out --limit$"):
         read_data(config)
+
+
+def test_the_tasks_that_ignore_a_limit_are_named_among_others() -> None:
+    config = EvalConfig(model="none", tasks="perplexity,lexical,words", limit=50)
+    assert tasks_without_limit(config) == {"lexical": "it always uses whole lists", "words": "use --heads instead"}
+    assert tasks_without_limit(replace(config, limit=None)) == {}
 
 
 def test_a_missing_interval_is_a_dash_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
