@@ -59,7 +59,7 @@ REFUSALS = {
         ("report --store nowhere", 1, "nowhere: no such store"),
         ("export out --store nowhere", 1, "nowhere: no such store"),
         ("build --pairs corpus.txt", 2, "is not synonym=FILE or antonym=FILE"),
-        ("build --language e_s", 2, "'e_s' is not a code such as 'en'"),
+        ("build --language e_s", 2, "'e_s' is not a language code of Wiktionary"),
         ("lookup", 2, "Missing argument 'WORD...'"),
     ],
     "senses": [
@@ -114,7 +114,7 @@ REFUSALS = {
         (f"{EVAL} lexical", 1, "lexical: the lists of word pairs are not on the hub"),
         (f"{EVAL} perplexity", 1, "perplexity: no text given"),
         (f"{EVAL} perplexity --text nowhere.txt", 1, "nowhere.txt: no such file"),
-        (f"{EVAL} perplexity --text corpus.txt --output done", 1, "--output done: a folder"),
+        (f"{EVAL} perplexity --text corpus.txt --output done", 1, "--output done: this is a folder"),
         (f"{EVAL} perplexity --text corpus.txt --against ./nowhere", 1, "./nowhere: no such folder"),
         (f"{EVAL} perplexity --text corpus.txt --teacher ./nowhere", 1, "./nowhere: no such folder"),
         ("distill demo --text nowhere.txt", 1, "nowhere.txt: no such file"),
