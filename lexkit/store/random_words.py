@@ -1,4 +1,4 @@
-"""Words that are worth looking at."""
+"""Draw random words that have several synonyms and an antonym."""
 
 from __future__ import annotations
 
