@@ -77,6 +77,7 @@ def test_a_failure_gives_the_cursor_back_and_is_one_line(store: Path) -> None:
     assert re.search(rf"error: {re.escape(str(other))}: [^\n]+ a hub name\r\n$", shown)
 
 
+@pytest.mark.slow
 def test_every_phase_of_verify_export_and_report_is_named(store: Path) -> None:
     seen = Recorder()
     verify_store(store, progress=seen)

@@ -154,6 +154,7 @@ def test_everyday_words(every_item: list[Item]) -> None:
     assert len(answers.keys() & expected.keys()) >= 2
 
 
+@pytest.mark.slow
 def test_the_seed_alone_chooses(lexicon: Lexicon, items: list[Item]) -> None:
     assert make_items(lexicon, 1000) == items
     assert make_items(lexicon, 1000, seed=1) != items

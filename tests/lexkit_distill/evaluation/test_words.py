@@ -186,6 +186,7 @@ def test_words_that_a_tokenizer_cannot_write(
 
 
 class TestCommand:
+    @pytest.mark.slow
     def test_two_models_on_the_same_items(
         self, evaluate: Callable[..., Any], model_folder: Path, other_folder: Path, starter_store: Path, tmp_path: Path
     ) -> None:
