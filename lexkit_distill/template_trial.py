@@ -32,5 +32,5 @@ def main(send: Callable[[Any], None], file: str) -> None:
                     sys.exit(f"it writes more than {_LONGEST:,} characters for a chat of four words")
         except MemoryError:
             raise
-        except Exception:
+        except Exception:  # a template may refuse a chat, which is reported where the template is used
             continue

@@ -116,7 +116,7 @@ class PartialDownload:
     """The part of *download* that has arrived so far; once complete, it becomes the file *target*.
 
     Attributes:
-        version: the file that it is a part of; None if there is no usable part.
+        version: version of the file on the server; None if there is no usable part.
         resumed_at: number of bytes that come from an earlier run.
     """
 
@@ -173,7 +173,7 @@ class PartialDownload:
             patience.sleep(min(pause, patience.longest_pause))
 
     def _usable(self) -> int:
-        """Return how many bytes can be kept: all of them, or none if there is no way to request the rest."""
+        """Return the number of bytes to keep: all, or none if the server cannot send the rest alone."""
         if self.version is None or self.version.validator is None:
             return 0
         size = self.size()
