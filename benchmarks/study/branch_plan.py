@@ -20,8 +20,16 @@ SHARED, BRANCH = 200_000, 60_000
 """Predicted tokens up to the shared checkpoint, and from there to the end of an arm."""
 RATE, WARMUP = 5e-3, 0.1
 """The constant learning rate of the shared part, and the share of it in which the rate rises."""
-BASES: dict[str, dict[str, Any]] = {"KD + hidden": {"hidden_weight": 10.0}, "KD": {}}
+BASES: dict[str, dict[str, Any]] = {
+    "KD + hidden": {"hidden_weight": 10.0},
+    "KD": {},
+    "KD + hidden, 4 layers": {"hidden_weight": 10.0, "trained": 4},
+    "KD + hidden, 8 layers": {"hidden_weight": 10.0, "trained": 8},
+}
 """Fields of TrainConfig that the control and all arms have, the more important base first."""
+MIDDLE = {"KD + hidden, 4 layers": 13, "KD + hidden, 8 layers": 9}
+"""Of the layers that a student of the base trains, the one at which the teacher's SimLex is best (layers.py)."""
+SHALLOW = tuple(base for base in BASES if base not in MIDDLE)
 NONE = {"beta_p": 0.0, "beta_n": 0.0}
 CONTROL, REFERENCE = "control", "none"
 
@@ -38,13 +46,20 @@ class Arm:
     """Fields of TrainConfig; the betas are 1 where nothing else is said."""
     early: int = 0
     """Predicted tokens, from the beginning of the shared part, in which the term is on; 0 for the branch instead."""
+    middle: str = ""
+    """A term at the base's middle layer: "states" of the teacher, "senses" of `senses`, or none."""
+    bases: tuple[str, ...] = SHALLOW
     turn: int = 2
-    """Arms of turn 0 are trained first, for all seeds, then those of turn 1."""
+    """Arms of turn 0 are trained first, for all seeds, then those of turn 1. Bases with middle layers come last."""
+
+    def senses_of(self, base: str) -> str:
+        """Return the folder of the dictionary for a base."""
+        return self.senses.format(layer=MIDDLE.get(base))
 
 
 ARMS = (
-    Arm(CONTROL, options=NONE, turn=0),
-    Arm("DSKD", turn=0),
+    Arm(CONTROL, options=NONE, bases=tuple(BASES), turn=0),
+    Arm("DSKD", bases=tuple(BASES), turn=0),
     Arm("DSKD, weight 10", options={"beta_p": 10.0, "beta_n": 10.0}),
     Arm("DSKD, another token's senses", senses="shuffled", turn=1),
     Arm("contrast of senses", options={**NONE, "contrast_weight": 3.0}, turn=1),
@@ -53,9 +68,28 @@ ARMS = (
     Arm("DSKD, no synonyms", "no-synonyms", "no-synonyms"),
     Arm("DSKD, no derived relations", "stated", "stated"),
     Arm("DSKD, gamma auto", options={"gamma": "auto"}),
+    Arm("DSKD, neighbours for synonyms", "neighbours", "neighbours", turn=3),
     Arm("DSKD, rare words by synonyms", senses="synonyms", turn=3),
     Arm("DSKD, rare words by random words", senses="random-words", turn=3),
+    Arm("DSKD, rare words by neighbours", senses="neighbour-words", turn=3),
     Arm("DSKD at the beginning", options={"beta_p": 10.0, "beta_n": 10.0}, early=50_000, turn=3),
+    Arm("states of a middle layer", options=NONE, middle="states", bases=tuple(MIDDLE)),
+    Arm("senses of a middle layer", "layer-{layer}", options=NONE, middle="senses", bases=tuple(MIDDLE)),
+    Arm(
+        "senses of a middle layer, another token's",
+        "layer-{layer}-shuffled",
+        options=NONE,
+        middle="senses",
+        bases=tuple(MIDDLE),
+    ),
+    Arm(
+        "senses of a middle layer, neighbours for synonyms",
+        "layer-{layer}-neighbours",
+        "neighbours",
+        options=NONE,
+        middle="senses",
+        bases=tuple(MIDDLE),
+    ),
 )
 TEACHER, UNTRAINED = "teacher", "student, untrained"
 
@@ -80,10 +114,10 @@ def plan(done: Iterable[Key], seeds: Sequence[int] = SEEDS, arms: Sequence[Arm] 
     """Return what is left to do, in turns: all seeds of some arms, then all seeds of others."""
     known = set(done)
     jobs = [Job(0, REFERENCE, (TEACHER, UNTRAINED))]
-    for turns in ((0, 1), (2,), (3,)):
-        for base, turn in ((base, turn) for base in BASES for turn in turns):
-            names = tuple(arm.name for arm in arms if arm.turn == turn)
-            jobs += [Job(seed, base, names) for seed in seeds]
+    for bases, turns in ((SHALLOW, (0, 1)), (SHALLOW, (2,)), (SHALLOW, (3,)), (tuple(MIDDLE), (0, 1, 2, 3))):
+        for base, turn in ((base, turn) for base in bases for turn in turns):
+            names = tuple(arm.name for arm in arms if arm.turn == turn and base in arm.bases)
+            jobs += [Job(seed, base, names) for seed in seeds if names]
     left = [
         job._replace(arms=tuple(arm for arm in job.arms if Key(job.seed, job.base, arm) not in known)) for job in jobs
     ]

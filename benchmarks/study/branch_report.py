@@ -37,6 +37,15 @@ LOWER_IS_BETTER = ("valid_ce", "valid_kl")
 LEAST_SEEDS = 4
 COMPARED = (*TEXT, *WORDS)
 """The measures that have an interval for each arm and base."""
+_MIDDLE = (
+    "valid_ce",
+    "valid_kl",
+    "valid_ce_rare",
+    "antonym_margin_seen",
+    "antonym_margin_unseen",
+    "synonym",
+    "negation",
+)
 _DIGITS = {"valid_ce": 4, "valid_kl": 4, "valid_ce_related": 4}
 
 
@@ -113,6 +122,19 @@ def differences(base: str, measures: dict[str, str]) -> Callable[[Branches], str
     return make
 
 
+def middle(branches: Branches) -> str:
+    """Differences of the arms at middle layers, and of DSKD beside them, to the control of their own depth."""
+    measures = {name: {**TEXT, **WORDS, "synonym": "synonym"}[name] for name in _MIDDLE}
+    rows = []
+    for base, arm in (both for both in branches.compared() if both[0] in plan.MIDDLE):
+        found = {measure: branches.difference(base, arm, measure) for measure in measures}
+        cells = [shown(interval, _DIGITS.get(measure, 3)) for measure, interval in found.items()]
+        trained = str(plan.BASES[base]["trained"])
+        rows.append([trained, arm, str(branches.difference(base, arm, "valid_ce").n), *cells])
+    head = ["trained layers", "added to KD + hidden", "seeds", *measures.values()]
+    return table(head, rows) if rows else "No runs yet."
+
+
 def excluded(branches: Branches) -> str:
     """The largest gain and the largest cost in CE and KL that the intervals leave possible, and so exclude beyond."""
     rows = []
@@ -184,6 +206,7 @@ TABLES: dict[str, Callable[[Branches], str]] = {
     "branch-hidden-words": differences("KD + hidden", WORDS),
     "branch-kd-text": differences("KD", TEXT),
     "branch-kd-words": differences("KD", WORDS),
+    "branch-middle": middle,
     "branch-excluded": excluded,
     "branch-antonym": levels("antonym"),
     "branch-synonym": levels("synonym"),
@@ -192,8 +215,8 @@ TABLES: dict[str, Callable[[Branches], str]] = {
 
 
 def draw(branches: Branches, path: Path) -> None:
-    """Draw the differences in CE and KL of every arm to its control."""
-    every = branches.compared()
+    """Draw the differences in CE and KL of every arm to its control, for students of two trained layers."""
+    every = [(base, arm) for base, arm in branches.compared() if base in plan.SHALLOW]
     names = [arm.name for arm in plan.ARMS if any(arm.name == name for _, name in every)]
     with picture(path, 9, 1.2 + 0.32 * len(names)) as figure:
         axes = figure.subplots(1, 2, sharey=True)
@@ -214,6 +237,6 @@ def draw(branches: Branches, path: Path) -> None:
             axis.axvline(0, color=QUIET, linewidth=1)
             axis.set_title(f"{TEXT[measure]} less that of the control (less is better)", fontsize=10)
         axes[0].set_yticks(range(len(names)), names[::-1], fontsize=8)
-        for number, base in enumerate(plan.BASES):
+        for number, base in enumerate(plan.SHALLOW):
             axes[1].plot([], [], marker="o", color=SERIES[number], label=f"on {base}")
         axes[1].legend(frameon=False, fontsize=8)

@@ -37,12 +37,19 @@ from lexkit_distill.config import changed
 from lexkit_distill.evaluation.words import LEAST_HEADS, WordScore, score_words
 from lexkit_distill.memo import Memo
 from lexkit_distill.processes import Processes
+from lexkit_distill.supervision.nearest import Supervision
 from lexkit_distill.teacher import Teacher
 from lexkit_distill.training.batches import Batches, Int64, Positions
 from lexkit_distill.training.config import TrainConfig
-from lexkit_distill.training.inputs import load_inputs, load_training_teacher
+from lexkit_distill.training.inputs import (
+    load_inputs,
+    load_training_teacher,
+    open_dictionary,
+    open_supervision,
+)
 from lexkit_distill.training.prefetch import DeviceBatch
 from lexkit_distill.training.run import prepare
+from lexkit_distill.training.semantic import semantic_loss
 from lexkit_distill.training.step import Objective, TeacherSignal
 from lexkit_distill.training.student import Student
 from lexkit_distill.training.trainer import Trainer
@@ -93,6 +100,58 @@ class EarlyTerm(Objective):
         """Return the loss of a batch and its sums, as `Objective` does."""
         now = self if self.step() < self.steps else replace(self, config=replace(self.config, **plan.NONE))
         return Objective.__call__(now, module, batch, signal, targets=targets, sampled=sampled)
+
+
+@dataclass(frozen=True)
+class MiddleTerm(Objective):
+    """An objective with one more term, at the state after a middle layer.
+
+    The model's final norm is applied to that state, as if the model ended there. The state belongs to the token
+    that was read and not to the next one, so the term is taken at the positions that follow the sampled ones.
+    """
+
+    cut: Student
+    """The teacher's layers up to the middle one, of which the student's frozen layers are the first."""
+    senses: Supervision | None
+    """Candidates from a dictionary of that layer, for L_sem; None matches the teacher's states."""
+
+    def __call__(
+        self, module: nn.Module, batch: DeviceBatch, signal: TeacherSignal, *, targets: int, sampled: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss of a batch with the term, and its sums, as `Objective` does."""
+        states: list[Tensor] = []
+        layer = self.student.trained[self.cut.n_trained - 1]
+        hook = layer.register_forward_hook(lambda _, __, output: states.append(_first(output)))
+        try:
+            loss, sums = super().__call__(module, batch, signal, targets=targets, sampled=sampled)
+        finally:
+            hook.remove()
+        return loss + self._term(self.student.tail.norm(states[0]), batch, signal.prefix), sums
+
+    def _term(self, hidden: Tensor, batch: DeviceBatch, prefix: Tensor | None) -> Tensor:
+        """Return the term for the student's states (B, T, d) of the middle layer."""
+        of = batch.batch.positions
+        follows = (np.diff(of.rows) == 0) & (np.diff(of.places) == 1)
+        before = np.flatnonzero(of.sampled[:-1] & follows)
+        if not len(before):
+            return hidden.new_zeros(())
+        index = torch.from_numpy(before + 1).to(hidden.device)
+        with torch.no_grad():
+            teacher = batch.select(self.cut.run(self.cut.tail, batch.token_ids, prefix)).index_select(0, index)
+        own = batch.select(hidden).index_select(0, index).float()
+        if self.senses is None:
+            return self.config.hidden_weight * (own - teacher.float()).square().mean()
+        pool = self.senses.pool(of.targets[before], of.words[before]).moved(lambda part: part.to(hidden.device))
+        rows = self.senses.senses(pool.rows, hidden.device)
+        found = semantic_loss(
+            self.senses.scale(own), self.senses.nearest(teacher, pool, rows), rows, filled=pool.filled
+        )
+        return found.total.float() / len(before)
+
+
+def _first(output: Any) -> Tensor:  # noqa: ANN401  # older layers of transformers return a tuple
+    hidden: Tensor = output[0] if isinstance(output, tuple) else output
+    return hidden
 
 
 @dataclass(frozen=True)
@@ -165,21 +224,25 @@ class Worker:
         self.memo = Memo()
         self.processes = Processes(options.device)
         self.accelerator = Accelerator(cpu=options.device == "cpu", mixed_precision="no")
-        self.prefixes: dict[bytes, Tensor] = {}
+        self.prefixes: dict[int, dict[bytes, Tensor]] = {}
+        """States after the frozen layers, by their number and token ids."""
+        self.texts: dict[int, Text] = {}
 
     def config(self, arm: Arm, base: str, seed: int) -> TrainConfig:
         """Return the configuration of a run, all but its number of steps."""
+        fields = {**SETTINGS, **plan.BASES.get(base, {}), **arm.options}
+        cache = f"cache-{fields['layers'] - fields['trained']}"  # with states after the frozen layers
         return changed(
             TrainConfig(str(self.options.teacher)),
             data=(str(self.options.text or self.folder / "train.txt"),),
             output=str(self.folder / "none"),
-            senses=str(self.folder / "branches" / "senses" / arm.senses),
+            senses=str(self.folder / "branches" / "senses" / arm.senses_of(base)),
             store=str(self.folder / "branches" / f"{arm.store}.duckdb"),
             # A GPU runs the teacher sooner than a disk gives its states of ten million tokens
-            cache=str(self.folder / "branches" / "cache") if self.options.device == "cpu" else None,
+            cache=str(self.folder / "branches" / cache) if self.options.device == "cpu" else None,
             seed=seed,
             device=self.options.device,
-            **{**SETTINGS, **plan.BASES.get(base, {}), **arm.options},
+            **fields,
         )
 
     @cached_property
@@ -187,17 +250,21 @@ class Worker:
         """The teacher."""
         return load_training_teacher(self.config(Arm("any"), plan.REFERENCE, 0), 0, self.memo)
 
-    @cached_property
-    def text(self) -> Text:
-        """The held-out text."""
-        config = self.config(Arm("any"), plan.REFERENCE, 0)
-        inputs = load_inputs(config, self.teacher, self.memo, Progress())
-        assert inputs.supervision is not None
-        size = self.teacher.vocabulary_size
-        counts = torch.from_numpy(np.bincount(inputs.data.token_ids, minlength=size))
-        held_out = HeldOut(self.folder / "branches" / "held-out", self.teacher, self.student())
-        text = (self.options.data / "text/wikitext2-valid.txt").read_text(encoding="utf-8")
-        return held_out.text("valid", text, WINDOWS, related_tokens(inputs.supervision, size), counts)
+    def text(self, frozen: int) -> Text:
+        """Return the held-out text, with the states after so many layers."""
+        if frozen not in self.texts:
+            config = self.config(Arm("any"), plan.REFERENCE, 0)
+            inputs = load_inputs(config, self.teacher, self.sampled_by, Progress())
+            assert inputs.supervision is not None
+            size = self.teacher.vocabulary_size
+            counts = torch.from_numpy(np.bincount(inputs.data.token_ids, minlength=size))
+            layers = SETTINGS["layers"]
+            student = Student(self.teacher, layers, layers - frozen)
+            held_out = HeldOut(self.folder / "branches" / f"held-out-{frozen}", self.teacher, student)
+            text = (self.options.data / "text/wikitext2-valid.txt").read_text(encoding="utf-8")
+            related = related_tokens(inputs.supervision, size)
+            self.texts[frozen] = held_out.text("valid", text, WINDOWS, related, counts)
+        return self.texts[frozen]
 
     @cached_property
     def items(self) -> list[Item]:
@@ -211,10 +278,6 @@ class Worker:
     def held_out(self) -> set[str]:
         """The words whose relations no training sees."""
         return set((self.folder / "branches" / "held-out-words.txt").read_text(encoding="utf-8").split())
-
-    def student(self) -> Student:
-        """Return an untrained student."""
-        return Student(self.teacher, SETTINGS["layers"], SETTINGS["trained"])
 
     def __call__(self, job: Job) -> str:
         """Do the runs of a job, and write the row of each."""
@@ -245,7 +308,7 @@ class Worker:
         if name == plan.TEACHER:
             layers = len(self.teacher.model.base_model.layers)
             return Student(self.teacher, layers, layers - SETTINGS["layers"] + SETTINGS["trained"])
-        return self.student()
+        return Student(self.teacher, SETTINGS["layers"], SETTINGS["trained"])
 
     def branch(self, key: Key, arm: Arm, trunk: Trainer) -> None:
         """Train an arm from the shared checkpoint to the end, and write its row."""
@@ -270,7 +333,7 @@ class Worker:
         """Return a training whose checkpoints are those of the shared part of its seed and base."""
         name = f"{base.replace(' ', '')}-{seed}{'-early' if arm.early else ''}"
         folder = self.folder / "branches" / "shared" / name if trunk is None else trunk.folder
-        config = self.config(arm, base, seed)
+        config = self.config(replace(arm, senses="predicted", store="trained") if arm.middle else arm, base, seed)
         ready = prepare(config, folder, self.accelerator, Progress(), self.memo)
         plain = ready.trainer
         per_step = ready.plan.counts.predicted / plain.batches.steps_per_epoch
@@ -280,6 +343,8 @@ class Worker:
         objective = plain.objective
         if arm.early:
             objective = EarlyTerm(**vars(objective), steps=round(arm.early / per_step), step=lambda: trainer.state.step)
+        if arm.middle:
+            objective = self.middle(arm, base, objective)
         trainer = Trainer(
             replace(config.optimiser, max_steps=total),
             replace(config.run, save_every=100),
@@ -301,6 +366,22 @@ class Worker:
 
         trainer.optimizer.register_step_pre_hook(set_rate)
         return trainer
+
+    def middle(self, arm: Arm, base: str, objective: Objective) -> MiddleTerm:
+        """Return an objective with the term of an arm at the middle layer of its base."""
+        trained = objective.student.n_trained
+        frozen, layer = SETTINGS["layers"] - trained, plan.MIDDLE[base]
+        cut = self.memo.get("cut", str((layer, frozen)), lambda: Student(self.teacher, layer, layer - frozen))
+        if arm.middle == "states":
+            return MiddleTerm(**vars(objective), cut=cut, senses=None)
+        config, encoder = self.config(arm, base, 0), self.teacher.encoder
+        senses = self.memo.get(
+            "senses of a middle layer",
+            f"{config.senses} {config.store}",
+            # The dictionary's teacher is the cut one
+            lambda: open_supervision(config, open_dictionary(config, encoder, None), encoder),
+        )
+        return MiddleTerm(**vars(objective), cut=cut, senses=senses)
 
     def sampling(self, seed: int) -> Batches:
         """Return batches whose sampled positions all arms of a seed share: those of plain DSKD."""
@@ -335,9 +416,10 @@ class Worker:
         """Measure a student, and write its row."""
         student.tail.eval()
         began = time.perf_counter()
-        found = self.text.measure(student, "valid")
+        frozen = student.layers - student.n_trained
+        found = self.text(frozen).measure(student, "valid")
         of = self.teacher
-        reader = Reader(key.arm, of.model, of.tokenizer, student=student, prefixes=self.prefixes)
+        reader = Reader(key.arm, of.model, of.tokenizer, student=student, prefixes=self.prefixes.setdefault(frozen, {}))
         scores = score_words(self.items, reader, batch_size=_BATCH_ROWS, processes=self.processes, progress=Progress())
         assert scores is not None
         found |= probe_figures(scores.lines, self.held_out)

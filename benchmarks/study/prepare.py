@@ -18,14 +18,16 @@ import duckdb
 import numpy as np
 import pyarrow.compute as pc
 import torch
-from branch_plan import is_held_out
+from branch_plan import MIDDLE, is_held_out
 from tokenizers import Tokenizer
 
-from lexkit.atomic_write import new_file, write_atomically, write_json
+from lexkit.atomic_write import new_file, new_folder, write_atomically, write_json
 from lexkit.probe.items import make_items
 from lexkit.store.lexicon import Lexicon
 from lexkit_distill.senses import dictionary as files
 from lexkit_distill.senses.dictionary import RowWriter, SenseDictionary
+from lexkit_distill.teacher import load_teacher
+from lexkit_distill.training.student import Student, write_student
 
 LEXKIT = [sys.executable, "-m", "lexkit"]
 BLOCK = 50
@@ -36,8 +38,10 @@ LEFT_OUT = {"stated": "NOT direct", "no-synonyms": "kind = 'synonym'"}
 """Stores without some relations: only the stated ones, only antonyms."""
 RARE, COMMON = 5, 20
 """States that a token's senses rest on: rare below the first number, common from the second."""
-COMPOSED = ("synonyms", "random-words")
-"""Dictionaries in which rare tokens have senses of their synonyms, or of as many random words."""
+COMPOSED = ("synonyms", "random-words", "neighbour-words")
+"""Dictionaries in which rare tokens have the senses of synonyms, of random words, or of neighbours."""
+NEIGHBOURS = "neighbours"
+"""The store, and the dictionaries, with neighbours in the teacher's output embedding in place of synonyms."""
 QUESTIONS = 1500
 """Of CommonsenseQA's training set, as many as ARC-Challenge has and a half more."""
 
@@ -74,7 +78,7 @@ def altered(source: Path, target: Path, how: str) -> None:
     meta = {**vars(dictionary.meta)}
     first, counts = index["first_row"].to_numpy(), index["n_rows"].to_numpy()
     rows = dictionary.rows[: int((first + counts).max())]
-    if how in (*LEFT_OUT, *COMPOSED):
+    if how in (*LEFT_OUT, *COMPOSED, NEIGHBOURS):
         pass
     elif how == "shuffled":
         # among tokens with as many senses, so that every token keeps its number of them
@@ -102,7 +106,8 @@ def compose_rare(target: Path, how: str, store: Path) -> None:
     """Give rare tokens of a dictionary the senses of common ones in place of their own.
 
     A rare token that is a word whose synonyms are common tokens keeps its number of rows n; they become the means of
-    the senses of its n best synonyms, repeated if there are fewer; *how* may take random common words instead.
+    the senses of its n best synonyms, repeated if there are fewer; *how* may take random common words instead. The
+    store may have neighbours in place of synonyms.
     """
     dictionary = SenseDictionary(target)
     rows = dictionary.rows.clone()
@@ -137,6 +142,47 @@ def compose_rare(target: Path, how: str, store: Path) -> None:
         writer.write(rows)
 
 
+def neighbours(source: Path, target: Path, teacher: Path, confidence: float = 0.5) -> None:
+    """Make a copy of a store in which a word has as many neighbours in place of its synonyms.
+
+    Words are those that are one token after a space. Neighbours are nearest by the cosine of the output embedding; a
+    relation holds both ways, so a word that is near to many has more of them.
+    """
+    head = load_teacher(str(teacher), device="cpu").model.get_output_embeddings().weight.detach().float()
+    with new_file(target) as beside:
+        shutil.copy(source, beside)
+        with duckdb.connect(str(beside)) as connection:
+            words = connection.execute(
+                "SELECT word_id, token_ids[1] FROM span JOIN word USING (word_id) "
+                "WHERE n_tokens = 1 AND word = lower(word) ORDER BY word_id"
+            ).fetchnumpy()
+            ids, tokens = (np.asarray(column) for column in words.values())
+            counts = dict(
+                connection.execute(
+                    "WITH chosen AS (SELECT unnest($ids::INTEGER[])) "
+                    "SELECT this, count(*) FROM (SELECT word_a AS this, word_b AS other, * FROM relation UNION ALL "
+                    "SELECT word_b, word_a, * FROM relation) WHERE kind = 'synonym' AND NOT contested "
+                    "AND confidence >= $confidence AND this IN (FROM chosen) AND other IN (FROM chosen) GROUP BY this",
+                    {"ids": ids.tolist(), "confidence": confidence},
+                ).fetchall()
+            )
+            has = np.isin(ids, list(counts))
+            ids, tokens = ids[has], tokens[has]
+            vectors = torch.nn.functional.normalize(head[torch.from_numpy(tokens).long()], dim=1)
+            near: dict[tuple[int, int], float] = {}
+            for place, word in enumerate(ids.tolist()):
+                cosines = vectors @ vectors[place]
+                cosines[place] = -1
+                for cosine, other in zip(*(part.tolist() for part in cosines.topk(counts[word])), strict=True):
+                    near[min(word, int(ids[other])), max(word, int(ids[other]))] = cosine
+            connection.execute("DELETE FROM relation WHERE kind = 'synonym'")
+            connection.executemany(
+                "INSERT INTO relation VALUES (?, ?, 'synonym', true, 1, false, '', '', true, '', '', 1, ?, ?)",
+                [(*pair, cosine, cosine) for pair, cosine in sorted(near.items())],
+            )
+    print(f"{target.stem}: {len(near):,} pairs of neighbours for {len(counts):,} words", flush=True)
+
+
 def held_out_words(store: Path) -> list[str]:
     """Return the heads of the probe's items whose relations no training of the second question sees."""
     with Lexicon(store) as lexicon:
@@ -144,14 +190,29 @@ def held_out_words(store: Path) -> list[str]:
     return sorted({word for item in items if is_held_out(item.group) for word in (item.head, item.group)})
 
 
-def alter_all(predicted: Path, part: Path) -> None:
-    """Make the altered copies of a dictionary that are not there yet."""
-    for how in ("shuffled", "mean", *LEFT_OUT, *COMPOSED):
-        target = part / "senses" / how
+def alter_all(part: Path) -> None:
+    """Make the altered copies of dictionaries that are not there yet."""
+    folder = part / "senses"
+    for how in ("shuffled", "mean", *LEFT_OUT, NEIGHBOURS, *COMPOSED):
+        target = folder / how
         if not (target / files.META).exists():
-            altered(predicted, target, how)
+            altered(folder / "predicted", target, how)
             if how in COMPOSED:
-                compose_rare(target, how, part / "trained.duckdb")
+                compose_rare(target, how, part / f"{NEIGHBOURS if how == 'neighbour-words' else 'trained'}.duckdb")
+    for layer in MIDDLE.values():
+        for how in ("shuffled", NEIGHBOURS):
+            altered(folder / f"layer-{layer}", folder / f"layer-{layer}-{how}", how)
+
+
+def middle_dictionary(part: Path, teacher: Path, corpus: Path, layer: int) -> None:
+    """Make the dictionary of a middle layer: that of a teacher which ends there. Senses are of the token read."""
+    target, cut = part / "senses" / f"layer-{layer}", part / f"teacher-{layer}"
+    if (target / files.META).exists():
+        return
+    if not cut.exists():
+        with new_folder(cut) as beside:
+            write_student(Student(load_teacher(str(teacher), device="cpu"), layer, 1), beside)
+    run("distill", "senses", "--teacher", cut, "--corpus", corpus, "--anchor", "input", "--output", target)
 
 
 def store_without(source: Path, target: Path, held_out: list[str], left_out: str) -> None:
@@ -185,10 +246,15 @@ def prepare_branches(folder: Path, teacher: Path, store: Path) -> None:
     for name, left_out in {"trained": "false", **LEFT_OUT}.items():
         if not (part / f"{name}.duckdb").exists():
             store_without(every, part / f"{name}.duckdb", words.read_text().split(), left_out)
-    alter_all(predicted, part)
+    if not (part / f"{NEIGHBOURS}.duckdb").exists():
+        neighbours(part / "trained.duckdb", part / f"{NEIGHBOURS}.duckdb", teacher)
+    for layer in MIDDLE.values():
+        middle_dictionary(part, teacher, folder / "senses.txt", layer)
+    alter_all(part)
     for target in sorted((part / "senses").iterdir()):
         if files.read_meta(target).store_fingerprint is None:
-            name = target.name if target.name in LEFT_OUT else "trained"
+            how = target.name.split("-", 2)[-1] if target.name.startswith("layer-") else target.name
+            name = how if how in (*LEFT_OUT, NEIGHBOURS) else "trained"
             run("distill", "compose", "--senses", target, "--store", part / f"{name}.duckdb")
 
 

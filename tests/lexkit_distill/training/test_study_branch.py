@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def test_all_arms_of_a_seed_have_the_same_rows_and_positions(
     arms = {arm.name: arm for arm in branches.plan.ARMS}
     some = [
         own.trainer(arms[name], base, 1).batches
-        for base in branches.plan.BASES
+        for base in branches.plan.SHALLOW
         for name in (branches.plan.CONTROL, "DSKD", "contrast of senses")
     ]
     for step in (0, 7, 15):
@@ -139,3 +140,71 @@ def test_a_term_at_the_beginning_is_off_afterwards_and_in_the_branch(
     assert 0 < early < own.shared_steps(trainer)
     assert all(semantic[:early])
     assert not any(semantic[early:])
+
+
+def test_a_term_at_a_middle_layer_compares_states_of_that_layer_and_trains_no_later_one(
+    branches: Any, worker: Callable[[], tuple[Any, Weights]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    base = "KD + hidden, 4 layers"
+    monkeypatch.setitem(branches.plan.BASES, base, {"hidden_weight": 10.0, "trained": 3})
+    monkeypatch.setitem(branches.plan.MIDDLE, base, 2)
+    own, _ = worker()
+    shutil.copytree(own.folder / "branches" / "senses" / "predicted", own.folder / "branches" / "senses" / "layer-2")
+    arms = {arm.name: arm for arm in branches.plan.ARMS}
+    terms = {}
+
+    def keep(states: list[Any], _: Any, __: Any, output: Any) -> None:
+        states.append(output[0] if isinstance(output, tuple) else output)
+
+    for name in ("states of a middle layer", "senses of a middle layer"):
+        trainer = own.trainer(arms[name], base, 1)
+        objective, student = trainer.objective, trainer.student
+        batch = trainer.batches.batch(trainer.batches.step(0)[1], 0)
+        on_device = trainer.prefetcher(batch)
+        signal = trainer.source(on_device)
+        ids = torch.from_numpy(batch.token_ids)
+        whole = student.teacher.model.base_model(input_ids=ids, output_hidden_states=True).hidden_states
+        teacher = student.teacher.model.base_model.norm(whole[2])
+        weight = next(student.trained[0].parameters())
+        with torch.no_grad():
+            weight += 0.2
+        count = {"targets": len(on_device.targets), "sampled": len(on_device.sampled)}
+        plain = branches.Objective(
+            **{name: of for name, of in vars(objective).items() if name not in ("cut", "senses")}
+        )
+        total, _ = objective(student.module, on_device, signal, **count)
+        without, _ = plain(student.module, on_device, signal, **count)
+        terms[name] = total - without
+        gradients = torch.autograd.grad(terms[name], list(student.trained.parameters()), allow_unused=True)
+        first, *later = torch.split(torch.tensor([float(one.abs().sum()) for one in gradients]), len(gradients) // 3)
+        assert float(first.sum()) > 0
+        assert all(float(part.abs().sum()) < 1e-4 * float(first.sum()) for part in later)
+        # The same by a loop
+        states: list[Any] = []
+        hook = student.trained[0].register_forward_hook(partial(keep, states))
+        student.run(student.module, ids, signal.prefix)
+        hook.remove()
+        mine = student.tail.norm(states[0])
+        of, expected = batch.positions, []
+        for place in range(1, len(of.targets)):
+            if of.sampled[place - 1] and of.rows[place] == of.rows[place - 1]:
+                where = of.rows[place], of.places[place]
+                assert batch.token_ids[where] == of.targets[place - 1]
+                hidden, state = mine[where], teacher[where]
+                if name.startswith("states"):
+                    expected.append(10 * (hidden - state).square().mean())
+                    continue
+                token, word = (torch.tensor([int(part[place - 1])]) for part in (of.targets, of.words))
+                chosen = objective.senses.choose(state[None], token, word)
+                rows = objective.senses.rows.float()
+                near = [(hidden - rows[row]).square().mean() for row in chosen.positive[0].tolist() if row >= 0]
+                far = [
+                    (1 - (hidden - rows[row]).square().mean()).clamp_min(0)
+                    for row in chosen.negative[0].tolist()
+                    if row >= 0
+                ]
+                expected.append(sum(near) / max(len(near), 1) + sum(far) / max(len(far), 1))
+        assert len(expected) > 5
+        torch.testing.assert_close(terms[name], torch.stack(expected).mean(), rtol=1e-3, atol=1e-4)
