@@ -30,6 +30,8 @@ BASES: dict[str, dict[str, Any]] = {
 MIDDLE = {"KD + hidden, 4 layers": 13, "KD + hidden, 8 layers": 9}
 """Of the layers that a student of the base trains, the one at which the teacher's SimLex is best (layers.py)."""
 SHALLOW = tuple(base for base in BASES if base not in MIDDLE)
+ATTEMPTS: dict[str, Any] = {"bases": ("KD + hidden",), "turn": 3}
+"""Attempts to better DSKD are made where it adds nothing."""
 NONE = {"beta_p": 0.0, "beta_n": 0.0}
 CONTROL, REFERENCE = "control", "none"
 
@@ -68,11 +70,11 @@ ARMS = (
     Arm("DSKD, no synonyms", "no-synonyms", "no-synonyms"),
     Arm("DSKD, no derived relations", "stated", "stated"),
     Arm("DSKD, gamma auto", options={"gamma": "auto"}),
-    Arm("DSKD, neighbours for synonyms", "neighbours", "neighbours", turn=3),
-    Arm("DSKD, rare words by synonyms", senses="synonyms", turn=3),
-    Arm("DSKD, rare words by random words", senses="random-words", turn=3),
-    Arm("DSKD, rare words by neighbours", senses="neighbour-words", turn=3),
-    Arm("DSKD at the beginning", options={"beta_p": 10.0, "beta_n": 10.0}, early=50_000, turn=3),
+    Arm("DSKD, neighbours for synonyms", "neighbours", "neighbours", **ATTEMPTS),
+    Arm("DSKD, rare words by synonyms", senses="synonyms", **ATTEMPTS),
+    Arm("DSKD, rare words by random words", senses="random-words", **ATTEMPTS),
+    Arm("DSKD, rare words by neighbours", senses="neighbour-words", **ATTEMPTS),
+    Arm("DSKD at the beginning", options={"beta_p": 10.0, "beta_n": 10.0}, early=50_000, **ATTEMPTS),
     Arm("states of a middle layer", options=NONE, middle="states", bases=tuple(MIDDLE)),
     Arm("senses of a middle layer", "layer-{layer}", options=NONE, middle="senses", bases=tuple(MIDDLE)),
     Arm(
@@ -110,13 +112,15 @@ class Job(NamedTuple):
     arms: tuple[str, ...]
 
 
-def plan(done: Iterable[Key], seeds: Sequence[int] = SEEDS, arms: Sequence[Arm] = ARMS) -> list[Job]:
+def plan(
+    done: Iterable[Key], seeds: Sequence[int] = SEEDS, arms: Sequence[Arm] = ARMS, bases: Sequence[str] = tuple(BASES)
+) -> list[Job]:
     """Return what is left to do, in turns: all seeds of some arms, then all seeds of others."""
     known = set(done)
     jobs = [Job(0, REFERENCE, (TEACHER, UNTRAINED))]
-    for bases, turns in ((SHALLOW, (0, 1)), (SHALLOW, (2,)), (SHALLOW, (3,)), (tuple(MIDDLE), (0, 1, 2, 3))):
-        for base, turn in ((base, turn) for base in bases for turn in turns):
-            names = tuple(arm.name for arm in arms if arm.turn == turn and base in arm.bases)
+    for group, turns in ((SHALLOW, (0, 1)), (SHALLOW, (2,)), (SHALLOW, (3,)), (tuple(MIDDLE), (0, 1, 2, 3))):
+        for base, turn in ((base, turn) for base in group for turn in turns):
+            names = tuple(arm.name for arm in arms if arm.turn == turn and base in arm.bases and base in bases)
             jobs += [Job(seed, base, names) for seed in seeds if names]
     left = [
         job._replace(arms=tuple(arm for arm in job.arms if Key(job.seed, job.base, arm) not in known)) for job in jobs

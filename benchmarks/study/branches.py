@@ -213,6 +213,10 @@ class Options:
     device: str = "cpu"
     text: Path | None = None
     """The training text, if it is another than prepare.py's."""
+    layers: int = SETTINGS["layers"]
+    """Layers of the student."""
+    scale: float = 1.0
+    """Variance of the teacher's states over that of SmolLM2-135M's, for which the weights were chosen."""
 
 
 class Worker:
@@ -230,7 +234,11 @@ class Worker:
 
     def config(self, arm: Arm, base: str, seed: int) -> TrainConfig:
         """Return the configuration of a run, all but its number of steps."""
-        fields = {**SETTINGS, **plan.BASES.get(base, {}), **arm.options}
+        fields = {**SETTINGS, "layers": self.options.layers, **plan.BASES.get(base, {}), **arm.options}
+        for name, default in (("beta_p", 1.0), ("beta_n", 1.0), ("hidden_weight", 0.0)):  # of squared distances
+            fields[name] = fields.get(name, default) / self.options.scale
+        if "gamma" not in fields:
+            fields["gamma"] = self.options.scale
         cache = f"cache-{fields['layers'] - fields['trained']}"  # with states after the frozen layers
         return changed(
             TrainConfig(str(self.options.teacher)),
@@ -258,8 +266,7 @@ class Worker:
             assert inputs.supervision is not None
             size = self.teacher.vocabulary_size
             counts = torch.from_numpy(np.bincount(inputs.data.token_ids, minlength=size))
-            layers = SETTINGS["layers"]
-            student = Student(self.teacher, layers, layers - frozen)
+            student = Student(self.teacher, self.options.layers, self.options.layers - frozen)
             held_out = HeldOut(self.folder / "branches" / f"held-out-{frozen}", self.teacher, student)
             text = (self.options.data / "text/wikitext2-valid.txt").read_text(encoding="utf-8")
             related = related_tokens(inputs.supervision, size)
@@ -307,8 +314,8 @@ class Worker:
         """Return the student that all runs begin with, or the teacher in a student's place."""
         if name == plan.TEACHER:
             layers = len(self.teacher.model.base_model.layers)
-            return Student(self.teacher, layers, layers - SETTINGS["layers"] + SETTINGS["trained"])
-        return Student(self.teacher, SETTINGS["layers"], SETTINGS["trained"])
+            return Student(self.teacher, layers, layers - self.options.layers + SETTINGS["trained"])
+        return Student(self.teacher, self.options.layers, SETTINGS["trained"])
 
     def branch(self, key: Key, arm: Arm, trunk: Trainer) -> None:
         """Train an arm from the shared checkpoint to the end, and write its row."""
@@ -369,8 +376,7 @@ class Worker:
 
     def middle(self, arm: Arm, base: str, objective: Objective) -> MiddleTerm:
         """Return an objective with the term of an arm at the middle layer of its base."""
-        trained = objective.student.n_trained
-        frozen, layer = SETTINGS["layers"] - trained, plan.MIDDLE[base]
+        frozen, layer = self.options.layers - objective.student.n_trained, plan.MIDDLE[base]
         cut = self.memo.get("cut", str((layer, frozen)), lambda: Student(self.teacher, layer, layer - frozen))
         if arm.middle == "states":
             return MiddleTerm(**vars(objective), cut=cut, senses=None)
@@ -469,6 +475,11 @@ def main() -> None:
     parser.add_argument("--shared", type=int, default=plan.SHARED, help="predicted tokens up to the checkpoint")
     parser.add_argument("--branch", type=int, default=plan.BRANCH, help="predicted tokens from there")
     parser.add_argument("--arms", nargs="*", help="only these, beside the control")
+    parser.add_argument("--bases", nargs="*", default=tuple(plan.BASES), help="only on these")
+    parser.add_argument("--layers", type=int, default=SETTINGS["layers"], help="of the student")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="variance of the teacher's states over that of SmolLM2-135M's"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--text", type=Path, help="another training text")
     given = parser.parse_args()
@@ -481,13 +492,15 @@ def main() -> None:
         given.branch,
         given.device,
         given.text and given.text.resolve(),
+        given.layers,
+        given.scale,
     )
     rows = plan.written(options.table)
     lengths = {(row["shared"], row["branch"]) for row in rows if row["base"] != plan.REFERENCE}
     if lengths - {(str(options.shared), str(options.branch))}:
         parser.error(f"{options.table} has runs of another length; give another --table")
     arms = [arm for arm in plan.ARMS if given.arms is None or arm.name in (plan.CONTROL, *given.arms)]
-    jobs = plan.plan(map(plan.key_of, rows), arms=arms)
+    jobs = plan.plan(map(plan.key_of, rows), arms=arms, bases=given.bases)
     began = time.perf_counter()
     context = multiprocessing.get_context("spawn")
     with context.Pool(given.processes, begin, (options,)) as pool:

@@ -228,7 +228,16 @@ def store_without(source: Path, target: Path, held_out: list[str], left_out: str
     print(f"{target.stem}: {deleted[0] if deleted else 0:,} relations left out", flush=True)
 
 
-def prepare_branches(folder: Path, teacher: Path, store: Path) -> None:
+def compose_all(part: Path) -> None:
+    """Add words of several tokens to the dictionaries that lack them, each from its store."""
+    for target in sorted((part / "senses").iterdir()):
+        if files.read_meta(target).store_fingerprint is None:
+            how = target.name.split("-", 2)[-1] if target.name.startswith("layer-") else target.name
+            name = how if how in (*LEFT_OUT, NEIGHBOURS) else "trained"
+            run("distill", "compose", "--senses", target, "--store", part / f"{name}.duckdb")
+
+
+def prepare_branches(folder: Path, teacher: Path, store: Path, *, attempts: bool) -> None:
     """Make what the second question trains with: a dictionary, stores without held-out heads, altered dictionaries."""
     part = folder / "branches"
     part.mkdir(exist_ok=True)
@@ -246,16 +255,15 @@ def prepare_branches(folder: Path, teacher: Path, store: Path) -> None:
     for name, left_out in {"trained": "false", **LEFT_OUT}.items():
         if not (part / f"{name}.duckdb").exists():
             store_without(every, part / f"{name}.duckdb", words.read_text().split(), left_out)
-    if not (part / f"{NEIGHBOURS}.duckdb").exists():
-        neighbours(part / "trained.duckdb", part / f"{NEIGHBOURS}.duckdb", teacher)
-    for layer in MIDDLE.values():
-        middle_dictionary(part, teacher, folder / "senses.txt", layer)
-    alter_all(part)
-    for target in sorted((part / "senses").iterdir()):
-        if files.read_meta(target).store_fingerprint is None:
-            how = target.name.split("-", 2)[-1] if target.name.startswith("layer-") else target.name
-            name = how if how in (*LEFT_OUT, NEIGHBOURS) else "trained"
-            run("distill", "compose", "--senses", target, "--store", part / f"{name}.duckdb")
+    if attempts:
+        if not (part / f"{NEIGHBOURS}.duckdb").exists():
+            neighbours(part / "trained.duckdb", part / f"{NEIGHBOURS}.duckdb", teacher)
+        for layer in MIDDLE.values():
+            middle_dictionary(part, teacher, folder / "senses.txt", layer)
+        alter_all(part)
+    else:
+        altered(predicted, part / "senses" / "shuffled", "shuffled")
+    compose_all(part)
 
 
 def main() -> None:
@@ -265,12 +273,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--store", type=Path, help="make what the second question trains with, from this store")
+    parser.add_argument("--no-attempts", action="store_true", help="only DSKD's dictionary and another token's senses")
     options = parser.parse_args()
     folder, data = options.folder, options.data
     folder.mkdir(parents=True, exist_ok=True)
     split(data / "text/wikitext2-train-5k.txt", folder)
     if options.store is not None:
-        prepare_branches(folder, options.teacher, options.store)
+        prepare_branches(folder, options.teacher, options.store, attempts=not options.no_attempts)
         return
     questions = (data / "benchmarks/csqa/train_rand_split.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder / "csqa.jsonl").write_text("".join(questions[:QUESTIONS]), encoding="utf-8")
