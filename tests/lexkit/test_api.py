@@ -42,7 +42,8 @@ def test_the_functions_have_types_and_describe_every_argument(name: str) -> None
     function = getattr(lexkit, name)
     parameters = inspect.signature(function).parameters
     assert set(function.__annotations__) == {*parameters, "return"}
-    described = re.findall(r"^ {8}(\w+): [A-Z`]", function.__doc__.partition("Args:")[2], re.MULTILINE)
+    document = inspect.cleandoc(function.__doc__)  # Python 3.13 takes the indentation away by itself
+    described = re.findall(r"^ {4}(\w+): [A-Z`]", document.partition("Args:")[2], re.MULTILINE)
     assert described[: len(parameters)] == list(parameters)
 
 
