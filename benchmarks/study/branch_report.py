@@ -32,6 +32,14 @@ WORDS = {
     "synonym_unseen": "synonym, unseen",
     "negation": "negation",
 }
+RARE = {
+    "valid_ce_rare": "CE, rare",
+    "valid_kl_rare": "KL, rare",
+    "antonym_rare": "antonym",
+    "antonym_margin_rare": "antonym margin",
+    "synonym_rare": "synonym",
+    "synonym_margin_rare": "synonym margin",
+}
 LEVELS = ("", "_common", "_middle", "_rare", "_stated", "_derived", "_one_token", "_several_tokens")
 LOWER_IS_BETTER = ("valid_ce", "valid_kl")
 LEAST_SEEDS = 4
@@ -135,6 +143,17 @@ def middle(branches: Branches) -> str:
     return table(head, rows) if rows else "No runs yet."
 
 
+def rare(branches: Branches) -> str:
+    """Differences on rare words, of DSKD and of the arms that compose the senses of rare words, to the control."""
+    base = "KD + hidden"
+    rows = []
+    for arm in (arm for of, arm in branches.compared() if of == base):
+        found = [branches.difference(base, arm, measure) for measure in RARE]
+        if all(interval.n for interval in found):
+            rows.append([arm, str(found[0].n), *map(shown, found)])
+    return table([f"added to {base}", "seeds", *RARE.values()], rows) if rows else "No runs yet."
+
+
 def excluded(branches: Branches) -> str:
     """The largest gain and the largest cost in CE and KL that the intervals leave possible, and so exclude beyond."""
     rows = []
@@ -207,6 +226,7 @@ TABLES: dict[str, Callable[[Branches], str]] = {
     "branch-kd-text": differences("KD", TEXT),
     "branch-kd-words": differences("KD", WORDS),
     "branch-middle": middle,
+    "branch-rare": rare,
     "branch-excluded": excluded,
     "branch-antonym": levels("antonym"),
     "branch-synonym": levels("synonym"),

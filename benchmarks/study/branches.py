@@ -67,6 +67,8 @@ SETTINGS: dict[str, Any] = {
 }
 PROBE_HEADS, NEGATIONS = 200, 60
 """Heads of antonym and synonym items, and pairs of negation items, at most."""
+RARE_STEP = 2
+"""Every other antonym and synonym item whose head is rare is asked in addition, since there are few among those."""
 WINDOWS = 80
 """Of 128 tokens, of the held-out text."""
 _BATCH_ROWS = 8
@@ -189,7 +191,7 @@ def probe_figures(scores: Iterable[WordScore], held_out: set[str]) -> dict[str, 
             kinds.append("_seen")
         for kind in kinds:
             values.setdefault(f"{score.task}{kind}", {}).setdefault(score.group, []).append(score.correct[""])
-            if kind in ("", "_seen", "_unseen"):
+            if kind in ("", "_seen", "_unseen", "_rare"):
                 values.setdefault(f"{score.task}_margin{kind}", {}).setdefault(score.group, []).append(margin)
     return {
         name: float(np.mean([np.mean(found) for found in groups.values()]))
@@ -280,6 +282,13 @@ class Worker:
             items = make_items(lexicon, PROBE_HEADS)
         negations = [item for item in items if item.type == "negation"][: 2 * NEGATIONS]
         return [item for item in items if item.type != "negation"] + negations
+
+    @cached_property
+    def rare_items(self) -> list[Item]:
+        """Items of rare heads, in addition."""
+        with Lexicon(self.folder / "branches" / "all.duckdb") as lexicon:
+            items = [item for item in make_items(lexicon) if item.frequency == "rare"]
+        return [item for kind in ("antonym", "synonym") for item in items if item.type == kind][::RARE_STEP]
 
     @cached_property
     def held_out(self) -> set[str]:
@@ -426,12 +435,17 @@ class Worker:
         found = self.text(frozen).measure(student, "valid")
         of = self.teacher
         reader = Reader(key.arm, of.model, of.tokenizer, student=student, prefixes=self.prefixes.setdefault(frozen, {}))
-        scores = score_words(self.items, reader, batch_size=_BATCH_ROWS, processes=self.processes, progress=Progress())
-        assert scores is not None
-        found |= probe_figures(scores.lines, self.held_out)
+        found |= self.probe(reader, self.items)
+        found |= {name: value for name, value in self.probe(reader, self.rare_items).items() if name.endswith("_rare")}
         told = {**told, "measuring_seconds": round(time.perf_counter() - began, 2)}
         add_row(self.options.table, key._asdict() | told | {name: round(value, 6) for name, value in found.items()})
         print(f"{key.base}, seed {key.seed}, {key.arm}: CE {found['valid_ce']:.4f}, {told}", flush=True)
+
+    def probe(self, reader: Reader, items: list[Item]) -> dict[str, float]:
+        """Return what the items show of a student."""
+        scores = score_words(items, reader, batch_size=_BATCH_ROWS, processes=self.processes, progress=Progress())
+        assert scores is not None
+        return probe_figures(scores.lines, self.held_out)
 
 
 def add_row(table: Path, row: dict[str, Any]) -> None:
