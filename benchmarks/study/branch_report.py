@@ -45,15 +45,8 @@ LOWER_IS_BETTER = ("valid_ce", "valid_kl")
 LEAST_SEEDS = 4
 COMPARED = (*TEXT, *WORDS)
 """The measures that have an interval for each arm and base."""
-_MIDDLE = (
-    "valid_ce",
-    "valid_kl",
-    "valid_ce_rare",
-    "antonym_margin_seen",
-    "antonym_margin_unseen",
-    "synonym",
-    "negation",
-)
+_MARGINS = ("antonym_margin_seen", "antonym_margin_unseen", "synonym")
+_MIDDLE = ("valid_ce", "valid_kl", "valid_ce_rare", *_MARGINS)
 _DIGITS = {"valid_ce": 4, "valid_kl": 4, "valid_ce_related": 4}
 
 
@@ -216,6 +209,28 @@ def counted(branches: Branches) -> str:
         f"{text}these are {len(every)} intervals ({len(judged)} arms by {len(COMPARED)} measures). If no arm did "
         f"anything, about {len(every) * 0.05:.0f} of them would leave out 0 by chance; {away} do."
     )
+
+
+OTHER_TEACHER = "branch-gemma"
+"""The table of another teacher's runs, which are in a file of their own."""
+
+
+def other_teacher(branches: Branches) -> str:
+    """Levels of another teacher and its students, and differences to the control."""
+    base = "KD + hidden"
+    measures = {name: {**TEXT, **WORDS}.get(name, name) for name in ("valid_ce", "valid_kl", "antonym", *_MARGINS)}
+    models = ((plan.REFERENCE, plan.TEACHER), (plan.REFERENCE, plan.UNTRAINED), (base, CONTROL))
+    rows = []
+    for of, arm in models:
+        found = [branches.values(of, arm, measure) for measure in measures]
+        if found[0]:
+            name = base if arm == CONTROL else arm
+            rows.append([name, str(len(found[0])), *(f"{np.mean(list(one.values())):.3f}" for one in found)])
+    for _, arm in branches.compared():
+        found_here = {measure: branches.difference(base, arm, measure) for measure in measures}
+        cells = [shown(interval, _DIGITS.get(measure, 3)) for measure, interval in found_here.items()]
+        rows.append([f"added: {arm}", str(found_here["valid_ce"].n), *cells])
+    return table(["model", "seeds", *measures.values()], rows) if rows else "No runs yet."
 
 
 TABLES: dict[str, Callable[[Branches], str]] = {

@@ -194,10 +194,11 @@ TABLES: dict[str, Callable[[Results], str]] = {
 }
 
 
-def filled(page: str, results: Results, branches: branch_report.Branches) -> str:
+def filled(page: str, results: Results, branches: branch_report.Branches, other_teacher: branch_report.Branches) -> str:
     """Return a page with new tables."""
     tables = {name: make(results) for name, make in TABLES.items()}
     tables |= {name: make(branches) for name, make in branch_report.TABLES.items()}
+    tables[branch_report.OTHER_TEACHER] = branch_report.other_teacher(other_teacher)
 
     def make(found: re.Match[str]) -> str:
         return f"<!-- {found[1]} -->\n\n{tables[found[1]]}\n\n<!-- end -->"
@@ -237,18 +238,20 @@ def main() -> None:
     here = Path(__file__)
     parser.add_argument("results", type=Path, nargs="?", default=here.with_name("results.csv"))
     parser.add_argument("--branches", type=Path, default=here.with_name("branches.csv"))
+    parser.add_argument("--gemma", type=Path, default=here.with_name("branches-gemma.csv"))
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     results = Results(read(options.results))
-    branches = branch_report.Branches(branch_plan.written(options.branches))
+    branches, gemma = (branch_report.Branches(branch_plan.written(path)) for path in (options.branches, options.gemma))
     if options.write is None:
         for name, make in TABLES.items():
             print(f"{name}\n\n{make(results)}\n")
         for name, make_branches in branch_report.TABLES.items():
             print(f"{name}\n\n{make_branches(branches)}\n")
+        print(f"{branch_report.OTHER_TEACHER}\n\n{branch_report.other_teacher(gemma)}\n")
         return
     page = options.write.read_text(encoding="utf-8")
-    write_atomically(options.write, filled(page, results, branches).encode())
+    write_atomically(options.write, filled(page, results, branches, gemma).encode())
     draw(results, options.write.parent)
     branch_report.draw(branches, options.write.parent / "study-arms.svg")
 
