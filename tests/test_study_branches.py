@@ -50,7 +50,7 @@ def test_all_seeds_have_the_comparison_that_matters_most_before_any_has_more(pla
 def test_a_run_whose_row_is_in_the_table_is_not_repeated(plan: Any, tmp_path: Path) -> None:
     table = tmp_path / "branches.csv"
     assert plan.written(table) == []
-    lines = ("seed,base,arm,valid_ce", "0,KD,DSKD,5.5", '2,KD + hidden,"DSKD, no antonyms",5.25')
+    lines = ("seed,base,arm,test_ce", "0,KD,DSKD,5.5", '2,KD + hidden,"DSKD, no antonyms",5.25')
     table.write_text("\n".join(lines) + "\n", encoding="utf-8")
     rows = plan.written(table)
     done = [plan.Key(0, "KD", "DSKD"), plan.Key(2, "KD + hidden", "DSKD, no antonyms")]
@@ -96,7 +96,7 @@ def test_an_interval_is_students_t_over_the_seeds_that_both_have(plan: Any) -> N
 def test_the_report_says_what_is_excluded(plan: Any) -> None:
     report = importlib.import_module("branch_report")
     rows = [
-        {"seed": str(seed), "base": "KD", "arm": arm, "valid_ce": str(5 + add), "valid_kl": str(2 + add)}
+        {"seed": str(seed), "base": "KD", "arm": arm, "test_ce": str(5 + add), "test_kl": str(2 + add)}
         for arm, adds in ((plan.CONTROL, (0, 0, 0, 0)), ("DSKD", (0.01, -0.01, 0.01, -0.01)))
         for seed, add in enumerate(adds)
     ]
@@ -108,4 +108,4 @@ def test_the_report_says_what_is_excluded(plan: Any) -> None:
     few = report.Branches([row for row in rows if row["seed"] != "3"])
     assert few.compared() == [("KD", "DSKD")]
     assert few.judged() == few.intervals() == []
-    assert report.shown(few.difference("KD", "DSKD", "valid_ce")) == "+0.003"
+    assert report.shown(few.difference("KD", "DSKD", "test_ce")) == "+0.003"

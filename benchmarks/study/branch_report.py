@@ -17,11 +17,11 @@ from lexkit.figures import QUIET, SERIES, picture
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 TEXT = {
-    "valid_ce": "CE",
-    "valid_kl": "KL",
-    "valid_agreement": "top-1 agreement",
-    "valid_ce_related": "CE, related",
-    "valid_ce_rare": "CE, rare",
+    "test_ce": "CE",
+    "test_kl": "KL",
+    "test_agreement": "top-1 agreement",
+    "test_ce_related": "CE, related",
+    "test_ce_rare": "CE, rare",
 }
 WORDS = {
     "antonym_seen": "antonym, seen",
@@ -33,21 +33,21 @@ WORDS = {
     "negation": "negation",
 }
 RARE = {
-    "valid_ce_rare": "CE, rare",
-    "valid_kl_rare": "KL, rare",
+    "test_ce_rare": "CE, rare tokens",
+    "test_ce_composed": "CE, tokens with composed senses",
     "antonym_rare": "antonym",
     "antonym_margin_rare": "antonym margin",
     "synonym_rare": "synonym",
     "synonym_margin_rare": "synonym margin",
 }
 LEVELS = ("", "_common", "_middle", "_rare", "_stated", "_derived", "_one_token", "_several_tokens")
-LOWER_IS_BETTER = ("valid_ce", "valid_kl")
+LOWER_IS_BETTER = ("test_ce", "test_kl")
 LEAST_SEEDS = 4
 COMPARED = (*TEXT, *WORDS)
 """The measures that have an interval for each arm and base."""
 _MARGINS = ("antonym_margin_seen", "antonym_margin_unseen", "synonym")
-_MIDDLE = ("valid_ce", "valid_kl", "valid_ce_rare", *_MARGINS)
-_DIGITS = {"valid_ce": 4, "valid_kl": 4, "valid_ce_related": 4}
+_MIDDLE = ("test_ce", "test_kl", "test_ce_rare", *_MARGINS)
+_DIGITS = {"test_ce": 4, "test_kl": 4, "test_ce_related": 4}
 
 
 class Branches:
@@ -75,12 +75,12 @@ class Branches:
             (base, arm.name)
             for base in plan.BASES
             for arm in plan.ARMS
-            if arm.name != CONTROL and self.difference(base, arm.name, "valid_ce").n
+            if arm.name != CONTROL and self.difference(base, arm.name, "test_ce").n
         ]
 
     def judged(self) -> list[tuple[str, str]]:
         """Return those of them that have enough seeds for an interval."""
-        return [(base, arm) for base, arm in self.compared() if self.difference(base, arm, "valid_ce").n >= LEAST_SEEDS]
+        return [(base, arm) for base, arm in self.compared() if self.difference(base, arm, "test_ce").n >= LEAST_SEEDS]
 
     def intervals(self) -> list[Interval]:
         """Return every interval that the page looks at."""
@@ -117,7 +117,7 @@ def differences(base: str, measures: dict[str, str]) -> Callable[[Branches], str
         for arm in (arm for of, arm in branches.compared() if of == base):
             found = {measure: branches.difference(base, arm, measure) for measure in measures}
             cells = [shown(interval, _DIGITS.get(measure, 3)) for measure, interval in found.items()]
-            rows.append([arm, str(branches.difference(base, arm, "valid_ce").n), *cells])
+            rows.append([arm, str(branches.difference(base, arm, "test_ce").n), *cells])
         return table([f"added to {base}", "seeds", *measures.values()], rows) if rows else "No runs yet."
 
     return make
@@ -131,7 +131,7 @@ def middle(branches: Branches) -> str:
         found = {measure: branches.difference(base, arm, measure) for measure in measures}
         cells = [shown(interval, _DIGITS.get(measure, 3)) for measure, interval in found.items()]
         trained = str(plan.BASES[base]["trained"])
-        rows.append([trained, arm, str(branches.difference(base, arm, "valid_ce").n), *cells])
+        rows.append([trained, arm, str(branches.difference(base, arm, "test_ce").n), *cells])
     head = ["trained layers", "added to KD + hidden", "seeds", *measures.values()]
     return table(head, rows) if rows else "No runs yet."
 
@@ -199,7 +199,7 @@ def text_levels(branches: Branches) -> str:
 def counted(branches: Branches) -> str:
     """How many intervals there are, and how many of them leave out 0."""
     every, judged = branches.intervals(), branches.judged()
-    seeds = [len(branches.values(base, CONTROL, "valid_ce")) for base in plan.BASES]
+    seeds = [len(branches.values(base, CONTROL, "test_ce")) for base in plan.BASES]
     told = ", ".join(f"{n} of {len(plan.SEEDS)} with {base}" for base, n in zip(plan.BASES, seeds, strict=True))
     text = f"Seeds whose control is done: {told}. Only arms with {LEAST_SEEDS} seeds or more have intervals; "
     if not judged:
@@ -218,7 +218,7 @@ OTHER_TEACHER = "branch-gemma"
 def other_teacher(branches: Branches) -> str:
     """Levels of another teacher and its students, and differences to the control."""
     base = "KD + hidden"
-    measures = {name: {**TEXT, **WORDS}.get(name, name) for name in ("valid_ce", "valid_kl", "antonym", *_MARGINS)}
+    measures = {name: {**TEXT, **WORDS}.get(name, name) for name in ("test_ce", "test_kl", "antonym", *_MARGINS)}
     models = ((plan.REFERENCE, plan.TEACHER), (plan.REFERENCE, plan.UNTRAINED), (base, CONTROL))
     rows = []
     for of, arm in models:
@@ -229,7 +229,7 @@ def other_teacher(branches: Branches) -> str:
     for _, arm in branches.compared():
         found_here = {measure: branches.difference(base, arm, measure) for measure in measures}
         cells = [shown(interval, _DIGITS.get(measure, 3)) for measure, interval in found_here.items()]
-        rows.append([f"added: {arm}", str(found_here["valid_ce"].n), *cells])
+        rows.append([f"added: {arm}", str(found_here["test_ce"].n), *cells])
     return table(["model", "seeds", *measures.values()], rows) if rows else "No runs yet."
 
 

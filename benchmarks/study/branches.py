@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gc
 import multiprocessing
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -22,6 +24,7 @@ from typing import Any
 
 import branch_plan as plan
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from accelerate import Accelerator
 from branch_plan import Arm, Job, Key
@@ -37,6 +40,8 @@ from lexkit_distill.config import changed
 from lexkit_distill.evaluation.words import LEAST_HEADS, WordScore, score_words
 from lexkit_distill.memo import Memo
 from lexkit_distill.processes import Processes
+from lexkit_distill.senses.dictionary import SenseDictionary
+from lexkit_distill.senses.meta import META, read_meta
 from lexkit_distill.supervision.nearest import Supervision
 from lexkit_distill.teacher import Teacher
 from lexkit_distill.training.batches import Batches, Int64, Positions
@@ -69,6 +74,8 @@ PROBE_HEADS, NEGATIONS = 200, 60
 """Heads of antonym and synonym items, and pairs of negation items, at most."""
 RARE_STEP = 2
 """Every other antonym and synonym item whose head is rare is asked in addition, since there are few among those."""
+COMPOSED = "synonyms"
+"""The dictionary in which rare words have senses composed of their synonyms'."""
 WINDOWS = 80
 """Of 128 tokens, of the held-out text."""
 _BATCH_ROWS = 8
@@ -270,10 +277,23 @@ class Worker:
             counts = torch.from_numpy(np.bincount(inputs.data.token_ids, minlength=size))
             student = Student(self.teacher, self.options.layers, self.options.layers - frozen)
             held_out = HeldOut(self.folder / "branches" / f"held-out-{frozen}", self.teacher, student)
-            text = (self.options.data / "text/wikitext2-valid.txt").read_text(encoding="utf-8")
+            text = (self.folder / "test.txt").read_text(encoding="utf-8")
             related = related_tokens(inputs.supervision, size)
-            self.texts[frozen] = held_out.text("valid", text, WINDOWS, related, counts)
+            self.texts[frozen] = held_out.text("test", text, WINDOWS, related, counts, composed=self.composed(size))
         return self.texts[frozen]
+
+    def composed(self, vocabulary: int) -> Tensor | None:
+        """Return (V,) which tokens have other senses in the dictionary with composed ones, if there is one."""
+        folder = self.folder / "branches" / "senses"
+        if not (folder / COMPOSED).exists():
+            return None
+        plain, other = (SenseDictionary(folder / name) for name in ("predicted", COMPOSED))
+        tokens = plain.index.filter(pc.equal(plain.index["key_kind"], "token"))
+        first = torch.from_numpy(tokens["first_row"].to_numpy())
+        ids = torch.from_numpy(pc.list_flatten(tokens["token_ids"]).to_numpy())
+        found = torch.zeros(vocabulary, dtype=torch.bool)
+        found[ids[(plain.rows[first] != other.rows[first]).any(1)]] = True
+        return found
 
     @cached_property
     def items(self) -> list[Item]:
@@ -301,23 +321,41 @@ class Worker:
             for name in job.arms:
                 self.finish(Key(job.seed, job.base, name), self.reference(name), {})
             return f"{len(job.arms)} references"
-        trunk = self.trainer(plan.ARMS[0], job.base, job.seed)
-        trunk.folder.mkdir(parents=True, exist_ok=True)
-        trunk.resume()
-        began = time.perf_counter()
-        self.run(trunk, until=self.shared_steps(trunk))
-        print(f"{job.base}, seed {job.seed}: shared part in {time.perf_counter() - began:,.0f} s", flush=True)
         arms = {arm.name: arm for arm in plan.ARMS}
+        trunk = None
         for name in job.arms:
-            arm, own = arms[name], trunk
+            key, arm = Key(job.seed, job.base, name), arms[name]
+            kept = self.folder / "branches" / "students" / f"{file_name(' '.join(map(str, key)))}.pt"
+            if kept.exists():
+                self.measure_again(key, kept)
+                continue
             if arm.early:  # the shared part is its own, and the branch is the control's
-                own = self.trainer(arm, job.base, job.seed)
-                own.folder.mkdir(parents=True, exist_ok=True)
-                own.resume()
-                self.run(own, until=self.shared_steps(own))
-                arm = plan.ARMS[0]
-            self.branch(Key(job.seed, job.base, name), arm, own)
+                self.branch(key, plan.ARMS[0], self.trunk(arm, job), kept)
+                continue
+            trunk = trunk if trunk is not None else self.trunk(plan.ARMS[0], job)
+            self.branch(key, arm, trunk, kept)
+            gc.collect()  # a trainer refers to itself, and holds a map of the cache
         return f"{job.base}, seed {job.seed}"
+
+    def trunk(self, arm: Arm, job: Job) -> Trainer:
+        """Train an arm to the shared checkpoint, if it is not there yet."""
+        trunk = self.trainer(arm, job.base, job.seed)
+        trunk.folder.mkdir(parents=True, exist_ok=True)
+        held = lock(trunk.folder / ".lock", wait=True)  # two jobs may begin at the same checkpoint
+        assert held is not None
+        with held:
+            trunk.resume()
+            began = time.perf_counter()
+            self.run(trunk, until=self.shared_steps(trunk))
+        print(f"{trunk.folder.name}: shared part in {time.perf_counter() - began:,.0f} s", flush=True)
+        return trunk
+
+    def measure_again(self, key: Key, kept: Path) -> None:
+        """Write the row of a student that has been trained before."""
+        found = torch.load(kept)
+        student = Student(self.teacher, self.options.layers, found["trained"])
+        student.tail.layers.load_state_dict(found["layers"])
+        self.finish(key, student, found["told"])
 
     def reference(self, name: str) -> Student:
         """Return the student that all runs begin with, or the teacher in a student's place."""
@@ -326,8 +364,8 @@ class Worker:
             return Student(self.teacher, layers, layers - self.options.layers + SETTINGS["trained"])
         return Student(self.teacher, self.options.layers, SETTINGS["trained"])
 
-    def branch(self, key: Key, arm: Arm, trunk: Trainer) -> None:
-        """Train an arm from the shared checkpoint to the end, and write its row."""
+    def branch(self, key: Key, arm: Arm, trunk: Trainer, kept: Path) -> None:
+        """Train an arm from the shared checkpoint to the end, keep its layers in a file, and write its row."""
         trainer = self.trainer(arm, key.base, key.seed, trunk)
         done = trainer.resume()
         assert done == self.shared_steps(trunk), (
@@ -343,7 +381,12 @@ class Worker:
             "seconds": round(time.perf_counter() - began, 2),
             "cpu_seconds": round(time.process_time() - cpu, 2),
         }
-        self.finish(key, trainer.student, told)
+        student = trainer.student
+        kept.parent.mkdir(exist_ok=True)
+        with new_file(kept) as beside:
+            layers = student.tail.layers.state_dict()
+            torch.save({"trained": student.n_trained, "layers": layers, "told": told}, beside)
+        self.finish(key, student, told)
 
     def trainer(self, arm: Arm, base: str, seed: int, trunk: Trainer | None = None) -> Trainer:
         """Return a training whose checkpoints are those of the shared part of its seed and base."""
@@ -425,27 +468,40 @@ class Worker:
         """Train; only the shared part leaves checkpoints."""
         outcome = trainer.run(until=until, saves=until is not None)
         if trainer.stopped is not None and outcome.steps < (until or trainer.steps):
-            raise SystemExit(1)  # what is half trained is no result
+            raise RuntimeError("stopped by a signal")  # what is half trained is no result
 
     def finish(self, key: Key, student: Student, told: dict[str, Any]) -> None:
         """Measure a student, and write its row."""
         student.tail.eval()
         began = time.perf_counter()
         frozen = student.layers - student.n_trained
-        found = self.text(frozen).measure(student, "valid")
+        found = self.text(frozen).measure(student, "test")
         of = self.teacher
         reader = Reader(key.arm, of.model, of.tokenizer, student=student, prefixes=self.prefixes.setdefault(frozen, {}))
         found |= self.probe(reader, self.items)
         found |= {name: value for name, value in self.probe(reader, self.rare_items).items() if name.endswith("_rare")}
         told = {**told, "measuring_seconds": round(time.perf_counter() - began, 2)}
+        told |= identity(self.options)
         add_row(self.options.table, key._asdict() | told | {name: round(value, 6) for name, value in found.items()})
-        print(f"{key.base}, seed {key.seed}, {key.arm}: CE {found['valid_ce']:.4f}, {told}", flush=True)
+        print(f"{key.base}, seed {key.seed}, {key.arm}: CE {found['test_ce']:.4f}, {told}", flush=True)
 
     def probe(self, reader: Reader, items: list[Item]) -> dict[str, float]:
         """Return what the items show of a student."""
         scores = score_words(items, reader, batch_size=_BATCH_ROWS, processes=self.processes, progress=Progress())
         assert scores is not None
         return probe_figures(scores.lines, self.held_out)
+
+
+def identity(options: Options) -> dict[str, str]:
+    """Return the columns that all rows of a table have in common."""
+    teacher = read_meta(options.folder / "branches" / "senses" / "predicted").teacher_fingerprint[:12]
+    text = options.text.name if options.text else "train.txt"
+    return {"teacher": teacher, "layers": str(options.layers), "scale": f"{options.scale:g}", "text": text}
+
+
+def file_name(text: str) -> str:
+    """Return a text with only letters, digits and hyphens."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text)
 
 
 def add_row(table: Path, row: dict[str, Any]) -> None:
@@ -488,8 +544,11 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=Path(__file__).with_name("branches.csv"))
     parser.add_argument("--shared", type=int, default=plan.SHARED, help="predicted tokens up to the checkpoint")
     parser.add_argument("--branch", type=int, default=plan.BRANCH, help="predicted tokens from there")
-    parser.add_argument("--arms", nargs="*", help="only these, beside the control")
-    parser.add_argument("--bases", nargs="*", default=tuple(plan.BASES), help="only on these")
+    names = [arm.name for arm in plan.ARMS]
+    parser.add_argument("--arms", nargs="*", choices=names, metavar="ARM", help="only these, beside the control")
+    parser.add_argument(
+        "--bases", nargs="*", choices=plan.BASES, metavar="BASE", default=tuple(plan.BASES), help="only on these"
+    )
     parser.add_argument("--layers", type=int, default=SETTINGS["layers"], help="of the student")
     parser.add_argument(
         "--scale", type=float, default=1.0, help="variance of the teacher's states over that of SmolLM2-135M's"
@@ -510,9 +569,14 @@ def main() -> None:
         given.scale,
     )
     rows = plan.written(options.table)
-    lengths = {(row["shared"], row["branch"]) for row in rows if row["base"] != plan.REFERENCE}
-    if lengths - {(str(options.shared), str(options.branch))}:
-        parser.error(f"{options.table} has runs of another length; give another --table")
+    if not (options.folder / "branches" / "senses" / "predicted" / META).exists():
+        parser.error(f"{options.folder} is not prepared; run prepare.py with --store first")
+    expected = identity(options)
+    lengths = {"shared": str(options.shared), "branch": str(options.branch)}
+    for row in rows:
+        for name, value in (expected if row["base"] == plan.REFERENCE else expected | lengths).items():
+            if row[name] != value:
+                parser.error(f"{options.table} has runs with {name} {row[name]}, not {value}; give another --table")
     arms = [arm for arm in plan.ARMS if given.arms is None or arm.name in (plan.CONTROL, *given.arms)]
     jobs = plan.plan(map(plan.key_of, rows), arms=arms, bases=given.bases)
     began = time.perf_counter()

@@ -62,7 +62,9 @@ class HeldOut:
             "final": torch.cat([states.final.cpu() for states in found]),
         }
 
-    def text(self, name: str, text: str, windows: int, related: Tensor, counts: Tensor) -> Text:
+    def text(
+        self, name: str, text: str, windows: int, related: Tensor, counts: Tensor, *, composed: Tensor | None = None
+    ) -> Text:
         """Return windows of a text, spread evenly over it.
 
         Args:
@@ -71,6 +73,7 @@ class HeldOut:
             windows: of LENGTH tokens.
             related: (V,) which tokens have synonyms or antonyms.
             counts: (V,) how often the training text has each token.
+            composed: (V,) which tokens have composed senses in an arm.
         """
 
         def make() -> dict[str, Tensor]:
@@ -93,9 +96,10 @@ class HeldOut:
 
         kept = self.kept(name, make)
         targets = kept["ids"][:, 1:].flatten()
-        return Text(
-            kept, {"": torch.ones_like(targets) > 0, "_related": related[targets], "_rare": counts[targets] < RARE}
-        )
+        kinds = {"": torch.ones_like(targets) > 0, "_related": related[targets], "_rare": counts[targets] < RARE}
+        if composed is not None:
+            kinds["_composed"] = composed[targets]
+        return Text(kept, kinds)
 
 
 def related_tokens(supervision: Supervision, vocabulary: int) -> Tensor:

@@ -14,18 +14,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
 import numpy as np
-import pyarrow.compute as pc
-import torch
+from altered import Change, altered, averaged, composed_of, of_one_token, shuffled, store_without
 from branch_plan import MIDDLE, is_held_out
-from tokenizers import Tokenizer
+from torch import Tensor
 
-from lexkit.atomic_write import new_file, new_folder, write_atomically, write_json
+from lexkit.atomic_write import new_file, new_folder, write_atomically
 from lexkit.probe.items import make_items
 from lexkit.store.lexicon import Lexicon
 from lexkit_distill.senses import dictionary as files
-from lexkit_distill.senses.dictionary import RowWriter, SenseDictionary
 from lexkit_distill.teacher import load_teacher
 from lexkit_distill.training.student import Student, write_student
 
@@ -36,12 +33,10 @@ PARTS = (("senses", 8), ("train", 9), ("validation", 1), ("test", 2))
 """Of every 20 blocks of the text."""
 LEFT_OUT = {"stated": "NOT direct", "no-synonyms": "kind = 'synonym'"}
 """Stores without some relations: only the stated ones, only antonyms."""
-RARE, COMMON = 5, 20
-"""States that a token's senses rest on: rare below the first number, common from the second."""
 COMPOSED = ("synonyms", "random-words", "neighbour-words")
-"""Dictionaries in which rare tokens have the senses of synonyms, of random words, or of neighbours."""
-NEIGHBOURS = "neighbours"
-"""The store, and the dictionaries, with neighbours in the teacher's output embedding in place of synonyms."""
+"""Dictionaries in which rare words have the senses of synonyms, of random words, or of neighbours."""
+OF_ONE_TOKEN = ("one-token", "neighbours")
+"""Stores with synonyms between words of one token alone, and with neighbours in place of these."""
 QUESTIONS = 1500
 """Of CommonsenseQA's training set, as many as ARC-Challenge has and a half more."""
 
@@ -65,124 +60,6 @@ def run(*arguments: str | Path) -> None:
     subprocess.run([*LEXKIT, *map(str, arguments)], check=True)
 
 
-def altered(source: Path, target: Path, how: str) -> None:
-    """Make a copy of a dictionary; *how* gives each token another's senses (shuffled), or the mean of all (mean).
-
-    Composed words are left out; compose them again.
-    """
-    if (target / files.META).exists():
-        return
-    target.mkdir(exist_ok=True)
-    dictionary = SenseDictionary(source)
-    index = dictionary.index.filter(pc.equal(dictionary.index["key_kind"], "token"))
-    meta = {**vars(dictionary.meta)}
-    first, counts = index["first_row"].to_numpy(), index["n_rows"].to_numpy()
-    rows = dictionary.rows[: int((first + counts).max())]
-    if how in (*LEFT_OUT, *COMPOSED, NEIGHBOURS):
-        pass
-    elif how == "shuffled":
-        # among tokens with as many senses, so that every token keeps its number of them
-        generator, source_of = np.random.default_rng(0), np.arange(len(first))
-        for count in np.unique(counts):
-            same = np.flatnonzero(counts == count)
-            source_of[same] = np.roll(generator.permutation(same), 1) if len(same) > 1 else same
-        order = np.concatenate([np.arange(first[key], first[key] + counts[key]) for key in source_of])
-        rows = rows[torch.from_numpy(order)]
-        first = np.cumsum(counts) - counts
-        index = index.set_column(index.column_names.index("first_row"), "first_row", [first])
-    else:
-        rows = rows.float().mean(0).to(rows.dtype).expand(len(rows), -1)
-    with RowWriter(target / files.SENSES, len(rows), rows.shape[1]) as writer:
-        writer.write(rows)
-    files.write_table(target / files.INDEX, index.cast(files.INDEX_SCHEMA))
-    shutil.copy(source / files.TOKENIZER, target / files.TOKENIZER)
-    # Of another corpus, so that no cache of one is taken for the other's
-    meta |= {"corpus_fingerprint": f"{how} {meta['corpus_fingerprint']}", "rows": len(rows)}
-    meta |= {"words": 0, "max_tokens": None, "store_fingerprint": None}
-    write_json(target / files.META, meta)
-
-
-def compose_rare(target: Path, how: str, store: Path) -> None:
-    """Give rare tokens of a dictionary the senses of common ones in place of their own.
-
-    A rare token that is a word whose synonyms are common tokens keeps its number of rows n; they become the means of
-    the senses of its n best synonyms, repeated if there are fewer; *how* may take random common words instead. The
-    store may have neighbours in place of synonyms.
-    """
-    dictionary = SenseDictionary(target)
-    rows = dictionary.rows.clone()
-    keys = dictionary.index.to_pylist()
-    tokenizer = Tokenizer.from_file(str(target / files.TOKENIZER))
-    texts = [tokenizer.decode(key["token_ids"]) for key in keys]
-    words = [text[1:].lower() if text.startswith(" ") and text[1:].isalpha() else None for text in texts]
-    common = {word: place for place, word in enumerate(words) if word and keys[place]["n_seen"] >= COMMON}
-    rare = {word: place for place, word in enumerate(words) if word and keys[place]["n_seen"] < RARE}
-    generator, places = np.random.default_rng(0), sorted(common.values())
-
-    def senses(place: int) -> torch.Tensor:
-        first = keys[place]["first_row"]
-        return dictionary.rows[first : first + keys[place]["n_rows"]].float().mean(0)
-
-    with duckdb.connect(str(store), read_only=True) as connection:
-        pairs = connection.execute(
-            "SELECT word, list(synonym ORDER BY weight DESC, synonym) FROM synonyms "
-            "WHERE confidence >= 0.5 AND list_contains(?, word) AND list_contains(?, synonym) "
-            "GROUP BY word ORDER BY word",
-            [sorted(rare), sorted(common)],
-        ).fetchall()
-    for word, synonyms in pairs:
-        of = [common[synonym] for synonym in synonyms]
-        if how == "random-words":
-            of = [int(place) for place in generator.choice(places, len(of), replace=len(of) > len(places))]
-        key = keys[rare[word]]
-        for number in range(key["n_rows"]):
-            rows[key["first_row"] + number] = senses(of[number % len(of)]).to(rows.dtype)
-    print(f"{how}: senses of {len(pairs):,} rare tokens are composed", flush=True)
-    with RowWriter(target / files.SENSES, len(rows), rows.shape[1]) as writer:
-        writer.write(rows)
-
-
-def neighbours(source: Path, target: Path, teacher: Path, confidence: float = 0.5) -> None:
-    """Make a copy of a store in which a word has as many neighbours in place of its synonyms.
-
-    Words are those that are one token after a space. Neighbours are nearest by the cosine of the output embedding; a
-    relation holds both ways, so a word that is near to many has more of them.
-    """
-    head = load_teacher(str(teacher), device="cpu").model.get_output_embeddings().weight.detach().float()
-    with new_file(target) as beside:
-        shutil.copy(source, beside)
-        with duckdb.connect(str(beside)) as connection:
-            words = connection.execute(
-                "SELECT word_id, token_ids[1] FROM span JOIN word USING (word_id) "
-                "WHERE n_tokens = 1 AND word = lower(word) ORDER BY word_id"
-            ).fetchnumpy()
-            ids, tokens = (np.asarray(column) for column in words.values())
-            counts = dict(
-                connection.execute(
-                    "WITH chosen AS (SELECT unnest($ids::INTEGER[])) "
-                    "SELECT this, count(*) FROM (SELECT word_a AS this, word_b AS other, * FROM relation UNION ALL "
-                    "SELECT word_b, word_a, * FROM relation) WHERE kind = 'synonym' AND NOT contested "
-                    "AND confidence >= $confidence AND this IN (FROM chosen) AND other IN (FROM chosen) GROUP BY this",
-                    {"ids": ids.tolist(), "confidence": confidence},
-                ).fetchall()
-            )
-            has = np.isin(ids, list(counts))
-            ids, tokens = ids[has], tokens[has]
-            vectors = torch.nn.functional.normalize(head[torch.from_numpy(tokens).long()], dim=1)
-            near: dict[tuple[int, int], float] = {}
-            for place, word in enumerate(ids.tolist()):
-                cosines = vectors @ vectors[place]
-                cosines[place] = -1
-                for cosine, other in zip(*(part.tolist() for part in cosines.topk(counts[word])), strict=True):
-                    near[min(word, int(ids[other])), max(word, int(ids[other]))] = cosine
-            connection.execute("DELETE FROM relation WHERE kind = 'synonym'")
-            connection.executemany(
-                "INSERT INTO relation VALUES (?, ?, 'synonym', true, 1, false, '', '', true, '', '', 1, ?, ?)",
-                [(*pair, cosine, cosine) for pair, cosine in sorted(near.items())],
-            )
-    print(f"{target.stem}: {len(near):,} pairs of neighbours for {len(counts):,} words", flush=True)
-
-
 def held_out_words(store: Path) -> list[str]:
     """Return the heads of the probe's items whose relations no training of the second question sees."""
     with Lexicon(store) as lexicon:
@@ -190,18 +67,16 @@ def held_out_words(store: Path) -> list[str]:
     return sorted({word for item in items if is_held_out(item.group) for word in (item.head, item.group)})
 
 
-def alter_all(part: Path) -> None:
+def alter_all(part: Path, head: Tensor) -> None:
     """Make the altered copies of dictionaries that are not there yet."""
     folder = part / "senses"
-    for how in ("shuffled", "mean", *LEFT_OUT, NEIGHBOURS, *COMPOSED):
-        target = folder / how
-        if not (target / files.META).exists():
-            altered(folder / "predicted", target, how)
-            if how in COMPOSED:
-                compose_rare(target, how, part / f"{NEIGHBOURS if how == 'neighbour-words' else 'trained'}.duckdb")
+    changes: dict[str, Change | None] = {"shuffled": shuffled, "mean": averaged}
+    changes |= dict.fromkeys((*LEFT_OUT, *OF_ONE_TOKEN))
+    changes |= {how: composed_of(how, part / "trained.duckdb", head) for how in COMPOSED}
+    for how, change in changes.items():
+        altered(folder / "predicted", folder / how, how, change)
     for layer in MIDDLE.values():
-        for how in ("shuffled", NEIGHBOURS):
-            altered(folder / f"layer-{layer}", folder / f"layer-{layer}-{how}", how)
+        altered(folder / f"layer-{layer}", folder / f"layer-{layer}-shuffled", "shuffled", shuffled)
 
 
 def middle_dictionary(part: Path, teacher: Path, corpus: Path, layer: int) -> None:
@@ -215,25 +90,11 @@ def middle_dictionary(part: Path, teacher: Path, corpus: Path, layer: int) -> No
     run("distill", "senses", "--teacher", cut, "--corpus", corpus, "--anchor", "input", "--output", target)
 
 
-def store_without(source: Path, target: Path, held_out: list[str], left_out: str) -> None:
-    """Make a copy of a store without the relations of held-out words, and without those for which SQL is true."""
-    with new_file(target) as beside:
-        shutil.copy(source, beside)
-        with duckdb.connect(str(beside)) as connection:
-            connection.execute("CREATE TEMP TABLE held_out AS SELECT unnest(?) AS word", [held_out])
-            heads = "SELECT word_id FROM word WHERE word IN (FROM held_out)"
-            deleted = connection.execute(
-                f"DELETE FROM relation WHERE {left_out} OR word_a IN ({heads}) OR word_b IN ({heads})"
-            ).fetchone()
-    print(f"{target.stem}: {deleted[0] if deleted else 0:,} relations left out", flush=True)
-
-
 def compose_all(part: Path) -> None:
     """Add words of several tokens to the dictionaries that lack them, each from its store."""
     for target in sorted((part / "senses").iterdir()):
         if files.read_meta(target).store_fingerprint is None:
-            how = target.name.split("-", 2)[-1] if target.name.startswith("layer-") else target.name
-            name = how if how in (*LEFT_OUT, NEIGHBOURS) else "trained"
+            name = target.name if target.name in (*LEFT_OUT, *OF_ONE_TOKEN) else "trained"
             run("distill", "compose", "--senses", target, "--store", part / f"{name}.duckdb")
 
 
@@ -256,13 +117,15 @@ def prepare_branches(folder: Path, teacher: Path, store: Path, *, attempts: bool
         if not (part / f"{name}.duckdb").exists():
             store_without(every, part / f"{name}.duckdb", words.read_text().split(), left_out)
     if attempts:
-        if not (part / f"{NEIGHBOURS}.duckdb").exists():
-            neighbours(part / "trained.duckdb", part / f"{NEIGHBOURS}.duckdb", teacher)
+        head = load_teacher(str(teacher), device="cpu").model.get_output_embeddings().weight.detach()
+        stores = [part / f"{name}.duckdb" for name in OF_ONE_TOKEN]
+        if not all(store.exists() for store in stores):
+            of_one_token(part / "trained.duckdb", *stores, head)
         for layer in MIDDLE.values():
             middle_dictionary(part, teacher, folder / "senses.txt", layer)
-        alter_all(part)
+        alter_all(part, head)
     else:
-        altered(predicted, part / "senses" / "shuffled", "shuffled")
+        altered(predicted, part / "senses" / "shuffled", "shuffled", shuffled)
     compose_all(part)
 
 

@@ -77,10 +77,19 @@ def test_arms_leave_one_checkpoint_and_differ_in_their_own_term_alone(
     assert not are_same(made[base, control], made[base, "DSKD"])
     # another process, later: the checkpoint is there, and the order of arms does not matter
     shared = [path.name for path in (first.folder / "branches" / "shared" / "KD+hidden-3" / "checkpoints").iterdir()]
+    # once more: the students are kept, and nothing is trained
+    kept = first.folder / "branches" / "students"
+    times = {path: path.stat().st_mtime_ns for path in kept.iterdir()}
+    measuring, measured = worker()
+    measuring(branches.Job(3, base, (control, "DSKD")))
+    assert all(are_same(made[key], measured[key]) for key in made)
+    assert {path: path.stat().st_mtime_ns for path in kept.iterdir()} == times
+    shutil.rmtree(kept)
     second, again = worker()
     second(branches.Job(3, base, ("DSKD", control)))
     assert all(are_same(made[key], again[key]) for key in made)
     # the folder is gone: the checkpoint is trained again, to the same weights
+    shutil.rmtree(kept)
     shutil.rmtree(first.folder / "branches" / "shared")
     third, repeated = worker()
     third(branches.Job(3, base, ("DSKD",)))
