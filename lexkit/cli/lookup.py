@@ -154,8 +154,9 @@ def antonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) 
 def random_words(number: int, pos: str | None, seed: int | None, limit: int, as_json: bool, store: str) -> None:
     """Show an interesting random word.
 
-    Such a word has several synonyms and an antonym that a source states, and is neither rare nor very common. The
-    output has the format of 'lookup' with several words.
+    Such a word has several synonyms and an antonym that a source states, and is neither rare nor very common. If the
+    store has too few of these, as for conjunctions, other words with relations are drawn as well. The output has the
+    format of 'lookup' with several words.
 
     \b
     Example:

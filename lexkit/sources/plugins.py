@@ -102,6 +102,11 @@ def option_of(name: str) -> str:
     return f"--{name}" if name in BUILT_IN else f"--source {name}"
 
 
+def path_readers() -> list[str]:
+    """Return the names of the readers that `lexkit build --source` accepts, without importing any of them."""
+    return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))} - {"pairs"})
+
+
 def find(name: str) -> Plugin:
     """Load the reader *name*.
 
