@@ -145,12 +145,14 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     type=FiniteRange(0, 1),
     default=0.01,
     show_default=True,
+    metavar="N",
     help="Share of a file's records, from 0 to 1, that may be bad before the build stops.",
 )
 @click.option(
     "--jobs",
     "-j",
     type=click.IntRange(1, MOST_JOBS),
+    metavar="N",
     help="Number of processes and threads.  [default: number of CPU cores]",
 )
 @quiet_option

@@ -79,9 +79,9 @@ class _Bash(BashComplete):
 class _Zsh(ZshComplete):
     """Completion for zsh, which completes a file after *NAME=*, and inserts no space after the equals sign."""
 
-    source_template = ZshComplete.source_template.replace(
-        "_path_files -f", "compset -P '*='; _path_files -f"
-    ).replace("compadd -U", "[[ $completions[1] == *= ]] && compadd -S '' -U -a completions || compadd -U")
+    source_template = ZshComplete.source_template.replace("_path_files -f", "compset -P '*='; _path_files -f").replace(
+        "compadd -U", "[[ $completions[1] == *= ]] && compadd -S '' -U -a completions || compadd -U"
+    )
 
 
 class _Fish(FishComplete):
