@@ -62,7 +62,8 @@ def main() -> None:
     shutil.rmtree(BUILT, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "zensical", "build", "--clean", "--strict"], cwd=ROOT, check=True)
     shutil.rmtree(folder / version, ignore_errors=True)
-    shutil.copytree(BUILT, folder / version)
+    # Zensical's page for missing addresses links to the root of the server, where no version is
+    shutil.copytree(BUILT, folder / version, ignore=shutil.ignore_patterns("404.html"))
     publish(folder, version)
     print(folder / version / "index.html")
 

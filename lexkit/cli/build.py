@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lexkit.arguments import LANGUAGE_CODE, MOST_JOBS, user_path
-from lexkit.cli.completion import complete_files
+from lexkit.cli.completion import complete_files, complete_readers
 from lexkit.cli.output import FiniteRange, json_option, print_json, quiet_option
 from lexkit.cli.progress import working
 
@@ -113,6 +113,7 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     multiple=True,
     callback=_parse_sources,
     metavar="NAME=PATH",
+    shell_complete=complete_readers,
     help="File or folder for the reader NAME; `lexkit sources` lists the readers.",
 )
 @click.option(
@@ -144,12 +145,14 @@ def _only_one(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     type=FiniteRange(0, 1),
     default=0.01,
     show_default=True,
+    metavar="N",
     help="Share of a file's records, from 0 to 1, that may be bad before the build stops.",
 )
 @click.option(
     "--jobs",
     "-j",
     type=click.IntRange(1, MOST_JOBS),
+    metavar="N",
     help="Number of processes and threads.  [default: number of CPU cores]",
 )
 @quiet_option

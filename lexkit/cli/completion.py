@@ -15,6 +15,8 @@ import click
 from click.shell_completion import (
     BashComplete,
     CompletionItem,
+    FishComplete,
+    ZshComplete,
     add_completion_class,
     get_completion_class,
     shell_complete,
@@ -41,8 +43,12 @@ WHERE name <> '' AND starts_with(name, $incomplete) ORDER BY name LIMIT $most
 class _Bash(BashComplete):
     """Completion for bash, which splits words at = and : and inserts answers as they are: signs are quoted here."""
 
+    source_template = BashComplete.source_template.replace(
+        "return 0", '[[ "${COMPREPLY[0]}" == *= ]] && compopt -o nospace 2> /dev/null\n\n    return 0'
+    )
+    """The script of click, which here inserts no space after *NAME=*."""
     _complete_before = ""
-    """What bash does not replace of the last word: all up to its last colon."""
+    """What bash does not replace of the last word: all up to its last colon or equals sign."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
         args, incomplete = super().get_completion_args()
@@ -50,12 +56,12 @@ class _Bash(BashComplete):
         for word in (*args, incomplete):
             if word == "=" and words and words[-1].startswith("--"):
                 continue  # --pos = adj is --pos adj
-            if words and (words[-1].endswith(":") or set(word) == {":"}):
+            if words and word and (words[-1].endswith((":", "=")) or not word.strip(":=")):
                 word = words.pop() + word
             words.append(word)
-        if incomplete == "=":
+        if incomplete == "=" and words[-1].startswith("--"):
             words.append("")
-        self._complete_before = words[-1][: len(words[-1]) - len(incomplete.lstrip(":"))]
+        self._complete_before = words[-1][: len(words[-1]) - len(incomplete.lstrip(":="))]
         return words[:-1], words[-1]
 
     def format_completion(self, item: CompletionItem) -> str:
@@ -68,6 +74,26 @@ class _Bash(BashComplete):
             value = re.sub(r'(["$`\\])' if quote else r"([^\w@%+:,./=-])", r"\\\1", value)
         # once more, since bash takes off one level when it reads the answer
         return f"plain,{value}".replace("\\", r"\\")
+
+
+class _Zsh(ZshComplete):
+    """Completion for zsh, which completes a file after *NAME=*, and inserts no space after the equals sign."""
+
+    source_template = ZshComplete.source_template.replace("_path_files -f", "compset -P '*='; _path_files -f").replace(
+        "compadd -U", "[[ $completions[1] == *= ]] && compadd -S '' -U -a completions || compadd -U"
+    )
+
+
+class _Fish(FishComplete):
+    """Completion for fish, which completes a file after *NAME=*."""
+
+    source_template = FishComplete.source_template.replace(
+        "__fish_complete_path $metadata[2];",
+        """set -l name (string match -r '.*=' -- $metadata[2]);
+            for path in (__fish_complete_path (string replace -r '.*=' '' -- $metadata[2]));
+                echo "$name$path";
+            end;""",
+    )
 
 
 def _open_quote(line: str) -> str:
@@ -90,6 +116,8 @@ def complete(command: click.Command, instruction: str) -> int:
         instruction: value of the variable, such as ``bash_source`` or ``bash_complete``.
     """
     add_completion_class(_Bash, "bash")
+    add_completion_class(_Zsh, "zsh")
+    add_completion_class(_Fish, "fish")
     shell, _, job = instruction.partition("_")
     if get_completion_class(shell) is None or job not in ("source", "complete"):
         click.echo(
@@ -136,6 +164,15 @@ def complete_pos(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 def complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Have the shell complete the name of a file."""
     return [CompletionItem(incomplete, type="file")]
+
+
+def complete_readers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the names of readers as *NAME=*; after that, have the shell complete the name of a file."""
+    if "=" in incomplete:
+        return complete_files(ctx, param, incomplete)
+    from lexkit.sources.plugins import path_readers
+
+    return [CompletionItem(f"{name}=") for name in path_readers() if name.startswith(incomplete)]
 
 
 def complete_folders(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

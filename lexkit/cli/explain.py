@@ -82,7 +82,9 @@ def _explanation(item: Evidence) -> str:
 @click.argument("word1", shell_complete=complete_words)
 @click.argument("word2", shell_complete=complete_words)
 @pos_option
-@click.option("--limit", type=click.IntRange(1, LARGEST), default=3, show_default=True, help="Most chains to show.")
+@click.option(
+    "--limit", type=click.IntRange(1, LARGEST), default=3, show_default=True, metavar="N", help="Most chains to show."
+)
 @click.option(
     "--max-steps",
     type=click.IntRange(1, _MOST_STEPS),
@@ -91,7 +93,7 @@ def _explanation(item: Evidence) -> str:
     metavar="N",
     help="Look for chains of at most N steps.",
 )
-@click.option("--direct", is_flag=True, help="Only relations that a source states.")
+@click.option("--direct", is_flag=True, help="Use only relations that a source states.")
 @answer_options
 @forms_option
 @json_option

@@ -57,7 +57,7 @@ def _lookup_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Order of the answers: the best first, alphabetical, or the most certain first. --limit keeps the "
             "first ones.",
         ),
-        click.option("--limit", type=click.IntRange(1, LARGEST), help="Most words of each kind to show."),
+        click.option("--limit", type=click.IntRange(1, LARGEST), metavar="N", help="Most words of each kind to show."),
         forms_option,
         json_option,
         store_option,
@@ -136,7 +136,13 @@ def antonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) 
 
 @click.command("random")
 @click.option(
-    "--number", "-n", type=click.IntRange(1, _MOST_DRAWN), default=1, show_default=True, help="Number of words to draw."
+    "--number",
+    "-n",
+    type=click.IntRange(1, _MOST_DRAWN),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Number of words to draw.",
 )
 @pos_option
 @click.option(
@@ -147,6 +153,7 @@ def antonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) 
     type=click.IntRange(1, LARGEST),
     default=12,
     show_default=True,
+    metavar="N",
     help="Most answers of each kind to show.",
 )
 @json_option
@@ -154,8 +161,9 @@ def antonyms(words: tuple[str, ...], as_json: bool, store: str, **options: Any) 
 def random_words(number: int, pos: str | None, seed: int | None, limit: int, as_json: bool, store: str) -> None:
     """Show an interesting random word.
 
-    Such a word has several synonyms and an antonym that a source states, and is neither rare nor very common. The
-    output has the format of 'lookup' with several words.
+    Such a word has several synonyms and an antonym that a source states, and is neither rare nor very common. If the
+    store has too few of these, as for conjunctions, other words with relations are drawn as well. The output has the
+    format of 'lookup' with several words.
 
     \b
     Example:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -165,7 +166,7 @@ def print_json(document: Any) -> None:  # noqa: ANN401
 
 
 def to_json(document: Any, indent: int | None = None) -> str:  # noqa: ANN401
-    """Return standard JSON, in which NaN and infinities become null."""
+    """Return standard JSON. NaN and infinities become null, and bytes the text that DuckDB writes for a BLOB."""
     return json.dumps(_plain(document), ensure_ascii=False, allow_nan=False, indent=indent)
 
 
@@ -182,6 +183,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
         return None
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bytes):
+        return re.sub(rb"""[^ -~]|[\\'"]""", lambda byte: b"\\x%02X" % ord(byte[0]), value).decode("ascii")
     return value if isinstance(value, (str, int, float, type(None))) else str(value)
 
 

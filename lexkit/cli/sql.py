@@ -150,7 +150,7 @@ def _memory_limit(memory: int) -> Iterator[None]:
 
 
 def _data_size() -> int:
-    """Return the bytes that count towards RLIMIT_DATA; 0 on systems other than Linux, where there is no limit."""
+    """Return how many bytes of this process count towards RLIMIT_DATA, or 0 if the system is not Linux."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

@@ -31,8 +31,8 @@ BUILT_IN = {
         "JSON lines of wiktextract or kaikki.org, or a MediaWiki XML dump",
     ),
     "roget": ("Roget's Thesaurus of 1911", "FILE", "Project Gutenberg's etext #22 or #10681, or a table of it"),
-    "morpholex": ("MorphoLEX-English", "FILE", "the .xlsx workbook, or a table of text"),
-    "pairs": ("lists of word pairs", "KIND[@ORIGIN]=FILE", "text, two words a line; KIND is synonym or antonym"),
+    "morpholex": ("MorphoLEX-English", "FILE", "the .xlsx workbook, or a text table"),
+    "pairs": ("lists of word pairs", "KIND[@ORIGIN]=FILE", "text with two words per line; KIND is synonym or antonym"),
 }
 """Readers for which `lexkit build` has an option of the same name: the resource, the option's value, and the files that
 they read."""
@@ -102,6 +102,11 @@ def option_of(name: str) -> str:
     return f"--{name}" if name in BUILT_IN else f"--source {name}"
 
 
+def path_readers() -> list[str]:
+    """Return the names of the readers that `lexkit build --source` accepts, without importing any of them."""
+    return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))} - {"pairs"})
+
+
 def find(name: str) -> Plugin:
     """Load the reader *name*.
 
@@ -119,7 +124,7 @@ def find(name: str) -> Plugin:
 
 
 def installed() -> tuple[list[Listed], list[str]]:
-    """Return the available readers by name, and a line for each broken one."""
+    """Return the available readers in order of their names, and an error message for each broken one."""
     listed, problems = _built_in(), []
     for name in sorted({point.name for point in entry_points(group=GROUP)}):
         try:

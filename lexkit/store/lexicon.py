@@ -406,8 +406,9 @@ class Lexicon(StoreReader):
     def random(self, n: int = 1, *, pos: str | Collection[str] | None = None, seed: int | None = None) -> list[str]:
         """Return interesting words, drawn at random.
 
-        These words have several synonyms and an antonym that a source states, and are not rare, very common, offensive
-        or archaic. If the store has fewer than *n* of them, words are drawn from all words with relations.
+        These words have several synonyms and an antonym that a source states, and are neither rare nor very common. If
+        the store has fewer than *n* of them, as for conjunctions, the rest are drawn from its other words with
+        relations. Offensive words, archaic words and forms of other words are never drawn.
 
         Args:
             n: Number of words; fewer are returned if the store has fewer.

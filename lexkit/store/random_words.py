@@ -24,18 +24,20 @@ counted AS (
     WHERE len($pos::VARCHAR[]) = 0 OR list_has_any(string_split(pos, ','), $pos)
     GROUP BY word_id
 )
-SELECT word, synonyms >= $synonyms AND antonyms > 0 AND label IS NULL
+SELECT word, synonyms >= $synonyms AND antonyms > 0
     AND coalesce(frequency BETWEEN $rare AND $common, NOT (SELECT count(frequency) > 0 FROM word)) AS is_rich
 FROM counted JOIN word USING (word_id)
-WHERE word_id NOT IN (SELECT word_id FROM form)
+WHERE label IS NULL AND word_id NOT IN (SELECT word_id FROM form)
 ORDER BY word_id
 """
 
 
 def draw_words(connection: duckdb.DuckDBPyConnection, n: int, pos: Sequence[str], seed: int | None) -> list[str]:
-    """Return words drawn from those that have relations; see `lexkit.store.lexicon.Lexicon.random`."""
+    """Return words drawn from those that have relations, rich ones first; see `lexkit.store.lexicon.Lexicon.random`."""
     params = {"pos": list(pos), "synonyms": _LEAST_SYNONYMS, "rare": _RARE, "common": _COMMON}
     rows = connection.execute(_CANDIDATES, params).fetchall()
     rich = [word for word, is_rich in rows if is_rich]
-    words = rich if len(rich) >= n else [word for word, _ in rows]
-    return random.Random(seed).sample(words, min(n, len(words)))
+    others = [word for word, is_rich in rows if not is_rich]
+    draw = random.Random(seed)
+    drawn = draw.sample(rich, min(n, len(rich)))
+    return drawn + draw.sample(others, min(n - len(drawn), len(others)))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import duckdb
 import pytest
 from _pytest.capture import CaptureResult
 from rich.cells import cell_len
@@ -431,6 +432,13 @@ class TestSql:
         assert list(csv.reader(io.StringIO(done.stdout))) == [["x", "y"], [text, "1"]]
         shown = run("sql", f"SELECT {value} AS x FROM relation LIMIT 1", "--format", "table", "--store", small_store)
         assert shown.stdout == f"x\n{text}\n"
+
+    def test_json_has_bytes_as_duckdb_writes_them(self, run: Run, small_store: Path) -> None:
+        every = "".join(rf"\x{byte:02x}" for byte in range(256))
+        values = f"'{every}'::BLOB AS b, ['a\\xFF'::BLOB] AS l, {{'k': 'a\\xFF'::BLOB}} AS s"
+        (row,) = json.loads(run("sql", f"SELECT {values}", "--format", "json", "--store", small_store).stdout)
+        ((text,),) = duckdb.sql(f"SELECT '{every}'::BLOB::VARCHAR").fetchall()
+        assert row == {"b": text, "l": [r"a\xFF"], "s": {"k": r"a\xFF"}}
 
     @pytest.mark.parametrize("arguments", [[], ["-"]])
     def test_a_query_from_standard_input(self, small_store: Path, arguments: list[str]) -> None:

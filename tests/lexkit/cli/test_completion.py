@@ -49,6 +49,8 @@ def ask(instruction: str, line: str, store: Path, **variables: str) -> subproces
         ("lexkit keep-rate --tokenizer t", ["tiny"]),
         ("lexkit export pairs --tokenizer t", ["tiny"]),
         ("lexkit fetch morph", ["morpholex"]),
+        ("lexkit build --source wor", ["wordnet="]),
+        ("lexkit build --source pa", []),  # a list of pairs is given with --pairs
         ("lexkit lookup ic", ["ice cream", "icy"]),
         ("lexkit lookup icy froz", ["frozen"]),
         ("lexkit explain icy froz", ["frozen"]),
@@ -78,6 +80,10 @@ def test_what_a_shell_offers(store: Path, line: str, completions: list[str]) -> 
 )
 def test_paths_are_left_to_the_shell(store: Path, line: str, kind: str) -> None:
     assert ask("bash_complete", line, store).stdout == f"{kind},\n"
+
+
+def test_a_file_follows_the_name_of_a_reader(store: Path) -> None:
+    assert ask("fish_complete", "lexkit build --source wordnet=ab", store).stdout == "file,wordnet=ab\n"
 
 
 @pytest.mark.parametrize("line", ["lexkit lookup ic", "lexkit lookup --source p", "lexkit keep-rate --tokenizer t"])
@@ -148,6 +154,8 @@ def test_bash_gets_words_as_they_have_to_be_typed(bash: Callable[[str, str], lis
         ("lexkit lookup best :", r"\ wo", r"\ worst"),
         ("lexkit lookup best", ":", r"\ worst"),
         ("lexkit lookup", "'best: wo", "best: worst"),
+        ("lexkit build --source", "wor", "wordnet="),
+        ("lexkit build --source =", "wor", "wordnet="),
     ],
 )
 def test_bash_inside_quotes_and_where_it_splits_words(

@@ -144,6 +144,14 @@ class TestRandom:
         assert len(found) == 5
         assert all("verb" in row["pos"] for document in found for row in document["synonyms"])
 
+    def test_other_words_follow_when_too_few_are_worth_looking_at(self, starter_store: Path) -> None:
+        with lexkit.open(starter_store) as lexicon:
+            drawn = lexicon.random(6, pos="det", seed=1)
+            assert set(drawn[:3]) == {"many", "much", "several"}
+            assert len(set(drawn)) == 6
+            assert all(lexicon.synonyms(word, pos="det") or lexicon.antonyms(word, pos="det") for word in drawn)
+            assert not {"zounds", "Holy shit"} & set(lexicon.random(10_000, pos="intj"))
+
     def test_a_store_with_few_words_gives_those_it_has(self, tmp_path: Path) -> None:
         (tmp_path / "pairs").write_text("big large\n", encoding="utf-8")
         lexkit.build(tmp_path / "s.duckdb", pairs=[("synonym", tmp_path / "pairs")])

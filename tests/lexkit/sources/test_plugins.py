@@ -81,7 +81,7 @@ class TestTheExampleOfTheDocs:
             "package": "lexkit-glossary 1.0",
             "option": "--source glossary=PATH",
             "title": "Glossaries of Example Press",
-            "reads": "text, a word and its synonyms a line",
+            "reads": "text with a word and its synonyms on each line",
             "licence": "CC0-1.0",
             "licence_note": "",
             "citation": "Example Press: Glossaries. 2026.",
