@@ -68,7 +68,7 @@ def score_words(
         model: the model to test.
         batch_size: number of prompts in a batch.
         processes: the processes that share the items.
-        progress: receives the number of beginnings read so far.
+        progress: receives the number of sentences done.
         replace: a function that maps the last hidden states (n, d) to those that the head reads; None changes nothing.
 
     Returns:
