@@ -23,7 +23,7 @@ class PreparedTask:
     available: int
     """Number of questions before the limit is applied."""
     without_shots: int
-    """Number of questions with fewer worked examples than requested, because their passage has few other questions."""
+    """Number of questions with fewer worked examples than requested; their passage has too few other questions."""
     files: list[str]
 
 
@@ -67,8 +67,8 @@ def _with_shots(question: Question, groups: dict[str, list[Question]], task: Tas
         where = pool[0].where if pool else question.where
         group = f" of {question.group}" if question.group else ""
         raise DataError(
-            f"{task.name}: {len(pool)} worked examples{group} ({where}), but --shots is {shots}; use fewer --shots, or "
-            "add examples"
+            f"{task.name}: {len(pool)} worked examples{group} ({where}), but --shots is {shots}; lower --shots, or add "
+            "examples"
         )
     chooser = Random(f"{seed} {task.name} {question.id}")
     return replace(question, shots=tuple(chooser.sample(pool, min(shots, len(pool)))))
