@@ -11,7 +11,7 @@ from lexkit_distill.errors import EvaluationError
 _FILES = {
     "perplexity": DataFiles(
         ("**/wikitext2-valid.txt", "**/wiki.valid.tokens", "**/wiki.valid.raw"),
-        place="wiki.valid.tokens of WikiText-2 there, or name a text with --text",
+        place="wiki.valid.tokens of WikiText-2, or name a text with --text",
     ),
     "simlex": DataFiles(
         ("**/EN-SIMLEX-999.txt", "**/SimLex-999.txt"), place="SimLex-999.txt of https://fh295.github.io/simlex.html"

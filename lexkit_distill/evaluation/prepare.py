@@ -98,8 +98,8 @@ def _read_hub(task: Task, shots: int, seed: int) -> _Read:
         except Exception as error:  # the library and the hub's client raise many types
             reason = first_line(error)
             raise DataError(
-                f"{task.name}: {hub.name} cannot be loaded from the hub ({reason.rstrip('.')}); give --data DIR, and "
-                f"put there {task.files.place}"
+                f"{task.name}: {hub.name} cannot be loaded from the hub ({reason.rstrip('.')}); give --data DIR "
+                f"with {task.files.place}"
             ) from error
         where = f"hub:{hub.name}:{split}"
         return [task.question(row, f"{where}, row {number}", seed) for number, row in enumerate(rows, 1)]
