@@ -49,7 +49,7 @@ def section(name: str, command: click.Command, context: click.Context) -> Iterat
             record = parameter.get_help_record(context)
             assert record is not None
             form, text = (part.replace("|", r"\|").replace("[", r"\[") for part in record)
-            names = re.sub(r"--?[a-z][a-z-]*", r"`\g<0>`", form)
+            names = re.sub(r"(?<!\w)--?[a-z][a-z-]*", r"`\g<0>`", form)
             yield f"| {names} | {text} |"
         yield ""
 

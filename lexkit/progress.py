@@ -16,6 +16,9 @@ class Progress:
     def count(self, done: int, total: int | None, unit: str) -> None:
         """Report that the stage has finished *done* of *total* items, called *unit*; *total* is None if unknown."""
 
+    def activity(self, text: str) -> None:
+        """Report what delays the next item of the stage, such as an evaluation between two steps."""
+
     def note(self, text: str) -> None:
         """Report something that the user should know, in one line."""
 

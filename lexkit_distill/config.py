@@ -55,8 +55,8 @@ class Option:
     """Default value; `dataclasses.MISSING` if the field is required."""
     metadata: Mapping[str, Any]
     """``min``, ``above``, ``max``: limits of a number; ``parse``: function that converts text to a value; ``metavar``,
-    ``shown`` (the default in words) and ``group``: for the help; ``place``: whether the value is a location (a path or
-    a name) that means something on this machine only."""
+    ``shown`` (the default in words, for ``{shown}`` in the docstring) and ``group``: for the help; ``place``: whether
+    the value is a location (a path or a name) that means something on this machine only."""
     section: tuple[str, ...] = ()
     """Names of the enclosing sections, outermost first."""
 

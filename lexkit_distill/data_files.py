@@ -20,7 +20,7 @@ class DataFiles:
     examples: tuple[str, ...] = ()
     """Patterns of files to learn from: worked examples of a benchmark, or word pairs to fit a threshold to."""
     place: str = ""
-    """What to download and where to put it, for the message when no file is found."""
+    """What to download and how to name it in the folder, for the message when no file is found."""
     many: bool = False
     """Whether to use all matching files (MMLU has one for each subject) rather than the first."""
     examples_required: bool = True
@@ -49,5 +49,5 @@ class DataFiles:
                     return found if self.many else found[:1]
         if examples and not self.examples_required:
             return []
-        what = "to draw worked examples from " if examples else ""
-        raise DataError(f"{name}: no file {what}in {data} (looked for {', '.join(patterns)}); put there {self.place}")
+        what = "to take examples from " if examples else ""
+        raise DataError(f"{name}: no file {what}in {data} (looked for {', '.join(patterns)}); add {self.place}")

@@ -122,6 +122,9 @@ class _Bar(Progress):
             rate=f"{speed / scale:,.{digits}f} {unit}/s" if speed else "",
         )
 
+    def activity(self, text: str) -> None:
+        self._progress.update(self._task, description=text)  # until the next count, which describes the stage again
+
     def note(self, text: str) -> None:
         self._progress.console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""Antonym and synonym items, and the balanced choice of options that substitution items have as well."""
+"""Make antonym and synonym items, and choose options balanced by frequency, which substitution items need as well."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lexkit.probe.words import Words, antonyms_of, are_alike, best_first
 _DISTANCE = 1.0
 """Greatest difference in Zipf frequency between an unrelated word and the nearer of antonym and synonym."""
 _TRIES = 40
-"""Number of words tried as an unrelated option before a plan for a head is given up."""
+"""Number of words to try as an unrelated option of a head before giving up on an order by frequency."""
 _PAIRS = 3
 """Number of pairs of an antonym and a synonym of a head to consider, the best first."""
 _MOST_USES = 3
-"""How often a word may be an option of the same kind."""
+"""How many heads may share an antonym, a synonym, or an unrelated option."""
 _RANKS = tuple(itertools.permutations(range(4), 2))
 """Ranks that antonym and synonym can have among the options, from the most frequent."""
 

@@ -144,7 +144,7 @@ def _readme(lexicon: Lexicon, items: list[Item], documents: int, heads: int, see
         "by being frequent. `acc_raw` compares the log-likelihoods in the sentence alone.",
         "",
         "**The standard errors that the harness prints are too small.** An item has several frames, and therefore",
-        "several lines, and two items of negation share their head. The harness treats all lines as independent.",
+        "several lines, and negation items come in pairs. The harness treats all lines as independent.",
         "`lexkit distill eval` computes intervals over heads instead.",
         "",
         "| column of items.jsonl | meaning |",

@@ -1,4 +1,4 @@
-"""An item: a question for a model, with options of which one is right."""
+"""An item: a question about a head word, with options of which one is right."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Item:
     """A question for a model."""
 
     id: str
-    """Type and head: ``antonym/hot``; ``negation/kind`` and ``negation/unkind`` are a pair."""
+    """Type and head, such as ``antonym/hot``; ``negation/kind`` and ``negation/unkind`` are a pair."""
     type: ItemType
     head: str
     group: str

@@ -1,4 +1,4 @@
-"""Negation items: which of two options means the same as a word, and which as its negation."""
+"""Make negation items, which ask which of two options means the same as a word, and which as its negation."""
 
 from __future__ import annotations
 

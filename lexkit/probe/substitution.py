@@ -17,8 +17,8 @@ _SHORTEST, _LONGEST, _CHARACTERS = 8, 40, 400
 """Fewest and most words of a sentence, and its greatest length in characters."""
 _CONTEXTS = 3
 """Most sentences of an item."""
-_NEEDS_ARTICLE = re.compile(r"\b(?:an?|more|most|very) $", re.IGNORECASE)
-"""Words that restrict which words can follow, by first letter or part of speech, and so give options away."""
+_RESTRICTING = re.compile(r"\b(?:an?|more|most|very) $", re.IGNORECASE)
+"""Words after which some options would be wrong by their first letter or part of speech alone."""
 
 
 def substitution_items(words: Words, text: str, number: int, seed: int) -> list[Item]:
@@ -76,5 +76,5 @@ def _places(text: str) -> Iterator[tuple[str, str, str]]:
             before, after = whole[: word.start()], whole[word.end() :]
             if not before.endswith(" ") or before.endswith("@ ") or after.startswith(" @"):
                 continue
-            if not _NEEDS_ARTICLE.search(before):
+            if not _RESTRICTING.search(before):
                 yield before.rstrip(), word[0], after

@@ -17,7 +17,7 @@ MIN_CONFIDENCE = 0.9
 """Lowest confidence of the relations that items are made from."""
 PARTS_OF_SPEECH = ("adj", "adv", "noun", "verb")
 _COMMON, _RARE = 4.5, 3.5
-"""Heads with at least the first Zipf frequency are common, and those below the second are rare."""
+"""Heads with at least the first Zipf frequency are common, and heads below the second are rare."""
 _LOWEST, _HIGHEST = 2.5, 6.0
 """Range of the Zipf frequency of words in items: from once in three million words to once in a thousand. This excludes
 words such as *have* and *both*."""
@@ -39,8 +39,8 @@ class Words:
         }
         if not self.frequency:
             raise QueryError(
-                "this store has no word frequencies, which items need to rule out guessing by frequency; build it with "
-                "a language that lexkit has frequencies for (en)"
+                f"no items can be made from this store: none of its words has a frequency from {_LOWEST:g} to "
+                f"{_HIGHEST:g} on the Zipf scale; build it from more sources"
             )
         self.related: dict[str, set[str]] = defaultdict(set)
         """All words that each word is related to, by any relation of the store."""
@@ -90,7 +90,8 @@ class Words:
 def are_alike(word: str, other: str) -> bool:
     """Return whether the spelling of two words suggests a relation.
 
-    One word contains the other, both have the same first four letters, or both are long and have the same last five.
+    One word contains the other, both have the same first four letters, or both have more than five letters and the same
+    last five.
     """
     short, long = sorted((word, other), key=len)
     return short in long or word[:4] == other[:4] or (len(short) > 5 and word[-5:] == other[-5:])
@@ -103,5 +104,5 @@ def best_first(first: Sequence[_T], second: Sequence[_T]) -> list[tuple[_T, _T]]
 
 
 def antonyms_of(words: Words, word: str, part: str) -> set[str]:
-    """Return the antonyms of a word."""
+    """Return the antonyms of a word, as a part of speech, that items may be made from."""
     return {other for other, _ in words.good["antonym"][word, part]}

@@ -63,6 +63,9 @@ class _Step(Progress):
     def stage(self, name: str) -> None:
         self._inner.stage(f"{self._step}: {name}")
 
+    def activity(self, text: str) -> None:
+        self._inner.activity(f"{self._step}: {text}")
+
 
 def _print(comparison: StudentComparison) -> None:
     rows = []

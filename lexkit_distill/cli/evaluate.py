@@ -75,7 +75,7 @@ def _print(results: Results) -> None:
     ]
     if compared:
         click.echo()
-        print_table(None, ("task", "metric", "difference", "95% interval", "right only one", "p (McNemar)"), compared)
+        print_table(None, ("task", "metric", "difference", "95% interval", "only one right", "p (McNemar)"), compared)
     _print_missing_intervals(results)
     for task, result in results.tasks.items():
         for who, details in (("model", result.details), ("against", result.against_details or {})):
@@ -92,7 +92,9 @@ def _print(results: Results) -> None:
                     err=True,
                 )
         if "too_few_heads" in result.details and not result.details["heads"]["substitution"]:
-            click.echo(f"{task}: no items in real sentences; give a text that has some with --text", err=True)
+            click.echo(
+                f"{task}: no items in real sentences; name a text in which head words occur with --text", err=True
+            )
         few = result.details.get("too_few_heads")
         if few:
             named = ", ".join(f"{name} ({n})" for name, n in few.items())

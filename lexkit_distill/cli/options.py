@@ -98,7 +98,7 @@ def _click_option(option: Option, required: bool, *, hidden: bool) -> Callable[[
         required=required and option.default is dataclasses.MISSING,
         default=default,
         multiple=option.is_multiple,
-        show_default=option.metadata.get("shown", default is not False and default not in (None, (), "")),
+        show_default="shown" not in option.metadata and default is not False and default not in (None, (), ""),
         help=option.help,
         hidden=hidden,
         **extra,

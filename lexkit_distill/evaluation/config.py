@@ -11,7 +11,7 @@ from lexkit_distill.tasks import TASKS, find_task
 from lexkit_distill.tasks.task import Task
 
 _MEASURES = ("perplexity", "lexical", "words", "senses")
-"""Tasks that ask no questions."""
+"""Tasks other than the benchmarks."""
 _SHOTS = [f"{task.name} {task.shots}" for task in TASKS.values() if task.shots != Task.shots]
 Protocol = Literal["paper", "likelihood"]
 
@@ -26,8 +26,10 @@ def parse_tasks(value: str) -> str:
     names = [task.name if (task := find_task(name)) else name for name in asked]
     known = (*TASKS, *_MEASURES)
     unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        raise ValueError(f"{', '.join(unknown) or 'no task'} is not among {', '.join(known)}")
+    if not names:
+        raise ValueError(f"no task given; choose from {', '.join(known)}")
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is not among {', '.join(known)}")
     return ",".join(dict.fromkeys(names))
 
 
@@ -42,27 +44,28 @@ class EvalConfig(Config):
     against: str | None = field(default=None, metadata={"metavar": "NAME_OR_PATH"})
     """Another model to evaluate on the same questions and compare question by question."""
     protocol: Protocol = "paper"
-    """How to ask questions: with paper, the model writes the letter of its answer in a chat; likelihood takes the most
-    likely answer, as lm-evaluation-harness does by default."""
+    """How to ask questions: with paper, the model writes the letter of its answer in a chat; with likelihood, the most
+    likely option counts as its answer, as in lm-evaluation-harness by default."""
     shots: int | None = field(default=None, metadata={"min": 0, "shown": ", for ".join((f"{Task.shots}", *_SHOTS))})
-    """Number of worked examples before each question. Some tasks allow no more than their default."""
+    """Number of worked examples before each question. Some tasks allow no more than their default.
+    [default: {shown}]"""
     limit: int | None = field(default=None, metadata={"min": 1})
-    """Number of questions, or windows of text, to draw from each task with --seed; the task words uses --heads instead.
-    [default: all]"""
+    """Number of questions, or windows of text, to draw from each task with --seed; the task 'words' uses --heads
+    instead. [default: all]"""
     data: str | None = field(default=None, metadata={"metavar": "DIR"})
     """Folder with the tasks' files. [default: the Hugging Face hub]"""
     text: str | None = field(default=None, metadata={"metavar": "FILE"})
-    """Held-out text for the tasks perplexity and senses, and for the sentences of the task words. [default:
+    """Held-out text for the tasks 'perplexity' and 'senses', and for the sentences of the task 'words'. [default:
     text/wikitext2-valid.txt or wiki.valid.tokens in --data]"""
     store: str | None = field(default=None, metadata={"metavar": "FILE"})
-    """Store from which to make the items of the task words."""
+    """Store from which to make the items of the task 'words'."""
     heads: int = field(default=1000, metadata={"min": 36})
-    """Most head words for each type of item in the task words, drawn with --seed."""
+    """Most head words for each type of item in the task 'words', drawn with --seed."""
     senses: str | None = field(default=None, metadata={"metavar": "DIR,..."})
-    """Sense dictionaries of the model, separated by commas, whose senses replace its hidden states in the tasks senses
-    and words."""
+    """Folders of sense dictionaries of the model, separated by commas. In the tasks 'senses' and 'words', their senses
+    replace the model's hidden states."""
     teacher: str | None = field(default=None, metadata={"metavar": "NAME_OR_PATH"})
-    """Teacher with the same tokenizer; the task perplexity then also measures the divergence from it."""
+    """Teacher with the same tokenizer; the task 'perplexity' then also measures the divergence from it."""
     output: str = field(default="results.json", metadata={"metavar": "FILE"})
     """File for the results; the model's answer to each question is written beside it, to *.questions.jsonl."""
     seed: int = field(default=0, metadata={"min": 0})
@@ -70,7 +73,7 @@ class EvalConfig(Config):
     batch_size: int = field(default=8, metadata={"min": 1})
     """Number of prompts in a batch."""
     max_length: int = field(default=1024, metadata={"min": 2})
-    """Length of the windows of text in the tasks perplexity and senses, in tokens."""
+    """Length of the windows of text in the tasks 'perplexity' and 'senses', in tokens."""
     dtype: DType = "bfloat16"
     """Data type of the models' weights and arithmetic."""
     device: str = field(default="auto", metadata={"metavar": "DEVICE"})

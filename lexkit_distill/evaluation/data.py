@@ -60,7 +60,7 @@ def read_data(config: EvalConfig) -> EvalData:
 
 
 def tasks_without_limit(config: EvalConfig) -> dict[str, str]:
-    """Return the tasks that a limit does not apply to, with what to do instead; none without a limit."""
+    """Return advice for each task to which --limit does not apply; none if there is no limit."""
     advice = {"words": "use --heads instead", "lexical": "it always uses whole lists"}
     return {name: advice[name] for name in config.task_names if config.limit is not None and name in advice}
 
@@ -107,7 +107,7 @@ def _items(config: EvalConfig) -> list[Item]:
     if config.store is None:
         raise EvaluationError("words: no store given; name the store to make items from with --store")
     has_text = config.text is not None or config.data is not None
-    text = read_text(config.data, config.text) if has_text else None
+    text = read_text(config.data, config.text, "words") if has_text else None
     with lexkit.open(config.store) as lexicon:
         items = make_items(lexicon, config.heads, config.seed, text)
     heads = [len({item.group for item in items if item.type == kind}) for kind in ITEM_TYPES]

@@ -101,7 +101,7 @@ class _Model(HFLM):  # type: ignore[misc]  # the harness is not typed
 
 
 class _Counter:
-    """Counts answers. The harness reports each answer to it, as it would to a cache."""
+    """Counts answers. The harness takes it for a cache, and passes every answer to it."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._done, self._total = progress, 0, total

@@ -34,7 +34,7 @@ def log_likelihoods(
         groups: the sentences of each group.
         model: the model that predicts the tokens.
         batch_tokens: number of tokens in a batch, padding included.
-        progress: receives the number of beginnings read so far.
+        progress: receives the number of sentences done.
         replace: a function that maps the last hidden states (n, d) to those that the head reads; None changes nothing.
 
     Raises:
@@ -50,12 +50,10 @@ def log_likelihoods(
             asked[ids[text]] = min(start, asked.get(ids[text], start))
     logs: dict[tuple[int, ...], Floats] = {}
     rows = sorted(_rows(asked).items(), key=lambda row: (-len(row[0]), row[0]))
-    done = 0
     for part in _batches(rows, batch_tokens):
         for sentence, found in _predict(part, asked, model, replace).items():
             logs[sentence] = found
-        done += len(part)
-        progress.count(done, len(rows), "beginnings")
+        progress.count(len(logs), len(asked), "sentences")
     return [
         np.array([logs[ids[text]][start - asked[ids[text]] :].sum() for text in group])
         for group, start in zip(groups, starts, strict=True)

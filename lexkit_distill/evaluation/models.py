@@ -49,7 +49,7 @@ def evaluate(config: EvalConfig, data: EvalData, progress: Progress) -> Results 
         ]
         if not processes.is_first:
             return None
-        progress.stage("compute intervals")
+        progress.stage("computing intervals")
         others = found[1] if len(found) > 1 else {}
         tasks = {task: summarize(scores, others.get(task), config.seed) for task, scores in found[0].items()}
         results = Results(
@@ -72,7 +72,7 @@ def evaluate(config: EvalConfig, data: EvalData, progress: Progress) -> Results 
 def _evaluate(
     name: str, role: str, jobs: dict[str, Job], config: EvalConfig, processes: Processes, progress: Progress
 ) -> dict[str, TaskScores]:
-    progress.stage(f"load {role}")
+    progress.stage("loading the model" if role == "model" else "loading the model to compare with")
     half = "--dtype bfloat16, or " if config.dtype == "float32" else ""
     with memory_failures(EvaluationError, name, lambda: f"use {half}another --device"):
         model = _loaded(name, config, processes)
@@ -165,7 +165,7 @@ def _perplexity(config: EvalConfig, data: EvalData, processes: Processes) -> Job
 
     def predict(model: Teacher, progress: Progress) -> TaskScores | None:
         if config.teacher is not None and not teachers:
-            progress.stage("load teacher")
+            progress.stage("loading the teacher")
             teachers.append(_loaded(config.teacher, config, processes))
             progress.stage("perplexity, and divergence from the teacher")
         return score_text(

@@ -83,7 +83,7 @@ def drawn(every: list[Window], limit: int | None, seed: int) -> list[Window]:
 
 
 def cut_of(every: list[Window]) -> str:
-    """Return a hash of the windows' tokens. Figures may be compared only if it is the same."""
+    """Return a hash of the windows' tokens. Only figures with the same hash may be compared."""
     return sha256(repr([window.token_ids for window in every]).encode()).hexdigest()
 
 
@@ -109,7 +109,7 @@ def score_text(
     if teacher is not None and teacher.encoder.fingerprint != model.encoder.fingerprint:
         raise EvaluationError(
             f"--teacher {teacher.name}: its tokenizer differs from that of {model.name}, and the divergence needs the "
-            "same tokens; name the model it was distilled from"
+            f"same tokens; name the teacher that {model.name} was distilled from"
         )
     every = drawn(windows(text, model, max_length), limit, seed)
     share = []

@@ -23,7 +23,7 @@ class PreparedTask:
     available: int
     """Number of questions before the limit is applied."""
     without_shots: int
-    """Number of questions with fewer worked examples than requested, because their passage has few other questions."""
+    """Number of questions with fewer worked examples than requested; their passage has too few other questions."""
     files: list[str]
 
 
@@ -67,8 +67,8 @@ def _with_shots(question: Question, groups: dict[str, list[Question]], task: Tas
         where = pool[0].where if pool else question.where
         group = f" of {question.group}" if question.group else ""
         raise DataError(
-            f"{task.name}: {len(pool)} worked examples{group} ({where}), but --shots is {shots}; use fewer --shots, or "
-            "add examples"
+            f"{task.name}: {len(pool)} worked examples{group} ({where}), but --shots is {shots}; lower --shots, or add "
+            "examples"
         )
     chooser = Random(f"{seed} {task.name} {question.id}")
     return replace(question, shots=tuple(chooser.sample(pool, min(shots, len(pool)))))
@@ -98,8 +98,8 @@ def _read_hub(task: Task, shots: int, seed: int) -> _Read:
         except Exception as error:  # the library and the hub's client raise many types
             reason = first_line(error)
             raise DataError(
-                f"{task.name}: {hub.name} cannot be loaded from the hub ({reason.rstrip('.')}); give --data DIR, and "
-                f"put there {task.files.place}"
+                f"{task.name}: {hub.name} cannot be loaded from the hub ({reason.rstrip('.')}); give --data DIR "
+                f"with {task.files.place}"
             ) from error
         where = f"hub:{hub.name}:{split}"
         return [task.question(row, f"{where}, row {number}", seed) for number, row in enumerate(rows, 1)]

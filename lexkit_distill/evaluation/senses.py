@@ -169,7 +169,7 @@ def score_words_with_senses(
         batch_size: number of prompts in a batch.
         seed: seed for drawing the other tokens.
         processes: the processes that share the items.
-        progress: receives the number of beginnings read so far.
+        progress: receives the number of sentences done.
 
     Returns:
         The measures; an empty list in processes other than the first.

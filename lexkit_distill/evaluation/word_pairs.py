@@ -38,7 +38,8 @@ def read_lexical(data: str | None) -> LexicalData:
     """Read SimLex-999, SimVerb-3500 and AntSynNET as published, or without headers and additional columns.
 
     Raises:
-        EvaluationError: a file is missing, or a line is not a pair.
+        DataError: a file is missing.
+        EvaluationError: no folder is given, or a line is not a pair.
     """
     if data is None:
         raise EvaluationError("lexical: the lists of word pairs are not on the hub; give their folder with --data")

@@ -4,7 +4,7 @@ The score of an option is the log-likelihood of the frame that ends in it, minus
 gain nothing by being frequent: a model that ignores the head scores all options equally and performs at chance in every
 band. The option with the highest score is the answer; if several have the highest score, they share the credit.
 In addition, `*_raw` compares log-likelihoods without the neutral frame, and `*_byte` divides these by the length of the
-option. The value of a head is the mean over its frames (and, in negation, over the word and its negation).
+option in bytes. The value of a head is the mean over its frames (and, in negation, over the word and its negation).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lexkit_distill.processes import Processes
 from lexkit_distill.teacher import Teacher
 
 _TOKENS = 512
-"""Tokens that a batch may have for each prompt of --batch-size; sentences are short."""
+"""Most tokens in a batch for each prompt of --batch-size; sentences are much shorter than prompts."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -68,7 +68,7 @@ def score_words(
         model: the model to test.
         batch_size: number of prompts in a batch.
         processes: the processes that share the items.
-        progress: receives the number of beginnings read so far.
+        progress: receives the number of sentences done.
         replace: a function that maps the last hidden states (n, d) to those that the head reads; None changes nothing.
 
     Returns:

@@ -48,11 +48,11 @@ class SensesConfig(Config):
     device_map: Literal["auto"] | None = None
     """Spread the teacher's layers over all GPUs of this machine; for runs with one process."""
     disk_budget: int = field(default=50 * 10**9, metadata={"parse": parse_size, "metavar": "SIZE", "shown": "50GB"})
-    """Most disk space that the sample may use while the dictionary is built."""
+    """Most disk space that the sample may use while the dictionary is built. [default: {shown}]"""
     memory_budget: int = field(
         default=256 * 2**20, metadata={"parse": parse_size, "metavar": "SIZE", "shown": "256MiB"}
     )
-    """Memory for hidden states that are waiting to be written, per process."""
+    """Memory for hidden states that are waiting to be written, per process. [default: {shown}]"""
     seed: int = 0
     """Seed for the sample and the starting points of the clustering."""
     contexts: int = field(default=3, metadata={"min": 0})

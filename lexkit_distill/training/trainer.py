@@ -87,7 +87,7 @@ class Trainer:
         source: source of the teacher's states.
         accelerator: accelerate's accelerator.
         identity: values that a checkpoint must match: configuration, and fingerprints of data, teacher and dictionary.
-        progress: reports steps.
+        progress: reports steps, and the batches of evaluations.
         held_out_source: source of the teacher's states for the held-out data; None runs the teacher.
     """
 
@@ -279,6 +279,7 @@ class Trainer:
                 return prefetcher(held_out.batch(shares[place], 0))
 
             for place in range(len(shares)):
+                self.progress.activity(f"evaluating on held-out data: batch {place + 1:,} of {len(shares):,}")
                 batch = prefetcher.in_turn(place, prepared, place + 1 if place + 1 < len(shares) else None)
                 sums += self.objective(self.module, batch, source(batch), targets=1, sampled=1)[1]
         sums = self.accelerator.reduce(sums, "sum")

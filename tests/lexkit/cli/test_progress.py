@@ -67,6 +67,19 @@ with safe_streams(), working(False, "work") as progress:
     assert f"note: {LONG}" in shown
 
 
+def test_an_activity_is_shown_until_the_next_count() -> None:
+    script = """
+from lexkit.cli.progress import working
+with working(False, "training") as progress:
+    progress.count(3, 9, "steps")
+    progress.activity("evaluating: batch 1 of 2")
+    progress._progress.refresh()
+    progress.count(4, 9, "steps")
+"""
+    shown = on_a_terminal(sys.executable, "-c", script)
+    assert shown.index("evaluating: batch 1 of 2") < shown.index("training: 4 of 9 steps")
+
+
 def test_a_failure_gives_the_cursor_back_and_is_one_line(store: Path) -> None:
     other = store.parent / "tokenizer.json"
     other.write_text("{}", encoding="utf-8")

@@ -193,7 +193,7 @@ def test_two_models_are_held_against_each_other(
     ("arguments", "code", "message"),
     [
         (["--tasks", "arc,chess"], 2, "chess is not among arc, csqa"),
-        (["--tasks", ","], 2, "no task is not among"),
+        (["--tasks", ","], 2, "no task given; choose from arc, csqa"),
         (["--tasks", "arc", "--data", "nowhere"], 1, "error: --data nowhere: no such folder"),
         (["--tasks", "lexical"], 1, "error: lexical: the lists of word pairs are not on the hub; give their folder"),
         (["--tasks", "perplexity"], 1, "error: perplexity: no text given; name a file with --text"),

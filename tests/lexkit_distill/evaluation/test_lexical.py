@@ -121,5 +121,5 @@ def test_lines_that_are_no_pairs_are_named(tmp_path: Path, name: str, text: str,
 def test_missing_lists_say_what_to_put_where(tmp_path: Path) -> None:
     from lexkit_distill.evaluation.word_pairs import read_lexical
 
-    with pytest.raises(DataError, match=r"simlex: no file in .*; put there SimLex-999\.txt of https"):
+    with pytest.raises(DataError, match=r"simlex: no file in .*; add SimLex-999\.txt of https"):
         read_lexical(str(tmp_path))

@@ -87,7 +87,7 @@ def test_a_passage_with_one_question_has_no_example(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_missing_files_say_what_to_put_where(tmp_path: Path, task: str) -> None:
-    with pytest.raises(DataError, match=rf"^{task}: no file in .*looked for .*; put there .*https://"):
+    with pytest.raises(DataError, match=rf"^{task}: no file in .*looked for .*; add .*https://"):
         read(task, tmp_path)
 
 
@@ -98,7 +98,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_missing_examples_say_so(tmp_path: Path) -> None:
     lines(tmp_path / "arc/validation.jsonl", [record(0)])
-    with pytest.raises(DataError, match="no file to draw worked examples from"):
+    with pytest.raises(DataError, match="no file to take examples from"):
         read("arc", tmp_path)
     assert len(read("arc", tmp_path, shots=0).questions) == 1
 

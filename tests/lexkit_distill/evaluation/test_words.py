@@ -210,6 +210,10 @@ class TestCommand:
         [
             ([], "error: words: no store given; name the store to make items from with --store\n"),
             (["--store", "none.duckdb"], r"error: none\.duckdb: .*\n"),
+            (
+                ["--store", "none.duckdb", "--data", "."],
+                r"error: words: no file in \. \(looked for .*\); add wiki\.valid\.tokens of .*, or name a text .*\n",
+            ),
         ],
     )
     def test_refusals(self, run: Run, model_folder: Path, options: list[str], message: str) -> None:

@@ -437,6 +437,27 @@ def test_the_plain_way_is_taken_with_a_note_where_the_prefix_differs(
     assert same[0] == same[1]
 
 
+def test_evaluations_between_steps_are_named_with_their_batches(configured: Configured, tmp_path: Path) -> None:
+    from lexkit_distill.training.run import train
+
+    class Shown(Progress):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def count(self, done: int, total: int | None, unit: str) -> None:
+            self.lines.append(f"{done} of {total} {unit}")
+
+        def activity(self, text: str) -> None:
+            self.lines.append(text)
+
+    shown = Shown()
+    train(configured(max_steps=4, eval_every=2, eval_data=(str(tmp_path / "held.txt"),)), shown)
+    steps = [line for line in shown.lines if line.endswith("steps")]
+    assert steps == [f"{step} of 4 steps" for step in range(1, 5)]
+    between = shown.lines[shown.lines.index("1 of 4 steps") + 1 : shown.lines.index("2 of 4 steps")]
+    assert between == [f"evaluating on held-out data: batch {batch} of 6" for batch in range(1, 7)]
+
+
 def test_a_dry_run_writes_nothing(configured: Configured, tmp_path: Path) -> None:
     from lexkit_distill.training.run import train
 
