@@ -289,8 +289,8 @@ class Worker:
             return None
         plain, other = (SenseDictionary(folder / name) for name in ("predicted", COMPOSED))
         tokens = plain.index.filter(pc.equal(plain.index["key_kind"], "token"))
-        first = torch.from_numpy(tokens["first_row"].to_numpy())
-        ids = torch.from_numpy(pc.list_flatten(tokens["token_ids"]).to_numpy())
+        first = torch.tensor(tokens["first_row"].to_numpy())
+        ids = torch.tensor(pc.list_flatten(tokens["token_ids"]).to_numpy())
         found = torch.zeros(vocabulary, dtype=torch.bool)
         found[ids[(plain.rows[first] != other.rows[first]).any(1)]] = True
         return found

@@ -1,9 +1,9 @@
-"""Cut a model's vocabulary to the tokens of some texts and of a store's words, so that two cores can train with it.
+"""Cut a model's vocabulary to the tokens of some texts, of a store's words and of the items that are made from it.
 
 Usage: python benchmarks/study/cut_vocabulary.py MODEL FOLDER --store STORE --text FILE [--text FILE ...]
 
-Gemma's 262,144 tokens make its head larger than all of its layers; those that the study's texts and words have are a
-quarter. The texts are split as before, since the tokens from which theirs are merged are kept, too. Other texts may be
+Gemma's 262,144 tokens make its head larger than all of its layers; a quarter of them is in the study's texts and words,
+and two cores can train with these. The texts are split as before, since the tokens from which theirs are merged are kept, too. Other texts may be
 split into more tokens. Probabilities are those of the whole model, given that one of the kept tokens is next.
 """
 
@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lexkit.atomic_write import new_folder
+from lexkit.probe.items import make_items
 from lexkit.store.lexicon import Lexicon
 
 _BATCH = 1000
@@ -95,6 +96,9 @@ def main() -> None:
     texts = [line for path in options.text for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     with Lexicon(options.store) as lexicon:
         words = lexicon.sql("SELECT DISTINCT word FROM synonyms UNION SELECT DISTINCT word FROM antonyms")
+        texts += [
+            sentence for item in make_items(lexicon) for both in item.sentences() for one in both for sentence in one
+        ]
     texts += [f" {word}" for word in sorted(words["word"].to_pylist())]
     kept = cut(options.model, options.folder, texts)
     print(f"{kept:,} tokens")
