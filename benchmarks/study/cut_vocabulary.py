@@ -3,8 +3,9 @@
 Usage: python benchmarks/study/cut_vocabulary.py MODEL FOLDER --store STORE --text FILE [--text FILE ...]
 
 Gemma's 262,144 tokens make its head larger than all of its layers; a quarter of them is in the study's texts and words,
-and two cores can train with these. The texts are split as before, since the tokens from which theirs are merged are kept, too. Other texts may be
-split into more tokens. Probabilities are those of the whole model, given that one of the kept tokens is next.
+and two cores can train with these. The texts are split as before, since the tokens from which theirs are merged are
+kept, too. Other texts may be split into more tokens. Probabilities are those of the whole model, given that one of the
+kept tokens is next.
 """
 
 from __future__ import annotations
@@ -96,9 +97,8 @@ def main() -> None:
     texts = [line for path in options.text for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     with Lexicon(options.store) as lexicon:
         words = lexicon.sql("SELECT DISTINCT word FROM synonyms UNION SELECT DISTINCT word FROM antonyms")
-        texts += [
-            sentence for item in make_items(lexicon) for both in item.sentences() for one in both for sentence in one
-        ]
+        for item in make_items(lexicon):
+            texts += [sentence for with_head, neutral in item.sentences() for sentence in (*with_head, *neutral)]
     texts += [f" {word}" for word in sorted(words["word"].to_pylist())]
     kept = cut(options.model, options.folder, texts)
     print(f"{kept:,} tokens")
