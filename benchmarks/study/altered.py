@@ -68,11 +68,12 @@ def shuffled(_: SenseDictionary, rows: Tensor, index: pa.Table) -> tuple[Tensor,
     generator, source_of = np.random.default_rng(0), np.arange(len(first))
     for count in np.unique(counts):
         same = np.flatnonzero(counts == count)
-        source_of[same] = np.roll(generator.permutation(same), 1) if len(same) > 1 else same
-    order = np.concatenate([np.arange(first[key], first[key] + counts[key]) for key in source_of])
+        order = generator.permutation(same)
+        source_of[order] = np.roll(order, 1)  # no token keeps its own, if there are two
+    taken = np.concatenate([np.arange(first[key], first[key] + counts[key]) for key in source_of])
     begins = np.cumsum(counts) - counts
     place = index.column_names.index("first_row")
-    return rows[torch.from_numpy(order)], index.set_column(place, "first_row", [begins])
+    return rows[torch.from_numpy(taken)], index.set_column(place, "first_row", [begins])
 
 
 def averaged(_: SenseDictionary, rows: Tensor, index: pa.Table) -> tuple[Tensor, pa.Table]:
