@@ -42,18 +42,12 @@ def test_shuffled_senses_are_all_there_and_those_of_another_token(study: Any, se
     study.altered.altered(senses, tmp_path / "shuffled", "shuffled", study.altered.shuffled)
     before, after = tokens_of(senses), tokens_of(tmp_path / "shuffled")
     assert before.keys() == after.keys()
-    same = [
-        token
-        for token, rows in after.items()
-        if len(rows) == len(before[token]) and bool((rows == before[token]).all())
-    ]
     assert all(len(rows) == len(before[token]) for token, rows in after.items())
-    lonely = [number for number, tokens in Counter(len(rows) for rows in before.values()).items() if tokens == 1]
-    for token in same:  # the only token with so many senses, or one whose twin was in the same contexts
-        twins = [
-            of for of, rows in before.items() if rows.shape == before[token].shape and (rows == before[token]).all()
-        ]
-        assert len(before[token]) in lonely or len(twins) > 1
+    numbers = Counter(len(rows) for rows in before.values())
+    for token, rows in before.items():
+        if (rows == after[token]).all():  # no other token has as many, or one was in the same contexts
+            alike = [of for of in before.values() if of.shape == rows.shape and (of == rows).all()]
+            assert numbers[len(rows)] == 1 or len(alike) > 1
     rows_before, rows_after = (
         Counter(tuple(row.tolist()) for rows in of.values() for row in rows) for of in (before, after)
     )
