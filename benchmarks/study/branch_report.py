@@ -45,6 +45,7 @@ LOWER_IS_BETTER = ("test_ce", "test_kl")
 LEAST_SEEDS = 4
 COMPARED = (*TEXT, *WORDS)
 """The measures that have an interval for each arm and base."""
+COMPARED_NAMES = {**TEXT, **WORDS, "synonym": "synonym", "antonym": "antonym"}
 _MARGINS = ("antonym_margin_seen", "antonym_margin_unseen", "synonym")
 _MIDDLE = ("test_ce", "test_kl", "test_ce_rare", *_MARGINS)
 _DIGITS = {"test_ce": 4, "test_kl": 4, "test_ce_related": 4}
@@ -83,8 +84,9 @@ class Branches:
         return [(base, arm) for base, arm in self.compared() if self.difference(base, arm, "test_ce").n >= LEAST_SEEDS]
 
     def intervals(self) -> list[Interval]:
-        """Return every interval that the page looks at."""
-        return [self.difference(base, arm, measure) for base, arm in self.judged() for measure in COMPARED]
+        """Return every interval of the tables on students of two trained layers."""
+        judged = [(base, arm) for base, arm in self.judged() if base in plan.SHALLOW]
+        return [self.difference(base, arm, measure) for base, arm in judged for measure in COMPARED]
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -123,9 +125,24 @@ def differences(base: str, measures: dict[str, str]) -> Callable[[Branches], str
     return make
 
 
+def ablations(branches: Branches) -> str:
+    """What DSKD gains over its own ablations: differences of DSKD to them."""
+    measures = {name: COMPARED_NAMES[name] for name in ("test_ce", "test_kl", *_MARGINS)}
+    rows = []
+    for base, arm in branches.compared():
+        if base not in plan.SHALLOW or not arm.startswith("DSKD, ") or "rare" in arm:
+            continue
+        own, other = ([branches.values(base, name, measure) for measure in measures] for name in ("DSKD", arm))
+        found = [paired(mine, theirs) for mine, theirs in zip(own, other, strict=True)]
+        if all(interval.n for interval in found):
+            cells = [shown(interval, _DIGITS.get(name, 3)) for name, interval in zip(measures, found, strict=True)]
+            rows.append([base, arm.removeprefix("DSKD, "), str(found[0].n), *cells])
+    return table(["base", "DSKD less DSKD with", "seeds", *measures.values()], rows) if rows else "No runs yet."
+
+
 def middle(branches: Branches) -> str:
     """Differences of the arms at middle layers, and of DSKD beside them, to the control of their own depth."""
-    measures = {name: {**TEXT, **WORDS, "synonym": "synonym"}[name] for name in _MIDDLE}
+    measures = {name: COMPARED_NAMES[name] for name in _MIDDLE}
     rows = []
     for base, arm in (both for both in branches.compared() if both[0] in plan.MIDDLE):
         found = {measure: branches.difference(base, arm, measure) for measure in measures}
@@ -198,7 +215,7 @@ def text_levels(branches: Branches) -> str:
 
 def counted(branches: Branches) -> str:
     """How many intervals there are, and how many of them leave out 0."""
-    every, judged = branches.intervals(), branches.judged()
+    every, judged = branches.intervals(), [both for both in branches.judged() if both[0] in plan.SHALLOW]
     seeds = [len(branches.values(base, CONTROL, "test_ce")) for base in plan.BASES]
     told = ", ".join(f"{n} of {len(plan.SEEDS)} with {base}" for base, n in zip(plan.BASES, seeds, strict=True))
     text = f"Seeds whose control is done: {told}. Only arms with {LEAST_SEEDS} seeds or more have intervals; "
@@ -206,8 +223,8 @@ def counted(branches: Branches) -> str:
         return text + "no arm has yet, so that this page draws no conclusion from the tables below."
     away = sum(interval.excludes_zero for interval in every)
     return (
-        f"{text}these are {len(every)} intervals ({len(judged)} arms by {len(COMPARED)} measures). If no arm did "
-        f"anything, about {len(every) * 0.05:.0f} of them would leave out 0 by chance; {away} do."
+        f"{text}the tables on KD + hidden and on KD alone have {len(every)} ({len(judged)} arms by {len(COMPARED)} "
+        f"measures). If no arm did anything, about {len(every) * 0.05:.0f} of them would leave out 0 by chance; {away} do."
     )
 
 
@@ -218,7 +235,7 @@ OTHER_TEACHER = "branch-gemma"
 def other_teacher(branches: Branches) -> str:
     """Levels of another teacher and its students, and differences to the control."""
     base = "KD + hidden"
-    measures = {name: {**TEXT, **WORDS}.get(name, name) for name in ("test_ce", "test_kl", "antonym", *_MARGINS)}
+    measures = {name: COMPARED_NAMES[name] for name in ("test_ce", "test_kl", "antonym", *_MARGINS)}
     models = ((plan.REFERENCE, plan.TEACHER), (plan.REFERENCE, plan.UNTRAINED), (base, CONTROL))
     rows = []
     for of, arm in models:
@@ -240,6 +257,7 @@ TABLES: dict[str, Callable[[Branches], str]] = {
     "branch-hidden-words": differences("KD + hidden", WORDS),
     "branch-kd-text": differences("KD", TEXT),
     "branch-kd-words": differences("KD", WORDS),
+    "branch-ablations": ablations,
     "branch-middle": middle,
     "branch-rare": rare,
     "branch-excluded": excluded,
