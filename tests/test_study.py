@@ -115,4 +115,4 @@ def test_the_page_says_what_the_results_say(report: Any) -> None:
     )
     assert report.filled(page, results, branches, gemma) == page
     names = {name for name in re.findall(r"<!-- ([a-z-]+) -->", page) if name != "end"}
-    assert names == {*report.TABLES, *report.branch_report.TABLES}
+    assert names == {*report.TABLES, *report.branch_report.TABLES, report.branch_report.OTHER_TEACHER}
