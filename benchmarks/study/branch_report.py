@@ -224,7 +224,8 @@ def counted(branches: Branches) -> str:
     away = sum(interval.excludes_zero for interval in every)
     return (
         f"{text}the tables on KD + hidden and on KD alone have {len(every)} ({len(judged)} arms by {len(COMPARED)} "
-        f"measures). If no arm did anything, about {len(every) * 0.05:.0f} of them would leave out 0 by chance; {away} do."
+        f"measures). If no arm did anything, about {len(every) * 0.05:.0f} of them would leave out 0 by chance; "
+        f"{away} do."
     )
 
 
