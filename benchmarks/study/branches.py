@@ -1,6 +1,6 @@
 """Run the second question of docs/study.md: arms that branch off a shared checkpoint.
 
-Usage: python benchmarks/study/branches.py FOLDER --data DIR --teacher DIR [--processes 2] [--table FILE] [...]
+Usage: python benchmarks/study/branches.py FOLDER --teacher DIR [--processes 2] [--table FILE] [...]
 
 FOLDER is one that prepare.py has filled with --store. For each seed and base a control is trained to a shared
 checkpoint, which stays in FOLDER/branches/shared; every arm continues from there, with its own term and a learning rate
@@ -212,7 +212,6 @@ class Options:
     """Where everything is, and how long runs are."""
 
     folder: Path
-    data: Path
     teacher: Path
     table: Path
     shared: int = plan.SHARED
@@ -538,7 +537,6 @@ def main() -> None:
     """Do what is not done yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--table", type=Path, default=Path(__file__).with_name("branches.csv"))
@@ -558,7 +556,6 @@ def main() -> None:
     given = parser.parse_args()
     options = Options(
         given.folder.resolve(),
-        given.data.resolve(),
         given.teacher.resolve(),
         given.table.resolve(),
         given.shared,

@@ -58,7 +58,7 @@ def worker(
             def finish(self, key: Any, student: Any, told: dict[str, Any]) -> None:
                 made[key.base, key.arm] = {name: value.clone() for name, value in student.tail.state_dict().items()}
 
-        options = branches.Options(folder, tmp_path, six_layers, tmp_path / "branches.csv", 800, 400, layers=4)
+        options = branches.Options(folder, six_layers, tmp_path / "branches.csv", 800, 400, layers=4)
         return Kept(options), made
 
     return make
