@@ -40,8 +40,15 @@ class Choice(NamedTuple):
 class Balance:
     """Chooses options for heads so that all orders of options by frequency are equally common in each cell."""
 
-    def __init__(self, words: Words, random: Random) -> None:
-        self._words, self._random = words, random
+    def __init__(self, words: Words, random: Random, *, one_sense: bool = False) -> None:
+        """Begin with no choices.
+
+        Args:
+            words: the words of the store.
+            random: draws options.
+            one_sense: whether antonym and synonym have to belong to the same sense of the head.
+        """
+        self._words, self._random, self._one_sense = words, random, one_sense
         self._cells: dict[tuple[str, ...], dict[tuple[int, int], list[Choice]]] = defaultdict(lambda: defaultdict(list))
         self._uses: Counter[tuple[str, str]] = Counter()
 
@@ -60,11 +67,12 @@ class Balance:
         pairs = [
             (antonym, way, synonym, way_of_synonym)
             for (antonym, way), (synonym, way_of_synonym) in best_first(
-                words.good["antonym"][head, part], words.good["synonym"][head, part]
+                words.related_by("antonym", head, part), words.related_by("synonym", head, part)
             )
             if antonym not in words.related[synonym] or antonym in antonyms_of(words, synonym, part)
             if antonym != synonym and not are_alike(antonym, synonym)
             if uses[antonym, "antonym"] < _MOST_USES and uses[synonym, "synonym"] < _MOST_USES
+            if not self._one_sense or words.of_one_sense(head, antonym, synonym)
             if words.frequency[antonym] != words.frequency[synonym] and avoid.isdisjoint((antonym, synonym))
         ]
         plans = []

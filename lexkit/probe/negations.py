@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 
 from lexkit.probe.item import Item
-from lexkit.probe.words import PARTS_OF_SPEECH, Words, antonyms_of, are_alike, best_first
+from lexkit.probe.words import Words, antonyms_of, are_alike, best_first
 from lexkit.store.lexicon import Lexicon
 
 
@@ -27,7 +26,7 @@ def negation_items(lexicon: Lexicon, words: Words, random: Random, pairs: int) -
             break
         if base in used or base not in words.frequency or negated not in words.frequency:
             continue
-        options = next(_negation_options(words, base, negated, negations), None)
+        options = _negation_options(words, base, negated, negations)
         if options is None:
             continue
         used.add(base)
@@ -42,22 +41,23 @@ def negation_items(lexicon: Lexicon, words: Words, random: Random, pairs: int) -
     return found
 
 
-def _negation_options(
-    words: Words, base: str, negated: str, negations: set[str]
-) -> Iterator[tuple[str, str, str, str]]:
-    """Yield options for a pair: a synonym of the base, a synonym of its negation, the part of speech, and the origin.
+def _negation_options(words: Words, base: str, negated: str, negations: set[str]) -> tuple[str, str, str, str] | None:
+    """Return the best options for a pair: a synonym of the base, a synonym of its negation, and where they come from.
 
-    The synonym of the negation is an antonym of the base, and the origin is that of this antonym.
+    The latter are the part of speech, and the origin of the second option: it is an antonym of the base. Base and
+    negation are mainly used as this part of speech: few would take *unfailing* as a noun, or *incorrect* as a verb.
     """
-    for part in PARTS_OF_SPEECH:
-        synonyms = words.good["synonym"][base, part]
-        antonyms = [(word, way) for word, way in words.good["antonym"][base, part] if word != negated]
-        pairs = [
-            (synonym, antonym, part, way)
-            for synonym, (antonym, way) in (((first[0], second) for first, second in best_first(synonyms, antonyms)))
-            # An option that is a negation itself would match the negated word by its form
-            if negations.isdisjoint((synonym, antonym))
-            if not any(are_alike(one, other) for one in (synonym, antonym) for other in (base, negated))
-            if synonym != antonym and antonym not in words.related[synonym] - antonyms_of(words, synonym, part)
-        ]
-        yield from pairs
+    part, *_ = words.parts.get(base, [None])
+    if part is None or part not in words.parts.get(negated, [])[:1]:
+        return None
+    synonyms = words.related_by("synonym", base, part)
+    antonyms = [(word, way) for word, way in words.related_by("antonym", base, part) if word != negated]
+    pairs = [
+        (synonym, antonym, part, way)
+        for (synonym, _), (antonym, way) in best_first(synonyms, antonyms)
+        # An option that is a negation itself would match the negated word by its form
+        if negations.isdisjoint((synonym, antonym))
+        if not any(are_alike(one, other) for one in (synonym, antonym) for other in (base, negated))
+        if synonym != antonym and antonym not in words.related[synonym] - antonyms_of(words, synonym, part)
+    ]
+    return min(pairs, key=lambda pair: not words.of_one_sense(base, pair[1], pair[0]), default=None)

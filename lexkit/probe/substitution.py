@@ -25,7 +25,8 @@ def substitution_items(words: Words, text: str, number: int, seed: int) -> list[
     """Make items from a text. Each head occurs in one item, with up to three sentences in which it is replaced.
 
     The options are a synonym, an antonym and two unrelated words, whose order by frequency is balanced in each cell
-    (part of speech, frequency, stated or derived), as in antonym and synonym items.
+    (part of speech, frequency, stated or derived), as in antonym and synonym items. Synonym and antonym belong to
+    one sense of the head: a sense that has an antonym is mostly the usual one, which the sentences have.
 
     Args:
         words: the words of the store.
@@ -41,7 +42,7 @@ def substitution_items(words: Words, text: str, number: int, seed: int) -> list[
     random = Random(f"{seed} substitution")
     candidates = sorted(places)
     random.shuffle(candidates)
-    balance = Balance(words, random)
+    balance = Balance(words, random, one_sense=True)
     contexts: dict[str, tuple[tuple[str, str], ...]] = {}
     for head in candidates:
         free = [place for place in places[head] if head not in _words(place)]
@@ -56,13 +57,12 @@ def _words(place: tuple[str, str]) -> set[str]:
 
 
 def _unambiguous(words: Words) -> Iterator[tuple[str, str]]:
-    """Yield words with synonyms and antonyms whose relations all have the same part of speech."""
-    parts: dict[str, set[str]] = defaultdict(set)
-    for kind in words.good.values():
-        for word, part in kind:
-            parts[word].add(part)
+    """Yield words with synonyms and antonyms that have one part of speech and are not forms of other words.
+
+    A form such as *recorded* may be a verb in a sentence, whatever the part of speech of its relations.
+    """
     for word, part in sorted(words.good["synonym"].keys() & words.good["antonym"].keys()):
-        if len(parts[word]) == 1:
+        if words.parts[word] == [part] and word not in words.inflected:
             yield word, part
 
 

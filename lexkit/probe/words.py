@@ -22,6 +22,21 @@ _LOWEST, _HIGHEST = 2.5, 6.0
 """Range of the Zipf frequency of words in items: from once in three million words to once in a thousand. This excludes
 words such as *have* and *both*."""
 
+_OF_ONE_SENSE = """
+WITH stated AS (
+    -- A sense of Roget's is a head with a paragraph, or with the head that it is opposed to
+    SELECT word_a, word_b, kind, source, regexp_extract(sense, '^[^¶/]+') AS sense
+    FROM evidence WHERE rule IS NULL AND sense IS NOT NULL
+), of_head AS (
+    SELECT word_a AS head, word_b AS other, * FROM stated
+    UNION ALL SELECT word_b AS head, word_a AS other, * FROM stated
+)
+SELECT DISTINCT h.word AS head, a.word AS antonym, s.word AS synonym
+FROM of_head antonyms JOIN of_head synonyms USING (head, source, sense)
+JOIN word h ON h.word_id = head JOIN word a ON a.word_id = antonyms.other JOIN word s ON s.word_id = synonyms.other
+WHERE antonyms.kind = 'antonym' AND synonyms.kind = 'synonym'
+"""
+
 
 class Words:
     """The words that items may contain, and their relations."""
@@ -44,11 +59,9 @@ class Words:
             )
         self.related: dict[str, set[str]] = defaultdict(set)
         """All words that each word is related to, by any relation of the store."""
-        self.good: dict[str, dict[tuple[str, str], list[tuple[str, str]]]] = {
-            kind: defaultdict(list) for kind in ("synonym", "antonym")
-        }
+        self.good: dict[str, dict[tuple[str, str], list[tuple[str, str]]]] = {"synonym": {}, "antonym": {}}
         """Related words by kind and (word, part of speech), the best first, each with ``stated`` or ``derived``."""
-        parts: dict[str, Counter[str]] = defaultdict(Counter)
+        parts: Counter[tuple[str, str]] = Counter()
         for kind, good in self.good.items():
             table = lexicon.sql(
                 f"SELECT word, {kind} AS other, pos, direct, NOT contested AND same_pos AND len(usage) = 0 "
@@ -58,20 +71,40 @@ class Words:
                 self.related[word].add(other)
                 if word not in self.frequency:
                     continue
-                parts[word].update(pos)
+                parts.update((word, part) for part in pos)
                 if is_good and other in self.frequency and not are_alike(word, other):
                     for part in pos:
-                        good[word, part].append((other, "stated" if direct else "derived"))
+                        good.setdefault((word, part), []).append((other, "stated" if direct else "derived"))
+        self.parts: dict[str, list[str]] = {}
+        """Parts of speech of each word's relations, whatever their confidence, the most frequent first."""
+        for (word, part), _ in parts.most_common():
+            self.parts.setdefault(word, []).append(part)
         # Unrelated options are mainly used as the part of speech that related ones have
-        mainly = {word: counts.most_common(1)[0][0] for word, counts in parts.items() if counts}
-        pools = {part: [word for word, its in mainly.items() if its == part] for part in PARTS_OF_SPEECH}
+        pools = {part: [word for word, its in self.parts.items() if its[0] == part] for part in PARTS_OF_SPEECH}
         self.pools = {part: sorted(pool, key=lambda word: (self.frequency[word], word)) for part, pool in pools.items()}
         self._keys = {part: [self.frequency[word] for word in pool] for part, pool in self.pools.items()}
+        inflected = "SELECT word FROM word WHERE word_id IN (SELECT word_id FROM form WHERE kind = 'inflection')"
+        self.inflected = set(lexicon.sql(inflected)["word"].to_pylist())
+        """Words that are also inflected forms of other words, such as *recorded*."""
+        self._of_one_sense = set(zip(*lexicon.sql(_OF_ONE_SENSE).to_pydict().values(), strict=True))
+        opposed = lexicon.sql("SELECT word, antonym FROM antonyms WHERE same_pos").to_pydict()
+        self._opposed = set(zip(*opposed.values(), strict=True))
 
     def between(self, part: str, low: float, high: float) -> list[str]:
         """Return the words of a part of speech with frequencies between two limits, without the limits themselves."""
         keys = self._keys[part]
         return self.pools[part][bisect.bisect_right(keys, low) : bisect.bisect_left(keys, high)]
+
+    def related_by(self, kind: str, word: str, part: str) -> list[tuple[str, str]]:
+        """Return what `good` has for a word as a part of speech."""
+        return self.good[kind].get((word, part), [])
+
+    def of_one_sense(self, head: str, antonym: str, synonym: str) -> bool:
+        """Return whether an antonym and a synonym of a head seem to belong to the same sense of it.
+
+        They do if a source states both for the same sense, or if they are antonyms of each other.
+        """
+        return (head, antonym, synonym) in self._of_one_sense or (synonym, antonym) in self._opposed
 
     def band(self, word: str) -> str:
         """Return the frequency band of a word."""
@@ -105,4 +138,4 @@ def best_first(first: Sequence[_T], second: Sequence[_T]) -> list[tuple[_T, _T]]
 
 def antonyms_of(words: Words, word: str, part: str) -> set[str]:
     """Return the antonyms of a word, as a part of speech, that items may be made from."""
-    return {other for other, _ in words.good["antonym"][word, part]}
+    return {other for other, _ in words.related_by("antonym", word, part)}

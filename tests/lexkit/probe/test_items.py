@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,11 @@ from lexkit.sources.offensive import offensive_words
 from lexkit.store.lexicon import Lexicon
 
 ADJECTIVES = (
-    "absent abstract acceptable active adequate afraid alive amateur ancient artificial beautiful bitter blunt calm"
-    " cheap clumsy cold common complete dangerous deep dirty dull empty false famous guilty loud rich safe wild weak"
+    "active afraid alive angry beautiful big capable careful central certain cheap constant dangerous dead different"
+    " difficult easy entire excellent expensive false famous final foreign friendly great guilty happy healthy honest"
+    " hot huge illegal immediate important legal loud lucky mad massive modern nice obvious old permanent personal"
+    " physical powerful proud pure quick rare raw ready real recent religious sad serious severe short sick significant"
+    " small strange stupid sweet tall terrible tight tiny typical unable unknown useful usual valuable weak wide"
 )
 TEXT = "\n".join(
     f"In the end it was known to all of them that the {word} one was theirs ." for word in ADJECTIVES.split()
@@ -139,6 +143,17 @@ def test_negations_are_right(items: list[Item], lexicon: Lexicon) -> None:
         assert lexicon.relation(item.group, item.options[1 - item.right]) == ["antonym"]
 
 
+def test_negations_are_of_the_usual_part_of_speech(items: list[Item], lexicon: Lexicon) -> None:
+    # a store may have incorrect as a verb, which hardly anyone uses
+    usual = """
+        SELECT mode(part ORDER BY part) FROM (
+            SELECT unnest(pos) AS part FROM synonyms WHERE word = $1 UNION ALL
+            SELECT unnest(pos) FROM antonyms WHERE word = $1)
+    """
+    for item in [item for item in items if item.type == "negation"][:60]:
+        assert lexicon.sql(usual, [item.head]).column(0).to_pylist() == [item.pos]
+
+
 def test_no_word_shows_the_answer(items: list[Item]) -> None:
     for item in items:
         right = item.options[item.right]
@@ -221,6 +236,36 @@ class TestSubstitution:
             kinds = [lexicon.relation(item.head, option) for option in item.options]
             assert kinds[item.right] == ["synonym"]
             assert sorted(kinds) == [[], [], ["antonym"], ["synonym"]]
+
+    def test_heads_are_of_one_part_of_speech(self, every_of_text: list[Item], lexicon: Lexicon) -> None:
+        # "recorded by Fitch" has a verb
+        forms = lexicon.sql("SELECT word FROM form JOIN word USING (word_id) WHERE kind = 'inflection'")
+        assert {item.head for item in every_of_text}.isdisjoint(forms["word"].to_pylist())
+        parts = lexicon.sql(
+            "SELECT word, list(DISTINCT part) AS parts FROM (SELECT word, unnest(pos) AS part FROM synonyms "
+            "UNION ALL SELECT word, unnest(pos) FROM antonyms) GROUP BY word"
+        ).to_pydict()
+        known = dict(zip(*parts.values(), strict=True))
+        assert all(known[item.head] == [item.pos] for item in every_of_text)
+
+    def test_synonym_and_antonym_are_of_one_sense(self, of_text: list[Item], lexicon: Lexicon) -> None:
+        # a synonym of another sense than the antonym's rarely fits: in "heavy rain", dull does not
+        def senses(word: str, other: str) -> set[tuple[str, str]]:
+            found = lexicon.explain(word, other)
+            return {(one.source, re.split("[¶/]", one.sense)[0]) for one in found if one.sense and not one.rule}
+
+        for item in of_text[:100]:
+            kinds = {option: lexicon.relation(item.head, option) for option in item.options}
+            (antonym,) = (option for option, kind in kinds.items() if kind == ["antonym"])
+            synonym = item.options[item.right]
+            opposed = lexicon.relation(antonym, synonym) == ["antonym"]
+            assert opposed or senses(item.head, antonym) & senses(item.head, synonym), item
+
+    def test_other_items_do_not_matter(
+        self, of_text: list[Item], lexicon: Lexicon, shared: Callable[[str], Path]
+    ) -> None:
+        text = shared("text/wikitext2-valid.txt").read_text(encoding="utf-8")
+        assert substitution_items(Words(lexicon), text, 1000, 0) == of_text
 
     @pytest.mark.parametrize("sign", [1, -1])
     def test_frequency_alone_is_at_chance_in_every_cell(
