@@ -169,6 +169,33 @@ def test_a_table_gives_words_only_and_no_control_characters(tmp_path: Path) -> N
     assert report.rejected == {Reason.NOT_A_WORD: 3, Reason.NO_WORD: 1}
 
 
+def test_no_preposition_or_article_is_left_of_a_term(real_terms: list[Term]) -> None:
+    # "be the due &c n.. of; have right to" is "be the due of", and "give rise, to" is a slip of the text
+    left = re.compile("the|an?|of|to|for|from|by|on|upon|at|into")
+    # "to" itself is there as a direction, and heads of adverbs have other prepositions
+    found = {term.term for term in real_terms if left.fullmatch(term.term) and term.pos != "adv"}
+    assert found == set()
+    assert {"the", "of", "a"}.isdisjoint(term.term for term in real_terms)
+    terms = {(term.head, term.term) for term in real_terms}
+    assert {("924", "be the due of"), ("924", "be due to"), ("720", "have a brush with")} <= terms
+    assert {("153", "give rise to"), ("892", "at home"), ("897", "the old story"), ("676", "be in for")} <= terms
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("be the due &c n.. of; have right", ["be the due of", "have right"]),
+        ("be the due &c. n. of; have right", ["be the due of", "have right"]),
+        ("have words &c n.. with.", ["have words with"]),
+        ("sculptured &c v.. in relief", ["sculptured", "in relief"]),
+        ("be a reproach &c n.. to, shame", ["be a reproach to", "shame"]),
+        ("the same &c n.. selfsame", ["the same", "selfsame"]),
+    ],
+)
+def test_a_second_full_stop_after_a_reference(text: str, terms: list[str]) -> None:
+    assert terms_of(text) == terms
+
+
 def place(number: str) -> tuple[int, str]:
     digits = number.rstrip("ab")
     return int(digits), number
