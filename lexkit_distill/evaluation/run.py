@@ -10,8 +10,12 @@ from lexkit_distill.evaluation.data import read_data
 from lexkit_distill.evaluation.results import Results, check_output
 
 
-def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
+def evaluate_models(config: EvalConfig, progress: Progress | None = None) -> Results | None:
     """Evaluate a model and the one it is compared with on the same questions; write and return the results.
+
+    Args:
+        config: configuration of the evaluation.
+        progress: reports stages and questions.
 
     Returns:
         The results; None in processes other than the first.
@@ -21,6 +25,7 @@ def evaluate_models(config: EvalConfig, progress: Progress) -> Results | None:
         EvaluationError: a task cannot be run with a model.
         TeacherError: a model cannot be loaded.
     """
+    progress = progress if progress is not None else Progress()
     check_output(user_path(config.output))
     data = read_data(config)
     for name in (config.model, config.against, config.teacher):

@@ -65,6 +65,10 @@ def build_senses(config: SensesConfig, progress: Progress | None = None) -> Sens
 
     Ctrl-C or SIGTERM during the teacher pass stops the run after the current batch; all states are saved to disk.
 
+    Args:
+        config: configuration of the dictionary.
+        progress: reports stages and batches.
+
     Returns:
         A summary of the dictionary; None in processes other than the first.
 

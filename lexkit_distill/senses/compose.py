@@ -6,6 +6,7 @@ that is nearest (L2) to the mean of those taken so far; the word's sense is the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from lexkit.arguments import user_path
 from lexkit.progress import Progress
 from lexkit_distill.disk import disk_failures, lock_folder
 from lexkit_distill.errors import DictionaryError
@@ -50,7 +52,11 @@ class ComposeSummary:
 
 
 def compose_senses(
-    senses: Path, store: Path, *, max_tokens: int = MAX_TOKENS, progress: Progress | None = None
+    senses: str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    max_tokens: int = MAX_TOKENS,
+    progress: Progress | None = None,
 ) -> ComposeSummary:
     """Add a store's words that are in relations to a dictionary. Words that it had before are replaced.
 
@@ -68,10 +74,11 @@ def compose_senses(
         StoreError: the store does not exist, or has no spans for the dictionary's tokenizer.
     """
     progress = progress if progress is not None else Progress()
-    files.read_meta(senses)
+    folder = user_path(senses)
+    files.read_meta(folder)
     advice = "free some space, and run the same command again; the senses of tokens are intact"
-    with lock_folder(senses, DictionaryError, "--senses"), disk_failures(DictionaryError, senses, advice):
-        return _composed_with(senses, store, max_tokens, progress)
+    with lock_folder(folder, DictionaryError, "--senses"), disk_failures(DictionaryError, folder, advice):
+        return _composed_with(folder, user_path(store), max_tokens, progress)
 
 
 def _composed_with(senses: Path, store: Path, max_tokens: int, progress: Progress) -> ComposeSummary:

@@ -45,7 +45,13 @@ class WordReport:
 
 
 def inspect_word(dictionary: SenseDictionary, word: str, *, neighbors: int = 8) -> WordReport | None:
-    """Describe the senses of a word, or return None if the dictionary has none."""
+    """Describe the senses of a word, or return None if the dictionary has none.
+
+    Args:
+        dictionary: the dictionary.
+        word: the word; in any case, with or without a leading space.
+        neighbors: number of nearest words for each sense.
+    """
     key = dictionary.find(word)
     if key is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,7 +70,7 @@ class SweepConfig:
     """Whether to keep the trained weights of every run, not only those of the chosen setting."""
 
 
-def read_sweep(path: Path, output: str | None = None) -> SweepConfig:
+def read_sweep(path: str | os.PathLike[str], output: str | None = None) -> SweepConfig:
     """Read the file of a sweep.
 
     Args:
@@ -81,6 +82,7 @@ def read_sweep(path: Path, output: str | None = None) -> SweepConfig:
     Raises:
         TrainingError: the file is missing, has unknown keys or invalid values, or names no validation data.
     """
+    path = Path(path)
     content = {named(key, _KEYS, str(path), _HINT): value for key, value in read_yaml(path, _HINT).items()}
     base = _base(path, content.get("base"))
     grid = _grid(path, content.get("grid"), str(base.get("senses") or ""))

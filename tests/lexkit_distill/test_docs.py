@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 import re
 from pathlib import Path
 
@@ -19,6 +21,17 @@ def written(page: str, folder: Path) -> Path:
     path = folder / "config.yaml"
     path.write_text(block, encoding="utf-8")
     return path
+
+
+def test_the_names_of_the_reference_are_there_and_described() -> None:
+    page = (DOCS / "distill-api.md").read_text(encoding="utf-8")
+    for name in re.findall(r"^::: (\S+)$", page, re.MULTILINE):
+        value = pkgutil.resolve_name(name)
+        assert value.__doc__, name
+        parameters = inspect.signature(value).parameters if inspect.isfunction(value) else {}
+        if len(parameters) > 1 and value.__module__ != "lexkit_distill.config":
+            described = re.findall(r"^\s+(\w+): ", value.__doc__, re.MULTILINE)
+            assert set(parameters) <= set(described), name
 
 
 def test_the_file_of_a_training_that_is_shown_is_read(tmp_path: Path) -> None:
