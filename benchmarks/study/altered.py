@@ -156,16 +156,21 @@ def store_without(source: Path, target: Path, held_out: list[str], left_out: str
     print(f"{target.stem}: {deleted[0] if deleted else 0:,} relations left out", flush=True)
 
 
-def of_one_token(source: Path, synonyms: Path, neighbours: Path, head: Tensor) -> None:
-    """Make two copies of a store: one with synonyms between words of one token alone, one with neighbours instead.
+def of_one_token(source: Path, folder: Path, senses: Path, head: Tensor) -> None:
+    """Make copies of a store with synonyms between words of one token alone, and with other pairs in their place.
 
-    Neighbours are pairs of the same words, nearest in the output embedding first. No word has more of them than it has
-    synonyms, and none of its antonyms is among them.
+    The others are pairs of the same words, the likest first. No word has more of them than it has synonyms, and none
+    of its antonyms is among them. Stores that are there are left as they are.
+
+    one-token      the synonyms
+    neighbours     words near each other in the output embedding
+    likely         words that the teacher holds likely beside one another: their probability at the mean sense
+    random-pairs   any
 
     Args:
         source: a store with the spans of one tokenizer.
-        synonyms: the copy with synonyms.
-        neighbours: the copy with neighbours.
+        folder: where the copies are made.
+        senses: folder of the dictionary of that tokenizer.
         head: (V, d) the teacher's output embedding.
     """
     with duckdb.connect(str(source), read_only=True) as connection:
@@ -176,44 +181,79 @@ def of_one_token(source: Path, synonyms: Path, neighbours: Path, head: Tensor) -
         directed = connection.execute(_SYNONYMS, {"confidence": CONFIDENCE}).fetchall()
         antonyms = connection.execute("SELECT word_a, word_b FROM relation WHERE kind = 'antonym'").fetchall()
     pairs = {(one, other) for one, other in directed if one < other and one in token_of and other in token_of}
+    words = sorted({word for pair in pairs for word in pair})
+    tokens = torch.tensor([token_of[word] for word in words])
+    apart = {tuple(sorted(pair)) for pair in antonyms}
+    likeness: dict[str, Callable[[], Tensor]] = {
+        "neighbours": lambda: _cosines(head[tokens]),
+        "likely": lambda: _probabilities(SenseDictionary(senses), tokens, head),
+        "random-pairs": lambda: torch.rand(len(words), len(words), generator=torch.Generator().manual_seed(0)),
+    }
+    if not (folder / "one-token.duckdb").exists():
+        _write_synonyms(source, folder / "one-token.duckdb", dict.fromkeys(sorted(pairs), 1.0), insert=False)
+    for name, like in likeness.items():
+        if not (folder / f"{name}.duckdb").exists():
+            chosen = _chosen(words, like(), pairs, apart)
+            print(f"{len(words):,} words: {len(pairs):,} pairs of synonyms, {len(chosen):,} of {name}", flush=True)
+            _write_synonyms(source, folder / f"{name}.duckdb", chosen, insert=True)
+
+
+def _cosines(vectors: Tensor) -> Tensor:
+    unit = torch.nn.functional.normalize(vectors.float(), dim=1)
+    return unit @ unit.T
+
+
+def _probabilities(dictionary: SenseDictionary, tokens: Tensor, head: Tensor) -> Tensor:
+    """Return (n, n) the probability of each token at the mean sense of each; 0 for tokens without senses."""
+    found = torch.zeros(len(tokens), len(tokens))
+    for place, token in enumerate(tokens.tolist()):
+        key = dictionary.find([token])
+        if key is not None:
+            first = int(dictionary.first[key])
+            mean = dictionary.rows[first : first + int(dictionary.n_rows[key])].float().mean(0)
+            found[place] = (head.float() @ mean).softmax(0)[tokens]
+    return found
+
+
+def _chosen(
+    words: list[int], like: Tensor, pairs: set[tuple[int, int]], apart: set[tuple[int, ...]]
+) -> dict[tuple[int, int], float]:
+    """Return pairs of words and their likeness, greedily the likest first."""
     left: dict[int, int] = {}
     for word in (word for pair in pairs for word in pair):
         left[word] = left.get(word, 0) + 1
-    words = sorted(left)
-    total = len(pairs)
-    vectors = torch.nn.functional.normalize(head[torch.tensor([token_of[word] for word in words])].float(), dim=1)
-    apart = {tuple(sorted(pair)) for pair in antonyms}
     near: dict[tuple[int, int], float] = {}
     for place, word in enumerate(words):
-        found = (vectors @ vectors[place]).topk(min(_NEAREST + 1, len(words)))
-        for cosine, other in zip(found.values.tolist(), found.indices.tolist(), strict=True):
+        found = like[place].topk(min(_NEAREST + 1, len(words)))
+        for value, other in zip(found.values.tolist(), found.indices.tolist(), strict=True):
             pair = (min(word, words[other]), max(word, words[other]))
-            if other != place and pair not in apart:
-                near[pair] = cosine
+            if other != place and pair not in apart and value > 0:
+                near[pair] = max(value, near.get(pair, 0.0))
     chosen = {}
-    for pair, cosine in sorted(near.items(), key=lambda item: (-item[1], item[0])):
+    for pair, value in sorted(near.items(), key=lambda item: (-item[1], item[0])):
         if left[pair[0]] and left[pair[1]]:
-            chosen[pair] = cosine
+            chosen[pair] = value
             left[pair[0]] -= 1
             left[pair[1]] -= 1
-    print(f"{len(words):,} words of one token: {total:,} pairs of synonyms, {len(chosen):,} of neighbours", flush=True)
-    for target, kept in ((synonyms, dict.fromkeys(sorted(pairs))), (neighbours, chosen)):
-        with new_file(target) as beside:
-            shutil.copy(source, beside)
-            with duckdb.connect(str(beside)) as connection:
-                connection.execute("CREATE TEMP TABLE kept (one INTEGER, other INTEGER, cosine DOUBLE)")
-                rows = [(*pair, cosine or 0.0) for pair, cosine in sorted(kept.items())]
-                table = pa.table(dict(zip(("one", "other", "cosine"), zip(*rows, strict=True), strict=True)))
-                connection.register("rows", table)
-                connection.execute("INSERT INTO kept FROM rows")
-                if target == synonyms:
-                    connection.execute(
-                        "DELETE FROM relation WHERE kind = 'synonym' AND (word_a, word_b) NOT IN "
-                        "(SELECT (one, other) FROM kept)"
-                    )
-                    continue
-                connection.execute("DELETE FROM relation WHERE kind = 'synonym'")
+    return chosen
+
+
+def _write_synonyms(source: Path, target: Path, kept: dict[tuple[int, int], float], *, insert: bool) -> None:
+    """Make a copy of a store whose synonyms are these pairs: those of its own, or with *insert* new ones."""
+    with new_file(target) as beside:
+        shutil.copy(source, beside)
+        with duckdb.connect(str(beside)) as connection:
+            rows = [(*pair, value) for pair, value in sorted(kept.items())]
+            table = pa.table(dict(zip(("one", "other", "value"), zip(*rows, strict=True), strict=True)))
+            connection.register("kept", table)
+            if not insert:
                 connection.execute(
-                    "INSERT INTO relation "
-                    "SELECT one, other, 'synonym', true, 1, false, '', '', true, '', '', 1, cosine, cosine FROM kept"
+                    "DELETE FROM relation WHERE kind = 'synonym' AND (word_a, word_b) NOT IN "
+                    "(SELECT (one, other) FROM kept)"
                 )
+                return
+            connection.execute("DELETE FROM relation WHERE kind = 'synonym'")
+            connection.execute(
+                "INSERT INTO relation "
+                "SELECT one, other, 'synonym', true, 1, false, '', '', true, '', '', 1, value, value FROM kept"
+            )

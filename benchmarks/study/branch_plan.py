@@ -72,6 +72,8 @@ ARMS = (
     Arm("DSKD, gamma auto", options={"gamma": "auto"}),
     Arm("DSKD, synonyms of one token", "one-token", "one-token", **ATTEMPTS),
     Arm("DSKD, neighbours for these", "neighbours", "neighbours", **ATTEMPTS),
+    Arm("DSKD, likely words for these", "likely", "likely", **ATTEMPTS),
+    Arm("DSKD, random words for these", "random-pairs", "random-pairs", **ATTEMPTS),
     Arm("DSKD, rare words by synonyms", senses="synonyms", **ATTEMPTS),
     Arm("DSKD, rare words by random words", senses="random-words", **ATTEMPTS),
     Arm("DSKD, rare words by neighbours", senses="neighbour-words", **ATTEMPTS),

@@ -35,8 +35,8 @@ LEFT_OUT = {"stated": "NOT direct", "no-synonyms": "kind = 'synonym'"}
 """Stores without some relations: only the stated ones, only antonyms."""
 COMPOSED = ("synonyms", "random-words", "neighbour-words")
 """Dictionaries in which rare words have the senses of synonyms, of random words, or of neighbours."""
-OF_ONE_TOKEN = ("one-token", "neighbours")
-"""Stores with synonyms between words of one token alone, and with neighbours in place of these."""
+OF_ONE_TOKEN = ("one-token", "neighbours", "likely", "random-pairs")
+"""Stores with synonyms between words of one token alone, and with other pairs in place of these."""
 QUESTIONS = 1500
 """Of CommonsenseQA's training set, as many as ARC-Challenge has and a half more."""
 
@@ -118,9 +118,7 @@ def prepare_branches(folder: Path, teacher: Path, store: Path, *, attempts: bool
             store_without(every, part / f"{name}.duckdb", words.read_text().split(), left_out)
     if attempts:
         head = load_teacher(str(teacher), device="cpu").model.get_output_embeddings().weight.detach()
-        stores = [part / f"{name}.duckdb" for name in OF_ONE_TOKEN]
-        if not all(store.exists() for store in stores):
-            of_one_token(part / "trained.duckdb", *stores, head)
+        of_one_token(part / "trained.duckdb", part, predicted, head)
         for layer in MIDDLE.values():
             middle_dictionary(part, teacher, folder / "senses.txt", layer)
         alter_all(part, head)

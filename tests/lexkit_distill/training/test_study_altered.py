@@ -104,12 +104,16 @@ def test_rare_words_have_mean_senses_of_common_ones_and_all_others_their_own(
             assert all(any(bool((mean == row).all()) for mean in own) for row in after[token])
 
 
-def test_neighbours_are_as_many_as_synonyms_and_no_antonyms(study: Any, store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["neighbours", "likely", "random-pairs"])
+def test_other_pairs_are_no_more_than_synonyms_and_no_antonyms(
+    study: Any, store: Path, senses: Path, tmp_path: Path, name: str
+) -> None:
     import torch
 
-    head = torch.randn(1000, 8, generator=torch.Generator().manual_seed(0))
-    synonyms, neighbours = tmp_path / "synonyms.duckdb", tmp_path / "neighbours.duckdb"
-    study.altered.of_one_token(store, synonyms, neighbours, head)
+    from lexkit_distill.senses.dictionary import SenseDictionary
+
+    head = torch.randn(1000, SenseDictionary(senses).rows.shape[1], generator=torch.Generator().manual_seed(0))
+    study.altered.of_one_token(store, tmp_path, senses, head)
 
     def relations(path: Path, kind: str) -> set[tuple[str, str]]:
         with duckdb.connect(str(path), read_only=True) as connection:
@@ -124,15 +128,31 @@ def test_neighbours_are_as_many_as_synonyms_and_no_antonyms(study: Any, store: P
     with duckdb.connect(str(store), read_only=True) as connection:
         words = connection.execute("SELECT word FROM span JOIN word USING (word_id) WHERE n_tokens = 1").fetchall()
     single = {word for (word,) in words}
+    synonyms, others = tmp_path / "one-token.duckdb", tmp_path / f"{name}.duckdb"
     kept = relations(synonyms, "synonym")
     assert kept == {pair for pair in relations(store, "synonym") if single.issuperset(pair)}
-    near, antonyms = relations(neighbours, "synonym"), relations(store, "antonym")
-    assert near
-    assert near != kept
-    assert relations(synonyms, "antonym") == relations(neighbours, "antonym") == antonyms
-    assert not near & (antonyms | {(b, a) for a, b in antonyms})
-    allowed, used = (Counter(word for pair in pairs for word in pair) for pairs in (kept, near))
+    chosen, antonyms = relations(others, "synonym"), relations(store, "antonym")
+    assert chosen
+    assert chosen != kept
+    assert relations(synonyms, "antonym") == relations(others, "antonym") == antonyms
+    assert not chosen & (antonyms | {(b, a) for a, b in antonyms})
+    allowed, used = (Counter(word for pair in pairs for word in pair) for pairs in (kept, chosen))
     assert all(used[word] <= allowed[word] for word in used)
+
+
+def test_likely_words_are_likely_at_the_mean_sense(study: Any, senses: Path) -> None:
+    import torch
+
+    from lexkit_distill.senses.dictionary import SenseDictionary
+
+    own = tokens_of(senses)
+    (one, rows), (other, _) = list(own.items())[:2]
+    head = torch.randn(1000, rows.shape[1], generator=torch.Generator().manual_seed(0))
+    expected = torch.softmax(head @ rows.mean(0), 0)[[one, other, 0]]
+    without = next(token for token in range(1000) if token not in own)
+    found = study.altered._probabilities(SenseDictionary(senses), torch.tensor([one, other, 0, without]), head)
+    torch.testing.assert_close(found[0, :3], expected)
+    assert not found[3].any()
 
 
 def test_probe_figures_tell_seen_heads_from_unseen_ones(study: Any) -> None:
