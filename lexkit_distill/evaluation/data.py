@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import lexkit
 from lexkit.arguments import user_path
@@ -99,8 +101,8 @@ def _text(config: EvalConfig) -> str | None:
 
 
 def label_of(folder: str) -> str:
-    """Return the name of a dictionary's folder, with which the names of its metrics begin."""
-    return user_path(folder).resolve().name
+    """Return the name of a dictionary's folder as it is given, with which the names of its metrics begin."""
+    return Path(os.path.abspath(user_path(folder))).name  # noqa: PTH100  # resolve() would take the name a link leads to
 
 
 def _items(config: EvalConfig) -> list[Item]:

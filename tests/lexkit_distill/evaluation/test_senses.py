@@ -12,6 +12,7 @@ import pytest
 from lexkit.errors import LexkitError
 from lexkit.progress import Progress
 from lexkit_distill.errors import DictionaryError, EvaluationError
+from lexkit_distill.evaluation.data import label_of
 
 pytest.importorskip("lm_eval", reason="needs the extra 'eval'")
 pytestmark = pytest.mark.filterwarnings("ignore")  # what other packages warn about when they are imported
@@ -393,3 +394,11 @@ def test_what_cannot_be_is_one_line(
         assert done.returncode == 1, arguments
         assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_metrics_are_named_after_the_folder_as_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "predicted").mkdir()
+    (tmp_path / "k10").symlink_to("predicted")
+    monkeypatch.chdir(tmp_path / "predicted")
+    names = {str(tmp_path / "k10"): "k10", "../k10/": "k10", ".": "predicted", "../k10/../predicted": "predicted"}
+    assert {folder: label_of(folder) for folder in names} == names
