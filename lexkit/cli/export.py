@@ -121,7 +121,11 @@ def export(
         with working(quiet, "make items"):
             files = _items(store, folder, 1000 if heads is None else heads, seed or 0, text)
         if text is not None and not any(file.file == "lexkit_substitution.yaml" for file in files):
-            click.echo(f"note: {text} has no sentences in which a word can be replaced", err=True)
+            click.echo(
+                f"note: there are no substitution items: {text} has too few words that this store can replace to "
+                "balance the options by frequency; give a longer text",
+                err=True,
+            )
     else:
         files = _tables(store, folder, (heads, seed, text), options, quiet)
     address = None

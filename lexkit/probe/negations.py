@@ -46,12 +46,19 @@ def _negation_options(words: Words, base: str, negated: str, negations: set[str]
 
     The latter are the part of speech, and the origin of the second option: it is an antonym of the base. Base and
     negation are mainly used as this part of speech: few would take *unfailing* as a noun, or *incorrect* as a verb.
+
+    The store also has the second option as a synonym of the negation, which shows that it suits the sense that is
+    negated: *unjust* and *dark* are antonyms of *fair*, and only one of them means the same as *unfair*.
     """
-    part, *_ = words.parts.get(base, [None])
-    if part is None or part not in words.parts.get(negated, [])[:1]:
+    part = words.mainly(base)
+    if part is None or words.mainly(negated) != part:
         return None
     synonyms = words.related_by("synonym", base, part)
-    antonyms = [(word, way) for word, way in words.related_by("antonym", base, part) if word != negated]
+    antonyms = [
+        (word, way)
+        for word, way in words.related_by("antonym", base, part)
+        if word != negated and words.are_synonyms(negated, word)
+    ]
     pairs = [
         (synonym, antonym, part, way)
         for (synonym, _), (antonym, way) in best_first(synonyms, antonyms)

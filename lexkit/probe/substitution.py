@@ -19,6 +19,11 @@ _CONTEXTS = 3
 """Most sentences of an item."""
 _RESTRICTING = re.compile(r"\b(?:an?|more|most|very) $", re.IGNORECASE)
 """Words after which some options would be wrong by their first letter or part of speech alone."""
+_OF_A_NOUN = frozenset(
+    "the this that these those my your his her its our their no some any each every of in on at by for from"
+    " with".split()
+)
+"""Words after which there is a noun or an adjective, and no verb."""
 
 
 def substitution_items(words: Words, text: str, number: int, seed: int) -> list[Item]:
@@ -37,7 +42,7 @@ def substitution_items(words: Words, text: str, number: int, seed: int) -> list[
     places: dict[str, list[tuple[str, str]]] = defaultdict(list)
     heads = {word: part for word, part in _unambiguous(words) if part in words.pools}
     for before, word, after in _places(text):
-        if word in heads:
+        if word in heads and _suits(heads[word], before, after):
             places[word].append((before, after))
     random = Random(f"{seed} substitution")
     candidates = sorted(places)
@@ -50,6 +55,19 @@ def substitution_items(words: Words, text: str, number: int, seed: int) -> list[
         if free:
             balance.add(head, heads[head], avoid=set().union(*map(_words, contexts[head])))
     return [item_of("substitution", choice, words, contexts[choice.head]) for choice in balance.balanced(number)]
+
+
+def _suits(part: str, before: str, after: str) -> bool:
+    """Return whether a word may be this part of speech between the beginning and the end of a sentence.
+
+    A store may lack another use of the word: *the extract also*, *in order to power*, *cared for the sick*.
+    """
+    last = before.rpartition(" ")[2].lower()
+    if part == "verb":
+        return last not in _OF_A_NOUN
+    if part == "adj" and last in _OF_A_NOUN:
+        return after.lstrip()[:1].isalpha()
+    return part == "adv" or last != "to"
 
 
 def _words(place: tuple[str, str]) -> set[str]:

@@ -24,8 +24,12 @@ words such as *have* and *both*."""
 
 _OF_ONE_SENSE = """
 WITH stated AS (
-    -- A sense of Roget's is a head with a paragraph, or with the head that it is opposed to
-    SELECT word_a, word_b, kind, source, regexp_extract(sense, '^[^¶/]+') AS sense
+    SELECT word_a, word_b, kind, source, unnest(
+        -- Roget's senses are a head with a place, "731 Success ¶1", or two opposed heads, "731 Success / 732 Failure"
+        CASE WHEN source IN (SELECT source FROM source WHERE kind = 'roget')
+        THEN list_transform(string_split(split_part(sense, '¶', 1), ' / '), lambda head: trim(head))
+        ELSE [sense] END
+    ) AS sense
     FROM evidence WHERE rule IS NULL AND sense IS NOT NULL
 ), of_head AS (
     SELECT word_a AS head, word_b AS other, * FROM stated
@@ -77,8 +81,11 @@ class Words:
                         good.setdefault((word, part), []).append((other, "stated" if direct else "derived"))
         self.parts: dict[str, list[str]] = {}
         """Parts of speech of each word's relations, whatever their confidence, the most frequent first."""
-        for (word, part), _ in parts.most_common():
+        relations: Counter[str] = Counter()
+        for (word, part), number in parts.most_common():
             self.parts.setdefault(word, []).append(part)
+            relations[word] += number
+        self._mainly = {word: its[0] for word, its in self.parts.items() if 2 * parts[word, its[0]] > relations[word]}
         # Unrelated options are mainly used as the part of speech that related ones have
         pools = {part: [word for word, its in self.parts.items() if its[0] == part] for part in PARTS_OF_SPEECH}
         self.pools = {part: sorted(pool, key=lambda word: (self.frequency[word], word)) for part, pool in pools.items()}
@@ -98,6 +105,14 @@ class Words:
     def related_by(self, kind: str, word: str, part: str) -> list[tuple[str, str]]:
         """Return what `good` has for a word as a part of speech."""
         return self.good[kind].get((word, part), [])
+
+    def mainly(self, word: str) -> str | None:
+        """Return the part of speech of more than half of a word's relations, if there is one."""
+        return self._mainly.get(word)
+
+    def are_synonyms(self, word: str, other: str) -> bool:
+        """Return whether two words are synonyms, of any confidence, and not antonyms as well."""
+        return other in self.related[word] and (word, other) not in self._opposed
 
     def of_one_sense(self, head: str, antonym: str, synonym: str) -> bool:
         """Return whether an antonym and a synonym of a head seem to belong to the same sense of it.

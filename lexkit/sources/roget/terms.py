@@ -51,7 +51,8 @@ _REFERENCE = re.compile(
     # numbers of heads, or a part of speech; one full stop belongs to the reference, a second one to the sentence,
     # unless a preposition is left of that: "be the due &c n.. of;"
     r"(?:,?\s*\d+[a-z]?(?:\.\d+)*(?:\s+\d+[a-z]?\b)*"
-    r"|,?\s*(?:n|v|adj|adv|phr|pron|int)\b\s?\.?(?:\.(?=\s+(?:of|to|for|on|upon|with|from|in|into|at|by)\s*[;,.]))?)?",
+    r"|,?\s*(?:n|v|adj|adv|phr|pron|int)\b"
+    r"(?:\s?\.{1,2}(?=\s+(?:of|to|for|on|upon|with|from|in|into|at|by)\s*(?:[;,.:!?&(\[]|$))|\.)?)?",
     re.IGNORECASE,
 )
 _REFERENCE_WITHOUT_ET_CETERA = re.compile(r"\([^()]*\)\s*\d+[a-z]?(?:\.\d+)?")

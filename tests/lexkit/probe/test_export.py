@@ -102,5 +102,6 @@ def test_command(run: Run, starter_store: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("No sentence.", encoding="utf-8")
     done = run(*command, "--text", tmp_path / "text")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.endswith("text has no sentences in which a word can be replaced\n")
+    assert "note: there are no substitution items: " in done.stderr
+    assert done.stderr.endswith("; give a longer text\n")
     assert "items.jsonl: 144 rows" in done.stdout

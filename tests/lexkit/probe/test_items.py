@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +62,7 @@ def cells(items: list[Item]) -> dict[tuple[str, str, str], list[Item]]:
 def test_number(items: list[Item]) -> None:
     counts = Counter(item.type for item in items)
     assert counts["antonym"] == counts["synonym"] == 996  # whole rounds of twelve permutations
-    assert counts["negation"] > 300
+    assert counts["negation"] > 180
     assert counts["substitution"] == 0
     assert len({item.id for item in items}) == len(items)
 
@@ -138,20 +137,24 @@ def test_insults_are_left_out(every_item: list[Item]) -> None:
 
 
 def test_negations_are_right(items: list[Item], lexicon: Lexicon) -> None:
-    for item in [item for item in items if item.type == "negation"][:100:2]:
-        assert lexicon.relation(item.group, item.options[item.right]) == ["synonym"]
-        assert lexicon.relation(item.group, item.options[1 - item.right]) == ["antonym"]
+    for item in [item for item in items if item.type == "negation"][:100]:
+        right, wrong = item.options[item.right], item.options[1 - item.right]
+        # "dark" is an antonym of "fair", but no synonym of "unfair"
+        assert lexicon.relation(item.head, right) == ["synonym"]
+        if item.head == item.group:
+            assert lexicon.relation(item.head, wrong) == ["antonym"]
 
 
 def test_negations_are_of_the_usual_part_of_speech(items: list[Item], lexicon: Lexicon) -> None:
     # a store may have incorrect as a verb, which hardly anyone uses
     usual = """
-        SELECT mode(part ORDER BY part) FROM (
+        SELECT part FROM (
             SELECT unnest(pos) AS part FROM synonyms WHERE word = $1 UNION ALL
             SELECT unnest(pos) FROM antonyms WHERE word = $1)
+        GROUP BY part QUALIFY 2 * count(*) > sum(count(*)) OVER ()
     """
     for item in [item for item in items if item.type == "negation"][:60]:
-        assert lexicon.sql(usual, [item.head]).column(0).to_pylist() == [item.pos]
+        assert lexicon.sql(usual, [item.head])["part"].to_pylist() == [item.pos]
 
 
 def test_no_word_shows_the_answer(items: list[Item]) -> None:
@@ -252,7 +255,8 @@ class TestSubstitution:
         # a synonym of another sense than the antonym's rarely fits: in "heavy rain", dull does not
         def senses(word: str, other: str) -> set[tuple[str, str]]:
             found = lexicon.explain(word, other)
-            return {(one.source, re.split("[¶/]", one.sense)[0]) for one in found if one.sense and not one.rule}
+            stated = [one for one in found if one.sense and not one.rule]
+            return {(one.source, part.strip()) for one in stated for part in one.sense.split("¶")[0].split(" / ")}
 
         for item in of_text[:100]:
             kinds = {option: lexicon.relation(item.head, option) for option in item.options}
@@ -260,6 +264,15 @@ class TestSubstitution:
             synonym = item.options[item.right]
             opposed = lexicon.relation(antonym, synonym) == ["antonym"]
             assert opposed or senses(item.head, antonym) & senses(item.head, synonym), item
+
+    def test_the_part_of_speech_fits_the_sentence(self, words: Words, every_of_text: list[Item]) -> None:
+        # a store may lack the other use of a word: the extract, in order to power, care for the sick
+        for item in every_of_text:
+            for before, after in item.contexts:
+                last = before.split()[-1:]
+                assert item.pos != "verb" or last not in (["the"], ["of"], ["their"])
+                assert item.pos not in ("noun", "adj") or last != ["to"]
+                assert item.pos != "adj" or last != ["the"] or after.strip()[:1].isalpha()
 
     def test_other_items_do_not_matter(
         self, of_text: list[Item], lexicon: Lexicon, shared: Callable[[str], Path]

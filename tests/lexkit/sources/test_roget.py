@@ -190,6 +190,10 @@ def test_no_preposition_or_article_is_left_of_a_term(real_terms: list[Term]) -> 
         ("sculptured &c v.. in relief", ["sculptured", "in relief"]),
         ("be a reproach &c n.. to, shame", ["be a reproach to", "shame"]),
         ("the same &c n.. selfsame", ["the same", "selfsame"]),
+        ("cat &c n . dog; mouse", ["cat", "dog", "mouse"]),
+        ("sale &c v . in stock; shop", ["sale", "in stock", "shop"]),
+        ("be the due &c n.. of [Lat.]; right", ["be the due of", "right"]),
+        ("be the due &c n.. of", ["be the due of"]),
     ],
 )
 def test_a_second_full_stop_after_a_reference(text: str, terms: list[str]) -> None:
