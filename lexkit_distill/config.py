@@ -89,8 +89,9 @@ class Option:
         if value is None and (type(None) in get_args(self.hint)):
             return None
         if self.is_multiple:
-            faults = (self._fault_of_one(one) for one in value) if isinstance(value, tuple) else ["not a tuple"]
-            return next((fault for fault in faults if fault), None)
+            if not isinstance(value, tuple):
+                return f"not a tuple, such as {tuple(value) if isinstance(value, list) else (value,)!r}"
+            return next((fault for fault in map(self._fault_of_one, value) if fault), None)
         return self._fault_of_one(value)
 
     def _fault_of_one(self, value: Any) -> str | None:  # noqa: ANN401

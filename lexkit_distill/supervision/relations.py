@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lexkit.arguments import user_path
 from lexkit.errors import StoreError
 from lexkit.sources.records import Kind
 from lexkit.store.lexicon import Lexicon
@@ -89,9 +91,9 @@ class Relations:
 
 
 def read_relations(
-    store: Path,
+    store: str | os.PathLike[str],
     tokenizer_fingerprint: str,
-    tokenizer_path: Path,
+    tokenizer_path: str | os.PathLike[str],
     *,
     min_confidence: float = 0,
     archaic: bool = True,
@@ -110,6 +112,7 @@ def read_relations(
     Raises:
         StoreError: the store does not exist, or has no spans for this tokenizer.
     """
+    store = user_path(store)
     with Lexicon(store) as lexicon:
         known = lexicon.sql("SELECT tokenizer FROM tokenizer WHERE fingerprint = ?", [tokenizer_fingerprint])
         if known.num_rows == 0:

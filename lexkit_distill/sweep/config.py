@@ -82,7 +82,7 @@ def read_sweep(path: str | os.PathLike[str], output: str | None = None) -> Sweep
     Raises:
         TrainingError: the file is missing, has unknown keys or invalid values, or names no validation data.
     """
-    path = Path(path)
+    path = user_path(path)
     content = {named(key, _KEYS, str(path), _HINT): value for key, value in read_yaml(path, _HINT).items()}
     base = _base(path, content.get("base"))
     grid = _grid(path, content.get("grid"), str(base.get("senses") or ""))
