@@ -110,3 +110,8 @@ class TestAnswers:
         assert len(rows) == 60
         assert not [word for (word,) in rows if not lexicon.synonyms(word, direct=True)]
         assert not [word for (word,) in rows if not lexicon.antonyms(word, direct=True)]
+
+    def test_words_that_are_younger_than_roget_are_known(self, lexicon: Lexicon) -> None:
+        words = "internet email website video online app download software smartphone girlfriend basically awesome"
+        assert not [word for word in words.split() if not lexicon.synonyms(word, direct=True)]
+        assert "girlfriend" in {neighbor.word for neighbor in lexicon.antonyms("boyfriend")}
