@@ -77,8 +77,10 @@ class HeldOut:
         """
 
         def make() -> dict[str, Tensor]:
-            ids = self.teacher.encoder.plain_tokenizer.encode(text, add_special_tokens=False).ids
-            rows = [ids[start : start + LENGTH] for start in range(0, len(ids) - LENGTH, LENGTH)]
+            encoder = self.teacher.encoder
+            ids = encoder.plain_tokenizer.encode(text, add_special_tokens=False).ids
+            room = LENGTH - len(encoder.beginning)  # a model whose rows begin with BOS says nothing sensible without it
+            rows = [encoder.begun(ids[start : start + room]) for start in range(0, len(ids) - room, room)]
             step = max(len(rows) // windows, 1)
             states = self.states(rows[::step][:windows])
             final = states["final"][:, :-1].flatten(0, 1).to(self.teacher.device)
@@ -147,12 +149,13 @@ class Bench:
     def _questions(self, task: str, data: Path) -> Questions:
         prepared = prepare(TASKS[task], str(data), shots=0, limit=QUESTIONS, seed=0)
         rows, spans, owner, lengths = [], [], [], []
-        encode = self.teacher.encoder.plain_tokenizer.encode
+        encoder = self.teacher.encoder
+        encode, room = encoder.plain_tokenizer.encode, LENGTH - len(encoder.beginning)
         for number, question in enumerate(prepared.questions):
             for choice in question.options:
                 prompt = encode(f"Question: {question.text}\nAnswer:", add_special_tokens=False).ids
                 answer = encode(f" {choice}", add_special_tokens=False).ids
-                row = (prompt + answer)[-LENGTH:]
+                row = encoder.begun((prompt + answer)[-room:])
                 rows.append(row)
                 spans.append(len(answer))
                 owner.append(number)
