@@ -43,7 +43,7 @@ def check_upload(name: str, extra: str = "hub") -> None:
     from huggingface_hub import get_token
 
     if get_token() is None:
-        raise HubError("there is no token for the hub; run 'hf auth login', or set HF_TOKEN")
+        raise HubError("no token for the hub is set; run 'hf auth login', or set HF_TOKEN")
 
 
 def upload(

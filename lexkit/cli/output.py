@@ -88,8 +88,9 @@ def store_path(text: str) -> Path:
     """Return the path of the store that a command was given.
 
     Raises:
-        StoreError: there is no store. The check does not import DuckDB, so the error comes at once.
+        StoreError: no file exists at this path.
     """
+    # Without DuckDB, whose import takes most of the time of a failed command
     path = user_path(text)
     check_store_file(path)
     return path

@@ -62,8 +62,8 @@ def fetch_source(
         patience: how often to retry and how long to wait.
 
     Raises:
-        FetchError: there is no network, the server refuses or keeps failing, the file differs from what the catalogue
-            says, the disk is full or cannot be written, or another process is downloading the same file.
+        FetchError: the network does not answer, the server refuses or keeps failing, the file differs from what the
+            catalogue says, the disk is full or cannot be written, or another process is downloading the same file.
     """
     target = cached_path(entry, cache)
     folder = cache / entry.to_fetch.unpack if entry.to_fetch.unpack else None

@@ -116,7 +116,7 @@ class PartialDownload:
     """The part of *download* that has arrived so far; once complete, it becomes the file *target*.
 
     Attributes:
-        version: version of the file on the server; None if there is no usable part.
+        version: version of the file on the server; None if no part can be used.
         resumed_at: number of bytes that come from an earlier run.
     """
 

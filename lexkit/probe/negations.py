@@ -50,8 +50,8 @@ def _negation_options(words: Words, base: str, negated: str, negations: set[str]
     The store also has the second option as a synonym of the negation, which shows that it suits the sense that is
     negated: *unjust* and *dark* are antonyms of *fair*, and only one of them means the same as *unfair*.
     """
-    part = words.mainly(base)
-    if part is None or words.mainly(negated) != part:
+    part = words.mainly.get(base)
+    if part is None or words.mainly.get(negated) != part:
         return None
     synonyms = words.related_by("synonym", base, part)
     antonyms = [

@@ -27,8 +27,7 @@ WITH stated AS (
     SELECT word_a, word_b, kind, source, unnest(
         -- Roget's senses are a head with a place, "731 Success ¶1", or two opposed heads, "731 Success / 732 Failure"
         CASE WHEN source IN (SELECT source FROM source WHERE kind = 'roget')
-        THEN list_transform(string_split(split_part(sense, '¶', 1), ' / '), lambda head: trim(head))
-        ELSE [sense] END
+        THEN string_split(trim(split_part(sense, '¶', 1)), ' / ') ELSE [sense] END
     ) AS sense
     FROM evidence WHERE rule IS NULL AND sense IS NOT NULL
 ), of_head AS (
@@ -65,14 +64,17 @@ class Words:
         """All words that each word is related to, by any relation of the store."""
         self.good: dict[str, dict[tuple[str, str], list[tuple[str, str]]]] = {"synonym": {}, "antonym": {}}
         """Related words by kind and (word, part of speech), the best first, each with ``stated`` or ``derived``."""
+        self._opposed: set[tuple[str, str]] = set()
         parts: Counter[tuple[str, str]] = Counter()
         for kind, good in self.good.items():
             table = lexicon.sql(
-                f"SELECT word, {kind} AS other, pos, direct, NOT contested AND same_pos AND len(usage) = 0 "
+                f"SELECT word, {kind} AS other, pos, same_pos, direct, NOT contested AND same_pos AND len(usage) = 0 "
                 f"AND confidence >= {MIN_CONFIDENCE} AS is_good FROM {kind}s ORDER BY word, weight DESC, other"
             ).to_pydict()
-            for word, other, pos, direct, is_good in zip(*table.values(), strict=True):
+            for word, other, pos, same_pos, direct, is_good in zip(*table.values(), strict=True):
                 self.related[word].add(other)
+                if kind == "antonym" and same_pos:
+                    self._opposed.add((word, other))
                 if word not in self.frequency:
                     continue
                 parts.update((word, part) for part in pos)
@@ -85,7 +87,8 @@ class Words:
         for (word, part), number in parts.most_common():
             self.parts.setdefault(word, []).append(part)
             relations[word] += number
-        self._mainly = {word: its[0] for word, its in self.parts.items() if 2 * parts[word, its[0]] > relations[word]}
+        self.mainly = {word: its[0] for word, its in self.parts.items() if 2 * parts[word, its[0]] > relations[word]}
+        """The part of speech of more than half of a word's relations, of words that have one."""
         # Unrelated options are mainly used as the part of speech that related ones have
         pools = {part: [word for word, its in self.parts.items() if its[0] == part] for part in PARTS_OF_SPEECH}
         self.pools = {part: sorted(pool, key=lambda word: (self.frequency[word], word)) for part, pool in pools.items()}
@@ -94,8 +97,6 @@ class Words:
         self.inflected = set(lexicon.sql(inflected)["word"].to_pylist())
         """Words that are also inflected forms of other words, such as *recorded*."""
         self._of_one_sense = set(zip(*lexicon.sql(_OF_ONE_SENSE).to_pydict().values(), strict=True))
-        opposed = lexicon.sql("SELECT word, antonym FROM antonyms WHERE same_pos").to_pydict()
-        self._opposed = set(zip(*opposed.values(), strict=True))
 
     def between(self, part: str, low: float, high: float) -> list[str]:
         """Return the words of a part of speech with frequencies between two limits, without the limits themselves."""
@@ -105,10 +106,6 @@ class Words:
     def related_by(self, kind: str, word: str, part: str) -> list[tuple[str, str]]:
         """Return what `good` has for a word as a part of speech."""
         return self.good[kind].get((word, part), [])
-
-    def mainly(self, word: str) -> str | None:
-        """Return the part of speech of more than half of a word's relations, if there is one."""
-        return self._mainly.get(word)
 
     def are_synonyms(self, word: str, other: str) -> bool:
         """Return whether two words are synonyms, of any confidence, and not antonyms as well."""

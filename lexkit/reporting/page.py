@@ -99,7 +99,7 @@ def report(
         A `Report`: the path, its size in bytes, and the number of relations in the store and in the page.
 
     Raises:
-        StoreError: There is no such store, it is damaged, or *output* exists and is not an HTML page.
+        StoreError: The store does not exist or is damaged, or *output* exists and is not an HTML page.
         ArgumentError: *limit* is not a whole number from 0 on.
         OSError: The file cannot be written.
     """

@@ -100,7 +100,7 @@ def test_what_cannot_be_uploaded_is_refused_before_anything_is_exported(
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
     assert export(tmp_path / "out", store) == 1
     assert capsys.readouterr().err == (
-        "error: --push-to-hub someone/words: there is no token for the hub; run 'hf auth login', or set HF_TOKEN\n"
+        "error: --push-to-hub someone/words: no token for the hub is set; run 'hf auth login', or set HF_TOKEN\n"
     )
     for name in ("../words", "someone/words.git", f"someone/{'w' * 96}"):
         assert export(tmp_path / "out", store, "--push-to-hub", name) == 1

@@ -97,6 +97,6 @@ def test_a_missing_token_is_reported_before_training(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
     config = configured(push_to_hub="someone/student")
-    with pytest.raises(TrainingError, match=r"^--push-to-hub someone/student: there is no token for the hub; run 'hf"):
+    with pytest.raises(TrainingError, match=r"^--push-to-hub someone/student: no token for the hub is set; run 'hf"):
         check_training(config)
     check_training(config, preview=True)
