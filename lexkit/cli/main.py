@@ -101,7 +101,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str], debug: bool) -> None:
     terminate = _Termination()
-    signal.signal(signal.SIGTERM, terminate)
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         # not cli.main(), which prints an empty line after Ctrl-C
         with cli.make_context("lexkit", list(arguments)) as context:
@@ -127,6 +127,8 @@ def _run(arguments: Sequence[str], debug: bool) -> None:
                 sys.exit(terminate.code)
             _fail(*_interrupted(error, arguments))
         _fail(_message(error), 1)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 class _Termination:

@@ -62,7 +62,7 @@ def _process_batch(work: Work, pages: Sequence[Page], jobs: int) -> Results:
     while done < len(pages):
         batch = pages[done : done + 1] if alone else pages[done:]
         try:
-            with ProcessPoolExecutor(min(jobs, len(batch)), get_context("fork")) as pool:
+            with ProcessPoolExecutor(min(jobs, len(batch)), get_context("fork"), _end_on_signals) as pool:
                 for result in pool.map(_process, batch):
                     yield result
                     done += 1
@@ -72,6 +72,13 @@ def _process_batch(work: Work, pages: Sequence[Page], jobs: int) -> Results:
                 done += 1
             alone = alone or 4 * jobs + 1
         alone = max(0, alone - 1)
+
+
+def _end_on_signals() -> None:
+    # The pool ends processes with SIGTERM. Where a handler is inherited that raises an exception, as lexkit's own does,
+    # the process may stay alive or leave the pool's queue full, and the pool would wait for ever.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def _process(page: Page) -> tuple[Any, str | None]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ def work(page: tuple[str, str]) -> Any:
         os._exit(7)
     if title == "take all memory":
         raise MemoryError
+    if title == "handlers":
+        return [signal.getsignal(number) == signal.SIG_DFL for number in (signal.SIGTERM, signal.SIGALRM)]
     if title == "hang":
         signal.pause()
     return None if title == "empty" else [{"word": title, "glosses": ("one", "two")}]
@@ -62,6 +65,17 @@ def test_a_page_that_hangs_is_left_out(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(page_processes, "MAX_SECONDS", 1)
     results, _ = process(tmp_path, ["glad", "hang", "sad"])
     assert [failure for _, failure in results] == [None, "its process died, or took more than 1 seconds", None]
+
+
+def test_no_handler_of_this_process_keeps_a_page_process_from_ending(tmp_path: Path) -> None:
+    # The pool ends processes with SIGTERM; one that turned it into an exception made it wait for ever, once in 50 times
+    before = {number: signal.signal(number, lambda *_: sys.exit(1)) for number in (signal.SIGTERM, signal.SIGALRM)}
+    try:
+        results, _ = process(tmp_path, ["handlers"])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert results == [[[True, True], None]]
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
