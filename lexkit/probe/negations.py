@@ -48,7 +48,7 @@ def _negation_options(words: Words, base: str, negated: str, negations: set[str]
     negation are mainly used as this part of speech: few would take *unfailing* as a noun, or *incorrect* as a verb.
 
     The store also has the second option as a synonym of the negation, which shows that it suits the sense that is
-    negated: *unjust* and *dark* are antonyms of *fair*, and only one of them means the same as *unfair*.
+    negated: *rare* and *noble* are antonyms of *common*, and only *rare* means the same as *uncommon*.
     """
     part = words.mainly.get(base)
     if part is None or words.mainly.get(negated) != part:
