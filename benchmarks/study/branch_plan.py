@@ -69,6 +69,7 @@ ARMS = (
     Arm("DSKD, the mean of all senses", senses="mean"),
     Arm("DSKD, no synonyms", "no-synonyms", "no-synonyms"),
     Arm("DSKD, no derived relations", "stated", "stated"),
+    Arm("DSKD, no relations", "no-synonyms", "no-synonyms", options={"beta_n": 0.0}),
     Arm("DSKD, gamma auto", options={"gamma": "auto"}),
     Arm("DSKD, synonyms of one token", "one-token", "one-token", **ATTEMPTS),
     Arm("DSKD, neighbours for these", "neighbours", "neighbours", **ATTEMPTS),

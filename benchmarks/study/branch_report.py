@@ -47,7 +47,19 @@ COMPARED = (*TEXT, *WORDS)
 """The measures that have an interval for each arm and base."""
 COMPARED_NAMES = {**TEXT, **WORDS, "synonym": "synonym", "antonym": "antonym"}
 _MARGINS = ("antonym_margin_seen", "antonym_margin_unseen", "synonym")
-_MIDDLE = ("test_ce", "test_kl", "test_ce_rare", *_MARGINS)
+_MIDDLE = ("test_ce", "test_kl", "test_ce_rare", *_MARGINS, "negation")
+_IDEAS = (
+    *(
+        ("KD + hidden", "DSKD, synonyms of one token", f"DSKD, {what} for these")
+        for what in ("neighbours", "likely words", "random words")
+    ),
+    *(
+        ("KD + hidden", "DSKD, rare words by synonyms", other)
+        for other in ("DSKD, rare words by random words", "DSKD, rare words by neighbours", "DSKD")
+    ),
+    *((base, "senses of a middle layer", "senses of a middle layer, another token's") for base in plan.MIDDLE),
+)
+"""A base, an arm with the idea of an attempt, and the same arm without it."""
 _DIGITS = {"test_ce": 4, "test_kl": 4, "test_ce_related": 4}
 
 
@@ -140,6 +152,20 @@ def ablations(branches: Branches) -> str:
     return table(["base", "DSKD less DSKD with", "seeds", *measures.values()], rows) if rows else "No runs yet."
 
 
+def ideas(branches: Branches) -> str:
+    """Differences of attempts to the same arms without their ideas."""
+    measures = {name: {**COMPARED_NAMES, **RARE}[name] for name in ("test_ce", "test_kl", "test_ce_rare")}
+    measures["test_ce_composed"] = RARE["test_ce_composed"]
+    rows = []
+    for base, arm, other in _IDEAS:
+        mine, theirs = ([branches.values(base, name, measure) for measure in measures] for name in (arm, other))
+        found = [paired(one, two) for one, two in zip(mine, theirs, strict=True)]
+        if found[0].n:
+            cells = [shown(interval, _DIGITS.get(name, 3)) for name, interval in zip(measures, found, strict=True)]
+            rows.append([base, arm, other, str(found[0].n), *cells])
+    return table(["base", "arm", "less", "seeds", *measures.values()], rows) if rows else "No runs yet."
+
+
 def middle(branches: Branches) -> str:
     """Differences of the arms at middle layers, and of DSKD beside them, to the control of their own depth."""
     measures = {name: COMPARED_NAMES[name] for name in _MIDDLE}
@@ -217,15 +243,16 @@ def counted(branches: Branches) -> str:
     """How many intervals there are, and how many of them leave out 0."""
     every, judged = branches.intervals(), [both for both in branches.judged() if both[0] in plan.SHALLOW]
     seeds = [len(branches.values(base, CONTROL, "test_ce")) for base in plan.BASES]
-    told = ", ".join(f"{n} of {len(plan.SEEDS)} with {base}" for base, n in zip(plan.BASES, seeds, strict=True))
+    told = "; ".join(f"{base}: {n} of {len(plan.SEEDS)}" for base, n in zip(plan.BASES, seeds, strict=True))
     text = f"Seeds whose control is done: {told}. Only arms with {LEAST_SEEDS} seeds or more have intervals; "
     if not judged:
         return text + "no arm has yet, so that this page draws no conclusion from the tables below."
     away = sum(interval.excludes_zero for interval in every)
+    arms = " and ".join(f"{sum(of == base for of, _ in judged)} beside {base}" for base in plan.SHALLOW)
     return (
-        f"{text}the tables on KD + hidden and on KD alone have {len(every)} ({len(judged)} arms by {len(COMPARED)} "
-        f"measures). If no arm did anything, about {len(every) * 0.05:.0f} of them would leave out 0 by chance; "
-        f"{away} do."
+        f"{text}the tables on KD + hidden and on KD alone have {len(every)} ({len(COMPARED)} measures of {arms}). "
+        f"If no arm did anything, about {len(every) * 0.05:.0f} of them would leave out 0 by chance; {away} do. These "
+        f"are not {away} separate findings: most arms are variants of DSKD, and all of a base have the same control."
     )
 
 
@@ -259,6 +286,7 @@ TABLES: dict[str, Callable[[Branches], str]] = {
     "branch-kd-text": differences("KD", TEXT),
     "branch-kd-words": differences("KD", WORDS),
     "branch-ablations": ablations,
+    "branch-ideas": ideas,
     "branch-middle": middle,
     "branch-rare": rare,
     "branch-excluded": excluded,
