@@ -109,10 +109,10 @@ def test_an_arm_whose_setting_stays_is_compared_with_those_that_were_trained_aga
 def test_the_page_says_what_the_results_say(report: Any) -> None:
     page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
     results = report.Results(report.read(STUDY / "results.csv"))
-    branches, gemma = (
-        report.branch_report.Branches(report.branch_plan.written(STUDY / name))
-        for name in ("branches.csv", "branches-gemma.csv")
+    of_branches, more, of_gemma = (
+        report.branch_plan.written(STUDY / name) for name in ("branches.csv", "substitution.csv", "branches-gemma.csv")
     )
+    branches, gemma = report.branch_report.Branches(of_branches, more), report.branch_report.Branches(of_gemma)
     assert report.filled(page, results, branches, gemma) == page
     names = {name for name in re.findall(r"<!-- ([a-z-]+) -->", page) if name != "end"}
     assert names == {*report.TABLES, *report.branch_report.TABLES, report.branch_report.OTHER_TEACHER}

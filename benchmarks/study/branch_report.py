@@ -68,10 +68,13 @@ class Branches:
 
     Args:
         rows: of branches.csv, as they are written.
+        more: rows of substitution.csv, with other measures of some of these runs.
     """
 
-    def __init__(self, rows: Iterable[dict[str, str]]) -> None:
+    def __init__(self, rows: Iterable[dict[str, str]], more: Iterable[dict[str, str]] = ()) -> None:
         self.rows = {key_of(row): row for row in rows}
+        for row in more:
+            self.rows[key_of(row)] = row | self.rows[key_of(row)]
 
     def values(self, base: str, arm: str, measure: str) -> dict[int, float]:
         """Return a measure by seed."""
@@ -293,6 +296,7 @@ TABLES: dict[str, Callable[[Branches], str]] = {
     "branch-antonym": levels("antonym"),
     "branch-synonym": levels("synonym"),
     "branch-negation": levels("negation"),
+    "branch-substitution": levels("substitution"),
 }
 
 

@@ -238,11 +238,13 @@ def main() -> None:
     here = Path(__file__)
     parser.add_argument("results", type=Path, nargs="?", default=here.with_name("results.csv"))
     parser.add_argument("--branches", type=Path, default=here.with_name("branches.csv"))
+    parser.add_argument("--substitution", type=Path, default=here.with_name("substitution.csv"))
     parser.add_argument("--gemma", type=Path, default=here.with_name("branches-gemma.csv"))
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     results = Results(read(options.results))
-    branches, gemma = (branch_report.Branches(branch_plan.written(path)) for path in (options.branches, options.gemma))
+    of_branches, more, of_gemma = map(branch_plan.written, (options.branches, options.substitution, options.gemma))
+    branches, gemma = branch_report.Branches(of_branches, more), branch_report.Branches(of_gemma)
     if options.write is None:
         for name, make in TABLES.items():
             print(f"{name}\n\n{make(results)}\n")
