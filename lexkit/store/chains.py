@@ -63,7 +63,7 @@ def shortest_paths(
         max_steps: longest path to look for.
 
     Returns:
-        Paths of one length; none if there is no path, or only longer ones.
+        The shortest paths, which all have the same length. Empty if none has at most *max_steps* steps.
     """
     levels = _meeting(set(starts), set(goals), edges, max_steps)
     paths = {word_id: [_Path(0.0, (word_id,), ())] for word_id in levels[0]} if levels else {}

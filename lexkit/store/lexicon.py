@@ -36,7 +36,7 @@ def open(path: str | os.PathLike[str] | None = None) -> Lexicon:
             folder, like the option ``--store`` of the command line.
 
     Raises:
-        StoreError: There is no such file, it is not a lexkit store, or it has another schema version.
+        StoreError: The file does not exist, is not a lexkit store, or has another schema version.
     """
     return Lexicon(default_path() if path is None else path)
 
@@ -51,7 +51,7 @@ class Lexicon(StoreReader):
         path: A file made by `lexkit.build`; see also `lexkit.open`.
 
     Raises:
-        StoreError: There is no such file, it is not a lexkit store, or it has another schema version.
+        StoreError: The file does not exist, is not a lexkit store, or has another schema version.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

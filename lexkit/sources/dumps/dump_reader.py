@@ -40,7 +40,7 @@ def read_pages(path: Path) -> Iterator[tuple[str, str, str]]:
     Raises:
         SourceError: the compression is broken, the XML is not well-formed or incomplete, it has a document type (which
             could declare the entities of XML bombs), it is not a dump of the English Wiktionary, a page is too long, or
-            there is no article.
+            it contains no article.
     """
     reader = _Reader(path)
     with open_binary(path) as stream:

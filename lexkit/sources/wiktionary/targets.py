@@ -238,7 +238,7 @@ def _note_in_italics(found: re.Match[str]) -> str:
 def _without_notes(text: str, language: str) -> tuple[str, tuple[str, ...]]:
     """Remove notes and signs around a target, and return the target and the labels that the notes give it."""
     if text.startswith("(") and ")" not in text and " " in text:
-        return "", ()  # there is no telling where the note ends
+        return "", ()  # nothing shows where the note ends
     if not text.isascii():
         text = _CJK_BRACKET.sub(" (", _CJK_NOTE.sub(r" (\1)", text.translate(_ROUND)))
     target = _unwrapped(_BULLET.sub("", text)).strip() if not _ONLY_NOTE.fullmatch(text) else ""
