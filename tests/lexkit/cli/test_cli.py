@@ -80,6 +80,19 @@ class TestInterrupted:
         assert ended.value.code == code
         assert capsys.readouterr().err == f"error: {said}\n"
 
+    def test_a_command_called_from_python_leaves_the_handler_that_was_there(self) -> None:
+        def own(*_: object) -> None:
+            raise AssertionError
+
+        before = signal.signal(signal.SIGTERM, own)
+        try:
+            for arguments in (["--version"], ["no such command"]):
+                with pytest.raises(SystemExit):
+                    main(arguments)
+                assert signal.getsignal(signal.SIGTERM) is own
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
 
 class TestHelp:
     def test_nothing_heavy_is_imported(self) -> None:
