@@ -103,8 +103,8 @@ def test_the_report_says_what_is_excluded(plan: Any) -> None:
     branches = report.Branches(rows)
     assert branches.compared() == [("KD", "DSKD")]
     assert report.excluded(branches).splitlines()[-1].startswith("| KD + DSKD | 0.0184 | 0.0184 |")
-    assert "KD + hidden: 0 of 4; KD: 4 of 4; KD + hidden, 4 layers: 0 of 4" in report.counted(branches)
-    assert "of 0 beside KD + hidden and 1 beside KD)" in report.counted(branches)
+    assert "0 of 4 (KD + hidden); 4 of 4 (KD); 0 of 4 (KD + hidden, 4 layers)" in report.counted(branches)
+    assert "of each of 0 arms beside KD + hidden and 1 arms beside KD." in report.counted(branches)
     few = report.Branches([row for row in rows if row["seed"] != "3"])
     assert few.compared() == [("KD", "DSKD")]
     assert few.judged() == few.intervals() == []

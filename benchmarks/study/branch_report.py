@@ -157,8 +157,7 @@ def ablations(branches: Branches) -> str:
 
 def ideas(branches: Branches) -> str:
     """Differences of attempts to the same arms without their ideas."""
-    measures = {name: {**COMPARED_NAMES, **RARE}[name] for name in ("test_ce", "test_kl", "test_ce_rare")}
-    measures["test_ce_composed"] = RARE["test_ce_composed"]
+    measures = {name: (TEXT | RARE)[name] for name in ("test_ce", "test_kl", "test_ce_rare", "test_ce_composed")}
     rows = []
     for base, arm, other in _IDEAS:
         mine, theirs = ([branches.values(base, name, measure) for measure in measures] for name in (arm, other))
@@ -229,6 +228,20 @@ def levels(kind: str) -> Callable[[Branches], str]:
     return make
 
 
+def known(branches: Branches) -> str:
+    """Differences in accuracies and margins on words to the control, of DSKD and of the mean of all senses."""
+    kinds = ("antonym", "synonym", "negation", "substitution")
+    measures = [f"{kind}{of}" for of in ("", "_margin") for kind in kinds]
+    rows = []
+    for base in plan.SHALLOW:
+        for arm in ("DSKD", "DSKD, the mean of all senses"):
+            found = [branches.difference(base, arm, measure) for measure in measures]
+            if any(interval.n for interval in found):
+                rows.append([base, arm, *map(shown, found)])
+    head = ["base", "added", *(name.replace("_", " ") for name in measures)]
+    return table(head, rows) if rows else "No runs yet."
+
+
 def text_levels(branches: Branches) -> str:
     """Levels of the text measures: means over seeds."""
     models = [(plan.REFERENCE, plan.TEACHER), (plan.REFERENCE, plan.UNTRAINED)]
@@ -246,15 +259,15 @@ def counted(branches: Branches) -> str:
     """How many intervals there are, and how many of them leave out 0."""
     every, judged = branches.intervals(), [both for both in branches.judged() if both[0] in plan.SHALLOW]
     seeds = [len(branches.values(base, CONTROL, "test_ce")) for base in plan.BASES]
-    told = "; ".join(f"{base}: {n} of {len(plan.SEEDS)}" for base, n in zip(plan.BASES, seeds, strict=True))
+    told = "; ".join(f"{n} of {len(plan.SEEDS)} ({base})" for base, n in zip(plan.BASES, seeds, strict=True))
     text = f"Seeds whose control is done: {told}. Only arms with {LEAST_SEEDS} seeds or more have intervals; "
     if not judged:
         return text + "no arm has yet, so that this page draws no conclusion from the tables below."
     away = sum(interval.excludes_zero for interval in every)
-    arms = " and ".join(f"{sum(of == base for of, _ in judged)} beside {base}" for base in plan.SHALLOW)
+    arms = " and ".join(f"{sum(of == base for of, _ in judged)} arms beside {base}" for base in plan.SHALLOW)
     return (
-        f"{text}the tables on KD + hidden and on KD alone have {len(every)} ({len(COMPARED)} measures of {arms}). "
-        f"If no arm did anything, about {len(every) * 0.05:.0f} of them would leave out 0 by chance; {away} do. These "
+        f"{text}the tables beside KD + hidden and KD have {len(every)}: {len(COMPARED)} measures of each of {arms}. If"
+        f" no arm did anything, about {len(every) * 0.05:.0f} of them would leave out 0 by chance; {away} do. These "
         f"are not {away} separate findings: most arms are variants of DSKD, and all of a base have the same control."
     )
 
@@ -274,10 +287,15 @@ def other_teacher(branches: Branches) -> str:
         if found[0]:
             name = base if arm == CONTROL else arm
             rows.append([name, str(len(found[0])), *(f"{np.mean(list(one.values())):.3f}" for one in found)])
+    wrong = "DSKD, another token's senses"
+    found = [paired(branches.values(base, "DSKD", name), branches.values(base, wrong, name)) for name in measures]
     for _, arm in branches.compared():
         found_here = {measure: branches.difference(base, arm, measure) for measure in measures}
         cells = [shown(interval, _DIGITS.get(measure, 3)) for measure, interval in found_here.items()]
         rows.append([f"added: {arm}", str(found_here["test_ce"].n), *cells])
+    if found[0].n:
+        cells = [shown(interval, _DIGITS.get(name, 3)) for name, interval in zip(measures, found, strict=True)]
+        rows.append([f"DSKD less {wrong}", str(found[0].n), *cells])
     return table(["model", "seeds", *measures.values()], rows) if rows else "No runs yet."
 
 
@@ -297,6 +315,7 @@ TABLES: dict[str, Callable[[Branches], str]] = {
     "branch-synonym": levels("synonym"),
     "branch-negation": levels("negation"),
     "branch-substitution": levels("substitution"),
+    "branch-known": known,
 }
 
 

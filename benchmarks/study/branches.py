@@ -318,15 +318,15 @@ class Worker:
         """Do the runs of a job, and write the row of each."""
         if job.base == plan.REFERENCE:
             for name in job.arms:
-                self.finish(Key(job.seed, job.base, name), self.reference(name), {})
+                self.finish(Key(job.seed, job.base, name), reference(self.teacher, self.options.layers, name), {})
             return f"{len(job.arms)} references"
         arms = {arm.name: arm for arm in plan.ARMS}
         trunk = None
         for name in job.arms:
             key, arm = Key(job.seed, job.base, name), arms[name]
-            kept = self.folder / "branches" / "students" / f"{file_name(' '.join(map(str, key)))}.pt"
+            kept = student_file(self.folder, key)
             if kept.exists():
-                self.measure_again(key, kept)
+                self.finish(key, *read_student(self.teacher, self.options.layers, kept))
                 continue
             if arm.early:  # the shared part is its own, and the branch is the control's
                 self.branch(key, plan.ARMS[0], self.trunk(arm, job), kept)
@@ -348,20 +348,6 @@ class Worker:
             self.run(trunk, until=self.shared_steps(trunk))
         print(f"{trunk.folder.name}: shared part in {time.perf_counter() - began:,.0f} s", flush=True)
         return trunk
-
-    def measure_again(self, key: Key, kept: Path) -> None:
-        """Write the row of a student that has been trained before."""
-        found = torch.load(kept)
-        student = Student(self.teacher, self.options.layers, found["trained"])
-        student.tail.layers.load_state_dict(found["layers"])
-        self.finish(key, student, found["told"])
-
-    def reference(self, name: str) -> Student:
-        """Return the student that all runs begin with, or the teacher in a student's place."""
-        if name == plan.TEACHER:
-            layers = len(self.teacher.model.base_model.layers)
-            return Student(self.teacher, layers, layers - self.options.layers + SETTINGS["trained"])
-        return Student(self.teacher, self.options.layers, SETTINGS["trained"])
 
     def branch(self, key: Key, arm: Arm, trunk: Trainer, kept: Path) -> None:
         """Train an arm from the shared checkpoint to the end, keep its layers in a file, and write its row."""
@@ -498,9 +484,25 @@ def identity(options: Options) -> dict[str, str]:
     return {"teacher": teacher, "layers": str(options.layers), "scale": f"{options.scale:g}", "text": text}
 
 
-def file_name(text: str) -> str:
-    """Return a text with only letters, digits and hyphens."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", text)
+def reference(teacher: Teacher, layers: int, name: str) -> Student:
+    """Return the student of so many layers that all runs begin with, or the teacher in a student's place."""
+    if name == plan.TEACHER:
+        every = len(teacher.model.base_model.layers)
+        return Student(teacher, every, every - layers + SETTINGS["trained"])
+    return Student(teacher, layers, SETTINGS["trained"])
+
+
+def student_file(folder: Path, key: Key) -> Path:
+    """Return the file that keeps the trained layers of a run's student."""
+    return folder / "branches" / "students" / f"{re.sub(r'[^A-Za-z0-9]+', '-', ' '.join(map(str, key)))}.pt"
+
+
+def read_student(teacher: Teacher, layers: int, file: Path) -> tuple[Student, dict[str, Any]]:
+    """Return a student of so many layers that has been trained before, and what was noted of its training."""
+    found = torch.load(file)
+    student = Student(teacher, layers, found["trained"])
+    student.tail.layers.load_state_dict(found["layers"])
+    return student, found["told"]
 
 
 def add_row(table: Path, row: dict[str, Any]) -> None:
